@@ -1,0 +1,104 @@
+"""The linear part of a layer: total input of its units (E1) and what flows back through the weights.
+
+    forward    E1    net_i = Σ_j W_ij x_j + b_i
+    backward   E14   error of x_j = Σ_k W_kj δ_k
+               E12   ∂L/∂W_ij = −δ_i x_j      ∂L/∂b_i = −δ_i
+
+In matrices, with a row for each sample: net = x Wᵀ + b, error of x = δ W, ∂L/∂W = −δᵀ x (which sums over the rows, E7).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from manual_bp.layer import NEW, ByName, check_kind, check_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Turn x (N, n_in) into net (N, n_out), and δ into the error of x.
+
+    ``weight`` is (n_out, n_in), the layout of ``nn.Linear.weight``; ``bias`` is (n_out,) or None.
+    """
+
+    weight: Tensor
+    bias: Tensor | None = None
+    weight_t: Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check the parameters and make the transposed view of the weights once."""
+        _check_parameters(self.weight, self.bias)
+        object.__setattr__(self, "weight", self.weight.detach())
+        object.__setattr__(self, "bias", None if self.bias is None else self.bias.detach())
+        object.__setattr__(self, "weight_t", self.weight.t())
+
+    def forward(self, x: Tensor, out: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """Return net = x Wᵀ + b (E1); saves x."""
+        if out is None:
+            check_rows("Linear", "x", x, self.weight.shape[1], like=self.weight)
+        net, _ = out or NEW
+        if self.bias is None:
+            return torch.mm(x, self.weight_t, out=net), x
+        return torch.addmm(self.bias, x, self.weight_t, out=net), x
+
+    def backward(self, error: Tensor, saved: Tensor, out: tuple[Tensor, ByName] | None = None) -> tuple[Tensor, ByName]:
+        """Return the error of x, δ W (the sum in E14), then the gradients (E12)."""
+        delta, (error_of_x, d_parameters) = error, out or NEW
+        if out is None:
+            check_rows("Linear", "the error of net", delta, self.weight.shape[0], like=self.weight)
+        if saved.numel() == 1:  # one sample with one input: autograd takes this order, and the last bit shows it
+            error_of_x = torch.mm(self.weight_t, delta.t(), out=error_of_x)
+        else:
+            error_of_x = torch.mm(delta, self.weight, out=error_of_x)
+        return error_of_x, self.gradients(delta, saved, d_parameters)
+
+    def gradients(self, error: Tensor, saved: Tensor, out: ByName | None = None) -> ByName:
+        """Return ∂L/∂W = −δᵀ x and ∂L/∂b = −Σ δ over the rows (E12)."""
+        delta, x, d = error, saved, {} if out is None else out
+        # 0 W − δᵀ x: the sign costs nothing inside the product, and beta=0 never reads W.
+        d["weight"] = torch.addmm(self.weight, delta.t(), x, beta=0, alpha=-1, out=d.get("weight"))
+        if self.bias is not None:
+            d["bias"] = torch.sum(delta, 0, out=d.get("bias")).neg_()
+        return d
+
+
+def random_linear(
+    n_in: int,
+    n_out: int,
+    *,
+    bias: bool = True,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Linear:
+    """Draw weights and biases as ``nn.Linear`` does: uniform within 1 / sqrt(n_in), number for number.
+
+    They are drawn on the generator's device (the CPU where none is given) and then moved: one seed gives
+    one network on every device.
+    """
+    source = "cpu" if generator is None else generator.device
+    bound = math.sqrt(3.0) * (math.sqrt(2.0 / 6.0) / math.sqrt(n_in))  # the rounding of nn.init.kaiming_uniform_
+    weight = torch.empty(n_out, n_in, dtype=dtype, device=source).uniform_(-bound, bound, generator=generator)
+    if not bias:
+        return Linear(weight.to(device))
+    bound = 1 / math.sqrt(n_in)
+    b = torch.empty(n_out, dtype=dtype, device=source).uniform_(-bound, bound, generator=generator)
+    return Linear(weight.to(device), b.to(device))
+
+
+def _check_parameters(weight: Tensor, bias: Tensor | None) -> None:
+    if not isinstance(weight, Tensor) or weight.ndim != 2 or 0 in weight.shape:
+        got = tuple(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
+        raise ValueError(f"Linear expects a weight of shape (n_out, n_in), each at least 1, got {got}")
+    if not weight.is_floating_point():
+        raise TypeError(f"Linear expects a floating-point weight, got {weight.dtype}")
+    if bias is None:
+        return
+    if not isinstance(bias, Tensor) or bias.shape != weight.shape[:1]:
+        got = tuple(bias.shape) if isinstance(bias, Tensor) else type(bias).__name__
+        raise ValueError(f"Linear expects a bias of shape ({weight.shape[0]},), got {got}")
+    check_kind("Linear", "bias", bias, weight)

@@ -1,0 +1,194 @@
+"""Goodness of the function: the loss (E6 to E8) and the error that it sends back (E13, E17).
+
+    SquaredError          E6    L = ½ Σ_k (t_k − y_k)²
+                          E13   error of y_k = t_k − y_k             (σ′ is the activation's)
+    SoftmaxCrossEntropy   E5    y_k = e^net_k / Σ_j e^net_j
+                          E8    L = −Σ_k t_k ln y_k
+                          E17   δ_k = t_k − y_k
+
+Over a batch the loss is the lecture's sum over the samples (E7), or their mean. This is the only place where
+1/N stands: it multiplies the error here, and every later formula is the same for both.
+
+A loss is a layer whose output is one number: ``forward(x, t) -> (L, saved)``, ``backward(saved) -> error of x``.
+Targets t are (N, n^L), or N class indices, which stand for their ``one_hot`` rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from manual_bp.layer import check_rows, positions
+
+Reduction = Literal["mean", "sum"]
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """The goodness of a function: SquaredError, SoftmaxCrossEntropy, or yours."""
+
+    def output(self, x: Tensor) -> Tensor:
+        """Return the network's answer y, given the output x of its last layer."""
+
+    def forward(self, x: Tensor, t: Tensor, out: tuple[Tensor, Any] | None = None) -> tuple[Tensor, Any]:
+        """Return L, a tensor without dimensions, and what backward will read."""
+
+    def backward(self, saved: Any, out: Tensor | None = None) -> Tensor:
+        """Return the error of x, −∂L/∂x (N, n^L)."""
+
+
+class SavedDifference(NamedTuple):
+    """What SquaredError's backward reads, and the scratch of its forward."""
+
+    difference: Tensor  # t − y
+    squares: Tensor
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """Half the squared distance to the target (E6), summed (E7) or averaged over the N samples."""
+
+    reduction: Reduction = "mean"
+
+    def __post_init__(self) -> None:
+        """Check the reduction."""
+        _check_reduction(self)
+
+    def output(self, x: Tensor) -> Tensor:
+        """Return y = x^L: the last layer's output is the network's."""
+        return x
+
+    def forward(
+        self, x: Tensor, t: Tensor, out: tuple[Tensor, SavedDifference] | None = None
+    ) -> tuple[Tensor, SavedDifference]:
+        """Return L = ½ Σ (t − y)² (E6, E7); saves t − y."""
+        y, t = x, _targets(self, t, x, seen=out is not None)
+        loss, (difference, squares) = out or (None, (None, None))
+        difference = torch.sub(t, y, out=difference)
+        squares = torch.mul(difference, difference, out=squares)
+        loss = torch.sum(squares, (), out=loss).mul_(0.5)
+        return _reduced(self, loss, len(y)), SavedDifference(difference, squares)
+
+    def backward(self, saved: SavedDifference, out: Tensor | None = None) -> Tensor:
+        """Return the error of y, t − y (E13), over N for the mean."""
+        return torch.mul(saved.difference, _scale(self, len(saved.difference)), out=out)
+
+
+class SavedSoftmax(NamedTuple):
+    """What SoftmaxCrossEntropy's backward reads, and the scratch of its forward."""
+
+    y: Tensor  # softmax(net), (N, n^L)
+    t: Tensor
+    shifted: Tensor  # scratch (N, n^L): net less the largest net of its row
+    products: Tensor  # scratch (N, n^L)
+    log_sum: Tensor  # scratch (N, 1): ln Σ_j e^shifted_j
+    row: Tensor  # scratch (N, 1)
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy:
+    """Cross-entropy (E8) of the softmax (E5) of the last layer's net, summed (E7) or averaged over the N samples.
+
+    The largest net of each row is subtracted first, which changes neither y nor L: no finite net overflows, and
+    ln y_k = net_k − ln Σ_j e^net_j keeps its digits. E17 takes the t_k of a sample to sum to 1.
+    """
+
+    reduction: Reduction = "mean"
+
+    def __post_init__(self) -> None:
+        """Check the reduction."""
+        _check_reduction(self)
+
+    def output(self, x: Tensor) -> Tensor:
+        """Return the confidences y = softmax(net) (E5), each row summing to 1."""
+        y, *_ = _softmax(x)
+        return y
+
+    def forward(
+        self, x: Tensor, t: Tensor, out: tuple[Tensor, SavedSoftmax] | None = None
+    ) -> tuple[Tensor, SavedSoftmax]:
+        """Return L = Σ over the rows of (ln Σ_j e^net_j − Σ_k t_k net_k) (E8); saves y and t."""
+        net, t = x, _targets(self, t, x, seen=out is not None)
+        loss, (y, _, shifted, products, log_sum, row) = out or (None, (None,) * 6)
+        y, shifted, log_sum, row = _softmax(net, y, shifted, log_sum, row)
+        products = torch.mul(shifted, t, out=products)
+        row = torch.sum(products, 1, keepdim=True, out=row)
+        loss = torch.sum(torch.sub(log_sum, row, out=row), (), out=loss)
+        return _reduced(self, loss, len(net)), SavedSoftmax(y, t, shifted, products, log_sum, row)
+
+    def backward(self, saved: SavedSoftmax, out: Tensor | None = None) -> Tensor:
+        """Return δ^L = t − y (E17), over N for the mean."""
+        s = _scale(self, len(saved.y))
+        delta = torch.mul(saved.t, s, out=out)
+        return delta.sub_(torch.mul(saved.y, s, out=saved.products))
+
+
+def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
+    """Return t (N, classes): 1 at each row's class, else 0, of the dtype and device of ``like``.
+
+    ``labels`` are N whole numbers from 0 to classes - 1; anything else raises ValueError or TypeError.
+    """
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise TypeError(f"one_hot expects class indices of an integer dtype, got {labels.dtype}")
+    if labels.ndim != 1:
+        raise ValueError(f"one_hot expects class indices of shape (N,), got {tuple(labels.shape)}")
+    if labels.device != like.device:
+        raise ValueError(f"one_hot expects class indices on device {like.device}, got {labels.device}")
+    wrong = (labels < 0) | (labels >= classes)
+    if wrong.any():
+        worst = labels[wrong][0].item()
+        raise ValueError(f"one_hot expects class indices from 0 to {classes - 1}, got {worst} at {positions(wrong)}")
+    return (labels[:, None] == torch.arange(classes, device=labels.device)).to(like.dtype)
+
+
+def _softmax(
+    net: Tensor,
+    y: Tensor | None = None,
+    shifted: Tensor | None = None,
+    log_sum: Tensor | None = None,
+    row: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return y = softmax(net) (E5), net less its row's largest, ln Σ_j e^ of that, and the largest, (N, 1)."""
+    largest = torch.amax(net, 1, keepdim=True, out=row)
+    shifted = torch.sub(net, largest, out=shifted)
+    log_sum = torch.sum(torch.exp(shifted, out=y), 1, keepdim=True, out=log_sum).log_()
+    y = torch.sub(shifted, log_sum, out=y).exp_()
+    return y, shifted, log_sum, largest
+
+
+def _scale(loss: SquaredError | SoftmaxCrossEntropy, n: int) -> float:
+    return 1 / n if loss.reduction == "mean" else 1.0
+
+
+def _reduced(loss: SquaredError | SoftmaxCrossEntropy, value: Tensor, n: int) -> Tensor:
+    return value.div_(n) if loss.reduction == "mean" else value
+
+
+def _check_reduction(loss: SquaredError | SoftmaxCrossEntropy) -> None:
+    if loss.reduction not in ("mean", "sum"):
+        raise ValueError(f"{type(loss).__name__} expects reduction 'mean' or 'sum' (E7), got {loss.reduction!r}")
+
+
+def _targets(loss: SquaredError | SoftmaxCrossEntropy, t: Tensor, x: Tensor, *, seen: bool) -> Tensor:
+    """Return t as (N, n^L), checked; its values only on the first pass, when there are no buffers yet."""
+    name = type(loss).__name__
+    if not isinstance(t, Tensor):
+        raise TypeError(f"{name} expects t as a torch.Tensor, got {type(t).__name__}")
+    if seen and t.shape == x.shape and t.dtype == x.dtype:
+        return t
+    if t.ndim == 1 and not t.is_floating_point():
+        t = one_hot(t, x.shape[1], like=x)
+    check_rows(name, "t", t, x.shape[1], like=x)
+    if len(t) != len(x):
+        raise ValueError(f"{name} expects one row of t for each of the {len(x)} samples, got {len(t)}")
+    if not torch.isfinite(t).all():
+        raise ValueError(f"{name} expects finite targets, got NaN or infinity at {positions(~torch.isfinite(t))}")
+    if isinstance(loss, SoftmaxCrossEntropy):
+        wrong = (t.sum(1) - 1).abs() > 1e-4
+        if wrong.any():
+            total = t.sum(1)[wrong][0].item()
+            raise ValueError(f"{name} expects each row of t to sum to 1 (E17), got {total:g} at row {positions(wrong)}")
+    return t
