@@ -1,0 +1,134 @@
+"""The same network under autograd: a plain ``nn.Sequential`` with copied parameters, and its loss as a module.
+
+One registered function for each layer type. For a layer of your own, add one:
+
+    @module_of.register
+    def _(layer: MyLayer) -> nn.Module: ...
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from manual_bp import Layer, Linear, Loss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
+
+
+class Mirror(NamedTuple):
+    """A network for autograd: ``loss(model(x), t)`` is the loss of the network that was mirrored."""
+
+    model: nn.Sequential
+    loss: LossModule
+
+
+class LossModule(nn.Module):
+    """A loss under autograd: ``forward(x, t)`` is L, ``output(x)`` the network's answer y."""
+
+    def __init__(self, reduction: str) -> None:
+        """Take 'mean' or 'sum' over the samples (E7)."""
+        super().__init__()
+        self.reduction = reduction
+
+    def output(self, x: Tensor) -> Tensor:
+        """Return y, given the output x of the last layer."""
+        return x
+
+    def reduced(self, total: Tensor, n: int) -> Tensor:
+        """Return the sum over the samples, or their mean."""
+        return total / n if self.reduction == "mean" else total
+
+
+class SquaredErrorModule(LossModule):
+    """E6 with torch's own squared error."""
+
+    def forward(self, y: Tensor, t: Tensor) -> Tensor:
+        """Return ½ Σ (t − y)², t as (N, n^L) or class indices (N,)."""
+        return self.reduced(0.5 * nn.functional.mse_loss(y, _one_hot(t, y), reduction="sum"), len(y))
+
+
+class CrossEntropyModule(LossModule):
+    """E8 with torch's own logsumexp, after the largest net of each row is subtracted (which changes no value).
+
+    Not ``F.cross_entropy``: its backward pass computes an exp of its own and differs in the last bit of some
+    entries of δ. The tests hold the two against each other.
+    """
+
+    def output(self, x: Tensor) -> Tensor:
+        """Return softmax(x) (E5) in the same terms."""
+        shifted = _shifted(x)
+        return torch.exp(shifted - torch.logsumexp(shifted, 1, keepdim=True))
+
+    def forward(self, net: Tensor, t: Tensor) -> Tensor:
+        """Return −Σ t ln softmax(net), t as (N, n^L) or class indices (N,)."""
+        shifted = _shifted(net)
+        total = (torch.logsumexp(shifted, 1) - (shifted * _one_hot(t, net)).sum(1)).sum()
+        return self.reduced(total, len(net))
+
+
+def _shifted(net: Tensor) -> Tensor:
+    return net - net.detach().amax(1, keepdim=True)
+
+
+def mirror(network: Network) -> Mirror:
+    """Return ``network`` as an ``nn.Sequential`` with copied parameters of the same names, and its loss.
+
+    Raises TypeError for a layer or loss type without a registered function.
+    """
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        return Mirror(nn.Sequential(*map(module_of, network.layers)), loss_of(network.loss_function))
+
+
+@singledispatch
+def module_of(layer: Layer) -> nn.Module:
+    """Return the nn.Module of one layer, its parameters copied."""
+    name = type(layer).__name__
+    raise TypeError(f"mirror has no nn.Module for the layer {name}: register one with @torch_ref.module_of.register")
+
+
+@module_of.register
+def _(layer: Linear) -> nn.Module:
+    n_out, n_in = layer.weight.shape
+    module = nn.Linear(n_in, n_out, bias=layer.bias is not None, device="meta")  # draws no random numbers
+    module.weight = nn.Parameter(layer.weight.clone())
+    if layer.bias is not None:
+        module.bias = nn.Parameter(layer.bias.clone())
+    return module
+
+
+@module_of.register
+def _(layer: Sigmoid) -> nn.Module:
+    return nn.Sigmoid()
+
+
+@module_of.register
+def _(layer: Tanh) -> nn.Module:
+    return nn.Tanh()
+
+
+@module_of.register
+def _(layer: ReLU) -> nn.Module:
+    return nn.ReLU()
+
+
+@singledispatch
+def loss_of(loss: Loss) -> LossModule:
+    """Return the module of one loss."""
+    name = type(loss).__name__
+    raise TypeError(f"mirror has no module for the loss {name}: register one with @torch_ref.loss_of.register")
+
+
+@loss_of.register
+def _(loss: SquaredError) -> LossModule:
+    return SquaredErrorModule(loss.reduction)
+
+
+@loss_of.register
+def _(loss: SoftmaxCrossEntropy) -> LossModule:
+    return CrossEntropyModule(loss.reduction)
+
+
+def _one_hot(t: Tensor, like: Tensor) -> Tensor:
+    return t if t.is_floating_point() else nn.functional.one_hot(t.long(), like.shape[1]).to(like.dtype)
