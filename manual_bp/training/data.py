@@ -1,0 +1,136 @@
+"""Handwritten digits in memory, and mini-batches of them as slices of one tensor.
+
+The data set that ships with the project (folder ``mnist5k``) is 5,000 real MNIST digits in MNIST's own file
+format, IDX: two zero bytes, 0x08 for uint8, the number of dimensions, each dimension as a big-endian 32-bit
+number, then the bytes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from manual_bp.loss import one_hot
+
+MNIST5K = Path(__file__).parent / "mnist5k"
+MNIST5K_SHA256 = {
+    "train-images-idx3-ubyte.gz": "ac0cdb9727cb33e2729ffad732589b918699dc168a10e794b78d3d4a25fe2342",
+    "train-labels-idx1-ubyte.gz": "7d0eab0cb879e54c4a0f8c29aeced7db2bed3387b722fb3666c0e4acc10e40f1",
+    "t10k-images-idx3-ubyte.gz": "d6147023a1b75822c16a76d0ef631d099033596dfa677a9537dcd2948732c2fb",
+    "t10k-labels-idx1-ubyte.gz": "162d11e7a798e7d8dec532d63a1b12d4fb040bc5292ffdeae1fe5e4cb243ad2e",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Labelled images: pixels (n, height, width) uint8 with ink 255, labels (n,) int64 from 0 to classes - 1."""
+
+    pixels: Tensor
+    labels: Tensor
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        """Check that there is one label in range for every image."""
+        if self.pixels.ndim != 3 or self.pixels.dtype != torch.uint8:
+            got = f"{tuple(self.pixels.shape)} of {self.pixels.dtype}"
+            raise ValueError(f"Images expects pixels (n, height, width) of torch.uint8, got {got}")
+        if self.labels.shape != self.pixels.shape[:1]:
+            raise ValueError(f"Images expects {len(self.pixels)} labels, one an image, got {tuple(self.labels.shape)}")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.classes:
+            low, high = int(self.labels.min()), int(self.labels.max())
+            raise ValueError(f"Images expects labels from 0 to {self.classes - 1}, got {low} to {high}")
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.pixels)
+
+
+def mnist5k() -> tuple[Images, Images]:
+    """Return the 4,000 training and 1,000 test digits that ship with the project, balanced by class."""
+    return _read_images(MNIST5K, "train"), _read_images(MNIST5K, "t10k")
+
+
+def _read_images(folder: Path, split: str) -> Images:
+    names = f"{split}-images-idx3-ubyte.gz", f"{split}-labels-idx1-ubyte.gz"
+    pixels, labels = (read_idx(folder / name, sha256=MNIST5K_SHA256[name]) for name in names)
+    return Images(pixels, labels.long())
+
+
+def read_idx(path: Path, sha256: str | None = None) -> Tensor:
+    """Read an IDX file of uint8, gzipped where its name ends in .gz.
+
+    Raises FileNotFoundError, or ValueError where the file is not what its header (or ``sha256``) says.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"read_idx expects the file {path}: it is missing; install the package again")
+    raw = path.read_bytes()
+    if sha256 is not None and (found := hashlib.sha256(raw).hexdigest()) != sha256:
+        raise ValueError(f"read_idx expects {path} with SHA-256 {sha256}, got {found}: install the package again")
+    try:
+        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"read_idx expects {path} to be a whole gzip file: {error}") from error
+    if len(content) < 4 or content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
+        raise ValueError(f"read_idx expects {path} to begin with an IDX header of uint8, got {content[:4].hex(' ')}")
+    n_dimensions = content[3]
+    shape = struct.unpack_from(f">{n_dimensions}I", content, 4)
+    body = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * n_dimensions)
+    if body.size != int(np.prod(shape, dtype=np.int64)):
+        raise ValueError(f"read_idx expects {path} to hold {shape} bytes as its header says, got {body.size} bytes")
+    return torch.from_numpy(body.reshape(shape).copy())
+
+
+class Batches:
+    """Mini-batches of images as network input: x (N, height * width) standardised, t (N, classes) one-hot rows.
+
+    All batches of one size are written into the same two tensors: use a batch before taking the next. Pixels are
+    standardised with the mean and standard deviation of all pixels of ``standard``, the training images.
+    """
+
+    def __init__(self, images: Images, batch_size: int, *, standard: Images, dtype: torch.dtype, device: str) -> None:
+        """Move the images to the device once; every batch is then a slice."""
+        if batch_size < 1:
+            raise ValueError(f"Batches expects a batch size of at least 1, got {batch_size}")
+        self.batch_size = min(batch_size, len(images))
+        self.pixels = images.pixels.flatten(1).to(device)
+        self.labels = images.labels.to(device)
+        like = torch.empty((), dtype=dtype, device=device)
+        self.targets = one_hot(self.labels, images.classes, like=like)
+        deviation, mean = torch.std_mean(standard.pixels.double())
+        self._mean, self._scale = mean.item(), 1 / deviation.item()
+        self._buffers = {
+            n: (self.pixels.new_empty(n, self.pixels.shape[1]), like.new_empty(n, self.pixels.shape[1]),
+                like.new_empty(n, images.classes))
+            for n in {self.batch_size, len(images) % self.batch_size} - {0}
+        }  # fmt: skip
+
+    def __len__(self) -> int:
+        """Count the batches of an epoch, a smaller last one included."""
+        return -(-len(self.pixels) // self.batch_size)
+
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (x, t) of all images in their order."""
+        return self._batches(torch.arange(len(self.pixels), device=self.pixels.device))
+
+    def shuffled(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (x, t) of all images once, in the order that belongs to (seed, epoch), on any device."""
+        entropy = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
+        generator = torch.Generator().manual_seed(entropy >> 1)
+        return self._batches(torch.randperm(len(self.pixels), generator=generator).to(self.pixels.device))
+
+    def _batches(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            pixels, x, t = self._buffers[len(rows)]
+            torch.index_select(self.pixels, 0, rows, out=pixels)
+            x.copy_(pixels).sub_(self._mean).mul_(self._scale)
+            yield x, torch.index_select(self.targets, 0, rows, out=t)

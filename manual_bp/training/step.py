@@ -1,0 +1,58 @@
+"""One training step by hand, in buffers that are made once, and the accuracy of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from torch import Tensor
+
+from manual_bp.descent import GradientDescent
+from manual_bp.network import Network
+from manual_bp.trace import Gradients, Trace
+
+
+class Engine(Protocol):
+    """What trains a network, one batch at a time."""
+
+    def step(self, x: Tensor, t: Tensor) -> Tensor:
+        """Update the parameters with the batch x (N, n^0), t (N, n^L); return the loss before the update."""
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the parameters by name."""
+
+
+class ManualEngine:
+    """Forward, loss, backward, update: each layer is updated as soon as the backward pass has its gradients."""
+
+    def __init__(self, network: Network, descent: GradientDescent) -> None:
+        """Take the network and what updates it; buffers come with the first batch of each size."""
+        self.network, self.descent = network, descent
+        self._buffers: dict[int, tuple[Trace, Gradients]] = {}
+
+    def step(self, x: Tensor, t: Tensor) -> Tensor:
+        """Train on one batch; return its loss before the update, valid until the next step.
+
+        The values of t are checked in the first batch of each size only: give rows that ``one_hot`` made.
+        """
+        trace, gradients = self._buffers.get(len(x), (None, None))
+        trace = self.network.forward(x, out=trace)
+        loss = self.network.loss(trace, t)
+        gradients = Gradients(self.network) if gradients is None else gradients
+        for of_one_layer in self.network.backward_by_layer(trace, gradients):
+            self.descent.update(of_one_layer)
+        self._buffers[len(x)] = trace, gradients
+        return loss
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return the parameters by name."""
+        return self.network.parameters()
+
+
+def accuracy(network: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Return the share of samples whose most confident class is the target's."""
+    right = total = 0
+    for x, t in batches:
+        right += int((network.forward(x).y.argmax(1) == t.argmax(1)).sum())
+        total += len(x)
+    return right / total
