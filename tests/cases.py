@@ -1,0 +1,136 @@
+"""The tables that drive the tests: layers, losses, networks, weights, and what counts as equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from manual_bp import (
+    GradientDescent,
+    Layer,
+    Linear,
+    Loss,
+    Network,
+    ReLU,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    Tanh,
+    mlp,
+)
+
+DTYPES = (torch.float32, torch.float64)
+
+FINITE_DIFFERENCE_STEP = 1e-5
+FINITE_DIFFERENCE_TOLERANCE = 1e-8
+"""Of the norm, in float64 only: the step's own error is about 1e-10 (its square) and rounding adds 1e-11 (2e-16 over
+the step, times what cancels); a fault of 0.05 % is 50,000 times larger. In float32 the error would be 2e-4."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer, how to make it, and the shape of its input: odd, unequal sizes."""
+
+    name: str
+    make: Callable[[torch.dtype], Layer]
+    shape: tuple[int, ...] = (4, 5)
+
+    def input(self, dtype: torch.dtype, rows: int = 4) -> Tensor:
+        """Return a random x, away from the kink of ReLU."""
+        x = torch.randn(rows, self.shape[1], dtype=dtype)
+        return x + 0.1 * torch.sign(x)
+
+
+def linear(dtype: torch.dtype, *, bias: bool = True) -> Linear:
+    return Linear(torch.randn(3, 5, dtype=dtype), torch.randn(3, dtype=dtype) if bias else None)
+
+
+CASES = (
+    Case("Linear", linear),
+    Case("Linear without bias", lambda dtype: linear(dtype, bias=False)),
+    Case("Sigmoid", lambda dtype: Sigmoid()),
+    Case("Tanh", lambda dtype: Tanh()),
+    Case("ReLU", lambda dtype: ReLU()),
+)
+ACTIVATIONS: tuple[Layer, ...] = (Sigmoid(), Tanh(), ReLU())
+LOSSES: tuple[Loss, ...] = (
+    SquaredError("sum"),
+    SquaredError("mean"),
+    SoftmaxCrossEntropy("sum"),
+    SoftmaxCrossEntropy("mean"),
+)
+
+
+def loss_id(loss: Loss) -> str:
+    return f"{type(loss).__name__}-{getattr(loss, 'reduction', '')}"
+
+
+def targets(rows: int, classes: int, dtype: torch.dtype) -> Tensor:
+    """Return random confidences: entries from 0 to 1, each row summing to 1."""
+    return torch.softmax(torch.randn(rows, classes, dtype=dtype), 1)
+
+
+def initial(network: Network) -> None:
+    """Leave the weights as they were drawn."""
+
+
+def trained(network: Network) -> None:
+    """Take 50 steps of gradient descent on one random batch."""
+    first, *_, last = (p for p in network.parameters().values())
+    x, t = torch.randn(16, first.shape[1], dtype=first.dtype), targets(16, last.shape[0], first.dtype)
+    descent = GradientDescent(network, lr=0.05)
+    for _ in range(50):
+        trace = network.forward(x)
+        network.loss(trace, t)
+        descent.update(network.backward(trace))
+
+
+def saturated(network: Network) -> None:
+    """Make the weights so large that sigmoids answer almost 0 or 1 and their δ all but vanishes."""
+    for parameter in network.parameters().values():
+        parameter.mul_(30)
+
+
+REGIMES = (initial, trained, saturated)
+
+
+def network(
+    sizes: tuple[int, ...],
+    activation: Layer,
+    loss: Loss,
+    dtype: torch.dtype,
+    regime: Callable[[Network], None] = initial,
+) -> Network:
+    """Return a network with random weights and biases, none of them zero."""
+    made = mlp(sizes, activation=activation, loss=loss, dtype=dtype)
+    regime(made)
+    return made
+
+
+def assert_identical(by_hand: Tensor, reference: Tensor, what: str = "") -> None:
+    """Raise unless the two agree to the last bit (0 and -0 count as one number)."""
+    if not torch.equal(by_hand, reference):
+        raise AssertionError(
+            f"{what} differs by up to {(by_hand - reference).abs().max():.3e}:\n{by_hand}\n{reference}"
+        )
+
+
+def assert_close(by_hand: Tensor, reference: Tensor, tolerance: float, what: str = "") -> None:
+    """Raise unless the difference is at most ``tolerance`` of the reference's norm, which must not be zero."""
+    if by_hand.shape != reference.shape:
+        raise AssertionError(f"{what} has shape {tuple(by_hand.shape)}, expected {tuple(reference.shape)}")
+    norm = float(reference.norm())
+    off = float((by_hand - reference).norm())
+    if not (norm > 0 and off <= tolerance * norm):
+        raise AssertionError(
+            f"{what} is off by {off:.3e}, with a norm of {norm:.3e} and a tolerance of {tolerance:.0e}"
+        )
+
+
+def directional_derivative(function: Callable[[Tensor], Tensor], at: Tensor, direction: Tensor) -> Tensor:
+    """Return J v by central finite differences: neither our formulas nor autograd."""
+    h = FINITE_DIFFERENCE_STEP
+    return (function(at + h * direction) - function(at - h * direction)) / (2 * h)

@@ -1,0 +1,106 @@
+"""Gradient descent against torch.optim.SGD on the mirror, and against plain arithmetic."""
+
+import pytest
+import torch
+from cases import assert_identical, network, targets
+
+from manual_bp import GradientDescent, Layer, Loss, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
+from manual_bp.training.step import ManualEngine
+from torch_ref.engine import AutogradEngine
+
+SETTINGS = {
+    "plain": {},
+    "momentum": {"momentum": 0.9},
+    "weight decay": {"weight_decay": 1e-3},
+    "Nesterov with weight decay": {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3},
+}
+every_setting = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+
+
+@pytest.mark.parametrize(
+    ("settings", "activation", "loss", "dtype"),
+    [
+        ("plain", Sigmoid(), SquaredError(), torch.float32),
+        ("momentum", Tanh(), SquaredError("sum"), torch.float64),
+        ("weight decay", Sigmoid(), SoftmaxCrossEntropy(), torch.float64),
+        ("Nesterov with weight decay", ReLU(), SoftmaxCrossEntropy(), torch.float32),
+    ],
+    ids=lambda part: part if isinstance(part, str) else type(part).__name__,
+)
+def test_1000_steps_equal_those_of_torch_optim_sgd_to_the_last_bit(
+    settings: str, activation: Layer, loss: Loss, dtype: torch.dtype
+) -> None:
+    """The loss of every step and the parameters at the end; batches of 16, the last of every five smaller."""
+    torch.set_num_threads(1)  # small products: a second thread only costs time
+    made = network((12, 9, 7, 4), activation, loss, dtype)
+    descent = GradientDescent(made, lr=0.02, **SETTINGS[settings])
+    by_hand, by_autograd = ManualEngine(made, descent), AutogradEngine(made, descent)
+    before = made.state_dict()
+    x, t = torch.randn(74, 12, dtype=dtype), targets(74, 4, dtype)
+    batches = list(zip(x.split(16), t.split(16), strict=True))
+    for step in range(1000):
+        descent.lr = 0.02 * (1 - step / 2000)
+        assert_identical(by_hand.step(*batches[step % 5]), by_autograd.step(*batches[step % 5]), f"L at step {step}")
+    for name, parameter in by_autograd.parameters().items():
+        assert_identical(made.parameters()[name], parameter, name)
+        assert not torch.equal(parameter, before[name])
+
+
+def test_three_updates_by_plain_arithmetic() -> None:
+    """θ = 1, g = 2, η = ½, momentum ½, Nesterov, weight decay ¼: every number is exact."""
+    made = mlp([1, 1], dtype=torch.float64)
+    weight = made.parameters()["0.weight"].fill_(1)
+    descent = GradientDescent(made, lr=0.5, momentum=0.5, nesterov=True, weight_decay=0.25)
+    theta, v = 1.0, None
+    for _ in range(3):
+        descent.update({"0.weight": torch.full((1, 1), 2.0, dtype=torch.float64)})
+        g = 2 + 0.25 * theta
+        v = g if v is None else 0.5 * v + g
+        theta = theta - 0.5 * (g + 0.5 * v)
+        assert weight.item() == theta
+    assert descent.velocity["0.weight"].item() == v
+
+
+def test_one_update_is_e9_and_leaves_the_gradient_alone() -> None:
+    made = mlp([3, 2], dtype=torch.float64)
+    before = made.state_dict()
+    gradients = {name: torch.randn_like(p) for name, p in before.items()}
+    kept = {name: g.clone() for name, g in gradients.items()}
+    GradientDescent(made, lr=0.25).update(gradients)  # a power of two: the product does not round
+    for name, parameter in made.parameters().items():
+        assert_identical(parameter, before[name] - 0.25 * kept[name], name)
+        assert_identical(gradients[name], kept[name], name)
+
+
+@every_setting
+def test_a_gradient_that_does_not_fit_moves_nothing(settings: dict) -> None:
+    made = mlp([3, 2])
+    before = made.state_dict()
+    descent = GradientDescent(made, lr=0.1, **settings)
+    good = {"0.weight": torch.ones(2, 3)}
+    with pytest.raises(
+        ValueError, match=r"GradientDescent expects the gradient of 0.bias of shape \(2,\), got \(1, 2\)"
+    ):
+        descent.update(good | {"0.bias": torch.ones(1, 2)})
+    with pytest.raises(TypeError, match=r"gradient of 0\.bias of dtype torch\.float32, got torch\.float64"):
+        descent.update(good | {"0.bias": torch.ones(2).double()})
+    with pytest.raises(KeyError, match=r"expects gradients of \['0.weight', '0.bias'\], got '1.bias'"):
+        descent.update(good | {"1.bias": torch.ones(2)})
+    for name, parameter in made.parameters().items():
+        assert_identical(parameter, before[name], name)
+    assert descent.velocity == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lr": -0.1}, "lr to be finite and at least 0, got -0.1"),
+        ({"lr": float("nan")}, "lr to be finite and at least 0, got nan"),
+        ({"lr": 0.1, "momentum": float("inf")}, "momentum to be finite"),
+        ({"lr": 0.1, "weight_decay": -1}, "weight_decay to be finite and at least 0, got -1"),
+        ({"lr": 0.1, "nesterov": True}, "momentum above 0 for Nesterov's form"),
+    ],
+)
+def test_wrong_settings_are_named(settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GradientDescent(mlp([3, 2]), **settings)
