@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,12 +48,18 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     training.add_argument("--lr-schedule", choices=["constant", "cosine"], default="cosine", help="cosine falls to 0")
     training.add_argument("--momentum", type=number, default=0.9, metavar="M", help="momentum, 0 for plain E9")
     training.add_argument(
-        "--nesterov", action=argparse.BooleanOptionalAction, default=True, help="Nesterov's form of the momentum"
+        "--nesterov",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="Nesterov's form of the momentum, if any",
     )
     training.add_argument("--weight-decay", type=number, default=4e-3, metavar="W", help="pull of the parameters to 0")
     machine = parser.add_argument_group("machine")
-    machine.add_argument("--seed", type=seed, default=0, metavar="S", help="fixes the first weights and every order")
+    machine.add_argument("--seed", type=natural, default=0, metavar="S", help="fixes the first weights and every order")
     machine.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, cuda:1, ...")
+    machine.add_argument(
+        "--threads", type=natural, default=0, metavar="N", help="CPU threads; 0 is one for a small network, else all"
+    )
     machine.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="floating-point numbers")
     machine.add_argument("--plot", type=new_png, metavar="FILE.png", help="draw loss and accuracy over the epochs")
     return parser.parse_args(argv)
@@ -66,7 +73,7 @@ def whole(text: str, least: int = 1) -> int:
     return value
 
 
-def seed(text: str) -> int:
+def natural(text: str) -> int:
     """Return a whole number of at least 0."""
     return whole(text, least=0)
 
@@ -89,7 +96,11 @@ def new_png(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"expected the name of a .png file, got {text!r}")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"expected a folder that exists, got {str(path.parent)!r}")
-    return path
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return path
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"expected a folder to write to, got {str(path.parent)!r}: {error}") from error
 
 
 # ---------------------------------------------------------------------------------------------------------- the run
@@ -109,25 +120,34 @@ def train(args: argparse.Namespace) -> int:
     from manual_bp.training.step import ManualEngine, accuracy
 
     dtype = {"float32": torch.float32, "float64": torch.float64}[args.dtype]
-    device = usable_device(args.device)
+    try:
+        torch.empty(1, device=args.device).add_(1).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        return refuse("--device", f"torch cannot use {args.device!r} here", error)
 
     # data
     digits, test_digits = mnist5k()
-    batches = Batches(digits, args.batch_size, standard=digits, dtype=dtype, device=device)
-    test_batches = Batches(test_digits, len(test_digits), standard=digits, dtype=dtype, device=device)
+    batches = Batches(digits, args.batch_size, standard=digits, dtype=dtype, device=args.device)
+    test_batches = Batches(test_digits, len(test_digits), standard=digits, dtype=dtype, device=args.device)
 
     # network
     activations: dict[str, Layer] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
     losses: dict[str, Loss] = {"cross-entropy": SoftmaxCrossEntropy(), "squared-error": SquaredError()}
     sizes = [batches.pixels.shape[1], *args.hidden, digits.classes]
-    network = mlp(
-        sizes,
-        activation=activations[args.activation],
-        loss=losses[args.loss],
-        generator=torch.Generator().manual_seed(args.seed),
-        dtype=dtype,
-        device=device,
-    )
+    try:
+        network = mlp(
+            sizes,
+            activation=activations[args.activation],
+            loss=losses[args.loss],
+            generator=torch.Generator().manual_seed(args.seed),
+            dtype=dtype,
+            device=args.device,
+        )
+    except RuntimeError as error:
+        return refuse("--hidden", f"a network {'-'.join(map(str, sizes))} does not fit into memory here", error)
+    # A second thread pays for large products only, and on a busy machine small ones wait for it.
+    small = args.batch_size * network.buffer.numel() < 1 << 24
+    torch.set_num_threads(args.threads or (1 if small else torch.get_num_threads()))
     nesterov = args.nesterov and args.momentum > 0
     descent = GradientDescent(
         network, lr=args.lr, momentum=args.momentum, nesterov=nesterov, weight_decay=args.weight_decay
@@ -147,7 +167,7 @@ def train(args: argparse.Namespace) -> int:
     began = time.perf_counter()
     with torch.inference_mode(mode=args.engine == "manual"), Progress(steps) as progress:
         progress.line(
-            f"{'-'.join(map(str, sizes))}, {args.activation}, {args.loss}, {args.dtype} on {device}, "
+            f"{'-'.join(map(str, sizes))}, {args.activation}, {args.loss}, {args.dtype} on {args.device}, "
             f"engine {args.engine}: {len(digits):,} training digits, {len(test_digits):,} test digits"
         )
         for epoch in range(1, args.epochs + 1):
@@ -179,17 +199,11 @@ def train(args: argparse.Namespace) -> int:
     return 0
 
 
-def usable_device(name: str) -> str:
-    """Return the device, or exit with 2 where torch has none of that name here."""
-    import torch
-
-    try:
-        torch.empty(1, device=name).add_(1).item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        print(f"train.py: error: argument --device: torch cannot use {name!r} here: {reason}", file=sys.stderr)
-        raise SystemExit(2) from error
-    return name
+def refuse(argument: str, message: str, error: Exception) -> int:
+    """Say why an argument cannot be used on this machine; return the exit code."""
+    reason = str(error).splitlines()[0]
+    print(f"train.py: error: argument {argument}: {message}: {reason}", file=sys.stderr)
+    return 2
 
 
 def largest_difference(engines: list[Engine]) -> int:

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from manual_bp.layer import NEW, ByName, check_like
-
-ONE = torch.ones(())
+from manual_bp.layer import NEW, ByName, check_like, constant
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,14 @@ class Sigmoid:
         y = torch.sigmoid(net, out=y)
         return y, y
 
-    def backward(self, error: Tensor, saved: Tensor, out: tuple[Tensor, ByName] | None = None) -> tuple[Tensor, ByName]:
+    def backward(
+        self, error: Tensor, saved: Tensor, out: tuple[Tensor | None, ByName] | None = None
+    ) -> tuple[Tensor, ByName]:
         """Return δ = e (1 − x) x (E16)."""
-        if out is None:
-            check_like("Sigmoid", "the error of x", error, saved)
         x, (delta, _) = saved, out or NEW
-        delta = torch.sub(ONE, x, out=delta)
+        if delta is None:
+            check_like("Sigmoid", "the error of x", error, saved)
+        delta = torch.sub(constant(1.0, x.dtype), x, out=delta)
         return delta.mul_(error).mul_(x), {}
 
 
@@ -50,12 +50,14 @@ class Tanh:
         y = torch.tanh(net, out=y)
         return y, y
 
-    def backward(self, error: Tensor, saved: Tensor, out: tuple[Tensor, ByName] | None = None) -> tuple[Tensor, ByName]:
+    def backward(
+        self, error: Tensor, saved: Tensor, out: tuple[Tensor | None, ByName] | None = None
+    ) -> tuple[Tensor, ByName]:
         """Return δ = e (1 − x²), with x² subtracted in one rounding."""
-        if out is None:
-            check_like("Tanh", "the error of x", error, saved)
         x, (delta, _) = saved, out or NEW
-        delta = torch.addcmul(ONE.to(x.device), x, x, value=-1, out=delta)
+        if delta is None:
+            check_like("Tanh", "the error of x", error, saved)
+        delta = torch.addcmul(constant(1.0, x.dtype).to(x.device), x, x, value=-1, out=delta)
         return delta.mul_(error), {}
 
 
@@ -69,10 +71,12 @@ class ReLU:
         y = torch.clamp_min(net, 0, out=y)
         return y, y
 
-    def backward(self, error: Tensor, saved: Tensor, out: tuple[Tensor, ByName] | None = None) -> tuple[Tensor, ByName]:
+    def backward(
+        self, error: Tensor, saved: Tensor, out: tuple[Tensor | None, ByName] | None = None
+    ) -> tuple[Tensor, ByName]:
         """Return δ = e where x > 0, else 0: sign(x) is 1 or 0, since x >= 0."""
-        if out is None:
-            check_like("ReLU", "the error of x", error, saved)
         x, (delta, _) = saved, out or NEW
+        if delta is None:
+            check_like("ReLU", "the error of x", error, saved)
         delta = torch.sign(x, out=delta)
         return delta.mul_(error), {}

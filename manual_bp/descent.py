@@ -1,7 +1,7 @@
 """Gradient descent (E9): θ ← θ − η g, with momentum and weight decay as ``torch.optim.SGD`` defines them.
 
     g ← g + weight_decay θ        weight decay: the gradient of ½ weight_decay |θ|²
-    v ← momentum v + g            velocity; v = g at the first update
+    v ← momentum v + g            velocity; v = 0 before the first update
     g ← g + momentum v            Nesterov's form; without it g ← v
     θ ← θ − lr g                  E9: lr is the lecture's η
 
@@ -15,8 +15,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from manual_bp.layer import check_like
+from manual_bp.layer import check_like, constant
 from manual_bp.network import Network
+from manual_bp.trace import Gradients
 
 
 class GradientDescent:
@@ -37,40 +38,43 @@ class GradientDescent:
         weight_decay: float = 0.0,
     ) -> None:
         """Take the network whose parameters ``update`` moves."""
+        if not isinstance(network, Network):
+            raise TypeError(f"GradientDescent expects a Network, got {type(network).__name__}")
         for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
-            if not 0 <= value < float("inf"):
-                raise ValueError(f"GradientDescent expects {name} to be finite and at least 0, got {value}")
+            if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+                raise ValueError(f"GradientDescent expects {name} to be finite and at least 0, got {value!r}")
         if nesterov and momentum == 0:
             raise ValueError("GradientDescent expects momentum above 0 for Nesterov's form, got 0")
         self.lr, self.momentum, self.nesterov, self.weight_decay = lr, momentum, nesterov, weight_decay
-        self.parameters = network.parameters()
-        self.velocity: dict[str, Tensor] = {}
-        self._scratch = self._make_scratch() if weight_decay or nesterov else {}
+        self.network = network
+        self._parameters = network.parameters()
+        self._velocity = network.layout.buffer() if momentum else network.layout.like
+        self.velocity = network.layout.views(self._velocity) if momentum else {}
+        self._scratch = network.layout.like
 
     def update(self, gradients: Mapping[str, Tensor]) -> None:
         """Move the parameters that ``gradients`` names one step down (E9), or raise before any of them moves."""
+        if isinstance(gradients, Gradients) and gradients.network is self.network and not gradients.one_at_a_time:
+            self._move(self.network.buffer, gradients.buffer, self._velocity)
+            return
+        if not isinstance(gradients, Mapping):
+            raise TypeError(f"GradientDescent expects gradients by name, got {type(gradients).__name__}")
         for name, gradient in gradients.items():
-            if name not in self.parameters:
-                raise KeyError(f"GradientDescent expects gradients of {list(self.parameters)}, got {name!r}")
-            check_like("GradientDescent", f"the gradient of {name}", gradient, self.parameters[name])
+            if name not in self._parameters:
+                raise KeyError(f"GradientDescent expects gradients of {list(self._parameters)}, got {name!r}")
+            check_like("GradientDescent", f"the gradient of {name}", gradient, self._parameters[name])
         for name, gradient in gradients.items():
-            parameter = self.parameters[name]
-            parameter.sub_(self._direction(name, parameter, gradient), alpha=self.lr)
+            self._move(self._parameters[name], gradient, self.velocity.get(name, self._velocity))
 
-    def _direction(self, name: str, theta: Tensor, g: Tensor) -> Tensor:
+    def _move(self, theta: Tensor, g: Tensor, v: Tensor) -> None:
         if self.weight_decay:
-            g = torch.add(g, theta, alpha=self.weight_decay, out=self._scratch[name])
-        if not self.momentum:
-            return g
-        v = self.velocity.get(name)
-        if v is None:
-            v = self.velocity[name] = g.clone()
-        else:
-            v.mul_(self.momentum).add_(g)
-        return torch.add(g, v, alpha=self.momentum, out=self._scratch[name]) if self.nesterov else v
+            g = torch.add(g, theta, alpha=self.weight_decay, out=self._scratch_like(theta))
+        if self.momentum:
+            v.mul_(constant(self.momentum, v.dtype)).add_(g)
+            g = torch.add(g, v, alpha=self.momentum, out=self._scratch_like(theta)) if self.nesterov else v
+        theta.sub_(g, alpha=self.lr)
 
-    def _make_scratch(self) -> dict[str, Tensor]:
-        """Lay one scratch tensor for every parameter over a single buffer, as large as the largest of them."""
-        largest = max(self.parameters.values(), key=Tensor.numel)
-        buffer = torch.empty(largest.numel(), dtype=largest.dtype, device=largest.device)
-        return {name: buffer[: p.numel()].view_as(p) for name, p in self.parameters.items()}
+    def _scratch_like(self, theta: Tensor) -> Tensor:
+        if self._scratch.numel() < theta.numel():
+            self._scratch = torch.empty_like(theta).view(-1)
+        return self._scratch[: theta.numel()].view_as(theta)

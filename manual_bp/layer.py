@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -31,7 +32,7 @@ from torch import Tensor
 ByName = dict[str, Tensor]
 
 NEW: tuple[Tensor | None, Any] = (None, None)
-"""What ``out or NEW`` stands for: no buffers yet, allocate."""
+"""What ``out or NEW`` stands for: no tensors of an earlier call yet, allocate."""
 
 
 @runtime_checkable
@@ -41,7 +42,9 @@ class Layer(Protocol):
     def forward(self, x: Tensor, out: tuple[Tensor, Any] | None = None) -> tuple[Tensor, Any]:
         """Return y and what backward will read."""
 
-    def backward(self, error: Tensor, saved: Any, out: tuple[Tensor, ByName] | None = None) -> tuple[Tensor, ByName]:
+    def backward(
+        self, error: Tensor, saved: Any, out: tuple[Tensor | None, ByName] | None = None
+    ) -> tuple[Tensor, ByName]:
         """Return the error of x, then the gradients of the parameters."""
 
 
@@ -53,12 +56,23 @@ class Parametrised(Layer, Protocol):
         """Return the gradients of the parameters, without the error of x."""
 
 
+@lru_cache
+def constant(value: float, dtype: torch.dtype) -> Tensor:
+    """Return a number as a tensor without dimensions: torch would make one of a Python number at every call."""
+    return torch.tensor(value, dtype=dtype)
+
+
 def parameters(layer: Layer) -> dict[str, Tensor]:
     """Return the tensors that a frozen layer holds, by name: for Linear, weight and bias."""
     if not is_dataclass(layer):
         raise TypeError(f"{type(layer).__name__} must be a frozen dataclass that holds its parameters as fields")
     named = ((field.name, getattr(layer, field.name)) for field in fields(layer) if field.init)
     return {name: value for name, value in named if isinstance(value, Tensor)}
+
+
+def named_parameters(layer: Layer, position: int) -> dict[str, Tensor]:
+    """Return the parameters under the names of ``nn.Sequential``: '0.weight', '0.bias', ..."""
+    return {f"{position}.{name}": parameter for name, parameter in parameters(layer).items()}
 
 
 def check_rows(owner: str, name: str, rows: Any, width: int, like: Tensor | None = None) -> None:

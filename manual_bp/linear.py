@@ -10,7 +10,7 @@ In matrices, with a row for each sample: net = x Wᵀ + b, error of x = δ W, �
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from torch import Tensor
 from manual_bp.layer import NEW, ByName, check_kind, check_rows
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Linear:
     """Turn x (N, n_in) into net (N, n_out), and δ into the error of x.
 
@@ -27,7 +27,7 @@ class Linear:
 
     weight: Tensor
     bias: Tensor | None = None
-    weight_t: Tensor = field(init=False, repr=False)
+    weight_t: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         """Check the parameters and make the transposed view of the weights once."""
@@ -35,6 +35,16 @@ class Linear:
         object.__setattr__(self, "weight", self.weight.detach())
         object.__setattr__(self, "bias", None if self.bias is None else self.bias.detach())
         object.__setattr__(self, "weight_t", self.weight.t())
+
+    def __reduce__(self) -> tuple[type[Linear], tuple[object, ...]]:
+        """Copy and pickle by the parameters alone: the transposed view belongs to its weights."""
+        given = (getattr(self, f.name) for f in fields(self) if f.init)
+        return type(self), tuple(value.clone() if isinstance(value, Tensor) else value for value in given)
+
+    def __repr__(self) -> str:
+        """Return the numbers of units: Linear(784 → 30)."""
+        n_out, n_in = self.weight.shape
+        return f"{type(self).__name__}({n_in} → {n_out}{'' if self.bias is not None else ', no bias'})"
 
     def forward(self, x: Tensor, out: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Return net = x Wᵀ + b (E1); saves x."""
@@ -45,10 +55,12 @@ class Linear:
             return torch.mm(x, self.weight_t, out=net), x
         return torch.addmm(self.bias, x, self.weight_t, out=net), x
 
-    def backward(self, error: Tensor, saved: Tensor, out: tuple[Tensor, ByName] | None = None) -> tuple[Tensor, ByName]:
+    def backward(
+        self, error: Tensor, saved: Tensor, out: tuple[Tensor | None, ByName] | None = None
+    ) -> tuple[Tensor, ByName]:
         """Return the error of x, δ W (the sum in E14), then the gradients (E12)."""
         delta, (error_of_x, d_parameters) = error, out or NEW
-        if out is None:
+        if error_of_x is None:
             check_rows("Linear", "the error of net", delta, self.weight.shape[0], like=self.weight)
         if saved.numel() == 1:  # one sample with one input: autograd takes this order, and the last bit shows it
             error_of_x = torch.mm(self.weight_t, delta.t(), out=error_of_x)

@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from manual_bp.layer import check_rows, positions
+from manual_bp.layer import check_rows, constant, positions
 
 Reduction = Literal["mean", "sum"]
 
@@ -65,16 +65,18 @@ class SquaredError:
         self, x: Tensor, t: Tensor, out: tuple[Tensor, SavedDifference] | None = None
     ) -> tuple[Tensor, SavedDifference]:
         """Return L = ½ Σ (t − y)² (E6, E7); saves t − y."""
-        y, t = x, _targets(self, t, x, seen=out is not None)
+        y, t = x, _rows(self, t, x, out)
         loss, (difference, squares) = out or (None, (None, None))
         difference = torch.sub(t, y, out=difference)
         squares = torch.mul(difference, difference, out=squares)
-        loss = torch.sum(squares, (), out=loss).mul_(0.5)
-        return _reduced(self, loss, len(y)), SavedDifference(difference, squares)
+        loss = torch.sum(squares, (), out=loss).div_(constant(2.0 * _samples(self, y), y.dtype))
+        return loss, SavedDifference(difference, squares)
 
     def backward(self, saved: SavedDifference, out: Tensor | None = None) -> Tensor:
         """Return the error of y, t − y (E13), over N for the mean."""
-        return torch.mul(saved.difference, _scale(self, len(saved.difference)), out=out)
+        if self.reduction == "sum":
+            return saved.difference
+        return torch.mul(saved.difference, _scale(saved.difference), out=out)
 
 
 class SavedSoftmax(NamedTuple):
@@ -111,17 +113,21 @@ class SoftmaxCrossEntropy:
         self, x: Tensor, t: Tensor, out: tuple[Tensor, SavedSoftmax] | None = None
     ) -> tuple[Tensor, SavedSoftmax]:
         """Return L = Σ over the rows of (ln Σ_j e^net_j − Σ_k t_k net_k) (E8); saves y and t."""
-        net, t = x, _targets(self, t, x, seen=out is not None)
+        net, t = x, _rows(self, t, x, out)
         loss, (y, _, shifted, products, log_sum, row) = out or (None, (None,) * 6)
         y, shifted, log_sum, row = _softmax(net, y, shifted, log_sum, row)
         products = torch.mul(shifted, t, out=products)
         row = torch.sum(products, 1, keepdim=True, out=row)
         loss = torch.sum(torch.sub(log_sum, row, out=row), (), out=loss)
-        return _reduced(self, loss, len(net)), SavedSoftmax(y, t, shifted, products, log_sum, row)
+        if self.reduction == "mean":
+            loss.div_(constant(len(net), net.dtype))
+        return loss, SavedSoftmax(y, t, shifted, products, log_sum, row)
 
     def backward(self, saved: SavedSoftmax, out: Tensor | None = None) -> Tensor:
         """Return δ^L = t − y (E17), over N for the mean."""
-        s = _scale(self, len(saved.y))
+        if self.reduction == "sum":
+            return torch.sub(saved.t, saved.y, out=out)
+        s = _scale(saved.y)
         delta = torch.mul(saved.t, s, out=out)
         return delta.sub_(torch.mul(saved.y, s, out=saved.products))
 
@@ -137,6 +143,7 @@ def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
         raise ValueError(f"one_hot expects class indices of shape (N,), got {tuple(labels.shape)}")
     if labels.device != like.device:
         raise ValueError(f"one_hot expects class indices on device {like.device}, got {labels.device}")
+    labels = labels.long()
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
         worst = labels[wrong][0].item()
@@ -159,12 +166,14 @@ def _softmax(
     return y, shifted, log_sum, largest
 
 
-def _scale(loss: SquaredError | SoftmaxCrossEntropy, n: int) -> float:
-    return 1 / n if loss.reduction == "mean" else 1.0
+def _samples(loss: SquaredError, y: Tensor) -> int:
+    """Return what a sum over the samples is divided by: N for the mean."""
+    return len(y) if loss.reduction == "mean" else 1
 
 
-def _reduced(loss: SquaredError | SoftmaxCrossEntropy, value: Tensor, n: int) -> Tensor:
-    return value.div_(n) if loss.reduction == "mean" else value
+def _scale(rows: Tensor) -> Tensor:
+    """Return 1/N."""
+    return constant(1 / len(rows), rows.dtype)
 
 
 def _check_reduction(loss: SquaredError | SoftmaxCrossEntropy) -> None:
@@ -172,13 +181,12 @@ def _check_reduction(loss: SquaredError | SoftmaxCrossEntropy) -> None:
         raise ValueError(f"{type(loss).__name__} expects reduction 'mean' or 'sum' (E7), got {loss.reduction!r}")
 
 
-def _targets(loss: SquaredError | SoftmaxCrossEntropy, t: Tensor, x: Tensor, *, seen: bool) -> Tensor:
-    """Return t as (N, n^L), checked; its values only on the first pass, when there are no buffers yet."""
+def checked_targets(loss: Loss, t: Tensor, x: Tensor) -> Tensor:
+    """Return t as rows (N, n^L) like x, one-hot for class indices; raise unless shape, dtype and values fit."""
     name = type(loss).__name__
     if not isinstance(t, Tensor):
         raise TypeError(f"{name} expects t as a torch.Tensor, got {type(t).__name__}")
-    if seen and t.shape == x.shape and t.dtype == x.dtype:
-        return t
+    t = t.detach()
     if t.ndim == 1 and not t.is_floating_point():
         t = one_hot(t, x.shape[1], like=x)
     check_rows(name, "t", t, x.shape[1], like=x)
@@ -192,3 +200,10 @@ def _targets(loss: SquaredError | SoftmaxCrossEntropy, t: Tensor, x: Tensor, *, 
             total = t.sum(1)[wrong][0].item()
             raise ValueError(f"{name} expects each row of t to sum to 1 (E17), got {total:g} at row {positions(wrong)}")
     return t
+
+
+def _rows(loss: Loss, t: Tensor, x: Tensor, out: object) -> Tensor:
+    """Return checked targets; with ``out`` the values of t were checked when it was made, or are trusted."""
+    if out is not None and isinstance(t, Tensor) and t.shape == x.shape and t.dtype == x.dtype:
+        return t
+    return checked_targets(loss, t, x)

@@ -10,11 +10,12 @@ Where a layer l has no activation after it, x^l is net^l.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
 
-from manual_bp.layer import check_like
+from manual_bp.layer import ByName, check_like, parameters
+from manual_bp.layout import Layout
 
 if TYPE_CHECKING:
     from manual_bp.network import Network
@@ -29,6 +30,7 @@ class Trace:
     def __init__(self, network: Network) -> None:
         """Begin an empty trace; ``Network.forward`` fills it."""
         self.network = network
+        self.given: Tensor | None = None
         self.input: Tensor | None = None
         self.steps: list[tuple[Tensor, Any] | None] = [None] * len(network.layers)
         self.loss_step: tuple[Tensor, Any] | None = None
@@ -36,27 +38,25 @@ class Trace:
 
     def begin(self, x: Tensor) -> Tensor:
         """Take the input of the next pass: of the same shape, dtype and device as the one before."""
-        before = self.input
-        if before is not None and not (
-            isinstance(x, Tensor) and x.shape == before.shape and x.dtype == before.dtype and x.device == before.device
-        ):
-            check_like("Trace", "x (keep one trace for each batch size)", x, before)
-        self.input, self.measured = x, False
-        return x
+        self.measured = False
+        if self.input is None or x is not self.given:
+            if self.input is not None:
+                check_like("Trace", "x (keep one trace for each batch size)", x, self.input)
+            self.given, self.input = x, x.detach() if isinstance(x, Tensor) else x
+        return self.input
 
     @property
     def values(self) -> list[Tensor]:
         """Return x^0 and the output of every layer, by position."""
         if self.input is None:
             raise ValueError("Trace expects a forward pass: call Network.forward first")
-        return [self.input, *(self.step(i)[0] for i in range(len(self.steps)))]
+        return [self.input, *(output for output, _ in self.whole())]
 
-    def step(self, position: int) -> tuple[Tensor, Any]:
-        """Return what the layer at a position gave: its output, and what its backward reads."""
-        step = self.steps[position]
-        if step is None:
+    def whole(self) -> list[tuple[Tensor, Any]]:
+        """Return, for every layer, its output and what its backward reads."""
+        if None in self.steps:
             raise ValueError("Trace expects a whole forward pass: call Network.forward first")
-        return step
+        return cast("list[tuple[Tensor, Any]]", self.steps)
 
     @property
     def loss(self) -> Tensor:
@@ -67,6 +67,15 @@ class Trace:
     def y(self) -> Tensor:
         """Return the network's answer y = x^L (N, n^L): for a softmax output the confidences (E5)."""
         return self.network.loss_function.output(self.values[-1])
+
+    def __repr__(self) -> str:
+        """Return what there is: 'Trace(x^0 (128, 784), net^1 (128, 30), ...)'."""
+        if self.input is None:
+            return "Trace()"
+        names = ["x^0", *(f"{q}^{l}" for l in range(1, self.network.depth + 1) for q in ("net", "x"))]
+        values = [self.x(0), *(v for l in range(1, self.network.depth + 1) for v in (self.net(l), self.x(l)))]
+        shown = [f"{name} {tuple(value.shape)}" for name, value in zip(names, values, strict=True)]
+        return f"Trace({', '.join(shown)}{f', L {self.loss.item():.6g}' if self.measured else ''})"
 
     def net(self, l: int) -> Tensor:
         """Return net^l (N, n^l), the total input of layer l = 1 ... L (E1)."""
@@ -86,49 +95,86 @@ class Trace:
 class Gradients(Mapping[str, Tensor]):
     """Every δ^l, and the gradient ∂L/∂parameter under each parameter's name ('0.weight', '0.bias', ...).
 
-    Passed back as ``out=`` it is overwritten by the next pass.
+    Passed back as ``out=`` it is overwritten by the next pass. The gradients lie side by side in ``buffer``, as the
+    parameters do in ``Network.buffer``. With ``one_at_a_time`` there is room for one layer only: its gradients are
+    good until ``Network.backward_by_layer`` goes on to the layer below.
     """
 
-    def __init__(self, network: Network) -> None:
-        """Begin with no gradients; ``Network.backward`` fills them in."""
-        self.network = network
+    def __init__(self, network: Network, *, one_at_a_time: bool = False) -> None:
+        """Make room; ``Network.backward`` fills it."""
+        self.network, self.one_at_a_time = network, one_at_a_time
+        of_layers = {i: parameters(network.layers[i]) for i in network.net_positions}
+        if one_at_a_time:
+            layouts = {i: Layout(of_layer) for i, of_layer in of_layers.items()}
+            self.buffer = max(layouts.values(), key=lambda layout: layout.size).buffer()
+            self._views = {i: layout.views(self.buffer) for i, layout in layouts.items()}
+        else:
+            self.buffer = network.layout.buffer()
+            views = network.layout.views(self.buffer)
+            self._views = {i: {name: views[f"{i}.{name}"] for name in of_layer} for i, of_layer in of_layers.items()}
+        self.by_position = {i: {f"{i}.{name}": v for name, v in views.items()} for i, views in self._views.items()}
         self.loss_error: Tensor | None = None
-        self.steps: list[tuple[Tensor, dict[str, Tensor]] | None] = [None] * len(network.layers)
-        self.lowest: dict[str, Tensor] | None = None
-        self.by_position: dict[int, dict[str, Tensor]] = {}
+        self.steps: list[tuple[Tensor | None, ByName]] = [
+            (None, dict(self._views.get(i, {}))) for i in range(len(network.layers))
+        ]
+        self.reached = len(network.layers) + 1
 
-    def named(self, position: int, gradients: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Keep the gradients of the layer at a position under the parameters' full names, and return them."""
-        known = self.by_position.get(position)
-        if known is None or any(known.get(f"{position}.{name}") is not d for name, d in gradients.items()):
-            known = self.by_position[position] = {f"{position}.{name}": d for name, d in gradients.items()}
-        return known
+    def begin(self, trace: Trace) -> Tensor | None:
+        """Forget the pass before; return the tensor for the error of the loss."""
+        if self.loss_error is not None and len(self.loss_error) != len(trace.values[0]):
+            expected, got = len(self.loss_error), len(trace.values[0])
+            raise ValueError(f"Gradients expects a batch of {expected} rows as in its last pass, got {got}")
+        self.reached = len(self.network.layers)
+        return self.loss_error
+
+    def keep(self, position: int, gradients: ByName) -> dict[str, Tensor]:
+        """Return a layer's gradients by full name; copy those that the layer did not write where it was told to."""
+        views = self._views[position]
+        if gradients.keys() != views.keys():
+            owner = type(self.network.layers[position]).__name__
+            raise ValueError(f"Gradients expects {owner} to give gradients of {list(views)}, got {list(gradients)}")
+        for name, view in views.items():
+            if gradients[name] is not view:
+                owner = type(self.network.layers[position]).__name__
+                check_like("Gradients", f"{owner}'s gradient of {name}", gradients[name], view)
+                view.copy_(gradients[name])
+        self.reached = position
+        return self.by_position[position]
 
     @property
     def errors(self) -> list[Tensor | None]:
         """Return the error of every value, by position; None below δ^1, which no gradient needs."""
-        if self.loss_error is None:
-            raise ValueError("Gradients expects a whole backward pass: call Network.backward first")
-        return [*(None if step is None else step[0] for step in self.steps), self.loss_error]
+        errors = [*(error for error, _ in self.steps), self.loss_error]
+        return [error if i >= self.reached else None for i, error in enumerate(errors)]
 
     def delta(self, l: int) -> Tensor:
         """Return δ^l = −∂L/∂net^l (N, n^l), the sensitivity of layer l = 1 ... L (E13, E14, E17)."""
         delta = self.errors[self.network.index_of_net(l)]
         if delta is None:
-            raise ValueError(f"Gradients expects a whole backward pass, which has not reached δ^{l}")
+            raise ValueError(f"Gradients expects a backward pass as far as δ^{l}: call Network.backward first")
         return delta
 
     def __getitem__(self, name: str) -> Tensor:
         """Return ∂L/∂parameter, of the parameter's shape."""
-        for gradients in self.by_position.values():
+        for position, gradients in self.by_position.items():
             if name in gradients:
+                if position < self.reached or (self.one_at_a_time and position > self.reached):
+                    raise ValueError(f"Gradients does not hold {name} of this pass (yet, or any more)")
                 return gradients[name]
         raise KeyError(f"no gradient named {name!r}; there are {', '.join(self)}")
 
+    def __repr__(self) -> str:
+        """Return what there is: 'Gradients(δ^1 (128, 30), ..., 0.weight (30, 784), ...)'."""
+        deltas = {f"δ^{l}": self.errors[self.network.index_of_net(l)] for l in range(1, self.network.depth + 1)}
+        named = {
+            name: view for i, views in self.by_position.items() if i >= self.reached for name, view in views.items()
+        }
+        shown = [f"{name} {tuple(value.shape)}" for name, value in (deltas | named).items() if value is not None]
+        return f"Gradients({', '.join(shown)})"
+
     def __iter__(self) -> Iterator[str]:
         """Iterate over the parameters' names, from the first layer to the last."""
-        for position in sorted(self.by_position):
-            yield from self.by_position[position]
+        return (name for gradients in self.by_position.values() for name in gradients)
 
     def __len__(self) -> int:
         """Count the gradients."""

@@ -29,6 +29,9 @@ FINITE_DIFFERENCE_TOLERANCE = 1e-8
 """Of the norm, in float64 only: the step's own error is about 1e-10 (its square) and rounding adds 1e-11 (2e-16 over
 the step, times what cancels); a fault of 0.05 % is 50,000 times larger. In float32 the error would be 2e-4."""
 
+ROUNDING = 1e-14
+"""Of the norm, in float64: the same sums in another order, 50 units in the last place."""
+
 
 @dataclass(frozen=True)
 class Case:

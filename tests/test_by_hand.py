@@ -67,7 +67,6 @@ def test_the_guard_would_see_it(source: str) -> None:
 
 @pytest.mark.parametrize("bad", ["import torch.autograd\n", "from torch import nn\n", "import torch_ref\n"])
 def test_the_lint_rule_would_see_it(bad: str) -> None:
-    pytest.importorskip("ruff", reason="ruff comes with the extra `lint`")
     root = Path(__file__).parents[1]
     command = [sys.executable, "-m", "ruff", "check", "--select", "TID251", "--stdin-filename", "manual_bp/new.py", "-"]
     outcome = subprocess.run(command, input=bad, capture_output=True, text=True, cwd=root, timeout=60, check=False)

@@ -200,10 +200,26 @@ def test_compare_is_relative_to_the_norm() -> None:
     assert compare("q", "E", torch.zeros(3), torch.zeros(3)).status == "identical"
 
 
-def test_compare_never_broadcasts() -> None:
+@pytest.mark.parametrize("size", [1e-300, 1e-170, 1e155, 1e300])
+def test_compare_knows_no_size_too_small_or_too_large(size: float) -> None:
+    """Squares of 1e-170 are 0 and squares of 1e155 infinite: norms are taken of the scaled tensors."""
+    reference = size * torch.randn(5, 5).double()
+    for wrong in (torch.zeros_like(reference), -reference, reference * 1.01):
+        assert compare("q", "E", wrong, reference).status == "wrong"
+    assert compare("q", "E", reference * (1 + 3e-16), reference).status == "rounding"
+
+
+def test_compare_never_broadcasts_and_says_what_is_wrong() -> None:
     row = torch.ones(3)
-    assert compare("q", "E", row, row.expand(2, 3)).status == "wrong"
-    assert compare("q", "E", row, row.double()).status == "wrong"
+    assert compare("q", "E", row, row.expand(2, 3)).remark == "of shape (3,), expected (2, 3)"
+    assert compare("q", "E", row, row.double()).remark == "of dtype torch.float32, expected torch.float64"
+    assert compare("q", "E", row, row * math.nan).remark == "a number is not finite"
+    assert compare("q", "E", 2 * row, row).remark == "off by 1.0e+00 of its norm"
+
+
+def test_dtypes_without_a_bound_are_named() -> None:
+    with pytest.raises(TypeError, match=r"crosscheck expects a network of float32 or float64, got torch\.bfloat16"):
+        crosscheck(mlp([5, 3], dtype=torch.bfloat16), torch.randn(2, 5).bfloat16(), torch.rand(2, 3).bfloat16())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])

@@ -130,6 +130,12 @@ def test_the_order_belongs_to_seed_and_epoch() -> None:
     assert len({order(seed, epoch) for seed in range(4) for epoch in range(4)}) == 16
 
 
+def test_images_of_one_colour_are_named() -> None:
+    blank = Images(torch.zeros(3, 2, 2).byte(), torch.zeros(3).long())
+    with pytest.raises(ValueError, match="images that are not all one colour"):
+        Batches(blank, 2, standard=blank, dtype=torch.float32, device="cpu")
+
+
 def test_batches_reuse_their_memory() -> None:
     batches = Batches(toy(), 4, standard=toy(), dtype=torch.float32, device="cpu")
     pointers = {(len(x), x.data_ptr(), t.data_ptr()) for epoch in range(3) for x, t in batches.shuffled(0, epoch)}

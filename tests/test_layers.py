@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from cases import CASES, DTYPES, Case, assert_close, assert_identical, directional_derivative
+from cases import (
+    CASES,
+    DTYPES,
+    FINITE_DIFFERENCE_TOLERANCE,
+    ROUNDING,
+    Case,
+    assert_close,
+    assert_identical,
+    directional_derivative,
+)
 from torch import Tensor
 
 from manual_bp import Layer, Linear, ReLU, Sigmoid, Tanh
@@ -31,7 +40,7 @@ def test_law_for_the_input(case: Case) -> None:
     for _ in range(5):
         v = torch.randn_like(x)
         jv = directional_derivative(lambda at: layer.forward(at)[0], x, v)
-        assert_close((error_of_x * v).sum(), (error * jv).sum(), 1e-8, f"{case.name}: error of x")
+        assert_close((error_of_x * v).sum(), (error * jv).sum(), FINITE_DIFFERENCE_TOLERANCE, case.name)
 
 
 @pytest.mark.parametrize("case", CASES[:2], ids=lambda case: case.name)
@@ -47,7 +56,8 @@ def test_law_for_the_parameters(case: Case) -> None:
             return replace(layer, **{name: at}).forward(x)[0]
 
         jv = directional_derivative(forward, parameter, v)
-        assert_close(-(gradients[name] * v).sum(), (error * jv).sum(), 1e-8, f"{case.name}: gradient of {name}")
+        expected = (error * jv).sum()
+        assert_close(-(gradients[name] * v).sum(), expected, FINITE_DIFFERENCE_TOLERANCE, f"{case.name}: {name}")
 
 
 @every_layer
@@ -105,6 +115,17 @@ def test_inputs_come_out_unmodified_and_nothing_is_kept(case: Case) -> None:
     assert vars(layer) == fields_before
 
 
+@every_dtype
+@pytest.mark.parametrize("n_out", [1, 2, 17, 200])
+def test_one_sample_with_one_input_equals_autograd_too(n_out: int, dtype: torch.dtype) -> None:
+    """There autograd multiplies in another order, which the last bit shows."""
+    layer, x = Linear(torch.randn(n_out, 1, dtype=dtype)), torch.randn(1, 1, dtype=dtype)
+    _, error, error_of_x, _ = passed(layer, x)
+    leaf = x.clone().requires_grad_()
+    module_of(layer)(leaf).backward(-error)
+    assert_identical(error_of_x, -leaf.grad, "error of x")
+
+
 def test_linear_gradients_alone_are_those_of_backward() -> None:
     layer, x = CASES[0].make(torch.float64), CASES[0].input(torch.float64)
     net, saved = layer.forward(x)
@@ -128,7 +149,7 @@ def test_linear_by_plain_arithmetic() -> None:
         "bias": [-sum(ds[n][i] for n in rows) for i in outs],
     }
     for name, got in {"net": net, "error of x": error_of_x, **gradients}.items():
-        assert_close(got, torch.tensor(expected[name], dtype=torch.float64), 1e-15 * 10, name)
+        assert_close(got, torch.tensor(expected[name], dtype=torch.float64), ROUNDING, name)
 
 
 def test_sigmoid_is_the_lecture_s_formula() -> None:

@@ -17,7 +17,7 @@ from cases import (
 from torch import Tensor
 from torch.nn import functional
 
-from manual_bp import Loss, SoftmaxCrossEntropy, SquaredError
+from manual_bp import Loss, SoftmaxCrossEntropy, SquaredError, one_hot
 from torch_ref import loss_of, ulp_distance
 
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=loss_id)
@@ -168,11 +168,19 @@ def test_wrong_targets_are_named(loss: Loss, t: Tensor, error: type[Exception], 
         loss.forward(torch.randn(4, 3), t)
 
 
-def test_cross_entropy_wants_confidences_that_sum_to_one() -> None:
+@pytest.mark.parametrize("total", [0.5, 1.001, 0.999])
+def test_cross_entropy_wants_confidences_that_sum_to_one(total: float) -> None:
     """Where they do not, the error t − y of E17 is not the derivative of E8."""
-    t = torch.tensor([[0.0, 1, 0], [0, 0.5, 0]])
-    with pytest.raises(ValueError, match=r"each row of t to sum to 1 \(E17\), got 0.5 at row \(1,\)"):
+    t = torch.tensor([[0.0, 1, 0], [0, total, 0]])
+    with pytest.raises(ValueError, match=rf"each row of t to sum to 1 \(E17\), got {total} at row \(1,\)"):
         SoftmaxCrossEntropy().forward(torch.randn(2, 3), t)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.int64])
+def test_one_hot_takes_any_integer_dtype_for_any_number_of_classes(dtype: torch.dtype) -> None:
+    rows = one_hot(torch.tensor([1, 0, 100]).to(dtype), 70000, like=torch.empty(0))
+    assert rows.nonzero().tolist() == [[0, 1], [1, 0], [2, 100]]
+    assert rows.shape == (3, 70000)
 
 
 @both_losses

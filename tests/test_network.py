@@ -1,5 +1,9 @@
 """The whole pass: bit for bit with autograd, by finite differences, in reused buffers, and its lecture's index."""
 
+import copy
+import pickle
+from dataclasses import dataclass
+
 import pytest
 import torch
 from cases import (
@@ -19,6 +23,7 @@ from torch import Tensor, nn
 
 from manual_bp import (
     GradientDescent,
+    Gradients,
     Layer,
     Linear,
     Loss,
@@ -119,7 +124,7 @@ def test_trace_and_gradients_speak_the_lecture_s_index() -> None:
     loss = made.loss(trace, t)
     gradients = made.backward(trace)
 
-    assert trace.x(0) is x
+    assert trace.x(0).data_ptr() == x.data_ptr()
     assert_identical(trace.net(1), first.forward(x)[0], "net^1")
     assert_identical(trace.x(1), torch.tanh(trace.net(1)), "x^1")
     assert_identical(trace.net(2), second.forward(trace.x(1))[0], "net^2")
@@ -200,9 +205,10 @@ def test_a_training_step_in_reused_buffers_allocates_nothing(
     descent.update(gradients)
     with torch.profiler.profile(profile_memory=True) as profile:
         made.forward(x, out=trace)
-        made.loss(trace, t)
+        made.loss(trace, t, trusted=True)
         for of_one_layer in made.backward_by_layer(trace, gradients):
             descent.update(of_one_layer)
+        descent.update(gradients)
     assert [e for e in profile.events() if e.self_cpu_memory_usage > 8] == []
 
 
@@ -268,6 +274,221 @@ def test_a_loss_of_an_earlier_pass_is_never_taken_for_this_one() -> None:
         made.backward(trace)
 
 
+@every_activation
+@every_loss
+def test_updating_all_at_once_equals_updating_by_name(activation: Layer, loss: Loss) -> None:
+    """The whole buffer in one operation, its gaps included, or tensor by tensor."""
+    at_once, by_name, one_at_a_time = (mlp([5, 4, 4, 3], activation=activation, loss=loss) for _ in range(3))
+    x, t = torch.randn(6, 5), targets(6, 3, torch.float32)
+    settings = {"lr": 0.5, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}
+    for made in (by_name, one_at_a_time):
+        made.load_state_dict(at_once.state_dict())
+    descents = [GradientDescent(made, **settings) for made in (at_once, by_name, one_at_a_time)]
+    room = Gradients(one_at_a_time, one_at_a_time=True)
+    for _ in range(3):
+        traces = [made.forward(x) for made in (at_once, by_name, one_at_a_time)]
+        for trace in traces:
+            trace.network.loss(trace, t)
+        descents[0].update(at_once.backward(traces[0]))
+        descents[1].update(dict(by_name.backward(traces[1])))
+        for of_one_layer in one_at_a_time.backward_by_layer(traces[2], room):
+            descents[2].update(of_one_layer)
+    for name, parameter in at_once.parameters().items():
+        assert_identical(parameter, by_name.parameters()[name], name)
+        assert_identical(parameter, one_at_a_time.parameters()[name], name)
+        assert_identical(descents[0].velocity[name], descents[1].velocity[name], name)
+    assert torch.count_nonzero(at_once.buffer) == sum(torch.count_nonzero(p) for p in at_once.parameters().values())
+
+
+def test_room_for_one_layer_holds_one_layer() -> None:
+    made = mlp([5, 4, 3])
+    room = Gradients(made, one_at_a_time=True)
+    assert room.buffer.numel() < made.buffer.numel()
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    passes = made.backward_by_layer(trace, room)
+    assert_identical(next(passes)["2.weight"], room["2.weight"])
+    with pytest.raises(ValueError, match=r"does not hold 0\.weight of this pass"):
+        room["0.weight"]
+    next(passes)
+    with pytest.raises(ValueError, match=r"does not hold 2\.weight of this pass"):
+        room["2.weight"]
+
+
+def test_numbers_of_the_pass_before_are_never_taken_for_this_one() -> None:
+    made = mlp([5, 4, 3])
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    gradients = made.backward(trace)
+    next(made.backward_by_layer(trace, gradients))
+    assert gradients["2.bias"].shape == (3,)
+    with pytest.raises(ValueError, match=r"does not hold 0\.weight of this pass"):
+        gradients["0.weight"]
+    with pytest.raises(ValueError, match=r"a backward pass as far as δ\^1"):
+        gradients.delta(1)
+
+
+def test_backward_twice_gives_the_same_numbers_twice() -> None:
+    for loss in LOSSES:
+        made = mlp([5, 4, 3], loss=loss)
+        trace = made.forward(torch.randn(2, 5))
+        made.loss(trace, torch.tensor([0, 2]))
+        first, second = made.backward(trace), made.backward(trace)
+        for name, gradient in first.items():
+            assert_identical(gradient, second[name], name)
+
+
+def test_two_losses_of_one_pass_are_two_numbers() -> None:
+    made = mlp([5, 3])
+    trace = made.forward(torch.randn(2, 5))
+    first = made.loss(trace, torch.zeros(2, 3))
+    before = first.item()
+    second = made.loss(trace, torch.ones(2, 3))
+    assert first.item() == before != second.item()
+
+
+def test_targets_are_checked_in_reused_buffers_too() -> None:
+    made = mlp([5, 3])
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    made.forward(torch.randn(2, 5), out=trace)
+    with pytest.raises(ValueError, match="SquaredError expects finite targets"):
+        made.loss(trace, torch.full((2, 3), torch.nan))
+
+
+@pytest.mark.parametrize(
+    "copy", [copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))], ids=["deepcopy", "pickle"]
+)
+def test_a_copy_trains_by_itself(copy) -> None:
+    made = mlp([5, 4, 3])
+    before = made.state_dict()
+    twin = copy(made)
+    trace = twin.forward(torch.randn(6, 5))
+    twin.loss(trace, torch.rand(6, 3))
+    GradientDescent(twin, lr=1.0).update(twin.backward(trace))
+    assert crosscheck(twin, torch.randn(2, 5), torch.rand(2, 3)).identical
+    for name, parameter in made.parameters().items():
+        assert_identical(parameter, before[name], name)
+        assert not torch.equal(twin.parameters()[name], parameter)
+
+
+def test_nothing_of_autograd_comes_in_with_the_data() -> None:
+    made = mlp([5, 3])
+    made.load_state_dict({name: nn.Parameter(p) for name, p in made.state_dict().items()})
+    x, t = torch.randn(2, 5, requires_grad=True), torch.rand(2, 3, requires_grad=True)
+    trace = made.forward(x)
+    made.loss(trace, t)
+    gradients = made.backward(trace)
+    GradientDescent(made, lr=0.1, momentum=0.9).update(gradients)
+    made.forward(x, out=trace)
+    everything = [*made.parameters().values(), *gradients.values(), trace.net(1), trace.y, trace.x(0)]
+    assert not any(tensor.requires_grad for tensor in everything)
+
+
+def test_a_trace_or_gradients_of_another_network_is_named() -> None:
+    mine, other = mlp([5, 4, 3]), mlp([5, 4, 3])
+    trace = other.forward(torch.randn(2, 5))
+    other.loss(trace, torch.rand(2, 3))
+    gradients = other.backward(trace)
+    own = mine.forward(torch.randn(2, 5))
+    mine.loss(own, torch.rand(2, 3))
+    for wrong in (
+        lambda: mine.forward(torch.randn(2, 5), out=trace),
+        lambda: mine.loss(trace, torch.rand(2, 3)),
+        lambda: mine.backward(trace),
+        lambda: mine.backward(own, out=gradients),
+    ):
+        with pytest.raises(TypeError, match=r"Network expects a \w+ of its own, got that of another network"):
+            wrong()
+    with pytest.raises(TypeError, match="Network expects a Trace of its own, got Tensor"):
+        mine.loss(torch.randn(2, 3), torch.rand(2, 3))
+
+
+def test_gradients_of_another_batch_size_are_named() -> None:
+    made = mlp([5, 3])
+    traces = [made.forward(torch.randn(rows, 5)) for rows in (2, 3)]
+    for trace in traces:
+        made.loss(trace, torch.rand(len(trace.y), 3))
+    gradients = made.backward(traces[0])
+    with pytest.raises(ValueError, match="Gradients expects a batch of 2 rows as in its last pass, got 3"):
+        made.backward(traces[1], out=gradients)
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """A layer of somebody else: y = a x, which allocates every time and has no ``gradients`` of its own."""
+
+    a: Tensor
+
+    def forward(self, x, out=None):
+        return self.a * x, x
+
+    def backward(self, error, saved, out=None):
+        return self.a * error, {"a": -(error * saved).sum(0)}
+
+
+def test_a_layer_that_ignores_out_is_followed() -> None:
+    made = Network((Linear(torch.randn(3, 5)), Scale(torch.rand(3))), SquaredError())
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    gradients = made.backward(trace)
+    x, t = torch.randn(2, 5), torch.rand(2, 3)
+    made.loss(made.forward(x, out=trace), t)
+    made.backward(trace, out=gradients)
+    fresh = made.forward(x)
+    made.loss(fresh, t)
+    for name, gradient in made.backward(fresh).items():
+        assert_identical(gradients[name], gradient, name)
+    made.parameters()["1.a"].zero_()
+    assert made.forward(x).y.abs().max() == 0
+
+
+def test_the_lowest_layer_with_parameters_needs_gradients() -> None:
+    with pytest.raises(TypeError, match="Network expects Scale at position 0, its lowest layer with parameters"):
+        Network((Scale(torch.rand(3)),), SquaredError())
+
+
+def test_a_gradient_under_a_wrong_name_or_of_a_wrong_shape_is_named() -> None:
+    class Renamed(Scale):
+        def backward(self, error, saved, out=None):
+            return self.a * error, {"scale": -(error * saved).sum(0)}
+
+    class Broadcast(Scale):
+        def backward(self, error, saved, out=None):
+            return self.a * error, {"a": -(error * saved).sum(0, keepdim=True)}
+
+    for kind, message in (
+        (Renamed, r"Gradients expects Renamed to give gradients of \['a'\], got \['scale'\]"),
+        (Broadcast, r"Gradients expects Broadcast's gradient of a of shape \(3,\), got \(1, 3\)"),
+    ):
+        made = Network((Linear(torch.randn(3, 5)), kind(torch.rand(3))), SquaredError())
+        trace = made.forward(torch.randn(2, 5))
+        made.loss(trace, torch.rand(2, 3))
+        with pytest.raises(ValueError, match=message):
+            made.backward(trace)
+
+
+def test_a_layer_that_is_no_dataclass_is_named() -> None:
+    class Plain:
+        forward = backward = lambda self, *args: None
+
+    with pytest.raises(TypeError, match="Plain must be a frozen dataclass"):
+        Network((Plain(),), SquaredError())
+
+
+def test_what_a_pass_computed_can_be_printed() -> None:
+    made = mlp([5, 4, 3])
+    trace = made.forward(torch.randn(2, 5))
+    assert repr(trace) == "Trace(x^0 (2, 5), net^1 (2, 4), x^1 (2, 4), net^2 (2, 3), x^2 (2, 3))"
+    made.loss(trace, torch.rand(2, 3))
+    assert ", L 0." in repr(trace)
+    deltas = "δ^1 (2, 4), δ^2 (2, 3)"
+    parameters = "0.weight (4, 5), 0.bias (4,), 2.weight (3, 4), 2.bias (3,)"
+    assert repr(made.backward(trace)) == f"Gradients({deltas}, {parameters})"
+    assert repr(Gradients(made)) == "Gradients()"
+    assert repr(made.layers[0]) == "Linear(5 → 4)"
+
+
 @pytest.mark.parametrize("x", [torch.randn(3, 5), torch.randn(2, 5).double(), torch.randn(2, 5, device="meta")])
 def test_another_batch_does_not_fit_into_old_buffers(x: Tensor) -> None:
     made = mlp([5, 4, 3])
@@ -330,6 +551,9 @@ def test_loading_what_does_not_fit_changes_nothing(change: dict, error: type[Exc
         ([], "at least two"),
         ([5, 0, 3], r"got \[5, 0, 3\]"),
         ([5, 2.5], "got"),
+        ([5, True], "got"),
+        (5, "got 5"),
+        ("53", "got '53'"),
     ],
 )
 def test_wrong_sizes_are_named(sizes: list, message: str) -> None:

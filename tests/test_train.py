@@ -133,6 +133,7 @@ def test_a_closed_pipe_ends_the_run_quietly() -> None:
         (("--plot", "curves.jpg"), "argument --plot: expected the name of a .png file, got 'curves.jpg'"),
         (("--plot", "no/such/folder/x.png"), "argument --plot: expected a folder that exists, got 'no/such/folder'"),
         (("--seed", "-1"), "argument --seed: expected a whole number of at least 0, got '-1'"),
+        (("--hidden", "9" * 15), f"argument --hidden: a network 784-{'9' * 15}-10 does not fit into memory here"),
         (("--device", "cpux"), "argument --device: torch cannot use 'cpux' here"),
         (("--device", "meta"), "argument --device: torch cannot use 'meta' here"),
     ],

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from manual_bp import Network, SoftmaxCrossEntropy
+from manual_bp import Network, SoftmaxCrossEntropy, SquaredError
 from torch_ref.mirror import mirror
-from torch_ref.report import Report, Row, compare
+from torch_ref.report import TOLERANCE, Report, Row, compare
 
 SYMBOL = {"weight": "W", "bias": "b"}
+EQUATIONS = {SquaredError: ("E2", "E6", "E13"), SoftmaxCrossEntropy: ("E5", "E8", "E17")}
+"""The equations of y, of L and of δ^L for each loss."""
 
 
 def crosscheck(network: Network, x: Tensor, t: Tensor) -> Report:
@@ -23,6 +25,8 @@ def crosscheck(network: Network, x: Tensor, t: Tensor) -> Report:
     Neither the network nor the batch is changed. The report has one row for each quantity, in the order of the
     data flow: net^1, x^1, ..., y, L, δ^L, ∂L/∂W^L, ∂L/∂b^L, δ^(L-1), ...
     """
+    if network.buffer.dtype not in TOLERANCE:
+        raise TypeError(f"crosscheck expects a network of float32 or float64, got {network.buffer.dtype}")
     trace = network.forward(x)
     network.loss(trace, t)
     gradients = network.backward(trace)
@@ -65,13 +69,13 @@ def _plain(tensor: Tensor) -> Tensor:
 
 def _data_flow(network: Network) -> Iterator[tuple[str, str]]:
     """Yield every quantity and the equation that makes it, in the order in which a pass computes them."""
-    softmax = isinstance(network.loss_function, SoftmaxCrossEntropy)
+    answer, loss, error = EQUATIONS.get(type(network.loss_function), ("-", "-", "-"))
     for l in range(1, network.depth + 1):
         yield f"net^{l}", "E1"
-        yield _output(network, l), "E5" if softmax and l == network.depth else "E2"
-    yield "L", "E8" if softmax else "E6"
+        yield _output(network, l), "E2" if l < network.depth else answer
+    yield "L", loss
     for l in range(network.depth, 0, -1):
-        yield f"δ^{l}", "E14" if l < network.depth else "E17" if softmax else "E13"
+        yield f"δ^{l}", "E14" if l < network.depth else error
         for name in network.parameters():
             if int(name.split(".")[0]) == network.net_positions[l - 1]:
                 yield _symbol(network, name), "E12"

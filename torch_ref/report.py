@@ -37,6 +37,8 @@ class Row:
     relative: float
     """The norm of the difference over the norm of the reference."""
     status: Status
+    remark: str = ""
+    """What is wrong, in words."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,7 @@ class Report:
             )
         wrong = [row for row in self.rows if row.status == "wrong"]
         first, rest = wrong[0], [row.quantity for row in wrong[1:]]
-        how_far = "a number is not finite" if first.max_ulp is None else f"off by {first.relative:.1e} of its norm"
-        verdict = f"Wrong: {first.quantity} ({first.formula}), {how_far}."
+        verdict = f"Wrong: {first.quantity} ({first.formula}), {first.remark}."
         return f"{verdict} Further down the data flow: {', '.join(rest)}." if rest else verdict
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,23 +102,33 @@ class Report:
 
 
 def compare(quantity: str, formula: str, by_hand: Tensor, by_autograd: Tensor) -> Row:
-    """Return the row of one quantity; a shape or dtype of its own, or a number that is not finite, is wrong."""
+    """Return the row of one quantity; another shape or dtype, or a number that is not finite, is wrong."""
     shape = tuple(by_hand.shape)
-    if by_hand.shape != by_autograd.shape or by_hand.dtype != by_autograd.dtype:
-        return Row(quantity, formula, shape, math.inf, None, math.inf, "wrong")
+    if by_hand.shape != by_autograd.shape:
+        remark = f"of shape {shape}, expected {tuple(by_autograd.shape)}"
+        return Row(quantity, formula, shape, math.inf, None, math.inf, "wrong", remark)
+    if by_hand.dtype != by_autograd.dtype:
+        remark = f"of dtype {by_hand.dtype}, expected {by_autograd.dtype}"
+        return Row(quantity, formula, shape, math.inf, None, math.inf, "wrong", remark)
     if not (torch.isfinite(by_hand).all() and torch.isfinite(by_autograd).all()):
-        return Row(quantity, formula, shape, math.nan, None, math.nan, "wrong")
-    difference = (by_hand.double() - by_autograd.double()).abs()
-    norm = by_autograd.double().norm().item()
-    off = difference.norm().item()
-    relative = off / norm if norm else math.inf if off else 0.0
-    status: Status = "wrong"
-    if torch.equal(by_hand, by_autograd):
-        status = "identical"
-    elif relative <= TOLERANCE.get(by_hand.dtype, 0.0):
-        status = "rounding"
+        return Row(quantity, formula, shape, math.nan, None, math.nan, "wrong", "a number is not finite")
+    max_abs = (by_hand.double() - by_autograd.double()).abs().max().item()
     max_ulp = int(ulp_distance(by_hand, by_autograd).max().item())
-    return Row(quantity, formula, shape, difference.max().item(), max_ulp, relative, status)
+    relative = relative_difference(by_hand, by_autograd)
+    if torch.equal(by_hand, by_autograd):
+        return Row(quantity, formula, shape, max_abs, max_ulp, relative, "identical")
+    if relative <= TOLERANCE[by_hand.dtype]:
+        return Row(quantity, formula, shape, max_abs, max_ulp, relative, "rounding")
+    return Row(quantity, formula, shape, max_abs, max_ulp, relative, "wrong", f"off by {relative:.1e} of its norm")
+
+
+def relative_difference(by_hand: Tensor, by_autograd: Tensor) -> float:
+    """Return the norm of the difference over the norm of the reference, which may be of any size: 1e-300, 1e300."""
+    largest = by_autograd.abs().max().double()
+    if largest == 0:
+        return math.inf if by_hand.any() else 0.0
+    ours, reference = by_hand.double() / largest, by_autograd.double() / largest
+    return float((ours - reference).norm() / reference.norm())
 
 
 def ulp_distance(a: Tensor, b: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""What surrounds the mathematics when a network is trained: data, batches, the step, schedules."""
+"""What surrounds the mathematics when a network is trained: data, batches, the step, what a run shows."""

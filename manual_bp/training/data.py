@@ -106,6 +106,8 @@ class Batches:
         like = torch.empty((), dtype=dtype, device=device)
         self.targets = one_hot(self.labels, images.classes, like=like)
         deviation, mean = torch.std_mean(standard.pixels.double())
+        if deviation == 0:
+            raise ValueError("Batches expects images that are not all one colour, got a standard deviation of 0")
         self._mean, self._scale = mean.item(), 1 / deviation.item()
         self._buffers = {
             n: (self.pixels.new_empty(n, self.pixels.shape[1]), like.new_empty(n, self.pixels.shape[1]),

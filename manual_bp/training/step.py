@@ -22,8 +22,16 @@ class Engine(Protocol):
         """Return the parameters by name."""
 
 
+ONE_AT_A_TIME = 1 << 20  # parameters; measured in benchmarks/NOTES.md
+
+
 class ManualEngine:
-    """Forward, loss, backward, update: each layer is updated as soon as the backward pass has its gradients."""
+    """Forward, loss, backward, update.
+
+    The parameters of a small network are updated in one operation after the backward pass. Those of a large one are
+    updated layer by layer as the backward pass yields, while a layer's weights and gradients are in the cache; one
+    buffer is then enough for the gradients of all layers.
+    """
 
     def __init__(self, network: Network, descent: GradientDescent) -> None:
         """Take the network and what updates it; buffers come with the first batch of each size."""
@@ -33,15 +41,19 @@ class ManualEngine:
     def step(self, x: Tensor, t: Tensor) -> Tensor:
         """Train on one batch; return its loss before the update, valid until the next step.
 
-        The values of t are checked in the first batch of each size only: give rows that ``one_hot`` made.
+        The values of t are trusted, but for the first batch of each size: give rows that ``one_hot`` made.
         """
         trace, gradients = self._buffers.get(len(x), (None, None))
         trace = self.network.forward(x, out=trace)
-        loss = self.network.loss(trace, t)
-        gradients = Gradients(self.network) if gradients is None else gradients
-        for of_one_layer in self.network.backward_by_layer(trace, gradients):
-            self.descent.update(of_one_layer)
-        self._buffers[len(x)] = trace, gradients
+        loss = self.network.loss(trace, t, trusted=True)
+        if gradients is None:
+            gradients = Gradients(self.network, one_at_a_time=self.network.buffer.numel() > ONE_AT_A_TIME)
+            self._buffers[len(x)] = trace, gradients
+        if gradients.one_at_a_time:
+            for of_one_layer in self.network.backward_by_layer(trace, gradients):
+                self.descent.update(of_one_layer)
+        else:
+            self.descent.update(self.network.backward(trace, gradients))
         return loss
 
     def parameters(self) -> dict[str, Tensor]:
