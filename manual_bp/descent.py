@@ -54,7 +54,7 @@ class GradientDescent:
 
     def update(self, gradients: Mapping[str, Tensor]) -> None:
         """Move the parameters that ``gradients`` names one step down (E9), or raise before any of them moves."""
-        if isinstance(gradients, Gradients) and gradients.network is self.network and not gradients.one_at_a_time:
+        if isinstance(gradients, Gradients) and gradients.network is self.network and gradients.complete:
             self._move(self.network.buffer, gradients.buffer, self._velocity)
             return
         if not isinstance(gradients, Mapping):
@@ -67,6 +67,7 @@ class GradientDescent:
             self._move(self._parameters[name], gradient, self.velocity.get(name, self._velocity))
 
     def _move(self, theta: Tensor, g: Tensor, v: Tensor) -> None:
+        """Take one step; the tensors are one parameter's, or the buffers that hold all of them."""
         if self.weight_decay:
             g = torch.add(g, theta, alpha=self.weight_decay, out=self._scratch_like(theta))
         if self.momentum:

@@ -35,8 +35,8 @@ class Network:
     """A fully connected feed-forward network (E4): layers in order, and the loss at the end.
 
     It holds its parameters and nothing else: copies of those of the given layers, side by side in one ``buffer``.
-    What a pass computes is in the Trace and the Gradients that it
-    returns; pass them back as ``out=`` for a batch of the same size, and the pass allocates nothing:
+    What a pass computes is in the Trace and the Gradients that it returns. Pass them back as ``out=`` for a batch of
+    the same size, and the pass allocates nothing:
 
         trace = network.forward(x)             # every net^l and x^l
         loss = network.loss(trace, t)          # L

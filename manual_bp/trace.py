@@ -142,6 +142,11 @@ class Gradients(Mapping[str, Tensor]):
         return self.by_position[position]
 
     @property
+    def complete(self) -> bool:
+        """Tell whether the buffer holds every gradient of one pass."""
+        return self.reached == self.network.net_positions[0] and not self.one_at_a_time
+
+    @property
     def errors(self) -> list[Tensor | None]:
         """Return the error of every value, by position; None below δ^1, which no gradient needs."""
         errors = [*(error for error, _ in self.steps), self.loss_error]

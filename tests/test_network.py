@@ -326,6 +326,10 @@ def test_numbers_of_the_pass_before_are_never_taken_for_this_one() -> None:
         gradients["0.weight"]
     with pytest.raises(ValueError, match=r"a backward pass as far as δ\^1"):
         gradients.delta(1)
+    before = made.state_dict()
+    with pytest.raises(ValueError, match=r"does not hold 0\.weight of this pass"):
+        GradientDescent(made, lr=0.1).update(gradients)
+    assert all(torch.equal(p, before[name]) for name, p in made.parameters().items())
 
 
 def test_backward_twice_gives_the_same_numbers_twice() -> None:
