@@ -594,3 +594,23 @@ def test_runs_on_another_device(device: str) -> None:
         y, saved = activation.forward(step)
         delta, _ = activation.backward(torch.empty_like(y), saved)
         assert {y.device.type, delta.device.type} == {device}
+
+
+def test_a_pass_that_breaks_off_leaves_no_numbers_of_the_one_before() -> None:
+    broken = []
+
+    class Breaks(Scale):
+        def backward(self, error, saved, out=None):
+            if broken:
+                raise ArithmeticError("as planned")
+            return super().backward(error, saved)
+
+    made = Network((Linear(torch.randn(3, 5)), Breaks(torch.rand(3))), SquaredError())
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    gradients = made.backward(trace)
+    broken.append(True)
+    with pytest.raises(ArithmeticError):
+        made.backward(trace, out=gradients)
+    with pytest.raises(ValueError, match=r"does not hold 0\.weight of this pass"):
+        gradients["0.weight"]
