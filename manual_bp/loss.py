@@ -120,7 +120,7 @@ class SoftmaxCrossEntropy:
         row = torch.sum(products, 1, keepdim=True, out=row)
         loss = torch.sum(torch.sub(log_sum, row, out=row), (), out=loss)
         if self.reduction == "mean":
-            loss.div_(constant(len(net), net.dtype))
+            loss.div_(constant(net.shape[0], net.dtype))
         return loss, SavedSoftmax(y, t, shifted, products, log_sum, row)
 
     def backward(self, saved: SavedSoftmax, out: Tensor | None = None) -> Tensor:
@@ -168,12 +168,12 @@ def _softmax(
 
 def _samples(loss: SquaredError, y: Tensor) -> int:
     """Return what a sum over the samples is divided by: N for the mean."""
-    return len(y) if loss.reduction == "mean" else 1
+    return y.shape[0] if loss.reduction == "mean" else 1
 
 
 def _scale(rows: Tensor) -> Tensor:
     """Return 1/N."""
-    return constant(1 / len(rows), rows.dtype)
+    return constant(1 / rows.shape[0], rows.dtype)
 
 
 def _check_reduction(loss: SquaredError | SoftmaxCrossEntropy) -> None:

@@ -121,9 +121,10 @@ class Gradients(Mapping[str, Tensor]):
 
     def begin(self, trace: Trace) -> Tensor | None:
         """Forget the pass before; return the tensor for the error of the loss."""
-        if self.loss_error is not None and len(self.loss_error) != len(trace.values[0]):
-            expected, got = len(self.loss_error), len(trace.values[0])
-            raise ValueError(f"Gradients expects a batch of {expected} rows as in its last pass, got {got}")
+        rows = trace.whole()[-1][0].shape[0]
+        if self.loss_error is not None and self.loss_error.shape[0] != rows:
+            expected = self.loss_error.shape[0]
+            raise ValueError(f"Gradients expects a batch of {expected} rows as in its last pass, got {rows}")
         self.reached = len(self.network.layers)
         return self.loss_error
 

@@ -1,6 +1,5 @@
 """train.py as a user runs it: in a process of its own."""
 
-import importlib
 import re
 import signal
 import subprocess
@@ -9,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import train as train_py
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,14 +24,12 @@ def train(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+def inside(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run train.py's main in this process, which spares an import of torch; give exit code, output and errors."""
-    monkeypatch.syspath_prepend(str(ROOT))
-    main = importlib.import_module("train").main
 
     def run(*arguments: str) -> tuple[int, str, str]:
         try:
-            code = main(list(arguments))
+            code = train_py.main(list(arguments))
         except SystemExit as stop:
             code = stop.code
         return code, *capsys.readouterr()

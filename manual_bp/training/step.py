@@ -43,12 +43,13 @@ class ManualEngine:
 
         The values of t are trusted, but for the first batch of each size: give rows that ``one_hot`` made.
         """
-        trace, gradients = self._buffers.get(len(x), (None, None))
+        rows = x.shape[0]
+        trace, gradients = self._buffers.get(rows, (None, None))
         trace = self.network.forward(x, out=trace)
         loss = self.network.loss(trace, t, trusted=True)
         if gradients is None:
             gradients = Gradients(self.network, one_at_a_time=self.network.buffer.numel() > ONE_AT_A_TIME)
-            self._buffers[len(x)] = trace, gradients
+            self._buffers[rows] = trace, gradients
         if gradients.one_at_a_time:
             for of_one_layer in self.network.backward_by_layer(trace, gradients):
                 self.descent.update(of_one_layer)

@@ -1,0 +1,159 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import gates, plots, tables
+from benchmarks.cases import CASES
+from benchmarks.cases import QUICK as QUICK_CASES
+from benchmarks.contenders import CONTENDERS, LEGEND, TITLES
+from benchmarks.contenders import QUICK as QUICK_CONTENDERS
+from benchmarks.machine import cores, machine, sentence
+from benchmarks.part import Measure, Part
+from benchmarks.steps import CaseTimes, measure
+from benchmarks.worker import Worker
+
+PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion")
+RESULTS = Path(__file__).parent / "results"
+ROUNDS, QUICK_ROUNDS = 25, 5
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """Return the command line's settings."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time one training step, and more.")
+    parser.add_argument(
+        "--check", action="store_true", help="exit with 0 only where every ratio of gates.py is reached"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="small cases and few rounds, under a minute; writes nothing"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured into a file")
+    parser.add_argument("--cases", nargs="+", choices=CASES, metavar="CASE", help=f"of {' '.join(CASES)}")
+    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument("--rounds", type=int, help=f"rounds of the step times (default {ROUNDS})")
+    args = parser.parse_args(argv)
+    args.rounds = args.rounds or (QUICK_ROUNDS if args.quick else ROUNDS)
+    args.contenders = QUICK_CONTENDERS if args.quick else tuple(CONTENDERS)
+    args.parts = (args.only,) if args.only else ("steps",) if args.quick or args.cases else PARTS
+    args.writes = not args.quick and not args.cases
+    args.cases = args.cases or (QUICK_CASES if args.quick else tuple(CASES))
+    return args
+
+
+def main(argv: list[str]) -> int:
+    """Measure, print, judge, and write each part as soon as it is there; return the exit code."""
+    args, out = arguments(argv), tables.console()
+    command, here = shlex.join(["python", "-m", "benchmarks", *argv]), machine()
+    out.print(f"{sentence(here)}\n", soft_wrap=True)
+    if float(here["load before"]) > 0.5:
+        out.print(
+            f"Load {here['load before']} on {here['cores']} cores: others compute here too, mind the quartiles.\n"
+        )
+    head = {"command": command, "machine": here, "rounds": args.rounds}
+    results = run_steps(args, out) if "steps" in args.parts else []
+    if results and args.writes:
+        write_steps(head, results)
+    parts = {}
+    for name in args.parts:
+        if name != "steps":
+            parts[name] = run_part(name, args.quick, out)
+            if args.writes:
+                write_part(head, name, parts[name])
+    if args.json:
+        write_json(args.json, {**head, **as_data(results, parts)})
+    return judge(args, out, results, parts)
+
+
+def run_steps(args: argparse.Namespace, out: Console) -> list[CaseTimes]:
+    """Measure and print the step times, case by case."""
+    threads = (1, 2) if cores() > 1 else (1,)
+    results = []
+    for times in measure([CASES[name] for name in args.cases], args.contenders, args.rounds, threads):
+        results.append(times)
+        out.print(tables.case_table(times))
+        for line in tables.missing(times):
+            out.print(f"! {line}", markup=False)
+        out.print()
+    for title, (columns, rows) in (("Medians", tables.medians(results)), ("Ratios", tables.ratios(results))):
+        out.print(tables.table(title, columns, rows), "")
+    for name in tables.names_of(results):
+        out.print(f"{TITLES[name]}: {LEGEND[name]}", markup=False)
+    out.print()
+    return results
+
+
+def run_part(name: str, quick: bool, out: Console) -> Part:
+    """Measure and print another part, in a process of its own where its threads matter."""
+    if name in ("startup", "scaling"):  # these start processes themselves
+        part = load_and_measure(name, quick)
+    else:
+        with Worker(min(2, cores())) as worker:
+            part = worker.part(name, quick=quick)
+    out.print(tables.part_table(part))
+    out.print(part.method, "\n", markup=False)
+    return part
+
+
+def load_and_measure(name: str, quick: bool) -> Part:
+    """Measure a part in this process."""
+    from benchmarks import scaling, startup
+
+    measure_part: Measure = startup.measure if name == "startup" else scaling.measure
+    return measure_part(quick=quick)
+
+
+def as_data(results: list[CaseTimes], parts: dict[str, Part]) -> dict[str, Any]:
+    """Return everything measured, for JSON."""
+    return {
+        "steps": [times.to_dict() for times in results],
+        **{name: {"method": part.method, **part.figures} for name, part in parts.items()},
+    }
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write a JSON file."""
+    path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_steps(head: dict[str, Any], results: list[CaseTimes]) -> None:
+    """Write the step times as JSON, as tables and as a plot."""
+    RESULTS.mkdir(exist_ok=True)
+    write_json(RESULTS / "steps.json", {**head, "steps": [times.to_dict() for times in results]})
+    text = tables.markdown(head["command"], head["machine"], head["rounds"], results, [])
+    (RESULTS / "steps.md").write_text(text)
+    plots.plot_steps(RESULTS / "steps.png", results)
+
+
+def write_part(head: dict[str, Any], name: str, part: Part) -> None:
+    """Write another part as JSON and as a table, and the plot of the scaling."""
+    RESULTS.mkdir(exist_ok=True)
+    write_json(RESULTS / f"{name}.json", {**head, name: {"method": part.method, **part.figures}})
+    (RESULTS / f"{name}.md").write_text(tables.markdown(head["command"], head["machine"], 0, [], [part]))
+    if name == "scaling":
+        plots.plot_scaling(RESULTS / "scaling.png", part.figures)
+
+
+def judge(args: argparse.Namespace, out: Console, results: list[CaseTimes], parts: dict[str, Part]) -> int:
+    """Print the verdicts; return 1 where --check was asked for and a ratio is missed or a contender excluded."""
+    verdicts = gates.verdicts(results, args.contenders)
+    shown = gates.limit_verdicts({name: part.figures for name, part in parts.items()})
+    if not verdicts and not shown:
+        return int(args.check)
+    out.print(tables.verdict_table([*verdicts, *shown]))
+    excluded = sorted({f"{times.case.name}: {name}" for times in results for name in times.excluded})
+    held, nobody = sum(verdict.holds for verdict in verdicts), "nobody"
+    out.print(f"\n{held} of {len(verdicts)} ratios hold (margin {gates.MARGIN:.0%})")
+    out.print(f"excluded: {', '.join(excluded) or nobody}")
+    return int(args.check and (held < len(verdicts) or bool(excluded)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

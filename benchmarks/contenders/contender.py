@@ -1,0 +1,34 @@
+"""The protocol of a contender."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from benchmarks.cases import Array, Problem
+
+
+class Contender(Protocol):
+    """Someone who trains the network of a problem, always on the same batch.
+
+    ``scope`` is entered once around many steps; ``exact`` says whether the arithmetic is the problem's, so that
+    ``equality`` can hold the contender to it.
+    """
+
+    @property
+    def scope(self) -> Callable[[], AbstractContextManager[Any]]:
+        """Return what to enter around the steps."""
+
+    @property
+    def exact(self) -> bool:
+        """Return whether the parameters must agree with those of all others."""
+
+    def step(self) -> Any:
+        """Compute forward, loss, backward and update, all finished on return; return the loss."""
+
+    def parameters(self) -> list[Array]:
+        """Return W^1, b^1, W^2, ... as they are now."""
+
+
+Maker = Callable[[Problem], Contender]

@@ -1,0 +1,98 @@
+"""An epoch of 60,000 images: what feeding the data costs, against the usual DataLoader."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.cases import C128, problem
+from benchmarks.contenders.by_hand import Manual
+from benchmarks.part import Part
+from manual_bp.training.data import Batches, Images
+
+METHOD = (
+    f"Synthetic uint8 images of 28 x 28, shuffled, network {C128.title}, one thread, medians of 3 in turn. "
+    "The DataLoader has no worker processes and makes each image a PIL image, then a tensor, then standardises it. "
+    "The share of feeding is that of Batches in the epoch by hand."
+)
+
+
+class PerImage(Dataset[tuple[Tensor, int]]):
+    """The usual data set: one image at a time, through a Python transform."""
+
+    def __init__(self, images: Images) -> None:
+        """Take the images."""
+        self.images, self.labels = images, images.labels.tolist()
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.labels)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        """Return image and label."""
+        image = Image.fromarray(self.images.pixels[i].numpy())
+        pixels = torch.from_numpy(np.array(image))[None].to(torch.float32).div(255)
+        return pixels.sub_(0.5).div_(0.29), self.labels[i]
+
+
+def measure(*, quick: bool = False) -> Part:
+    """Measure an epoch of 60,000 images (when quick, of 6,000)."""
+    n = 6_000 if quick else 60_000
+    torch.set_num_threads(1)
+    times = seconds(synthetic(n))
+    share = times["Batches alone"] / times["epoch by hand, Batches"]
+    part = Part(f"An epoch of {n:,} images", ("", "seconds"), method=METHOD)
+    part.rows = [(name, f"{value:.3f}") for name, value in times.items()]
+    part.rows.append(("share of data feeding", f"{share:.1%}"))
+    part.figures = {"images": n, "seconds": times, "feeding_share": share}
+    return part
+
+
+def synthetic(n: int) -> Images:
+    """Return random images."""
+    generator = torch.Generator().manual_seed(2)
+    pixels = torch.randint(256, (n, 28, 28), dtype=torch.uint8, generator=generator)
+    return Images(pixels, torch.randint(10, (n,), generator=generator))
+
+
+def seconds(images: Images) -> dict[str, float]:
+    """Return the seconds of every way through an epoch."""
+    batches = Batches(images, C128.batch, standard=images, dtype=torch.float32, device="cpu")
+    usual = DataLoader(PerImage(images), C128.batch, shuffle=True)
+    engine = Manual(problem(C128)).engine
+    runs: dict[str, Callable[[], None]] = {
+        "Batches alone": lambda: consume(batches.shuffled(0, 1), lambda x, t: None),
+        "epoch by hand, Batches": lambda: consume(batches.shuffled(0, 1), engine.step),
+        "DataLoader alone": lambda: consume(usual, lambda x, t: None),
+        "epoch by hand, DataLoader": lambda: consume(as_rows(usual), engine.step),
+    }
+    with torch.inference_mode():
+        rounds = [{name: timed(run) for name, run in runs.items()} for _ in range(3)]
+    return {name: median(r[name] for r in rounds) for name in runs}
+
+
+def timed(run: Callable[[], None]) -> float:
+    """Return the seconds of a call."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def consume(batches: Iterable[Any], step: Callable[[Tensor, Tensor], Any]) -> None:
+    """Give every batch to ``step``."""
+    for x, t in batches:
+        step(x, t)
+
+
+def as_rows(batches: Iterable[Any]) -> Iterable[tuple[Tensor, Tensor]]:
+    """Turn images and labels into rows and one-hot rows."""
+    eye = torch.eye(C128.sizes[-1])
+    return ((x.flatten(1), eye[labels]) for x, labels in batches)
