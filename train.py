@@ -168,7 +168,7 @@ def train(args: argparse.Namespace) -> int:
     with torch.inference_mode(mode=args.engine == "manual"), Progress(steps) as progress:
         progress.line(
             f"{'-'.join(map(str, sizes))}, {args.activation}, {args.loss}, {args.dtype} on {args.device}, "
-            f"engine {args.engine}: {len(digits):,} training digits, {len(test_digits):,} test digits"
+            f"engine {args.engine}\n{len(digits):,} training digits, {len(test_digits):,} test digits"
         )
         for epoch in range(1, args.epochs + 1):
             loss_sum = 0.0

@@ -9,7 +9,6 @@ In matrices, with a row for each sample: net = x Wᵀ + b, error of x = δ W, �
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 
 import torch
@@ -76,30 +75,6 @@ class Linear:
         if self.bias is not None:
             d["bias"] = torch.sum(delta, 0, out=d.get("bias")).neg_()
         return d
-
-
-def random_linear(
-    n_in: int,
-    n_out: int,
-    *,
-    bias: bool = True,
-    generator: torch.Generator | None = None,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | str = "cpu",
-) -> Linear:
-    """Draw weights and biases as ``nn.Linear`` does: uniform within 1 / sqrt(n_in), number for number.
-
-    They are drawn on the generator's device (the CPU where none is given) and then moved: one seed gives
-    one network on every device.
-    """
-    source = "cpu" if generator is None else generator.device
-    bound = math.sqrt(3.0) * (math.sqrt(2.0 / 6.0) / math.sqrt(n_in))  # the rounding of nn.init.kaiming_uniform_
-    weight = torch.empty(n_out, n_in, dtype=dtype, device=source).uniform_(-bound, bound, generator=generator)
-    if not bias:
-        return Linear(weight.to(device))
-    bound = 1 / math.sqrt(n_in)
-    b = torch.empty(n_out, dtype=dtype, device=source).uniform_(-bound, bound, generator=generator)
-    return Linear(weight.to(device), b.to(device))
 
 
 def _check_parameters(weight: Tensor, bias: Tensor | None) -> None:

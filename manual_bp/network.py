@@ -11,20 +11,16 @@ layer (or the loss) is x^l. Positions, as in ``nn.Sequential``, count every laye
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from operator import index
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from manual_bp.activation import Sigmoid
 from manual_bp.layer import Layer, Parametrised, check_kind, named_parameters, parameters, positions
 from manual_bp.layout import Layout
-from manual_bp.linear import random_linear
-from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError, checked_targets
+from manual_bp.loss import Loss, checked_targets
 from manual_bp.trace import Gradients, Trace
 
 Record = TypeVar("Record", Trace, Gradients)
@@ -176,47 +172,6 @@ class Network:
             _check_loadable(name, state[name], p)
         for name, p in mine.items():
             p.copy_(state[name].detach())
-
-
-def mlp(
-    sizes: Sequence[int],
-    *,
-    activation: Layer | None = None,
-    loss: Loss | None = None,
-    generator: torch.Generator | None = None,
-    dtype: torch.dtype = torch.float32,
-    device: torch.device | str = "cpu",
-) -> Network:
-    """Make a multilayer network of the given numbers of units, sizes[0] = n^0 inputs to sizes[-1] = n^L outputs.
-
-    Every layer is linear and then ``activation`` (default Sigmoid, the lecture's); with ``loss`` SoftmaxCrossEntropy
-    the last layer is linear and its softmax is the loss's (default: SquaredError, the mean over the samples).
-    The parameters are those that ``nn.Linear`` draws after ``torch.manual_seed``, for a generator with that seed.
-
-        mlp([784, 30, 10])
-        mlp([784, 256, 128, 10], activation=ReLU(), loss=SoftmaxCrossEntropy())
-    """
-    activation = Sigmoid() if activation is None else activation
-    loss = SquaredError() if loss is None else loss
-    sizes = _checked_sizes(sizes)
-    if not dtype.is_floating_point:
-        raise TypeError(f"mlp expects a floating-point dtype, got {dtype}")
-    layers: list[Layer] = []
-    for n_in, n_out in pairwise(sizes):
-        layers += [random_linear(n_in, n_out, generator=generator, dtype=dtype, device=device), activation]
-    if isinstance(loss, SoftmaxCrossEntropy):
-        layers.pop()
-    return Network(tuple(layers), loss)
-
-
-def _checked_sizes(sizes: Sequence[int]) -> list[int]:
-    try:
-        whole = [index(n) for n in sizes if not isinstance(n, bool)]
-    except TypeError:
-        whole = []
-    if len(whole) < 2 or len(whole) != len(sizes) or min(whole) < 1:
-        raise ValueError(f"mlp expects sizes of at least two layers, each a whole number from 1, got {sizes!r}")
-    return whole
 
 
 def _check(layers: tuple[Layer, ...], loss: Loss) -> None:

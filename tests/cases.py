@@ -51,6 +51,19 @@ def linear(dtype: torch.dtype, *, bias: bool = True) -> Linear:
     return Linear(torch.randn(3, 5, dtype=dtype), torch.randn(3, dtype=dtype) if bias else None)
 
 
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """A layer of somebody else: y = a x, which allocates every time and has no ``gradients`` of its own."""
+
+    a: Tensor
+
+    def forward(self, x, out=None):
+        return self.a * x, x
+
+    def backward(self, error, saved, out=None):
+        return self.a * error, {"a": -(error * saved).sum(0)}
+
+
 CASES = (
     Case("Linear", linear),
     Case("Linear without bias", lambda dtype: linear(dtype, bias=False)),

@@ -17,8 +17,8 @@ from cases import (
 from torch import Tensor
 
 from manual_bp import Layer, Linear, ReLU, Sigmoid, Tanh
+from manual_bp.initial import random_linear
 from manual_bp.layer import parameters
-from manual_bp.linear import random_linear
 from torch_ref import module_of
 
 every_layer = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -53,8 +53,8 @@ def test_a_log_holds_plain_lines_one_an_epoch(default_run: subprocess.CompletedP
     lines = default_run.stdout.splitlines()
     assert "\x1b" not in default_run.stdout
     assert default_run.stderr == ""
-    assert len(lines) == 32
-    for epoch, line in enumerate(lines[1:-1], start=1):
+    assert len(lines) == 33
+    for epoch, line in enumerate(lines[2:-1], start=1):
         assert re.fullmatch(rf"epoch {epoch:2}  loss \d+\.\d{{4}}  test \d\d\.\d\d%", line), line
 
 
@@ -85,7 +85,7 @@ def test_either_engine_alone_prints_the_same_losses(inside) -> None:
 
 def test_a_seed_is_a_run(inside) -> None:
     short = "--epochs", "1", "--hidden", "16"
-    first, again, other = (inside(*short, "--seed", seed)[1].splitlines()[1] for seed in ("4", "4", "5"))
+    first, again, other = (inside(*short, "--seed", seed)[1].splitlines()[2] for seed in ("4", "4", "5"))
     assert first == again != other
 
 

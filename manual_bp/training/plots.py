@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 
 def plot_curves(path: Path, losses: Sequence[float], accuracies: Sequence[float]) -> None:
@@ -19,9 +20,12 @@ def plot_curves(path: Path, losses: Sequence[float], accuracies: Sequence[float]
     left.set(title="Training loss", xlabel="epoch", yscale="log")
     right.plot(epochs, [100 * a for a in accuracies], marker=".", color="C1")
     right.set(title=f"Test accuracy: {accuracies[-1]:.2%} at the end", xlabel="epoch", ylabel="%")
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    left.yaxis.set_minor_formatter(NullFormatter())
     for axes in (left, right):
         axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         figure.savefig(unfinished, format="png", dpi=150)

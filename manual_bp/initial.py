@@ -1,0 +1,81 @@
+"""A network before training: its weights and biases as ``nn.Linear`` draws them, number for number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from operator import index
+
+import torch
+
+from manual_bp.activation import Sigmoid
+from manual_bp.layer import Layer
+from manual_bp.linear import Linear
+from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError
+from manual_bp.network import Network
+
+
+def mlp(
+    sizes: Sequence[int],
+    *,
+    activation: Layer | None = None,
+    loss: Loss | None = None,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Network:
+    """Make a multilayer network of the given numbers of units, sizes[0] = n^0 inputs to sizes[-1] = n^L outputs.
+
+    Every layer is linear and then ``activation`` (default Sigmoid, the lecture's); with ``loss`` SoftmaxCrossEntropy
+    the last layer is linear and its softmax is the loss's (default: SquaredError, the mean over the samples).
+    The parameters are those that ``nn.Linear`` draws after ``torch.manual_seed``, for a generator with that seed.
+
+        mlp([784, 30, 10])
+        mlp([784, 256, 128, 10], activation=ReLU(), loss=SoftmaxCrossEntropy())
+    """
+    activation = Sigmoid() if activation is None else activation
+    loss = SquaredError() if loss is None else loss
+    sizes = _checked_sizes(sizes)
+    if not dtype.is_floating_point:
+        raise TypeError(f"mlp expects a floating-point dtype, got {dtype}")
+    layers: list[Layer] = []
+    for n_in, n_out in pairwise(sizes):
+        layers += [random_linear(n_in, n_out, generator=generator, dtype=dtype, device=device), activation]
+    if isinstance(loss, SoftmaxCrossEntropy):
+        layers.pop()
+    return Network(tuple(layers), loss)
+
+
+def random_linear(
+    n_in: int,
+    n_out: int,
+    *,
+    bias: bool = True,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Linear:
+    """Draw weights and biases as ``nn.Linear`` does: uniform within 1 / sqrt(n_in), number for number.
+
+    They are drawn on the generator's device (the CPU where none is given) and then moved: one seed gives
+    one network on every device.
+    """
+    source = "cpu" if generator is None else generator.device
+    bound = math.sqrt(3.0) * (math.sqrt(2.0 / 6.0) / math.sqrt(n_in))  # the rounding of nn.init.kaiming_uniform_
+    weight = torch.empty(n_out, n_in, dtype=dtype, device=source).uniform_(-bound, bound, generator=generator)
+    if not bias:
+        return Linear(weight.to(device))
+    bound = 1 / math.sqrt(n_in)
+    b = torch.empty(n_out, dtype=dtype, device=source).uniform_(-bound, bound, generator=generator)
+    return Linear(weight.to(device), b.to(device))
+
+
+def _checked_sizes(sizes: Sequence[int]) -> list[int]:
+    try:
+        whole = [index(n) for n in sizes if not isinstance(n, bool)]
+    except TypeError:
+        whole = []
+    if len(whole) < 2 or len(whole) != len(sizes) or min(whole) < 1:
+        raise ValueError(f"mlp expects sizes of at least two layers, each a whole number from 1, got {sizes!r}")
+    return whole

@@ -1,0 +1,168 @@
+"""What a pass computed: by the lecture's index, and never a number of another pass."""
+
+import pytest
+import torch
+from cases import (
+    LOSSES,
+    Scale,
+    assert_close,
+    assert_identical,
+)
+
+from manual_bp import (
+    GradientDescent,
+    Gradients,
+    Linear,
+    Network,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    Tanh,
+    mlp,
+)
+
+
+def test_trace_and_gradients_speak_the_lecture_s_index() -> None:
+    made = mlp([5, 4, 3], activation=Tanh(), loss=SquaredError("sum"), dtype=torch.float64)
+    first, _, second, _ = made.layers
+    x, t = torch.randn(2, 5, dtype=torch.float64), torch.rand(2, 3, dtype=torch.float64)
+    trace = made.forward(x)
+    loss = made.loss(trace, t)
+    gradients = made.backward(trace)
+
+    assert trace.x(0).data_ptr() == x.data_ptr()
+    assert_identical(trace.net(1), first.forward(x)[0], "net^1")
+    assert_identical(trace.x(1), torch.tanh(trace.net(1)), "x^1")
+    assert_identical(trace.net(2), second.forward(trace.x(1))[0], "net^2")
+    assert_identical(trace.x(2), trace.y, "y")
+    assert trace.loss is loss
+    assert loss.shape == ()
+    delta2 = (t - trace.y) * (1 - trace.y**2)
+    assert_close(gradients.delta(2), delta2, 1e-15, "δ^2 (E13)")
+    assert_close(gradients.delta(1), (delta2 @ second.weight) * (1 - trace.x(1) ** 2), 1e-15, "δ^1 (E14)")
+    assert_close(gradients["2.weight"], -delta2.T @ trace.x(1), 1e-15, "∂L/∂W^2 (E12)")
+    assert_close(gradients["0.bias"], -gradients.delta(1).sum(0), 1e-15, "∂L/∂b^1 (E12)")
+    assert list(gradients) == list(made.parameters()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert len(gradients) == 4
+    assert made.depth == 2
+
+
+def test_a_softmax_output_and_a_linear_output_have_their_y() -> None:
+    softmax = mlp([5, 4, 3], loss=SoftmaxCrossEntropy())
+    trace = softmax.forward(torch.randn(2, 5))
+    assert_close(trace.y, torch.softmax(trace.net(2), 1), 1e-6, "y")
+    assert_identical(trace.x(2), trace.y)
+    regression = Network((Linear(torch.randn(4, 5)), Tanh(), Linear(torch.randn(3, 4))), SquaredError())
+    trace = regression.forward(torch.randn(2, 5))
+    assert_identical(trace.y, trace.net(2))
+    assert_identical(trace.x(1), torch.tanh(trace.net(1)))
+
+
+def test_a_loss_of_an_earlier_pass_is_never_taken_for_this_one() -> None:
+    made = mlp([5, 4, 3])
+    trace = made.forward(torch.randn(2, 5))
+    with pytest.raises(ValueError, match=r"call Network.loss\(trace, t\) before Network.backward"):
+        made.backward(trace)
+    made.loss(trace, torch.rand(2, 3))
+    made.forward(torch.randn(2, 5), out=trace)
+    with pytest.raises(ValueError, match=r"call Network.loss\(trace, t\) before Network.backward"):
+        made.backward(trace)
+
+
+def test_room_for_one_layer_holds_one_layer() -> None:
+    made = mlp([5, 4, 3])
+    room = Gradients(made, one_at_a_time=True)
+    assert room.buffer.numel() < made.buffer.numel()
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    passes = made.backward_by_layer(trace, room)
+    assert_identical(next(passes)["2.weight"], room["2.weight"])
+    with pytest.raises(ValueError, match=r"does not hold 0\.weight of this pass"):
+        room["0.weight"]
+    next(passes)
+    with pytest.raises(ValueError, match=r"does not hold 2\.weight of this pass"):
+        room["2.weight"]
+
+
+def test_numbers_of_the_pass_before_are_never_taken_for_this_one() -> None:
+    made = mlp([5, 4, 3])
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    gradients = made.backward(trace)
+    next(made.backward_by_layer(trace, gradients))
+    assert gradients["2.bias"].shape == (3,)
+    with pytest.raises(ValueError, match=r"does not hold 0\.weight of this pass"):
+        gradients["0.weight"]
+    with pytest.raises(ValueError, match=r"a backward pass as far as δ\^1"):
+        gradients.delta(1)
+    before = made.state_dict()
+    with pytest.raises(ValueError, match=r"does not hold 0\.weight of this pass"):
+        GradientDescent(made, lr=0.1).update(gradients)
+    assert all(torch.equal(p, before[name]) for name, p in made.parameters().items())
+
+
+def test_backward_twice_gives_the_same_numbers_twice() -> None:
+    for loss in LOSSES:
+        made = mlp([5, 4, 3], loss=loss)
+        trace = made.forward(torch.randn(2, 5))
+        made.loss(trace, torch.tensor([0, 2]))
+        first, second = made.backward(trace), made.backward(trace)
+        for name, gradient in first.items():
+            assert_identical(gradient, second[name], name)
+
+
+def test_two_losses_of_one_pass_are_two_numbers() -> None:
+    made = mlp([5, 3])
+    trace = made.forward(torch.randn(2, 5))
+    first = made.loss(trace, torch.zeros(2, 3))
+    before = first.item()
+    second = made.loss(trace, torch.ones(2, 3))
+    assert first.item() == before != second.item()
+
+
+def test_a_layer_that_ignores_out_is_followed() -> None:
+    made = Network((Linear(torch.randn(3, 5)), Scale(torch.rand(3))), SquaredError())
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    gradients = made.backward(trace)
+    x, t = torch.randn(2, 5), torch.rand(2, 3)
+    made.loss(made.forward(x, out=trace), t)
+    made.backward(trace, out=gradients)
+    fresh = made.forward(x)
+    made.loss(fresh, t)
+    for name, gradient in made.backward(fresh).items():
+        assert_identical(gradients[name], gradient, name)
+    made.parameters()["1.a"].zero_()
+    assert made.forward(x).y.abs().max() == 0
+
+
+def test_what_a_pass_computed_can_be_printed() -> None:
+    made = mlp([5, 4, 3])
+    trace = made.forward(torch.randn(2, 5))
+    assert repr(trace) == "Trace(x^0 (2, 5), net^1 (2, 4), x^1 (2, 4), net^2 (2, 3), x^2 (2, 3))"
+    made.loss(trace, torch.rand(2, 3))
+    assert ", L 0." in repr(trace)
+    deltas = "δ^1 (2, 4), δ^2 (2, 3)"
+    parameters = "0.weight (4, 5), 0.bias (4,), 2.weight (3, 4), 2.bias (3,)"
+    assert repr(made.backward(trace)) == f"Gradients({deltas}, {parameters})"
+    assert repr(Gradients(made)) == "Gradients()"
+    assert repr(made.layers[0]) == "Linear(5 → 4)"
+
+
+def test_a_pass_that_breaks_off_leaves_no_numbers_of_the_one_before() -> None:
+    broken = []
+
+    class Breaks(Scale):
+        def backward(self, error, saved, out=None):
+            if broken:
+                raise ArithmeticError("as planned")
+            return super().backward(error, saved)
+
+    made = Network((Linear(torch.randn(3, 5)), Breaks(torch.rand(3))), SquaredError())
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    gradients = made.backward(trace)
+    broken.append(True)
+    with pytest.raises(ArithmeticError):
+        made.backward(trace, out=gradients)
+    with pytest.raises(ValueError, match=r"does not hold 0\.weight of this pass"):
+        gradients["0.weight"]
