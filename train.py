@@ -227,6 +227,9 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except (OSError, ValueError) as error:  # a data file that is missing or damaged, a picture that cannot be written
+        print(f"train.py: error: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import train as train_py
+from manual_bp.training.data import MNIST5K
 
 ROOT = Path(__file__).parents[1]
 
@@ -101,6 +102,17 @@ def test_a_loss_that_is_not_finite_stops_the_run(inside) -> None:
     code, out, _ = inside("--lr", "1e30", "--epochs", "3", "--lr-schedule", "constant")
     assert code == 1
     assert re.search(r"stopped: the loss is (nan|inf) in epoch 1, step \d+; try a smaller --lr", out)
+
+
+def test_a_damaged_data_file_is_named(inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in MNIST5K.glob("*.gz"):
+        (tmp_path / file.name).write_bytes(file.read_bytes()[:-1])
+    monkeypatch.setattr("manual_bp.training.data.MNIST5K", tmp_path)
+    code, out, errors = inside()
+    assert (code, out) == (1, "")
+    assert errors.startswith(
+        f"train.py: error: read_idx expects {tmp_path / 'train-images-idx3-ubyte.gz'} with SHA-256"
+    )
 
 
 def test_ctrl_c_exits_with_130() -> None:
