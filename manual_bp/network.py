@@ -32,7 +32,7 @@ class Network:
 
     It holds its parameters and nothing else: copies of those of the given layers, side by side in one ``buffer``.
     What a pass computes is in the Trace and the Gradients that it returns. Pass them back as ``out=`` for a batch of
-    the same size, and the pass allocates nothing:
+    the same size, and the pass allocates nothing (but for the check of the targets):
 
         trace = network.forward(x)             # every net^l and x^l
         loss = network.loss(trace, t)          # L
