@@ -74,9 +74,7 @@ class SquaredError:
 
     def backward(self, saved: SavedDifference, out: Tensor | None = None) -> Tensor:
         """Return the error of y, t − y (E13), over N for the mean."""
-        if self.reduction == "sum":
-            return saved.difference
-        return torch.mul(saved.difference, _scale(saved.difference), out=out)
+        return torch.mul(saved.difference, _scale(self, saved.difference), out=out)
 
 
 class SavedSoftmax(NamedTuple):
@@ -119,15 +117,12 @@ class SoftmaxCrossEntropy:
         products = torch.mul(shifted, t, out=products)
         row = torch.sum(products, 1, keepdim=True, out=row)
         loss = torch.sum(torch.sub(log_sum, row, out=row), (), out=loss)
-        if self.reduction == "mean":
-            loss.div_(constant(net.shape[0], net.dtype))
+        loss.div_(constant(_samples(self, net), net.dtype))
         return loss, SavedSoftmax(y, t, shifted, products, log_sum, row)
 
     def backward(self, saved: SavedSoftmax, out: Tensor | None = None) -> Tensor:
         """Return δ^L = t − y (E17), over N for the mean."""
-        if self.reduction == "sum":
-            return torch.sub(saved.t, saved.y, out=out)
-        s = _scale(saved.y)
+        s = _scale(self, saved.y)
         delta = torch.mul(saved.t, s, out=out)
         return delta.sub_(torch.mul(saved.y, s, out=saved.products))
 
@@ -166,14 +161,14 @@ def _softmax(
     return y, shifted, log_sum, largest
 
 
-def _samples(loss: SquaredError, y: Tensor) -> int:
+def _samples(loss: SquaredError | SoftmaxCrossEntropy, rows: Tensor) -> int:
     """Return what a sum over the samples is divided by: N for the mean."""
-    return y.shape[0] if loss.reduction == "mean" else 1
+    return rows.shape[0] if loss.reduction == "mean" else 1
 
 
-def _scale(rows: Tensor) -> Tensor:
-    """Return 1/N."""
-    return constant(1 / rows.shape[0], rows.dtype)
+def _scale(loss: SquaredError | SoftmaxCrossEntropy, rows: Tensor) -> Tensor:
+    """Return 1/N for the mean, 1 for the sum."""
+    return constant(1 / _samples(loss, rows), rows.dtype)
 
 
 def _check_reduction(loss: SquaredError | SoftmaxCrossEntropy) -> None:

@@ -7,12 +7,14 @@ from cases import (
     Scale,
     assert_close,
     assert_identical,
+    loss_id,
 )
 
 from manual_bp import (
     GradientDescent,
     Gradients,
     Linear,
+    Loss,
     Network,
     SoftmaxCrossEntropy,
     SquaredError,
@@ -166,3 +168,17 @@ def test_a_pass_that_breaks_off_leaves_no_numbers_of_the_one_before() -> None:
         made.backward(trace, out=gradients)
     with pytest.raises(ValueError, match=r"does not hold 0\.weight of this pass"):
         gradients["0.weight"]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=loss_id)
+def test_gradients_that_are_kept_do_not_change_with_the_next_pass(loss: Loss) -> None:
+    """Where the output is linear, δ^L is the loss's own error: a tensor of the gradients, not of the trace."""
+    made = Network((Linear(torch.randn(4, 5)), Tanh(), Linear(torch.randn(3, 4))), loss)
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.tensor([0, 2]))
+    kept = made.backward(trace)
+    before = [kept.delta(l).clone() for l in (1, 2)]
+    made.loss(made.forward(torch.randn(2, 5), out=trace), torch.tensor([1, 1]))
+    made.backward(trace)
+    for l in (1, 2):
+        assert_identical(kept.delta(l), before[l - 1], f"δ^{l}")
