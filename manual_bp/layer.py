@@ -75,7 +75,7 @@ def named_parameters(layer: Layer, position: int) -> dict[str, Tensor]:
     return {f"{position}.{name}": parameter for name, parameter in parameters(layer).items()}
 
 
-def check_rows(owner: str, name: str, rows: Any, width: int, like: Tensor | None = None) -> None:
+def check_rows(owner: str, name: str, rows: Any, width: int, like: Tensor) -> None:
     """Raise unless ``rows`` is a tensor (N, width) with N >= 1, of the dtype and device of ``like``."""
     if not isinstance(rows, Tensor):
         raise TypeError(f"{owner} expects {name} as a torch.Tensor, got {type(rows).__name__}")
@@ -83,8 +83,7 @@ def check_rows(owner: str, name: str, rows: Any, width: int, like: Tensor | None
         raise ValueError(f"{owner} expects {name} of shape (N, {width}), got {tuple(rows.shape)}")
     if rows.shape[0] == 0:
         raise ValueError(f"{owner} expects {name} with at least one row, got an empty batch {tuple(rows.shape)}")
-    if like is not None:
-        check_kind(owner, name, rows, like)
+    check_kind(owner, name, rows, like)
 
 
 def check_like(owner: str, name: str, tensor: Any, like: Tensor) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from manual_bp import Network, SoftmaxCrossEntropy, SquaredError
 from torch_ref.mirror import mirror
-from torch_ref.report import TOLERANCE, Report, Row, compare
+from torch_ref.report import TOLERANCE, Report, compare
 
 SYMBOL = {"weight": "W", "bias": "b"}
 EQUATIONS = {SquaredError: ("E2", "E6", "E13"), SoftmaxCrossEntropy: ("E5", "E8", "E17")}
@@ -37,8 +37,8 @@ def crosscheck(network: Network, x: Tensor, t: Tensor) -> Report:
     by_hand["L"] = trace.loss
     for name, gradient in gradients.items():
         by_hand[_symbol(network, name)] = gradient
-    rows = tuple(_row(quantity, formula, by_hand, by_autograd) for quantity, formula in _data_flow(network))
-    return Report(rows, batch=len(x), dtype=x.dtype, device=x.device)
+    rows = (compare(quantity, by, by_hand[quantity], by_autograd[quantity]) for quantity, by in _data_flow(network))
+    return Report(tuple(rows), batch=len(x), dtype=x.dtype, device=x.device)
 
 
 def _autograd(network: Network, x: Tensor, t: Tensor) -> dict[str, Tensor]:
@@ -89,7 +89,3 @@ def _symbol(network: Network, parameter: str) -> str:
     """Name the gradient of '2.weight' as the lecture does: ∂L/∂W^2."""
     position, name = parameter.split(".", 1)
     return f"∂L/∂{SYMBOL.get(name, name)}^{network.net_positions.index(int(position)) + 1}"
-
-
-def _row(quantity: str, formula: str, by_hand: dict[str, Tensor], by_autograd: dict[str, Tensor]) -> Row:
-    return compare(quantity, formula, by_hand[quantity], by_autograd[quantity])
