@@ -10,7 +10,8 @@ Without weight decay and momentum only the last line is left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -54,28 +55,39 @@ class GradientDescent:
 
     def update(self, gradients: Mapping[str, Tensor]) -> None:
         """Move the parameters that ``gradients`` names one step down (E9), or raise before any of them moves."""
+        for move in self.moves(gradients):
+            move()
+
+    def moves(self, gradients: Mapping[str, Tensor]) -> list[Callable[[], None]]:
+        """Return the update as calls, one a parameter or one for all: to be repeated without checking again.
+
+        They read ``lr`` and the numbers in the gradients when they are called.
+        """
         if isinstance(gradients, Gradients) and gradients.network is self.network and gradients.complete:
-            self._move(self.network.buffer, gradients.buffer, self._velocity)
-            return
+            return [self._move_of(self.network.buffer, gradients.buffer, self._velocity)]
         if not isinstance(gradients, Mapping):
             raise TypeError(f"GradientDescent expects gradients by name, got {type(gradients).__name__}")
         for name, gradient in gradients.items():
             if name not in self._parameters:
                 raise KeyError(f"GradientDescent expects gradients of {list(self._parameters)}, got {name!r}")
             check_like("GradientDescent", f"the gradient of {name}", gradient, self._parameters[name])
-        for name, gradient in gradients.items():
-            self._move(self._parameters[name], gradient, self.velocity.get(name, self._velocity))
+        return [
+            self._move_of(self._parameters[name], gradient, self.velocity.get(name, self._velocity))
+            for name, gradient in gradients.items()
+        ]
 
-    def _move(self, theta: Tensor, g: Tensor, v: Tensor) -> None:
-        """Take one step; the tensors are one parameter's, or the buffers that hold all of them."""
-        if self.weight_decay:
-            g = torch.add(g, theta, alpha=self.weight_decay, out=self._scratch_like(theta))
-        if self.momentum:
-            v.mul_(constant(self.momentum, v.dtype)).add_(g)
-            g = torch.add(g, v, alpha=self.momentum, out=self._scratch_like(theta)) if self.nesterov else v
-        theta.sub_(g, alpha=self.lr)
-
-    def _scratch_like(self, theta: Tensor) -> Tensor:
+    def _move_of(self, theta: Tensor, g: Tensor, v: Tensor) -> Callable[[], None]:
+        if not self.weight_decay and not self.nesterov:
+            return partial(self._move, theta, g, v, self._scratch)
         if self._scratch.numel() < theta.numel():
             self._scratch = torch.empty_like(theta).view(-1)
-        return self._scratch[: theta.numel()].view_as(theta)
+        return partial(self._move, theta, g, v, self._scratch[: theta.numel()].view_as(theta))
+
+    def _move(self, theta: Tensor, g: Tensor, v: Tensor, scratch: Tensor) -> None:
+        """Take one step; the tensors are one parameter's, or the buffers that hold all of them."""
+        if self.weight_decay:
+            g = torch.add(g, theta, alpha=self.weight_decay, out=scratch)
+        if self.momentum:
+            v.mul_(constant(self.momentum, v.dtype)).add_(g)
+            g = torch.add(g, v, alpha=self.momentum, out=scratch) if self.nesterov else v
+        theta.sub_(g, alpha=self.lr)

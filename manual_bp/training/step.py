@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -10,6 +12,7 @@ from torch import Tensor
 from manual_bp.descent import GradientDescent
 from manual_bp.network import Network
 from manual_bp.trace import Gradients, Trace
+from manual_bp.training.recorder import Recorder
 
 
 class Engine(Protocol):
@@ -25,37 +28,82 @@ class Engine(Protocol):
 ONE_AT_A_TIME = 1 << 20  # parameters: 4 MB of gradients in float32
 
 
+@dataclass(eq=False)
+class _Buffers:
+    """What the passes of one batch size write into, the tensors of the last batch, and why it cannot be repeated."""
+
+    trace: Trace
+    gradients: Gradients
+    x: Tensor | None = None
+    t: Tensor | None = None
+    obstacle: str | None = None
+
+
 class ManualEngine:
     """Forward, loss, backward, update.
 
     The parameters of a small network are updated in one operation after the backward pass. Those of a large one are
     updated layer by layer as the backward pass yields, while a layer's weights and gradients are in the cache; one
     buffer is then enough for the gradients of all layers.
+
+    Where batches come in the same two tensors, as ``Batches`` writes them, the second step is recorded and every later
+    one repeats it (see ``recorder``): the same operations on the same tensors, so the same numbers.
     """
 
     def __init__(self, network: Network, descent: GradientDescent) -> None:
         """Take the network and what updates it; buffers come with the first batch of each size."""
         self.network, self.descent = network, descent
-        self._buffers: dict[int, tuple[Trace, Gradients]] = {}
+        self._buffers: dict[int, _Buffers] = {}
+        self._recorded: dict[tuple[int, int], tuple[list[Callable[[], object]], Tensor]] = {}
 
     def step(self, x: Tensor, t: Tensor) -> Tensor:
         """Train on one batch; return its loss before the update, valid until the next step.
 
         The values of t are trusted, but for the first batch of each size: give rows that ``one_hot`` made.
         """
-        rows = x.shape[0]
-        trace, gradients = self._buffers.get(rows, (None, None))
-        trace = self.network.forward(x, out=trace)
-        loss = self.network.loss(trace, t, trusted=True)
-        if gradients is None:
-            gradients = Gradients(self.network, one_at_a_time=self.network.buffer.numel() > ONE_AT_A_TIME)
-            self._buffers[rows] = trace, gradients
-        if gradients.one_at_a_time:
-            for of_one_layer in self.network.backward_by_layer(trace, gradients):
-                self.descent.update(of_one_layer)
-        else:
-            self.descent.update(self.network.backward(trace, gradients))
+        recorded = self._recorded.get((id(x), id(t)))  # of tensors that the buffers hold, so that no id is reused
+        if recorded is None:
+            return self._compute(x, t)
+        calls, loss = recorded
+        for call in calls:
+            call()
         return loss
+
+    def _compute(self, x: Tensor, t: Tensor) -> Tensor:
+        """Take a step by the formulas, and record it where the batch lies in the tensors of the one before."""
+        buffers = self._buffers_for(x)
+        again = x is buffers.x and t is buffers.t
+        if not again:
+            self._recorded.pop((id(buffers.x), id(buffers.t)), None)
+            buffers.x, buffers.t = x, t
+        if not again or buffers.obstacle is not None:
+            return self._run(x, t, buffers, operator.call)
+        with Recorder() as recorder:
+            loss = self._run(x, t, buffers, recorder.whole)
+        buffers.obstacle = recorder.obstacle
+        if recorder.obstacle is None:
+            self._recorded[id(x), id(t)] = recorder.calls, loss
+        return loss
+
+    def _run(self, x: Tensor, t: Tensor, into: _Buffers, perform: Callable[[Callable[[], None]], None]) -> Tensor:
+        """Compute one step, every update by way of ``perform``."""
+        trace = self.network.forward(x, out=into.trace)
+        loss = self.network.loss(trace, t, trusted=True)
+        if into.gradients.one_at_a_time:
+            yielded: Iterable[Mapping[str, Tensor]] = self.network.backward_by_layer(trace, into.gradients)
+        else:
+            yielded = [self.network.backward(trace, into.gradients)]
+        for gradients in yielded:
+            for move in self.descent.moves(gradients):
+                perform(move)
+        return loss
+
+    def _buffers_for(self, x: Tensor) -> _Buffers:
+        rows = x.shape[0]
+        if rows not in self._buffers:
+            gradients = Gradients(self.network, one_at_a_time=self.network.buffer.numel() > ONE_AT_A_TIME)
+            self._buffers[rows] = _Buffers(Trace(self.network), gradients)
+        return self._buffers[rows]
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the parameters by name."""
