@@ -24,6 +24,9 @@ from benchmarks.part import Measure, Part
 BLOCK = 0.010
 """Seconds that a contender computes in one round, at least one step."""
 
+SETTLE = 0.003
+"""Seconds of sleep before it, until the idle threads of the contender before have stopped spinning."""
+
 
 @dataclass
 class Ready:
@@ -186,6 +189,7 @@ def block(contender: Any, steps: int) -> float:
     the parts that are left are dropped.
     """
     step, part, done = contender.step, -(-steps // 8), 0
+    time.sleep(SETTLE)
     with contender.scope():
         step()
         began = now = time.perf_counter()

@@ -57,7 +57,7 @@ class Tanh:
         x, (delta, _) = saved, out or NEW
         if delta is None:
             check_like("Tanh", "the error of x", error, saved)
-        delta = torch.addcmul(constant(1.0, x.dtype).to(x.device), x, x, value=-1, out=delta)
+        delta = torch.addcmul(constant(1.0, x.dtype, x.device), x, x, value=-1, out=delta)
         return delta.mul_(error), {}
 
 

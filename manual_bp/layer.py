@@ -16,7 +16,8 @@ Letters.  N rows (samples), n_in = n^(l-1) and n_out = n^l units.
 
 ``out=`` takes what an earlier call returned for inputs of the same shapes: the formulas then write into those
 tensors and allocate nothing. Shapes and values are checked when ``out`` is not given; the tensors of an earlier
-call prove the rest. A layer never keeps what it saw, never updates itself and never changes its inputs.
+call prove the rest. A layer never keeps what it saw, never updates itself and never changes its inputs: with
+``out=`` it runs the same operations at every call, and a step may be recorded and repeated (``training.recorder``).
 """
 
 from __future__ import annotations
@@ -57,9 +58,12 @@ class Parametrised(Layer, Protocol):
 
 
 @lru_cache
-def constant(value: float, dtype: torch.dtype) -> Tensor:
-    """Return a number as a tensor without dimensions: torch would make one of a Python number at every call."""
-    return torch.tensor(value, dtype=dtype)
+def constant(value: float, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
+    """Return a number as a tensor without dimensions: torch would make one of a Python number at every call.
+
+    On the CPU it serves operations of two tensors on any device; those of three take it on theirs.
+    """
+    return torch.tensor(value, dtype=dtype, device=device)
 
 
 def parameters(layer: Layer) -> dict[str, Tensor]:

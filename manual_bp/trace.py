@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from torch import Tensor
 
 from manual_bp.layer import ByName, check_like, parameters
@@ -96,8 +97,8 @@ class Gradients(Mapping[str, Tensor]):
     """Every δ^l, and the gradient ∂L/∂parameter under each parameter's name ('0.weight', '0.bias', ...).
 
     Passed back as ``out=`` it is overwritten by the next pass. The gradients lie side by side in ``buffer``, as the
-    parameters do in ``Network.buffer``. With ``one_at_a_time`` there is room for one layer only: its gradients are
-    good until ``Network.backward_by_layer`` goes on to the layer below.
+    parameters do in ``Network.buffer``. With ``one_at_a_time`` there is room for one layer only: its gradients and
+    its δ are good until ``Network.backward_by_layer`` goes on to the layer below.
     """
 
     def __init__(self, network: Network, *, one_at_a_time: bool = False) -> None:
@@ -121,12 +122,25 @@ class Gradients(Mapping[str, Tensor]):
 
     def begin(self, trace: Trace) -> Tensor | None:
         """Forget the pass before; return the tensor for the error of the loss."""
-        rows = trace.whole()[-1][0].shape[0]
-        if self.loss_error is not None and self.loss_error.shape[0] != rows:
-            expected = self.loss_error.shape[0]
-            raise ValueError(f"Gradients expects a batch of {expected} rows as in its last pass, got {rows}")
+        output, _ = trace.whole()[-1]
+        if self.loss_error is None:
+            if self.one_at_a_time:
+                self._make_room(trace.values)
+        elif self.loss_error.shape[0] != output.shape[0]:
+            expected, got = self.loss_error.shape[0], output.shape[0]
+            raise ValueError(f"Gradients expects a batch of {expected} rows as in its last pass, got {got}")
         self.reached = len(self.network.layers)
         return self.loss_error
+
+    def _make_room(self, values: list[Tensor]) -> None:
+        """Let the errors of all values take turns in two tensors: one is read while the other is written."""
+        above = {i: value for i, value in enumerate(values) if i > self.network.net_positions[0]}
+        largest = max(above.values(), key=Tensor.numel)
+        turns = [torch.empty_like(largest).view(-1) for _ in range(2)]
+        errors = {i: turns[i % 2][: value.numel()].view_as(value) for i, value in above.items()}
+        self.loss_error = errors.pop(len(self.steps))
+        for i, error in errors.items():
+            self.steps[i] = error, self.steps[i][1]
 
     def keep(self, position: int, gradients: ByName) -> dict[str, Tensor]:
         """Return a layer's gradients by full name; copy those that the layer did not write where it was told to."""
@@ -149,15 +163,18 @@ class Gradients(Mapping[str, Tensor]):
 
     @property
     def errors(self) -> list[Tensor | None]:
-        """Return the error of every value, by position; None below δ^1, which no gradient needs."""
+        """Return the error of every value, by position; None below δ^1, which no gradient needs, and what is gone."""
         errors = [*(error for error, _ in self.steps), self.loss_error]
-        return [error if i >= self.reached else None for i, error in enumerate(errors)]
+        last = self.reached + 1 if self.one_at_a_time else len(errors)
+        return [error if self.reached <= i <= last else None for i, error in enumerate(errors)]
 
     def delta(self, l: int) -> Tensor:
         """Return δ^l = −∂L/∂net^l (N, n^l), the sensitivity of layer l = 1 ... L (E13, E14, E17)."""
         delta = self.errors[self.network.index_of_net(l)]
         if delta is None:
-            raise ValueError(f"Gradients expects a backward pass as far as δ^{l}: call Network.backward first")
+            gone = self.one_at_a_time and self.network.index_of_net(l) > self.reached
+            hint = "its room was for one layer" if gone else "call Network.backward first"
+            raise ValueError(f"Gradients expects a backward pass as far as δ^{l}: {hint}")
         return delta
 
     def __getitem__(self, name: str) -> Tensor:

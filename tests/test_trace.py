@@ -85,6 +85,28 @@ def test_room_for_one_layer_holds_one_layer() -> None:
         room["2.weight"]
 
 
+def test_room_for_one_layer_holds_its_delta_and_the_error_below() -> None:
+    """Two tensors for all errors: each δ is there while its layer's gradients are yielded, and gone later."""
+    made = mlp([6, 5, 2, 4, 3], activation=Tanh(), loss=SquaredError("sum"))
+    room = Gradients(made, one_at_a_time=True)
+    trace = made.forward(torch.randn(7, 6))
+    made.loss(trace, torch.randn(7, 3))
+    whole = made.backward(trace)
+    for _ in range(2):
+        deltas = iter(range(made.depth, 0, -1))
+        for of_one_layer in made.backward_by_layer(trace, room):
+            l = next(deltas)
+            assert_identical(room.delta(l), whole.delta(l), f"δ^{l}")
+            for name, gradient in of_one_layer.items():
+                assert_identical(gradient, whole[name], name)
+            for other in {*range(1, made.depth + 1)} - {l}:
+                with pytest.raises(ValueError, match=rf"a backward pass as far as δ\^{other}"):
+                    room.delta(other)
+    assert_identical(made.input_error(trace, room), made.input_error(trace, whole))
+    memory = {error.untyped_storage().data_ptr() for error, _ in room.steps if error is not None}
+    assert len(memory) == 2
+
+
 def test_numbers_of_the_pass_before_are_never_taken_for_this_one() -> None:
     made = mlp([5, 4, 3])
     trace = made.forward(torch.randn(2, 5))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.random import SeedSequence  # here, not at first use: its import swallows a Ctrl-C
 from torch import Tensor
 
 from manual_bp.loss import one_hot
@@ -125,7 +126,7 @@ class Batches:
 
     def shuffled(self, seed: int, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (x, t) of all images once, in the order that belongs to (seed, epoch), on any device."""
-        entropy = int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
+        entropy = int(SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
         generator = torch.Generator().manual_seed(entropy >> 1)
         return self._batches(torch.randperm(len(self.pixels), generator=generator).to(self.pixels.device))
 
