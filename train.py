@@ -117,7 +117,7 @@ def train(args: argparse.Namespace) -> int:
     from manual_bp import GradientDescent, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
     from manual_bp.training.data import Batches, mnist5k
     from manual_bp.training.progress import Progress
-    from manual_bp.training.step import ManualEngine, accuracy
+    from manual_bp.training.step import ONE_THREAD, ManualEngine, accuracy
 
     dtype = {"float32": torch.float32, "float64": torch.float64}[args.dtype]
     try:
@@ -145,8 +145,8 @@ def train(args: argparse.Namespace) -> int:
         )
     except RuntimeError as error:
         return refuse("--hidden", f"a network {'-'.join(map(str, sizes))} does not fit into memory here", error)
-    # A second thread pays for large products only, and on a busy machine small ones wait for it.
-    small = args.batch_size * network.buffer.numel() < 1 << 24
+    # On a busy machine small products wait for a second thread.
+    small = args.batch_size * network.buffer.numel() < ONE_THREAD
     torch.set_num_threads(args.threads or (1 if small else torch.get_num_threads()))
     nesterov = args.nesterov and args.momentum > 0
     descent = GradientDescent(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from statistics import median
 from typing import Any
 
@@ -13,16 +15,22 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.cases import C128, problem
+from benchmarks.cases import C128, CASES, Case, problem
 from benchmarks.contenders.by_hand import Manual
+from benchmarks.gates import FED
+from benchmarks.machine import cores
 from benchmarks.part import Part
 from manual_bp.training.data import Batches, Images
+from manual_bp.training.step import ONE_THREAD
 
 METHOD = (
-    f"Synthetic uint8 images of 28 x 28, shuffled, network {C128.title}, one thread, medians of 3 in turn. "
-    "The DataLoader has no worker processes and makes each image a PIL image, then a tensor, then standardises it. "
-    "The share of feeding is that of Batches in the epoch by hand."
+    f"Synthetic uint8 images, shuffled; medians of 3 in turn. First whole epochs of {C128.title} on one thread; the "
+    "DataLoader has no worker processes and makes each image a PIL image, then a tensor, then standardises it. Then, "
+    "for every case, the share of Batches in an epoch of 60,000 by hand (in a part of it for case e), with two threads "
+    "where train.py takes them."
 )
+ENOUGH = 75e9
+"""Multiplications by weights in the part of an epoch that is timed: whole epochs but for case e."""
 
 
 class PerImage(Dataset[tuple[Tensor, int]]):
@@ -44,22 +52,23 @@ class PerImage(Dataset[tuple[Tensor, int]]):
 
 
 def measure(*, quick: bool = False) -> Part:
-    """Measure an epoch of 60,000 images (when quick, of 6,000)."""
+    """Measure an epoch of 60,000 images (when quick, of 6,000), and what feeding costs in every case."""
     n = 6_000 if quick else 60_000
     torch.set_num_threads(1)
     times = seconds(synthetic(n))
-    share = times["Batches alone"] / times["epoch by hand, Batches"]
-    part = Part(f"An epoch of {n:,} images", ("", "seconds"), method=METHOD)
+    shares = {name: feeding_share(CASES[name]) for name in (FED[:3] if quick else FED)}
+    part = Part(f"An epoch of {n:,} images", ("", "seconds or share"), method=METHOD)
     part.rows = [(name, f"{value:.3f}") for name, value in times.items()]
-    part.rows.append(("share of data feeding", f"{share:.1%}"))
-    part.figures = {"images": n, "seconds": times, "feeding_share": share}
+    part.rows += [(f"share of data feeding, case {name}", f"{share:.1%}") for name, share in shares.items()]
+    part.figures = {"images": n, "seconds": times, "feeding_shares": shares}
+    part.figures |= {f"feeding_share_{name}": share for name, share in shares.items()}
     return part
 
 
-def synthetic(n: int) -> Images:
+def synthetic(n: int, side: int = 28) -> Images:
     """Return random images."""
     generator = torch.Generator().manual_seed(2)
-    pixels = torch.randint(256, (n, 28, 28), dtype=torch.uint8, generator=generator)
+    pixels = torch.randint(256, (n, side, side), dtype=torch.uint8, generator=generator)
     return Images(pixels, torch.randint(10, (n,), generator=generator))
 
 
@@ -68,13 +77,39 @@ def seconds(images: Images) -> dict[str, float]:
     batches = Batches(images, C128.batch, standard=images, dtype=torch.float32, device="cpu")
     usual = DataLoader(PerImage(images), C128.batch, shuffle=True)
     engine = Manual(problem(C128)).engine
-    runs: dict[str, Callable[[], None]] = {
-        "Batches alone": lambda: consume(batches.shuffled(0, 1), lambda x, t: None),
-        "epoch by hand, Batches": lambda: consume(batches.shuffled(0, 1), engine.step),
-        "DataLoader alone": lambda: consume(usual, lambda x, t: None),
-        "epoch by hand, DataLoader": lambda: consume(as_rows(usual), engine.step),
-    }
+    return medians(
+        {
+            "Batches alone": lambda: consume(batches.shuffled(0, 1), lambda x, t: None),
+            "epoch by hand, Batches": lambda: consume(batches.shuffled(0, 1), engine.step),
+            "DataLoader alone": lambda: consume(usual, lambda x, t: None),
+            "epoch by hand, DataLoader": lambda: consume(as_rows(usual), engine.step),
+        }
+    )
+
+
+def feeding_share(case: Case) -> float:
+    """Return what part of the time Batches takes while manual_bp trains the network of a case."""
+    images = synthetic(60_000, math.isqrt(case.sizes[0]))
+    batches = Batches(images, case.batch, standard=images, dtype=torch.float32, device="cpu")
+    contender = Manual(problem(case))
+    network = contender.engine.network
+    size = case.batch * network.buffer.numel()
+    torch.set_num_threads(1 if size < ONE_THREAD else min(2, cores()))
+    some = min(len(batches), int(ENOUGH / size))
+    times = medians(
+        {
+            "alone": lambda: consume(islice(batches.shuffled(0, 1), some), lambda x, t: None),
+            "epoch": lambda: consume(islice(batches.shuffled(0, 1), some), contender.engine.step),
+        }
+    )
+    return times["alone"] / times["epoch"]
+
+
+def medians(runs: Mapping[str, Callable[[], None]]) -> dict[str, float]:
+    """Return the median seconds of every run, after one untimed run of each."""
     with torch.inference_mode():
+        for run in runs.values():
+            run()
         rounds = [{name: timed(run) for name, run in runs.items()} for _ in range(3)]
     return {name: median(r[name] for r in rounds) for name in runs}
 

@@ -12,6 +12,8 @@ MARGIN = 0.10
 """A ratio of step times may miss its limit by this share: the machine's noise."""
 
 CASES = ("f", "a", "b", "c128", "c1024", "d", "e")
+FED = CASES[1:]
+"""The cases with images; f is one sample."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ LIMITS = (
     Limit("memory", "manual_of_autograd", 1 / 6, "memory that a step of case e adds, of autograd's"),
     Limit("startup", "import_over_torch_ms", 50, "import manual_bp, ms more than import torch"),
     Limit("startup", "help_imports_torch", 0, "train.py --help imports torch"),
-    Limit("epoch", "feeding_share", 0.05, "share of data feeding in an epoch of case c128"),
+    *(Limit("epoch", f"feeding_share_{case}", 0.05, f"{case}: share of data feeding in an epoch") for case in FED),
 )
 
 

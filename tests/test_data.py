@@ -8,6 +8,7 @@ import pytest
 import torch
 from cases import assert_identical
 
+from manual_bp.training import data
 from manual_bp.training.data import MNIST5K, Batches, Images, mnist5k, read_idx
 
 
@@ -140,6 +141,27 @@ def test_batches_reuse_their_memory() -> None:
     batches = Batches(toy(), 4, standard=toy(), dtype=torch.float32, device="cpu")
     pointers = {(len(x), x.data_ptr(), t.data_ptr()) for epoch in range(3) for x, t in batches.shuffled(0, epoch)}
     assert len(pointers) == 2
+
+
+@pytest.mark.parametrize("block", [1, 4, 6, 8, 100])
+@pytest.mark.parametrize("n", [8, 9, 23])
+def test_the_block_in_which_batches_are_gathered_changes_nothing(
+    block: int, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same batches, each size in the same two tensor objects: a recorded step asks for that."""
+    whole = Batches(toy(n), n, standard=toy(n), dtype=torch.float32, device="cpu")
+    ((x, t),) = whole.shuffled(0, 1)
+    monkeypatch.setattr(data, "BLOCK", block)
+    batches = Batches(toy(n), 4, standard=toy(n), dtype=torch.float32, device="cpu")
+    objects: dict[int, set[tuple[int, int]]] = {}
+    for _ in range(2):
+        rows = [(batch.clone(), target.clone()) for batch, target in batches.shuffled(0, 1)]
+        assert [len(batch) for batch, _ in rows] == [4] * (n // 4) + [n % 4] * (n % 4 > 0)
+        assert_identical(torch.cat([batch for batch, _ in rows]), x)
+        assert_identical(torch.cat([target for _, target in rows]), t)
+        for batch, target in batches.shuffled(0, 1):
+            objects.setdefault(len(batch), set()).add((id(batch), id(target)))
+    assert all(len(pairs) == 1 for pairs in objects.values())
 
 
 def test_a_batch_larger_than_the_data_is_the_data() -> None:

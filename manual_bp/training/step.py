@@ -27,6 +27,9 @@ class Engine(Protocol):
 
 ONE_AT_A_TIME = 1 << 20  # parameters: 4 MB of gradients in float32
 
+ONE_THREAD = 1 << 24
+"""Samples times parameters below which a step is faster on one thread: a second one pays for large products only."""
+
 
 @dataclass(eq=False)
 class _Buffers:
