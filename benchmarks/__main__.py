@@ -48,10 +48,17 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     return args
 
 
+def without_json(argv: list[str]) -> list[str]:
+    """Return the arguments without --json FILE, a path of one machine."""
+    json_only = argparse.ArgumentParser(add_help=False)
+    json_only.add_argument("--json")
+    return json_only.parse_known_args(argv)[1]
+
+
 def main(argv: list[str]) -> int:
     """Measure, print, judge, and write each part as soon as it is there; return the exit code."""
     args, out = arguments(argv), tables.console()
-    command, here = shlex.join(["python", "-m", "benchmarks", *argv]), machine()
+    command, here = shlex.join(["python", "-m", "benchmarks", *without_json(argv)]), machine()
     out.print(f"{sentence(here)}\n", soft_wrap=True)
     if float(here["load before"]) > 0.5:
         out.print(

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from benchmarks import equality
-from benchmarks.cases import CASES, problem
+from benchmarks.__main__ import without_json
+from benchmarks.cases import C128, CASES, problem
 from benchmarks.contenders import QUICK
 from benchmarks.contenders.by_numpy import Numpy
-from benchmarks.gates import word
+from benchmarks.gates import GATES, judge, word
+from benchmarks.steps import CaseTimes, Timing
 from benchmarks.worker import Bench
 
 SMALL = ("f", "a", "b", "c128", "d")
@@ -49,3 +51,26 @@ def test_whoever_does_less_is_found_out(kind: type[Numpy], case: str) -> None:
 def test_a_gate_gives_ten_percent_for_noise() -> None:
     assert [word("at least", value, 2.0) for value in (2.1, 1.85, 1.7)] == ["ok", "ok, within 10 %", "missed"]
     assert [word("at most", value, 2.0) for value in (1.9, 2.15, 2.3)] == ["ok", "ok, within 10 %", "missed"]
+
+
+@pytest.mark.parametrize(
+    ("numpy", "manual", "floor", "said"),
+    [
+        (1.5, 1.0, 0.9, "ok"),
+        (1.4, 1.0, 0.9, "ok, within 10 %"),
+        (1.2, 1.0, 0.8, "missed"),
+        (1.2, 1.0, 0.95, "missed, the floor too"),
+    ],
+)
+def test_a_miss_says_whether_the_floor_misses_too(numpy: float, manual: float, floor: float, said: str) -> None:
+    """The limit is 1.45: with the products alone it could be reached at 0.8, not at 0.95."""
+    seconds = {"numpy": numpy, "manual": manual, "floor": floor}
+    times = CaseTimes(C128, {name: Timing(name, "", 1, [value] * 3) for name, value in seconds.items()})
+    (gate,) = (gate for gate in GATES if gate.over == "numpy")
+    verdict = judge(gate, times)
+    assert (verdict.word, verdict.holds) == (said, said.startswith("ok"))
+
+
+def test_the_command_in_the_results_has_no_path() -> None:
+    assert without_json(["--check", "--json", "out.json", "--rounds", "9"]) == ["--check", "--rounds", "9"]
+    assert without_json(["--json=out.json", "--only", "steps"]) == ["--only", "steps"]
