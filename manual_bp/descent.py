@@ -48,7 +48,6 @@ class GradientDescent:
             raise ValueError("GradientDescent expects momentum above 0 for Nesterov's form, got 0")
         self.lr, self.momentum, self.nesterov, self.weight_decay = lr, momentum, nesterov, weight_decay
         self.network = network
-        self._parameters = network.parameters()
         self._velocity = network.layout.buffer() if momentum else network.layout.like
         self.velocity = network.layout.views(self._velocity) if momentum else {}
         self._scratch = network.layout.like
@@ -67,12 +66,13 @@ class GradientDescent:
             return [self._move_of(self.network.buffer, gradients.buffer, self._velocity)]
         if not isinstance(gradients, Mapping):
             raise TypeError(f"GradientDescent expects gradients by name, got {type(gradients).__name__}")
+        parameters = self.network.parameters()
         for name, gradient in gradients.items():
-            if name not in self._parameters:
-                raise KeyError(f"GradientDescent expects gradients of {list(self._parameters)}, got {name!r}")
-            check_like("GradientDescent", f"the gradient of {name}", gradient, self._parameters[name])
+            if name not in parameters:
+                raise KeyError(f"GradientDescent expects gradients of {list(parameters)}, got {name!r}")
+            check_like("GradientDescent", f"the gradient of {name}", gradient, parameters[name])
         return [
-            self._move_of(self._parameters[name], gradient, self.velocity.get(name, self._velocity))
+            self._move_of(parameters[name], gradient, self.velocity.get(name, self._velocity))
             for name, gradient in gradients.items()
         ]
 

@@ -40,10 +40,11 @@ class Trace:
     def begin(self, x: Tensor) -> Tensor:
         """Take the input of the next pass: of the same shape, dtype and device as the one before."""
         self.measured = False
-        if self.input is None or x is not self.given:
-            if self.input is not None:
-                check_like("Trace", "x (keep one trace for each batch size)", x, self.input)
-            self.given, self.input = x, x.detach() if isinstance(x, Tensor) else x
+        if self.input is not None and x is self.given and (x.is_meta or x.is_set_to(self.input)):
+            return self.input
+        if self.input is not None:
+            check_like("Trace", "x (keep one trace for each batch size)", x, self.input)
+        self.given, self.input = x, x.detach() if isinstance(x, Tensor) else x
         return self.input
 
     @property

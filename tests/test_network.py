@@ -298,6 +298,9 @@ def test_runs_on_another_device(device: str) -> None:
     """Shapes and devices only: a meta tensor has no values. Numbers on a GPU are for a machine that has one."""
     for activation in ACTIVATIONS:
         made = mlp([5, 4, 3], activation=activation, loss=SquaredError("sum"), device=device)
+        x = torch.empty(2, 5, device=device)
+        trace = made.forward(x)
+        assert made.forward(x, out=trace).y.shape == (2, 3)
         step, _ = made.layers[0].forward(torch.empty(2, 5, device=device))
         y, saved = activation.forward(step)
         delta, _ = activation.backward(torch.empty_like(y), saved)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +59,7 @@ def test_what_reads_only_shapes_is_no_obstacle() -> None:
         ("tolist", lambda x: x.tolist()),
         ("equal", lambda x: torch.equal(x, x)),
         ("numpy", lambda x: np.negative(x.numpy())),
+        ("data_ptr", lambda x: x.data_ptr()),
         ("__array__", lambda x: np.asarray(x)),
         ("__setitem__", lambda x: x.__setitem__(0, 1.0)),
         ("clone", lambda x: x.clone()),
@@ -157,6 +160,46 @@ def test_batches_in_new_tensors_are_computed_by_the_formulas(monkeypatch: pytest
         assert_identical(made.buffer, twin.buffer, f"θ after step {number}")
     assert len(passes) == 9 + 8  # of nine steps one is a repetition: the third on end in the same tensors
     assert engine._recorded == {}
+
+
+def test_tensors_that_moved_in_memory_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same two objects with other memory under them: what was recorded reads the old memory."""
+    made, twin = mlp([6, 4, 3]), mlp([6, 4, 3])
+    twin.load_state_dict(made.state_dict())
+    engine, descent = ManualEngine(made, GradientDescent(made, lr=0.5)), GradientDescent(twin, lr=0.5)
+    x, t = torch.randn(5, 6), torch.rand(5, 3)
+    kept: list[torch.Tensor] = []  # so that no memory is used again
+    trace = None
+    for number in range(12):
+        if number % 4 == 3:
+            kept += [x.data, t.data]
+            x.data, t.data = torch.randn(5, 6), torch.rand(5, 3)
+        engine.step(x, t)
+        trace = twin.forward(x, out=trace)
+        twin.loss(trace, t)
+        descent.update(twin.backward(trace))
+        assert_identical(trace.x(0), x, "x^0")
+        assert_identical(made.buffer, twin.buffer, f"θ after step {number}")
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda engine: pickle.loads(pickle.dumps(engine))])
+@pytest.mark.parametrize("large", [False, True], ids=["at once", "layer by layer"])
+def test_a_copy_of_an_engine_goes_on_by_itself(copied, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "ONE_AT_A_TIME", 0 if large else 1 << 20)
+    made = mlp([6, 4, 3])
+    engine = ManualEngine(made, GradientDescent(made, lr=0.5, **SETTINGS))
+    x, t = torch.randn(5, 6), torch.rand(5, 3)
+    for _ in range(4):
+        engine.step(x, t)
+    twin, before = copied(engine), made.state_dict()
+    for _ in range(4):
+        twin.step(x, t)
+    for name, parameter in made.parameters().items():
+        assert_identical(parameter, before[name], name)
+    for _ in range(4):
+        engine.step(x, t)
+    assert_identical(made.buffer, twin.network.buffer)
+    assert not torch.equal(made.parameters()["0.weight"], before["0.weight"])
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,17 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 FIXED = {
-    *(getattr(Tensor, name).__get__ for name in ("shape", "dtype", "device", "ndim", "is_cuda", "requires_grad")),
-    *(getattr(Tensor, name) for name in ("size", "numel", "dim", "stride", "is_floating_point", "__len__")),
+    *(
+        getattr(Tensor, name).__get__
+        for name in ("shape", "dtype", "device", "ndim", "is_cuda", "is_meta", "requires_grad")
+    ),
+    *(
+        getattr(Tensor, name)
+        for name in ("size", "numel", "dim", "stride", "is_floating_point", "is_set_to", "__len__")
+    ),
 }
-"""What may be asked of a tensor without its values: the answers are the same at every repetition."""
+"""What may be asked of a tensor without its values: the answers are the same at every repetition. Not data_ptr: who
+asks for it writes where torch does not see it."""
 
 
 class Recorder(TorchFunctionMode):

@@ -39,7 +39,13 @@ class _Buffers:
     gradients: Gradients
     x: Tensor | None = None
     t: Tensor | None = None
+    identity: tuple[int, ...] = ()
     obstacle: str | None = None
+
+
+def _identity(x: Tensor, t: Tensor) -> tuple[int, ...]:
+    """Return what tells these tensors in this memory from all others, as long as somebody holds them."""
+    return id(x), x.data_ptr(), id(t), t.data_ptr()
 
 
 class ManualEngine:
@@ -57,14 +63,18 @@ class ManualEngine:
         """Take the network and what updates it; buffers come with the first batch of each size."""
         self.network, self.descent = network, descent
         self._buffers: dict[int, _Buffers] = {}
-        self._recorded: dict[tuple[int, int], tuple[list[Callable[[], object]], Tensor]] = {}
+        self._recorded: dict[tuple[int, ...], tuple[list[Callable[[], object]], Tensor]] = {}
+
+    def __reduce__(self) -> tuple[type[ManualEngine], tuple[Network, GradientDescent]]:
+        """Copy and pickle by network and descent: buffers and records belong to the tensors of this engine."""
+        return type(self), (self.network, self.descent)
 
     def step(self, x: Tensor, t: Tensor) -> Tensor:
         """Train on one batch; return its loss before the update, valid until the next step.
 
         The values of t are trusted, but for the first batch of each size: give rows that ``one_hot`` made.
         """
-        recorded = self._recorded.get((id(x), id(t)))  # of tensors that the buffers hold, so that no id is reused
+        recorded = self._recorded.get(_identity(x, t))
         if recorded is None:
             return self._compute(x, t)
         calls, loss = recorded
@@ -75,17 +85,18 @@ class ManualEngine:
     def _compute(self, x: Tensor, t: Tensor) -> Tensor:
         """Take a step by the formulas, and record it where the batch lies in the tensors of the one before."""
         buffers = self._buffers_for(x)
-        again = x is buffers.x and t is buffers.t
+        identity = _identity(x, t)
+        again = identity == buffers.identity
         if not again:
-            self._recorded.pop((id(buffers.x), id(buffers.t)), None)
-            buffers.x, buffers.t = x, t
+            self._recorded.pop(buffers.identity, None)
+            buffers.x, buffers.t, buffers.identity = x, t, identity
         if not again or buffers.obstacle is not None:
             return self._run(x, t, buffers, operator.call)
         with Recorder() as recorder:
             loss = self._run(x, t, buffers, recorder.whole)
         buffers.obstacle = recorder.obstacle
         if recorder.obstacle is None:
-            self._recorded[id(x), id(t)] = recorder.calls, loss
+            self._recorded[identity] = recorder.calls, loss
         return loss
 
     def _run(self, x: Tensor, t: Tensor, into: _Buffers, perform: Callable[[Callable[[], None]], None]) -> Tensor:
