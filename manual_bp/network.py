@@ -18,7 +18,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from manual_bp.layer import Layer, Parametrised, check_kind, check_like, named_parameters, parameters, positions
+from manual_bp.layer import Layer, Parametrised, check_kind, named_parameters, parameters, positions
 from manual_bp.layout import Layout
 from manual_bp.loss import Loss, checked_targets
 from manual_bp.trace import Gradients, Trace
@@ -109,13 +109,14 @@ class Network:
         gradients = Gradients(self) if out is None else self._own(out, Gradients)
         _, saved = self._own(trace, Trace).measured_step()
         room = gradients.begin(trace)
-        error = gradients.loss_error = self.loss_function.backward(saved, room)
         steps, lowest = trace.whole(), self.net_positions[0]
-        _check_error(self.loss_function, error, steps[-1][0], room)
+        error = self.loss_function.backward(saved, room)
+        error = gradients.loss_error = gradients.placed(error, room, self.loss_function, steps[-1][0])
         for i in range(len(self.layers) - 1, lowest, -1):
             room, _ = gradients.steps[i]
-            gradients.steps[i] = error, d = self.layers[i].backward(error, steps[i][1], gradients.steps[i])
-            _check_error(self.layers[i], error, steps[i - 1][0], room)
+            error, d = self.layers[i].backward(error, steps[i][1], gradients.steps[i])
+            error = gradients.placed(error, room, self.layers[i], steps[i - 1][0])
+            gradients.steps[i] = error, d
             if d:
                 yield gradients.keep(i, d)
         _, d = gradients.steps[lowest]
@@ -205,12 +206,6 @@ def _holding(layer: Layer, views: Mapping[str, Tensor], position: int) -> Layer:
     """Return the layer with its parameters replaced by those of the views that carry its position."""
     mine = {name: views[f"{position}.{name}"] for name in parameters(layer)}
     return replace(layer, **mine) if mine else layer  # type: ignore[type-var]  # parameters() found a dataclass
-
-
-def _check_error(owner: Layer | Loss, error: Tensor, x: Tensor, room: Tensor | None) -> None:
-    """Raise unless the error of x is like x; it is where it was written into the room for it."""
-    if error is not room:
-        check_like("Network", f"the error of x from {type(owner).__name__}", error, x)
 
 
 def _check_loadable(name: str, new: Tensor, old: Tensor) -> None:

@@ -143,6 +143,16 @@ class Gradients(Mapping[str, Tensor]):
         for i, error in errors.items():
             self.steps[i] = error, self.steps[i][1]
 
+    def placed(self, error: Tensor, room: Tensor | None, owner: object, x: Tensor) -> Tensor:
+        """Return the error of x, checked where its owner did not write it into its room.
+
+        With ``one_at_a_time`` it is copied there: what came out may lie in the other room, which is written next.
+        """
+        if error is room:
+            return error
+        check_like("Network", f"the error of x from {type(owner).__name__}", error, x)
+        return room.copy_(error) if self.one_at_a_time and room is not None else error
+
     def keep(self, position: int, gradients: ByName) -> dict[str, Tensor]:
         """Return a layer's gradients by full name; copy those that the layer did not write where it was told to."""
         views = self._views[position]
