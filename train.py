@@ -2,7 +2,7 @@
 
 python train.py                                            5,000 real digits, the handwritten engine
 python train.py --engine both --epochs 3                   largest difference to autograd after every epoch
-python train.py --hidden 30 --activation sigmoid --loss squared-error --lr 2 --weight-decay 0
+python train.py --hidden 30 --activation sigmoid --loss squared-error --lr 1 --momentum 0 --weight-decay 0
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     machine.add_argument("--seed", type=natural, default=0, metavar="S", help="fixes the first weights and every order")
     machine.add_argument("--device", default="cpu", metavar="D", help="cpu, cuda, cuda:1, ...")
     machine.add_argument(
-        "--threads", type=natural, default=0, metavar="N", help="CPU threads; 0 is one for a small network, else all"
+        "--threads", type=threads, default=0, metavar="N", help="CPU threads; 0 is one for a small network, else all"
     )
     machine.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="floating-point numbers")
     machine.add_argument("--plot", type=new_png, metavar="FILE.png", help="draw loss and accuracy over the epochs")
@@ -76,6 +76,14 @@ def whole(text: str, least: int = 1) -> int:
 def natural(text: str) -> int:
     """Return a whole number of at least 0."""
     return whole(text, least=0)
+
+
+def threads(text: str) -> int:
+    """Return a number of threads that a machine may have: torch crashes on absurd ones."""
+    value = natural(text)
+    if value > 1024:
+        raise argparse.ArgumentTypeError(f"expected at most 1024 threads, got {text!r}")
+    return value
 
 
 def number(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -35,10 +36,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="small cases and few rounds, under a minute; writes nothing"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured into a file")
+    parser.add_argument("--json", type=new_file, metavar="FILE", help="write everything measured into a file")
     parser.add_argument("--cases", nargs="+", choices=CASES, metavar="CASE", help=f"of {' '.join(CASES)}")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
-    parser.add_argument("--rounds", type=int, help=f"rounds of the step times (default {ROUNDS})")
+    parser.add_argument(
+        "--rounds", type=rounds, help=f"rounds of the step times (default {ROUNDS}, with --quick {QUICK_ROUNDS})"
+    )
     args = parser.parse_args(argv)
     args.rounds = args.rounds or (QUICK_ROUNDS if args.quick else ROUNDS)
     args.contenders = QUICK_CONTENDERS if args.quick else tuple(CONTENDERS)
@@ -46,6 +49,21 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     args.writes = not args.quick and not args.cases
     args.cases = args.cases or (QUICK_CASES if args.quick else tuple(CASES))
     return args
+
+
+def rounds(text: str) -> int:
+    """Return a whole number of at least 1."""
+    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def new_file(text: str) -> Path:
+    """Return the path of a file to write, in a folder that exists: to know it after seven minutes is too late."""
+    path = Path(text)
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"expected a file in a folder to write to, got {text!r}")
+    return path
 
 
 def without_json(argv: list[str]) -> list[str]:
@@ -163,4 +181,8 @@ def judge(args: argparse.Namespace, out: Console, results: list[CaseTimes], part
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

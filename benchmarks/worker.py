@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -108,13 +109,14 @@ def serve(connection: Connection, threads: int) -> None:
     """Answer requests until the other side closes."""
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the other side's, which then closes
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     bench = Bench()
     while True:
         try:
             name, *arguments = connection.recv()
-        except (EOFError, OSError, KeyboardInterrupt):
+        except (EOFError, OSError):
             return
         try:
             connection.send(getattr(bench, name)(*arguments))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,7 +51,16 @@ class GradientDescent:
         self.network = network
         self._velocity = network.layout.buffer() if momentum else network.layout.like
         self.velocity = network.layout.views(self._velocity) if momentum else {}
-        self._scratch = network.layout.like
+        self._scratch = network.layout.like.new_empty(0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle without the views: a copy makes its own."""
+        return self.__dict__ | {"velocity": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the views of the velocity anew."""
+        self.__dict__.update(state)
+        self.velocity = self.network.layout.views(self._velocity) if self._velocity.numel() else {}
 
     def update(self, gradients: Mapping[str, Tensor]) -> None:
         """Move the parameters that ``gradients`` names one step down (E9), or raise before any of them moves."""
@@ -81,7 +91,7 @@ class GradientDescent:
             return partial(self._move, theta, g, v, self._scratch)
         if self._scratch.numel() < theta.numel():
             self._scratch = torch.empty_like(theta).view(-1)
-        return partial(self._move, theta, g, v, self._scratch[: theta.numel()].view_as(theta))
+        return partial(self._move, theta, g, v, self._scratch[: theta.numel()].view(theta.shape))
 
     def _move(self, theta: Tensor, g: Tensor, v: Tensor, scratch: Tensor) -> None:
         """Take one step; the tensors are one parameter's, or the buffers that hold all of them."""

@@ -58,7 +58,7 @@ class Parametrised(Layer, Protocol):
 
 
 @lru_cache
-def constant(value: float, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
+def constant(value: float, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
     """Return a number as a tensor without dimensions: torch would make one of a Python number at every call.
 
     On the CPU it serves operations of two tensors on any device; those of three take it on theirs.

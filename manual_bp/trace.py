@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
 from torch import Tensor
 
 from manual_bp.layer import ByName, check_like, parameters
@@ -137,7 +136,7 @@ class Gradients(Mapping[str, Tensor]):
         """Let the errors of all values take turns in two tensors: one is read while the other is written."""
         above = {i: value for i, value in enumerate(values) if i > self.network.net_positions[0]}
         largest = max(above.values(), key=Tensor.numel)
-        turns = [torch.empty_like(largest).view(-1) for _ in range(2)]
+        turns = [largest.new_empty(largest.numel()) for _ in range(2)]
         errors = {i: turns[i % 2][: value.numel()].view_as(value) for i, value in above.items()}
         self.loss_error = errors.pop(len(self.steps))
         for i, error in errors.items():

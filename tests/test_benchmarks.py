@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks import equality
-from benchmarks.__main__ import without_json
+from benchmarks.__main__ import arguments, without_json
 from benchmarks.cases import C128, CASES, problem
 from benchmarks.contenders import QUICK
 from benchmarks.contenders.by_numpy import Numpy
@@ -74,3 +74,15 @@ def test_a_miss_says_whether_the_floor_misses_too(numpy: float, manual: float, f
 def test_the_command_in_the_results_has_no_path() -> None:
     assert without_json(["--check", "--json", "out.json", "--rounds", "9"]) == ["--check", "--rounds", "9"]
     assert without_json(["--json=out.json", "--only", "steps"]) == ["--only", "steps"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--rounds", "0"], ["--rounds", "-1"], ["--json", "nowhere/x.json"], ["--cases", "g"]]
+)
+def test_wrong_arguments_are_refused_before_anything_is_timed(
+    wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        arguments(wrong)
+    assert raised.value.code == 2
+    assert f"argument {wrong[0]}" in capsys.readouterr().err

@@ -1,5 +1,8 @@
 """Gradient descent against torch.optim.SGD on the mirror, and against plain arithmetic."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from cases import assert_identical, network, targets
@@ -64,6 +67,30 @@ def test_three_updates_by_plain_arithmetic() -> None:
         theta = theta - 0.5 * (g + 0.5 * v)
         assert weight.item() == theta
     assert descent.velocity["0.weight"].item() == v
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda descent: pickle.loads(pickle.dumps(descent))])
+def test_a_copy_keeps_its_velocity(copied) -> None:
+    """One buffer and its views: an update of all at once, then of one by name, then of all."""
+    made = mlp([4, 3, 2])
+    descent = GradientDescent(made, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)
+    x, t = torch.randn(5, 4), torch.rand(5, 2)
+
+    def train(one: GradientDescent) -> None:
+        trace = one.network.forward(x)
+        one.network.loss(trace, t)
+        gradients = one.network.backward(trace)
+        one.update(gradients)
+        one.update({"0.weight": gradients["0.weight"]})
+        one.update(gradients)
+
+    train(descent)
+    twin = copied(descent)
+    train(descent)
+    train(twin)
+    assert_identical(twin.network.buffer, made.buffer)
+    for name, velocity in descent.velocity.items():
+        assert_identical(twin.velocity[name], velocity, name)
 
 
 def test_one_update_is_e9_and_leaves_the_gradient_alone() -> None:

@@ -137,6 +137,7 @@ def test_a_closed_pipe_ends_the_run_quietly() -> None:
     [
         (("--epochs", "0"), "argument --epochs: expected a whole number of at least 1, got '0'"),
         (("--hidden", "30", "x"), "argument --hidden: expected a whole number of at least 1, got 'x'"),
+        (("--threads", "100000"), "argument --threads: expected at most 1024 threads, got '100000'"),
         (("--lr", "-1"), "argument --lr: expected a finite number of at least 0, got '-1'"),
         (("--lr", "nan"), "argument --lr: expected a finite number of at least 0, got 'nan'"),
         (("--engine", "jax"), "argument --engine: invalid choice: 'jax'"),

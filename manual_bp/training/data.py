@@ -105,6 +105,8 @@ class Batches:
         """Move the images to the device once; every batch is then a slice."""
         if batch_size < 1:
             raise ValueError(f"Batches expects a batch size of at least 1, got {batch_size}")
+        if len(images) == 0:
+            raise ValueError("Batches expects at least one image, got none")
         self.batch_size = min(batch_size, len(images))
         self.pixels = images.pixels.flatten(1).to(device)
         self.labels = images.labels.to(device)

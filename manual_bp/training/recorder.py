@@ -4,11 +4,14 @@ Where every formula writes into tensors that are ready (``out=``), a step is the
 batch after batch. What Python does between them costs more than they do in a small network, so it is done once: a
 Recorder notes each operation with its arguments while the formulas run, and calling the notes in order is the step.
 They are the operations that the formulas ran, in their order, so every bit is the same.
+
+A Recorder sees what torch does. What a layer does besides (numpy on a tensor's memory, ``torch.jit``, an attribute that
+changes between steps) it does not see; two records of two steps tell most of that by their ``same_calls``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -65,7 +68,7 @@ class Recorder(TorchFunctionMode):
         result = function(*args, **kwargs)
         if self._within_a_whole or function in FIXED:
             return result
-        given = [value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)]
+        given = list(_tensors((*args, *kwargs.values())))
         if any(result is tensor for tensor in given):  # in place, or out=
             self.calls.append(partial(function, *args, **kwargs))
         elif not _is_view(result, given) and self.obstacle is None:
@@ -73,9 +76,41 @@ class Recorder(TorchFunctionMode):
         return result
 
 
+def _tensors(values: Iterable[object]) -> Iterator[Tensor]:
+    """Yield the tensors among the arguments of a call, those of an index or a list included."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from _tensors(value)
+
+
 def _is_view(result: object, given: list[Tensor]) -> bool:
-    """Return whether the result shares the memory of what was given: made once, a view is good for ever."""
-    if not isinstance(result, Tensor):
+    """Return whether the result is a part of the one tensor given: made once, a view is good for ever.
+
+    With a second tensor, an index perhaps, its values chose the part.
+    """
+    if not isinstance(result, Tensor) or len(given) != 1:
         return False
     memory = result.untyped_storage().data_ptr()
-    return memory != 0 and any(memory == tensor.untyped_storage().data_ptr() for tensor in given)
+    return memory != 0 and memory == given[0].untyped_storage().data_ptr()
+
+
+def same_calls(one: Recorder, other: Recorder) -> bool:
+    """Return whether two records name the same operations on the same memory with the same numbers.
+
+    Both must still be there: the memory of a tensor that is gone may be another's.
+    """
+    return [_description(call) for call in one.calls] == [_description(call) for call in other.calls]
+
+
+def _description(value: object) -> object:
+    match value:
+        case partial(func=function, args=args, keywords=keywords):
+            return function, _description(args), {name: _description(given) for name, given in keywords.items()}
+        case Tensor():
+            return value.data_ptr(), value.shape, value.stride(), value.dtype
+        case tuple() | list():
+            return [_description(given) for given in value]
+        case _:
+            return value

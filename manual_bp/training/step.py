@@ -12,7 +12,7 @@ from torch import Tensor
 from manual_bp.descent import GradientDescent
 from manual_bp.network import Network
 from manual_bp.trace import Gradients, Trace
-from manual_bp.training.recorder import Recorder
+from manual_bp.training.recorder import Recorder, same_calls
 
 
 class Engine(Protocol):
@@ -32,20 +32,40 @@ ONE_THREAD = 1 << 24
 
 
 @dataclass(eq=False)
-class _Buffers:
-    """What the passes of one batch size write into, the tensors of the last batch, and why it cannot be repeated."""
+class _Steps:
+    """The steps of one batch size: what they write into, the tensors of the last batch, and their record."""
 
     trace: Trace
     gradients: Gradients
-    x: Tensor | None = None
-    t: Tensor | None = None
-    identity: tuple[int, ...] = ()
-    obstacle: str | None = None
+    batch: tuple[GradientDescent, Tensor, Tensor, Tensor, Tensor] | None = None
+    """Who updated last; x and t; and views of them, which tell their memory and shape at the time."""
+    record: Recorder | None = None
+    repeatable: bool = True
+    calls: list[Callable[[], object]] | None = None
+    """The step, once two records of it said the same; it writes L into ``loss``."""
+    loss: Tensor | None = None
 
+    def of(self, descent: GradientDescent, x: Tensor, t: Tensor) -> bool:
+        """Return whether the last batch came in these very tensors, which have not moved or changed shape since."""
+        if self.batch is None:
+            return False
+        last_descent, last_x, last_t, x_then, t_then = self.batch
+        same = x is last_x and t is last_t and descent is last_descent
+        return same and x.is_set_to(x_then) and t.is_set_to(t_then)
 
-def _identity(x: Tensor, t: Tensor) -> tuple[int, ...]:
-    """Return what tells these tensors in this memory from all others, as long as somebody holds them."""
-    return id(x), x.data_ptr(), id(t), t.data_ptr()
+    def forget(self) -> None:
+        """Forget the batch and its record."""
+        self.batch = self.record = self.calls = None
+        self.repeatable = True
+
+    def add(self, record: Recorder) -> None:
+        """Take a record; after a second one that says the same, the step can be repeated."""
+        if record.obstacle is not None or (self.record is not None and not same_calls(self.record, record)):
+            self.repeatable, self.record = False, None
+        elif self.record is None:
+            self.record = record
+        else:
+            self.calls = record.calls
 
 
 class ManualEngine:
@@ -55,15 +75,14 @@ class ManualEngine:
     updated layer by layer as the backward pass yields, while a layer's weights and gradients are in the cache; one
     buffer is then enough for the gradients of all layers.
 
-    Where batches come in the same two tensors, as ``Batches`` writes them, the second step is recorded and every later
-    one repeats it (see ``recorder``): the same operations on the same tensors, so the same numbers.
+    Where batches come in the same two tensors, as ``Batches`` writes them, the second and the third step are recorded
+    and every later one repeats them (see ``recorder``): the same operations on the same tensors, so the same numbers.
     """
 
     def __init__(self, network: Network, descent: GradientDescent) -> None:
         """Take the network and what updates it; buffers come with the first batch of each size."""
         self.network, self.descent = network, descent
-        self._buffers: dict[int, _Buffers] = {}
-        self._recorded: dict[tuple[int, ...], tuple[list[Callable[[], object]], Tensor]] = {}
+        self._steps: dict[int, _Steps] = {}
 
     def __reduce__(self) -> tuple[type[ManualEngine], tuple[Network, GradientDescent]]:
         """Copy and pickle by network and descent: buffers and records belong to the tensors of this engine."""
@@ -74,32 +93,33 @@ class ManualEngine:
 
         The values of t are trusted, but for the first batch of each size: give rows that ``one_hot`` made.
         """
-        recorded = self._recorded.get(_identity(x, t))
-        if recorded is None:
+        steps = self._steps.get(x.shape[0])
+        if steps is None or steps.calls is None or steps.loss is None or not steps.of(self.descent, x, t):
             return self._compute(x, t)
-        calls, loss = recorded
-        for call in calls:
+        for call in steps.calls:
             call()
-        return loss
+        return steps.loss
 
     def _compute(self, x: Tensor, t: Tensor) -> Tensor:
-        """Take a step by the formulas, and record it where the batch lies in the tensors of the one before."""
-        buffers = self._buffers_for(x)
-        identity = _identity(x, t)
-        again = identity == buffers.identity
-        if not again:
-            self._recorded.pop(buffers.identity, None)
-            buffers.x, buffers.t, buffers.identity = x, t, identity
-        if not again or buffers.obstacle is not None:
-            return self._run(x, t, buffers, operator.call)
-        with Recorder() as recorder:
-            loss = self._run(x, t, buffers, recorder.whole)
-        buffers.obstacle = recorder.obstacle
-        if recorder.obstacle is None:
-            self._recorded[identity] = recorder.calls, loss
-        return loss
+        """Take a step by the formulas; record it where the batch lies in the tensors of the one before."""
+        steps = self._steps.get(x.shape[0])
+        if steps is None or steps.trace.network is not self.network:
+            gradients = Gradients(self.network, one_at_a_time=self.network.buffer.numel() > ONE_AT_A_TIME)
+            steps = self._steps[x.shape[0]] = _Steps(Trace(self.network), gradients)
+        if not steps.of(self.descent, x, t):
+            steps.forget()
+            loss = self._run(x, t, steps, operator.call)
+            if not x.is_meta:
+                steps.batch = self.descent, x, t, x.detach(), t.detach()
+            return loss
+        if not steps.repeatable:
+            return self._run(x, t, steps, operator.call)
+        with Recorder() as record:
+            steps.loss = self._run(x, t, steps, record.whole)
+        steps.add(record)
+        return steps.loss
 
-    def _run(self, x: Tensor, t: Tensor, into: _Buffers, perform: Callable[[Callable[[], None]], None]) -> Tensor:
+    def _run(self, x: Tensor, t: Tensor, into: _Steps, perform: Callable[[Callable[[], None]], None]) -> Tensor:
         """Compute one step, every update by way of ``perform``."""
         trace = self.network.forward(x, out=into.trace)
         loss = self.network.loss(trace, t, trusted=True)
@@ -111,13 +131,6 @@ class ManualEngine:
             for move in self.descent.moves(gradients):
                 perform(move)
         return loss
-
-    def _buffers_for(self, x: Tensor) -> _Buffers:
-        rows = x.shape[0]
-        if rows not in self._buffers:
-            gradients = Gradients(self.network, one_at_a_time=self.network.buffer.numel() > ONE_AT_A_TIME)
-            self._buffers[rows] = _Buffers(Trace(self.network), gradients)
-        return self._buffers[rows]
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the parameters by name."""
