@@ -125,7 +125,7 @@ def train(args: argparse.Namespace) -> int:
     from manual_bp import GradientDescent, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
     from manual_bp.training.data import Batches, mnist5k
     from manual_bp.training.progress import Progress
-    from manual_bp.training.step import ONE_THREAD, ManualEngine, accuracy
+    from manual_bp.training.step import ManualEngine, accuracy, threads_for
 
     dtype = {"float32": torch.float32, "float64": torch.float64}[args.dtype]
     try:
@@ -153,9 +153,7 @@ def train(args: argparse.Namespace) -> int:
         )
     except RuntimeError as error:
         return refuse("--hidden", f"a network {'-'.join(map(str, sizes))} does not fit into memory here", error)
-    # On a busy machine small products wait for a second thread.
-    small = args.batch_size * network.buffer.numel() < ONE_THREAD
-    torch.set_num_threads(args.threads or (1 if small else torch.get_num_threads()))
+    torch.set_num_threads(args.threads or threads_for(network, args.batch_size))
     nesterov = args.nesterov and args.momentum > 0
     descent = GradientDescent(
         network, lr=args.lr, momentum=args.momentum, nesterov=nesterov, weight_decay=args.weight_decay

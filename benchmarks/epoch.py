@@ -21,7 +21,7 @@ from benchmarks.gates import FED
 from benchmarks.machine import cores
 from benchmarks.part import Part
 from manual_bp.training.data import Batches, Images
-from manual_bp.training.step import ONE_THREAD
+from manual_bp.training.step import threads_for
 
 METHOD = (
     f"Synthetic uint8 images, shuffled; medians of 3 in turn. First whole epochs of {C128.title} on one thread; the "
@@ -60,7 +60,7 @@ def measure(*, quick: bool = False) -> Part:
     part = Part(f"An epoch of {n:,} images", ("", "seconds or share"), method=METHOD)
     part.rows = [(name, f"{value:.3f}") for name, value in times.items()]
     part.rows += [(f"share of data feeding, case {name}", f"{share:.1%}") for name, share in shares.items()]
-    part.figures = {"images": n, "seconds": times, "feeding_shares": shares}
+    part.figures = {"images": n, "seconds": times}
     part.figures |= {f"feeding_share_{name}": share for name, share in shares.items()}
     return part
 
@@ -91,15 +91,14 @@ def feeding_share(case: Case) -> float:
     """Return what part of the time Batches takes while manual_bp trains the network of a case."""
     images = synthetic(60_000, math.isqrt(case.sizes[0]))
     batches = Batches(images, case.batch, standard=images, dtype=torch.float32, device="cpu")
-    contender = Manual(problem(case))
-    network = contender.engine.network
-    size = case.batch * network.buffer.numel()
-    torch.set_num_threads(1 if size < ONE_THREAD else min(2, cores()))
-    some = min(len(batches), int(ENOUGH / size))
+    engine = Manual(problem(case)).engine
+    torch.set_num_threads(min(2, cores()))
+    torch.set_num_threads(threads_for(engine.network, case.batch))
+    some = min(len(batches), int(ENOUGH / (case.batch * engine.network.buffer.numel())))
     times = medians(
         {
             "alone": lambda: consume(islice(batches.shuffled(0, 1), some), lambda x, t: None),
-            "epoch": lambda: consume(islice(batches.shuffled(0, 1), some), contender.engine.step),
+            "epoch": lambda: consume(islice(batches.shuffled(0, 1), some), engine.step),
         }
     )
     return times["alone"] / times["epoch"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
 
-from manual_bp.layer import ByName, check_like, parameters
+from manual_bp.layer import ByName, check_like, parameters, unmoved
 from manual_bp.layout import Layout
 
 if TYPE_CHECKING:
@@ -39,12 +39,15 @@ class Trace:
     def begin(self, x: Tensor) -> Tensor:
         """Take the input of the next pass: of the same shape, dtype and device as the one before."""
         self.measured = False
-        if self.input is not None and x is self.given and (x.is_meta or x.is_set_to(self.input)):
-            return self.input
-        if self.input is not None:
-            check_like("Trace", "x (keep one trace for each batch size)", x, self.input)
-        self.given, self.input = x, x.detach() if isinstance(x, Tensor) else x
+        if self.input is None or not self.is_of(x):
+            if self.input is not None:
+                check_like("Trace", "x (keep one trace for each batch size)", x, self.input)
+            self.given, self.input = x, x.detach() if isinstance(x, Tensor) else x
         return self.input
+
+    def is_of(self, x: Tensor) -> bool:
+        """Return whether x is the very tensor of the last pass, not moved or reshaped since."""
+        return self.input is not None and x is self.given and unmoved(x, self.input)
 
     @property
     def values(self) -> list[Tensor]:
@@ -123,10 +126,9 @@ class Gradients(Mapping[str, Tensor]):
     def begin(self, trace: Trace) -> Tensor | None:
         """Forget the pass before; return the tensor for the error of the loss."""
         output, _ = trace.whole()[-1]
-        if self.loss_error is None:
-            if self.one_at_a_time:
-                self._make_room(trace.values)
-        elif self.loss_error.shape[0] != output.shape[0]:
+        if self.loss_error is None and self.one_at_a_time:
+            self._make_room(trace.values)
+        elif self.loss_error is not None and self.loss_error.shape[0] != output.shape[0]:
             expected, got = self.loss_error.shape[0], output.shape[0]
             raise ValueError(f"Gradients expects a batch of {expected} rows as in its last pass, got {got}")
         self.reached = len(self.network.layers)

@@ -35,7 +35,7 @@ def test_1000_steps_equal_those_of_torch_optim_sgd_to_the_last_bit(
     settings: str, activation: Layer, loss: Loss, dtype: torch.dtype
 ) -> None:
     """The loss of every step and the parameters at the end; batches of 16, the last of every five smaller, each size in
-    tensors of its own as ``Batches`` makes them: from the second on the steps are recorded ones."""
+    tensors of its own as ``Batches`` makes them: from the fourth on the steps of a size repeat its record."""
     made = network((12, 9, 7, 4), activation, loss, dtype)
     descent = GradientDescent(made, lr=0.02, **SETTINGS[settings])
     by_hand, by_autograd = ManualEngine(made, descent), AutogradEngine(made, descent)

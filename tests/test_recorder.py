@@ -104,7 +104,7 @@ def test_a_whole_call_is_noted_as_it_is_and_errors_go_through() -> None:
 
 def repeats(engine: ManualEngine) -> bool:
     """Return whether the engine has a step to repeat."""
-    return any(steps.calls for steps in engine._steps.values())
+    return any(steps.repeat for steps in engine._steps.values())
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:

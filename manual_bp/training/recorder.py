@@ -19,10 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 FIXED = {
-    *(
-        getattr(Tensor, name).__get__
-        for name in ("shape", "dtype", "device", "ndim", "is_cuda", "is_meta", "requires_grad")
-    ),
+    *(getattr(Tensor, name).__get__ for name in ("shape", "dtype", "device", "ndim", "is_meta")),
     *(
         getattr(Tensor, name)
         for name in ("size", "numel", "dim", "stride", "is_floating_point", "is_set_to", "__len__")

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from manual_bp.descent import GradientDescent
+from manual_bp.layer import unmoved
 from manual_bp.network import Network
 from manual_bp.trace import Gradients, Trace
 from manual_bp.training.recorder import Recorder, same_calls
@@ -27,8 +29,15 @@ class Engine(Protocol):
 
 ONE_AT_A_TIME = 1 << 20  # parameters: 4 MB of gradients in float32
 
-ONE_THREAD = 1 << 24
-"""Samples times parameters below which a step is faster on one thread: a second one pays for large products only."""
+ONE_THREAD = 1 << 24  # samples times parameters
+
+
+def threads_for(network: Network, rows: int) -> int:
+    """Return how many threads make a step on a batch of ``rows`` fastest: all of torch's, or one if it is small.
+
+    A second thread pays for large products only, and on a busy machine small ones wait for it.
+    """
+    return 1 if rows * network.buffer.numel() < ONE_THREAD else torch.get_num_threads()
 
 
 @dataclass(eq=False)
@@ -37,35 +46,33 @@ class _Steps:
 
     trace: Trace
     gradients: Gradients
-    batch: tuple[GradientDescent, Tensor, Tensor, Tensor, Tensor] | None = None
-    """Who updated last; x and t; and views of them, which tell their memory and shape at the time."""
+    last: tuple[GradientDescent, Tensor, Tensor] | None = None
+    """Who updated last, t, and a view of t then; x is the trace's."""
     record: Recorder | None = None
     repeatable: bool = True
-    calls: list[Callable[[], object]] | None = None
-    """The step, once two records of it said the same; it writes L into ``loss``."""
-    loss: Tensor | None = None
+    repeat: tuple[list[Callable[[], object]], Tensor] | None = None
+    """The calls that are the step, and the L that they write, once two records said the same."""
 
-    def of(self, descent: GradientDescent, x: Tensor, t: Tensor) -> bool:
+    def are_of(self, descent: GradientDescent, x: Tensor, t: Tensor) -> bool:
         """Return whether the last batch came in these very tensors, which have not moved or changed shape since."""
-        if self.batch is None:
+        if self.last is None:
             return False
-        last_descent, last_x, last_t, x_then, t_then = self.batch
-        same = x is last_x and t is last_t and descent is last_descent
-        return same and x.is_set_to(x_then) and t.is_set_to(t_then)
+        last_descent, last_t, t_then = self.last
+        return descent is last_descent and t is last_t and unmoved(t, t_then) and self.trace.is_of(x)
 
     def forget(self) -> None:
         """Forget the batch and its record."""
-        self.batch = self.record = self.calls = None
+        self.last = self.record = self.repeat = None
         self.repeatable = True
 
-    def add(self, record: Recorder) -> None:
+    def add(self, record: Recorder, loss: Tensor) -> None:
         """Take a record; after a second one that says the same, the step can be repeated."""
         if record.obstacle is not None or (self.record is not None and not same_calls(self.record, record)):
             self.repeatable, self.record = False, None
         elif self.record is None:
             self.record = record
         else:
-            self.calls = record.calls
+            self.repeat = record.calls, loss
 
 
 class ManualEngine:
@@ -94,11 +101,12 @@ class ManualEngine:
         The values of t are trusted, but for the first batch of each size: give rows that ``one_hot`` made.
         """
         steps = self._steps.get(x.shape[0])
-        if steps is None or steps.calls is None or steps.loss is None or not steps.of(self.descent, x, t):
+        if steps is None or steps.repeat is None or not steps.are_of(self.descent, x, t):
             return self._compute(x, t)
-        for call in steps.calls:
+        calls, loss = steps.repeat
+        for call in calls:
             call()
-        return steps.loss
+        return loss
 
     def _compute(self, x: Tensor, t: Tensor) -> Tensor:
         """Take a step by the formulas; record it where the batch lies in the tensors of the one before."""
@@ -106,18 +114,17 @@ class ManualEngine:
         if steps is None or steps.trace.network is not self.network:
             gradients = Gradients(self.network, one_at_a_time=self.network.buffer.numel() > ONE_AT_A_TIME)
             steps = self._steps[x.shape[0]] = _Steps(Trace(self.network), gradients)
-        if not steps.of(self.descent, x, t):
+        if not steps.are_of(self.descent, x, t):
             steps.forget()
             loss = self._run(x, t, steps, operator.call)
-            if not x.is_meta:
-                steps.batch = self.descent, x, t, x.detach(), t.detach()
+            steps.last = self.descent, t, t.detach()
             return loss
         if not steps.repeatable:
             return self._run(x, t, steps, operator.call)
         with Recorder() as record:
-            steps.loss = self._run(x, t, steps, record.whole)
-        steps.add(record)
-        return steps.loss
+            loss = self._run(x, t, steps, record.whole)
+        steps.add(record, loss)
+        return loss
 
     def _run(self, x: Tensor, t: Tensor, into: _Steps, perform: Callable[[Callable[[], None]], None]) -> Tensor:
         """Compute one step, every update by way of ``perform``."""
