@@ -136,6 +136,17 @@ def test_tensors_that_moved_or_changed_shape_are_seen(change: Callable[[Tensor, 
         twins.assert_same_step(x, t, f"at step {number}")
 
 
+def test_targets_that_no_longer_fit_are_refused() -> None:
+    twins, x, t = Twins(mlp([6, 4, 3])), torch.randn(5, 6), torch.rand(5, 3)
+    for number in range(5):
+        twins.assert_same_step(x, t, f"at step {number}")
+    before = twins.plain.buffer.clone()
+    t.resize_(1, 3)  # the record would broadcast it over all rows
+    with pytest.raises(ValueError, match=r"one row of t for each of the 5 samples, got 1"):
+        twins.engine.step(x, t)
+    assert_identical(twins.engine.network.buffer, before)
+
+
 def test_a_trace_sees_that_its_x_moved() -> None:
     made, x = mlp([6, 4, 3]), torch.randn(5, 6)
     trace = made.forward(x)
