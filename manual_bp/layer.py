@@ -107,11 +107,6 @@ def check_kind(owner: str, name: str, tensor: Tensor, like: Tensor) -> None:
         raise ValueError(f"{owner} expects {name} on device {like.device}, got {tensor.device}")
 
 
-def unmoved(tensor: Tensor, then: Tensor) -> bool:
-    """Return whether a tensor still has the memory, shape and strides of ``then``, a view of it made earlier."""
-    return tensor.is_meta or tensor.is_set_to(then)  # torch cannot tell on the meta device, which has no memory
-
-
 def positions(mask: Tensor, limit: int = 3) -> str:
     """Name the first true places of ``mask`` for an error message: '(0, 3), (2, 1), ...'."""
     places: Iterator[tuple[int, ...]] = (tuple(place) for place in torch.nonzero(mask)[:limit].tolist())

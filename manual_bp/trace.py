@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor
 
-from manual_bp.layer import ByName, check_like, parameters, unmoved
+from manual_bp.layer import ByName, check_like, parameters
 from manual_bp.layout import Layout
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ class Trace:
 
     def is_of(self, x: Tensor) -> bool:
         """Return whether x is the very tensor of the last pass, not moved or reshaped since."""
-        return self.input is not None and x is self.given and unmoved(x, self.input)
+        if self.input is None or x is not self.given:
+            return False
+        return x.is_meta or x.is_set_to(self.input)  # torch cannot tell on the meta device, which has no memory
 
     @property
     def values(self) -> list[Tensor]:

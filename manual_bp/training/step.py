@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from manual_bp.descent import GradientDescent
-from manual_bp.layer import unmoved
 from manual_bp.network import Network
 from manual_bp.trace import Gradients, Trace
 from manual_bp.training.recorder import Recorder, same_calls
@@ -58,7 +57,7 @@ class _Steps:
         if self.last is None:
             return False
         last_descent, last_t, t_then = self.last
-        return descent is last_descent and t is last_t and unmoved(t, t_then) and self.trace.is_of(x)
+        return descent is last_descent and t is last_t and t.is_set_to(t_then) and self.trace.is_of(x)
 
     def forget(self) -> None:
         """Forget the batch and its record."""
