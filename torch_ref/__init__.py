@@ -7,9 +7,10 @@
 The reference never uses a formula of ``manual_bp``: it only copies its parameters.
 """
 
+from torch_ref.compare import ulp_distance
 from torch_ref.crosscheck import crosscheck
 from torch_ref.mirror import LossModule, Mirror, loss_of, mirror, module_of
-from torch_ref.report import Report, Row, ulp_distance
+from torch_ref.report import Report, Row
 
 __all__ = [
     "LossModule",

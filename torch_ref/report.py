@@ -1,44 +1,96 @@
-"""The outcome of a cross-check: one row for each quantity, a table of them, and a verdict."""
+"""The outcome of a check: one row for each quantity, a table of them, and a verdict that names the guilty formulas."""
 
 from __future__ import annotations
 
 import io
 import math
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
-Status = Literal["identical", "rounding", "wrong"]
+from torch_ref.compare import Comparison, Status
+from torch_ref.formulas import Quantity
 
-TOLERANCE = {torch.float64: 1e-14, torch.float32: 1e-6}
-"""How far, relative to the norm of the reference, a tensor may be off and still count as rounding.
+Blame = Literal["", "by hand", "reference", "both"]
+WIDTH = 80
 
-About 50 (float64) and 10 (float32) units in the last place. The order of operations leaves no rounding at all on
-the CPU; this is the bound for the shapes and devices on which torch sums the same products in another order.
-"""
+AGREE = 1e-4
+"""Of the norm: how near finite differences are for the table to say that they agree; they are sure to about that."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One quantity by both engines."""
+    """One quantity by hand, by the reference and, where it is a gradient, by finite differences of the loss."""
 
-    quantity: str
-    formula: str
+    of: Quantity
     shape: tuple[int, ...]
-    max_abs: float
-    """The largest absolute difference."""
-    max_ulp: int | None
-    """The largest difference in units in the last place; None where a number is not finite."""
-    relative: float
-    """The norm of the difference over the norm of the reference."""
-    status: Status
-    remark: str = ""
-    """What is wrong, in words."""
+    isolated: Comparison
+    """The formula on its own, fed with the reference's inputs."""
+    end_to_end: Comparison | None = None
+    """As it comes out of the whole pass; None where there is none."""
+    differences: float | None = None
+    """How far the finite differences of the loss are from it, as a share of its norm; None where they cannot tell."""
+    blame: Blame = ""
+    """Whose formula is wrong: empty for what is right, and for what is a consequence."""
+    cause: str = ""
+    """The likely cause, where somebody is to blame."""
+    source: str = ""
+    """File and line of the method."""
+    method: str = ""
+
+    @property
+    def quantity(self) -> str:
+        """Return the lecture's name."""
+        return self.of.name
+
+    @property
+    def formula(self) -> str:
+        """Return the lecture's equation number."""
+        return self.of.formula
+
+    @property
+    def seen(self) -> Comparison:
+        """Return the comparison that a reader wants first: of the whole pass, or of the formula that is to blame."""
+        return self.isolated if self.blame or self.end_to_end is None else self.end_to_end
+
+    @property
+    def status(self) -> Status:
+        """Return 'wrong' where the formula or what came out of the pass is wrong, else the worse of the two."""
+        if self.blame or not self.seen.ok:
+            return "wrong"
+        return self.seen.status
+
+    @property
+    def max_abs(self) -> float:
+        """Return the largest absolute difference."""
+        return self.seen.max_abs
+
+    @property
+    def max_ulp(self) -> int | None:
+        """Return the largest difference in units in the last place; None where a number is not finite."""
+        return self.seen.max_ulp
+
+    @property
+    def relative(self) -> float:
+        """Return the norm of the difference over the norm of the reference."""
+        return self.seen.relative
+
+    @property
+    def remark(self) -> str:
+        """Return what is wrong, in words."""
+        return self.seen.remark
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row in terms that JSON knows."""
+        head = {"quantity": self.quantity, "formula": self.formula, "text": self.of.text, "layer": self.of.layer}
+        where = {"owner": self.of.owner, "method": self.method, "source": self.source, "shape": list(self.shape)}
+        found = {"status": self.status, "blame": self.blame, "cause": self.cause, "differences": self.differences}
+        views = {"isolated": asdict(self.isolated), "end_to_end": self.end_to_end and asdict(self.end_to_end)}
+        return {key: _jsonable(value) for key, value in (head | where | found | views).items()}
 
 
 @dataclass(frozen=True)
@@ -49,99 +101,122 @@ class Report:
     batch: int
     dtype: torch.dtype
     device: torch.device
+    note: str = ""
+    """What happened to the whole pass, where something did: it broke off, or it changed the parameters."""
 
     @property
     def ok(self) -> bool:
         """Tell whether no row is wrong."""
-        return all(row.status != "wrong" for row in self.rows)
+        return not self.note and all(row.status != "wrong" for row in self.rows)
 
     @property
     def identical(self) -> bool:
         """Tell whether both engines agree to the last bit."""
-        return all(row.status == "identical" for row in self.rows)
+        return self.ok and all(row.status == "identical" for row in self.rows)
+
+    @property
+    def guilty(self) -> tuple[Row, ...]:
+        """Return the rows whose own formula is wrong."""
+        return tuple(row for row in self.rows if row.blame)
+
+    @property
+    def consequences(self) -> tuple[Row, ...]:
+        """Return the rows that are wrong only because of what they were given."""
+        return tuple(row for row in self.rows if row.status == "wrong" and not row.blame)
 
     @property
     def verdict(self) -> str:
-        """Say in a sentence or two what the rows show."""
-        if self.identical:
-            return f"All {len(self.rows)} quantities are identical to the last bit."
-        differing = [row for row in self.rows if row.status != "identical"]
+        """Say what the rows show: the guilty formulas, each with its likely cause, then the consequences."""
         if self.ok:
-            worst = max(differing, key=lambda row: row.relative)
-            return (
-                f"All {len(self.rows)} quantities agree. {len(differing)} differ by rounding, "
-                f"{worst.quantity} most: {worst.relative:.1e} of its norm."
+            return f"{self._agreement()}{self._confirmed()}."
+        parts = [*map(_accusation, self.guilty)]
+        if not self.guilty and self.consequences:
+            first = self.consequences[0]
+            parts.append(
+                f"Wrong: {first.quantity} of the whole pass ({first.remark}), although every formula is right by "
+                "itself. Likely cause: the order of the layers, a tensor that is overwritten before it is read, or "
+                "a formula that gives other numbers at another call."
             )
-        wrong = [row for row in self.rows if row.status == "wrong"]
-        first, rest = wrong[0], [row.quantity for row in wrong[1:]]
-        verdict = f"Wrong: {first.quantity} ({first.formula}), {first.remark}."
-        return f"{verdict} Further down the data flow: {', '.join(rest)}." if rest else verdict
+        parts += [f"The whole pass: {self.note}."] if self.note else []
+        if self.guilty and self.consequences:
+            names = ", ".join(row.quantity for row in self.consequences)
+            parts.append(f"Consequences, each right by itself: {names}.")
+        return "\n".join(parts)
+
+    def _agreement(self) -> str:
+        differing = [row for row in self.rows if row.status != "identical"]
+        if not differing:
+            return f"All {len(self.rows)} quantities are identical to the last bit"
+        worst = max(differing, key=lambda row: row.relative)
+        return (
+            f"All {len(self.rows)} quantities agree; {len(differing)} differ by rounding, "
+            f"{worst.quantity} most: {worst.relative:.1e} of its norm"
+        )
+
+    def _confirmed(self) -> str:
+        sure = sum(row.differences is not None for row in self.rows)
+        return f", and finite differences confirm {sure} gradients" if sure else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report in terms that JSON knows; numbers that are not finite become None."""
-        rows = [{key: _jsonable(value) for key, value in asdict(row).items()} for row in self.rows]
-        head = {"ok": self.ok, "verdict": self.verdict, "batch": self.batch}
-        return head | {"dtype": str(self.dtype), "device": str(self.device), "rows": rows}
+        head = {"ok": self.ok, "identical": self.identical, "verdict": self.verdict, "note": self.note}
+        kind = {"batch": self.batch, "dtype": str(self.dtype), "device": str(self.device)}
+        return head | kind | {"rows": [row.to_dict() for row in self.rows]}
 
     def __str__(self) -> str:
         """Return the verdict and a table of all rows, 80 columns wide."""
+        paragraphs = [textwrap.fill(part, WIDTH) for part in self.verdict.splitlines()]
         table = Table("quantity", "by", "shape", box=None, pad_edge=False)
-        for column in ("max |difference|", "ulp", "of norm"):
+        for column in ("whole pass", "formula alone", "differences"):
             table.add_column(column, justify="right")
-        table.add_column("by hand = autograd")
+        table.add_column("")
         for row in self.rows:
-            ulp = "-" if row.max_ulp is None else str(row.max_ulp) if row.max_ulp < 10**6 else f"{row.max_ulp:.0e}"
             shape = " x ".join(map(str, row.shape)) or "number"
-            numbers = f"{row.max_abs:.1e}", ulp, f"{row.relative:.1e}"
-            table.add_row(row.quantity, row.formula, shape, *numbers, row.status)
+            whole = "-" if row.end_to_end is None else _size(row.end_to_end)
+            mark = "GUILTY" if row.blame else "wrong" if row.status == "wrong" else ""
+            table.add_row(row.quantity, row.formula, shape, whole, _size(row.isolated), _slopes(row), mark)
         text = io.StringIO()
-        Console(file=text, width=80, color_system=None, highlight=False).print(table)
-        return (
-            textwrap.fill(self.verdict, 80) + "\n\n" + "\n".join(line.rstrip() for line in text.getvalue().splitlines())
-        )
+        Console(file=text, width=WIDTH, color_system=None, highlight=False).print(table)
+        return "\n".join([*paragraphs, "", *(line.rstrip() for line in text.getvalue().splitlines())])
 
 
-def compare(quantity: str, formula: str, by_hand: Tensor, by_autograd: Tensor) -> Row:
-    """Return the row of one quantity; another shape or dtype, or a number that is not finite, is wrong."""
-    shape = tuple(by_hand.shape)
-    if by_hand.shape != by_autograd.shape:
-        remark = f"of shape {shape}, expected {tuple(by_autograd.shape)}"
-        return Row(quantity, formula, shape, math.inf, None, math.inf, "wrong", remark)
-    if by_hand.dtype != by_autograd.dtype:
-        remark = f"of dtype {by_hand.dtype}, expected {by_autograd.dtype}"
-        return Row(quantity, formula, shape, math.inf, None, math.inf, "wrong", remark)
-    if not (torch.isfinite(by_hand).all() and torch.isfinite(by_autograd).all()):
-        return Row(quantity, formula, shape, math.nan, None, math.nan, "wrong", "a number is not finite")
-    max_abs = (by_hand.double() - by_autograd.double()).abs().max().item()
-    max_ulp = int(ulp_distance(by_hand, by_autograd).max().item())
-    relative = relative_difference(by_hand, by_autograd)
-    if torch.equal(by_hand, by_autograd):
-        return Row(quantity, formula, shape, max_abs, max_ulp, relative, "identical")
-    if relative <= TOLERANCE[by_hand.dtype]:
-        return Row(quantity, formula, shape, max_abs, max_ulp, relative, "rounding")
-    return Row(quantity, formula, shape, max_abs, max_ulp, relative, "wrong", f"off by {relative:.1e} of its norm")
+def _slopes(row: Row) -> str:
+    if row.differences is None:
+        return "-"
+    return "agree" if row.differences <= AGREE else f"{row.differences:.0e}"
 
 
-def relative_difference(by_hand: Tensor, by_autograd: Tensor) -> float:
-    """Return the norm of the difference over the norm of the reference, which may be of any size: 1e-300, 1e300."""
-    largest = by_autograd.abs().max().double()
-    if largest == 0:
-        return math.inf if by_hand.any() else 0.0
-    ours, reference = by_hand.double() / largest, by_autograd.double() / largest
-    return float((ours - reference).norm() / reference.norm())
+def _size(comparison: Comparison) -> str:
+    if comparison.status == "identical":
+        return "identical"
+    return f"{comparison.relative:.1e}" if math.isfinite(comparison.relative) else "not comparable"
 
 
-def ulp_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return how many floating-point numbers lie between a and b, entry by entry, as float64.
-
-    Exact below 2^53. The two zeros count as one number.
-    """
-    integer = {2: torch.int16, 4: torch.int32, 8: torch.int64}[a.element_size()]
-    magnitude_a, magnitude_b = (value.abs().view(integer).to(torch.int64) for value in (a.contiguous(), b.contiguous()))
-    same_sign = (a < 0) == (b < 0)
-    apart = (magnitude_a - magnitude_b).abs().double()
-    return torch.where(same_sign, apart, magnitude_a.double() + magnitude_b.double())
+def _accusation(row: Row) -> str:
+    """Name one guilty formula: text, number, layer, method, source; cause; and the two values at the worst place."""
+    of, seen = row.of, row.isolated
+    number = f" ({of.formula})" if of.formula != "-" else ""
+    layer = f", layer {of.layer}" if of.layer is not None else ""
+    where = f"{of.owner}.{row.method}" if row.method else of.owner
+    source = f" at {row.source}" if row.source else ""
+    who = {"by hand": "Wrong", "reference": "The reference is wrong", "both": "Both are wrong", "": "Wrong"}[row.blame]
+    lines = [f"{who}: {of.text}{number}{layer}, {where}{source}."]
+    lines.append(f"Likely cause: {row.cause}.")
+    if seen.worst is not None:
+        place = f" at {list(seen.worst)}" if seen.worst else ""
+        values = f"by hand {seen.by_hand:.6g}, reference {seen.reference:.6g}"
+        lines.append(f"{of.name}{place}: {values}; {seen.remark}.")
+    return "\n".join(lines)
 
 
 def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_jsonable(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def guilty(row: Row, blame: Blame, cause: str) -> Row:
+    """Return the row with somebody to blame."""
+    return replace(row, blame=blame, cause=cause)

@@ -1,0 +1,74 @@
+"""Central finite differences: a witness that uses neither our backward formulas nor autograd.
+
+    D(h) = (f(q + h v) − f(q − h v)) / 2h      along one random direction v of signs
+
+It is taken in float64 at two steps, h and h/2, and says how far it can be off: by what the step changes, by a kink
+within the step (there the one-sided differences do not halve with h), and by rounding. Where that is too much it
+abstains, as for a saturated unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+STEP = 1e-5
+"""Of the size of q: the error is about its square, and rounding over it; 1e-10 and 1e-11."""
+
+SURE = 1e-4
+"""Of the norm of the gradient: a slope that may be off by more decides nothing. A fault of 0.05 % is five times it."""
+
+MARGIN = 10.0
+"""How many times its own uncertainty (or ``LEAST``) a difference must be to count."""
+
+LEAST = 1e-6
+"""Of the norm: differences below are left to the comparison of the two gradients."""
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The derivative of Σ e · outputs(q) along ``direction``, and how far it may be off."""
+
+    direction: Tensor
+    value: float
+    uncertainty: float
+
+    def difference(self, gradient: Tensor) -> float:
+        """Return how far ⟨gradient, v⟩ is from the slope."""
+        return abs(float((gradient.double() * self.direction).sum()) - self.value)
+
+    def agrees(self, gradient: Tensor) -> bool | None:
+        """Tell whether ⟨gradient, v⟩ is this slope; None where the slope is not sure enough to tell."""
+        if not bool(torch.isfinite(gradient).all()):
+            return False
+        norm = float(gradient.double().norm())
+        off = self.difference(gradient)
+        if off > MARGIN * max(self.uncertainty, LEAST * norm):
+            return False
+        return True if self.uncertainty <= SURE * norm else None
+
+
+def slope(outputs: Callable[[Tensor], Sequence[Tensor]], q: Tensor, errors: Sequence[Tensor], seed: int = 0) -> Slope:
+    """Return the slope of Σ e · outputs at q, all in float64, along a direction that ``seed`` draws."""
+    generator = torch.Generator().manual_seed(seed)
+    signs = torch.randint(0, 2, q.shape, generator=generator, dtype=torch.int8).to(q.device) * 2 - 1
+    size = float(q.norm()) / max(q.numel(), 1) ** 0.5
+    h = STEP * (size or 1.0)
+    v = signs.double()
+    here = outputs(q)
+    (up, down), (half_up, half_down) = ((outputs(q + s * v), outputs(q - s * v)) for s in (h, h / 2))
+    wide = _weighed(errors, up, down) / (2 * h)
+    narrow = _weighed(errors, half_up, half_down) / h
+    bend = (_weighed(errors, up, here) + _weighed(errors, down, here)) / h
+    narrow_bend = (_weighed(errors, half_up, here) + _weighed(errors, half_down, here)) / (h / 2)
+    scale = sum(float((e * y).norm()) for e, y in zip(errors, here, strict=True))
+    rounding = 8 * torch.finfo(torch.float64).eps * scale / h
+    return Slope(v, narrow, abs(wide - narrow) + abs(bend - 2 * narrow_bend) + rounding)
+
+
+def _weighed(errors: Sequence[Tensor], a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
+    """Return Σ e · (a − b): subtracted entry by entry, before the sum rounds."""
+    return sum(float((e * (one - other)).sum()) for e, one, other in zip(errors, a, b, strict=True))

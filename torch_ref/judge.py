@@ -1,0 +1,107 @@
+"""From the numbers of a step to its rows: which formula is wrong, whose it is, and the likely cause."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from torch_ref.causes import Scene, likely_cause
+from torch_ref.compare import Comparison
+from torch_ref.formulas import Quantity
+from torch_ref.report import Blame, Row
+from torch_ref.step import Step
+
+CAUSE_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
+"""How near, of the norm, a known mistake must come to the numbers seen; and at least 30 times the rounding."""
+
+
+def rows_of(step: Step) -> dict[str, Row]:
+    """Return the rows of a step by name: its outputs, then its gradients, each judged on its own."""
+    compared = {name: step.comparison(name) for name in step.values}
+    forward_ok = all(compared[q.name].ok for q in step.outputs)
+    rows = {}
+    for makes, of in _quantities(step):
+        blame: Blame = "" if compared[of.name].ok else _blame(step, makes, of, forward_ok)
+        cause = _cause(step, makes, of, compared[of.name]) if blame else ""
+        value, witness = step.values[of.name], step.witnesses[of.name]
+        method = getattr(value.method, "__name__", "")
+        shape = tuple(witness.value.shape)
+        rows[of.name] = Row(of, shape, compared[of.name], None, None, blame, cause, value.source, method)
+    return rows
+
+
+def _quantities(step: Step) -> list[tuple[str, Quantity]]:
+    """Return what the step makes: '' for outputs, the name of the input for gradients."""
+    return [*(("", q) for q in step.outputs), *step.gradients.items()]
+
+
+def _blame(step: Step, makes: str, of: Quantity, forward_ok: bool) -> Blame:
+    """Say who is to blame for a formula that differs from the reference's: nobody for a consequence."""
+    if not _finite(step):
+        return ""
+    by_hand, reference = step.values[of.name].tensor, step.witnesses[of.name].value
+    if not makes or by_hand is None or step.values[of.name].failure or by_hand.shape != reference.shape:
+        return "by hand"
+    sign = step.signs[makes]
+    own = step.slope_of(step.forward, makes)
+    if own is not None and not forward_ok and own.agrees(-sign * by_hand):
+        return ""  # it is the derivative of its own forward, which is wrong
+    theirs = step.slope_of(step.reference, makes)
+    if theirs is not None and theirs.agrees(-sign * by_hand) and theirs.agrees(-sign * reference) is False:
+        return "reference"
+    return "by hand"
+
+
+def differs_from_own_slope(step: Step, of: Quantity) -> bool:
+    """Tell whether a gradient by hand surely is not the derivative of the handwritten forward formula."""
+    makes = next(name for name, q in step.gradients.items() if q == of)
+    own, by_hand = step.slope_of(step.forward, makes), step.values[of.name].tensor
+    return own is not None and by_hand is not None and own.agrees(-step.signs[makes] * by_hand) is False
+
+
+def _finite(step: Step) -> bool:
+    given = [*step.inputs.values(), *step.errors]
+    return all(bool(torch.isfinite(t).all()) for t in given)
+
+
+def _cause(step: Step, makes: str, of: Quantity, compared: Comparison) -> str:
+    value, witness = step.values[of.name], step.witnesses[of.name]
+    by_hand = value.tensor
+    if value.failure:
+        return value.failure
+    if by_hand is None or by_hand.shape != witness.value.shape or by_hand.dtype != witness.value.dtype:
+        return f"it is {compared.remark}"
+    if not torch.isfinite(by_hand).all():
+        return f"{'NaN' if by_hand.isnan().any() else 'inf'} appears here first"
+    cause = likely_cause(_scene(step, makes, by_hand.double(), compared))
+    slope_is_right = not makes and step.owner is not None and _loss_differs(step)
+    return f"{cause}; it is not the function whose gradient is returned" if slope_is_right else cause
+
+
+def _loss_differs(step: Step) -> bool:
+    """Tell whether a loss gives a value whose derivative is not the (right) error that it returns."""
+    if "t" not in step.fixed or not step.comparison(step.gradients["x"].name).ok:
+        return False
+    own = step.slope_of(step.forward, "x")
+    error = step.values[step.gradients["x"].name].tensor
+    return own is not None and error is not None and own.agrees(error) is False
+
+
+def _scene(step: Step, makes: str, by_hand: Tensor, compared: Comparison) -> Scene:
+    """Return what the formula saw, in float64."""
+    name = step.gradients[makes].name if makes else step.outputs[0].name
+    first = next(iter(step.inputs))
+    others = {key: t for key, t in (step.inputs | step.fixed).items() if key != first and t.is_floating_point()}
+    kind = {"": "output" if step.outputs[0].name == "y" and not step.gradients else "forward", first: "error"}
+    tolerance = max(CAUSE_TOLERANCE.get(step.inputs[first].dtype, 1e-2), 30 * compared.bound)
+    return Scene(
+        owner=step.owner,
+        makes=kind.get(makes, makes),
+        by_hand=by_hand,
+        right=step.witnesses[name].exact,
+        x=step.inputs[first].double(),
+        y=step.witnesses[step.outputs[0].name].exact,
+        error=step.errors[0].double(),
+        others={key: t.double() for key, t in others.items()},
+        tolerance=tolerance,
+    )
