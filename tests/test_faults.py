@@ -87,7 +87,7 @@ def test_planting_leaves_the_network_as_it_was() -> None:
     planted = FAULTS["linear-error-updating"].plant(good, 2)
     before = good.state_dict(), planted.state_dict()
     report = crosscheck(planted, torch.randn(4, 5), torch.rand(4, 3))
-    assert "it changed the parameters" in report.verdict
+    assert "changed the parameters" in report.verdict
     for made, state in zip((good, planted), before, strict=True):
         assert all(torch.equal(p, state[name]) for name, p in made.parameters().items())
     assert type(good.layers[2]) is type(mlp([5, 3]).layers[0])

@@ -1,25 +1,62 @@
 """The network of ``manual_bp`` under autograd, and the comparison of the two, number by number.
 
     model, loss = torch_ref.mirror(network)               # a plain nn.Sequential with the same parameters
-    report = torch_ref.crosscheck(network, x, t)          # every net, x, δ and gradient by both engines
+    report = torch_ref.crosscheck(network, x, t)          # every net, x, δ and gradient by three witnesses
     print(report); assert report.ok
 
-The reference never uses a formula of ``manual_bp``: it only copies its parameters.
+    torch_ref.check_layer(layer, x, reference)            # one layer of your own
+    torch_ref.check_function(forward, backward, inputs)   # a pair of plain functions
+    torch_ref.check_autograd_function(Function, inputs, reference)
+    torch_ref.check_module(network, module)               # against an nn.Module of the same layers
+    torch_ref.assert_gradients_match(report)              # raise the verdict, in a test
+
+The reference never uses a formula of ``manual_bp``: it only copies its parameters. Names are imported when they are
+first asked for, so that the pytest plugin and ``--help`` do not wait for torch.
 """
 
-from torch_ref.compare import ulp_distance
-from torch_ref.crosscheck import crosscheck
-from torch_ref.mirror import LossModule, Mirror, loss_of, mirror, module_of
-from torch_ref.report import Report, Row
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch_ref.assertion import GradientMismatchError, assert_gradients_match
+    from torch_ref.checks import check_autograd_function, check_function, check_layer
+    from torch_ref.compare import ulp_distance
+    from torch_ref.mirrored import LossModule, Mirror, loss_of, mirror, module_of
+    from torch_ref.network_check import check_module, crosscheck
+    from torch_ref.report import Report, Row
+
+_HOME = {
+    "assertion": ("GradientMismatchError", "assert_gradients_match"),
+    "checks": ("check_autograd_function", "check_function", "check_layer"),
+    "compare": ("ulp_distance",),
+    "network_check": ("check_module", "crosscheck"),
+    "mirrored": ("LossModule", "Mirror", "loss_of", "mirror", "module_of"),
+    "report": ("Report", "Row"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "GradientMismatchError",
     "LossModule",
     "Mirror",
     "Report",
     "Row",
+    "assert_gradients_match",
+    "check_autograd_function",
+    "check_function",
+    "check_layer",
+    "check_module",
     "crosscheck",
     "loss_of",
     "mirror",
     "module_of",
     "ulp_distance",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module, and keep it."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'torch_ref' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"torch_ref.{_MODULE_OF[name]}"), name)
+    return value

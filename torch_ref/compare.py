@@ -19,6 +19,8 @@ from torch import Tensor
 
 Status = Literal["identical", "rounding", "wrong"]
 Tensors = dict[str, Tensor]
+Tolerance = Mapping[torch.dtype, float]
+"""Relative to a tensor's norm, by dtype."""
 
 FACTOR = 2.0
 """How many times the reference's own error an error may be: the criterion of the FlashAttention papers."""
@@ -72,6 +74,8 @@ class Witness:
         """Return how far a tensor may be off, as a share of the norm, or of ``scale`` where the norm is 0."""
         if tolerance is not None:
             return tolerance
+        if not self.value.is_floating_point():
+            return 0.0
         return max(FACTOR * self.noise / (self.norm or 1.0), LEAST * torch.finfo(self.value.dtype).eps)
 
 

@@ -40,6 +40,13 @@ class Slope:
         """Return how far ⟨gradient, v⟩ is from the slope."""
         return abs(float((gradient.double() * self.direction).sum()) - self.value)
 
+    def share(self, gradient: Tensor) -> float | None:
+        """Return how far the gradient is from the slope as a share of its norm; None where the slope cannot tell."""
+        norm = float(gradient.double().norm())
+        if not norm or self.agrees(gradient) is None:
+            return None
+        return self.difference(gradient) / norm
+
     def agrees(self, gradient: Tensor) -> bool | None:
         """Tell whether ⟨gradient, v⟩ is this slope; None where the slope is not sure enough to tell."""
         if not bool(torch.isfinite(gradient).all()):

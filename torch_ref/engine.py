@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network
-from torch_ref.mirror import mirror
+from torch_ref.mirrored import mirror
 
 
 class AutogradEngine:

@@ -67,7 +67,7 @@ def quantity(name: str, owner: object, makes: str, layer: int | None = None) -> 
     kind = next((kind for kind in type(owner).__mro__ if makes in FORMULAS.get(kind, {})), None)
     type_name = type(owner).__name__
     if kind is None:
-        return Quantity(name, "-", f"{name} by {type_name}", layer, type_name)
+        return Quantity(name, "-", name, layer, type_name)
     number, text = FORMULAS[kind][makes]
     mean = ", over N" if getattr(owner, "reduction", "") == "mean" else ""
     if layer is None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from torch_ref.causes import Scene, likely_cause
-from torch_ref.compare import Comparison
+from torch_ref.compare import Comparison, Witness
+from torch_ref.differences import MARGIN, SURE
 from torch_ref.formulas import Quantity
 from torch_ref.report import Blame, Row
 from torch_ref.step import Step
@@ -44,19 +48,13 @@ def _blame(step: Step, makes: str, of: Quantity, forward_ok: bool) -> Blame:
         return "by hand"
     sign = step.signs[makes]
     own = step.slope_of(step.forward, makes)
-    if own is not None and not forward_ok and own.agrees(-sign * by_hand):
+    consistent = step.own_values[of.name].tensor
+    if own is not None and not forward_ok and consistent is not None and own.agrees(-sign * consistent):
         return ""  # it is the derivative of its own forward, which is wrong
     theirs = step.slope_of(step.reference, makes)
     if theirs is not None and theirs.agrees(-sign * by_hand) and theirs.agrees(-sign * reference) is False:
         return "reference"
     return "by hand"
-
-
-def differs_from_own_slope(step: Step, of: Quantity) -> bool:
-    """Tell whether a gradient by hand surely is not the derivative of the handwritten forward formula."""
-    makes = next(name for name, q in step.gradients.items() if q == of)
-    own, by_hand = step.slope_of(step.forward, makes), step.values[of.name].tensor
-    return own is not None and by_hand is not None and own.agrees(-step.signs[makes] * by_hand) is False
 
 
 def _finite(step: Step) -> bool:
@@ -80,7 +78,7 @@ def _cause(step: Step, makes: str, of: Quantity, compared: Comparison) -> str:
 
 def _loss_differs(step: Step) -> bool:
     """Tell whether a loss gives a value whose derivative is not the (right) error that it returns."""
-    if "t" not in step.fixed or not step.comparison(step.gradients["x"].name).ok:
+    if not step.is_loss or not step.comparison(step.gradients["x"].name).ok:
         return False
     own = step.slope_of(step.forward, "x")
     error = step.values[step.gradients["x"].name].tensor
@@ -105,3 +103,42 @@ def _scene(step: Step, makes: str, by_hand: Tensor, compared: Comparison) -> Sce
         others={key: t.double() for key, t in others.items()},
         tolerance=tolerance,
     )
+
+
+def rows_with_slopes(step: Step) -> list[Row]:
+    """Return the rows of a step that stands alone, its gradients beside the slopes of its own forward formula."""
+    rows = rows_of(step)
+    for makes, of in step.gradients.items():
+        by_hand = step.values[of.name].tensor
+        own = step.slope_of(step.forward, makes)
+        if own is not None and by_hand is not None and by_hand.shape == own.direction.shape:
+            rows[of.name] = replace(rows[of.name], differences=own.share(-step.signs[makes] * by_hand))
+    return third_opinion(list(rows.values()), dict.fromkeys(rows, step), step.witnesses)
+
+
+def third_opinion(rows: list[Row], step_of: Mapping[str, Step], found: Mapping[str, Witness]) -> list[Row]:
+    """Blame both sides for a formula on which they agree with each other, but not with the finite differences.
+
+    Those of the whole loss raise the suspicion; those of the formula alone, which a deep network cannot blur, decide.
+    """
+    if any(row.status == "wrong" for row in rows):
+        return rows
+    suspected = {row.quantity for row in rows if _is_suspected(row, found[row.quantity])}
+    blamed = {row.quantity for row in rows if row.quantity in suspected and _differs(step_of[row.quantity], row.of)}
+    if blamed:
+        cause = "the derivative of the forward formula, by finite differences, is another"
+        return [replace(row, blame="both", cause=cause) if row.quantity in blamed else row for row in rows]
+    return [replace(row, differences=None) if row.quantity in suspected else row for row in rows]
+
+
+def _is_suspected(row: Row, witness: Witness) -> bool:
+    """Tell whether the slope is farther off than it can be, and than arithmetic is here."""
+    off = row.differences
+    return off is not None and off > MARGIN * SURE and off > MARGIN * witness.bound()
+
+
+def _differs(step: Step, of: Quantity) -> bool:
+    """Tell whether a gradient by hand surely is not the derivative of the handwritten forward formula."""
+    makes = next(name for name, q in step.gradients.items() if q == of)
+    own, by_hand = step.slope_of(step.forward, makes), step.values[of.name].tensor
+    return own is not None and by_hand is not None and own.agrees(-step.signs[makes] * by_hand) is False

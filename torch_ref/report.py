@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
@@ -102,7 +102,7 @@ class Report:
     dtype: torch.dtype
     device: torch.device
     note: str = ""
-    """What happened to the whole pass, where something did: it broke off, or it changed the parameters."""
+    """What else is wrong: the whole pass broke off or changed the parameters, or torch's own checker objects."""
 
     @property
     def ok(self) -> bool:
@@ -137,7 +137,7 @@ class Report:
                 "itself. Likely cause: the order of the layers, a tensor that is overwritten before it is read, or "
                 "a formula that gives other numbers at another call."
             )
-        parts += [f"The whole pass: {self.note}."] if self.note else []
+        parts += [f"{self.note}."] if self.note else []
         if self.guilty and self.consequences:
             names = ", ".join(row.quantity for row in self.consequences)
             parts.append(f"Consequences, each right by itself: {names}.")
@@ -155,7 +155,7 @@ class Report:
 
     def _confirmed(self) -> str:
         sure = sum(row.differences is not None for row in self.rows)
-        return f", and finite differences confirm {sure} gradients" if sure else ""
+        return f", and finite differences confirm {sure} gradient{'s' * (sure > 1)}" if sure else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report in terms that JSON knows; numbers that are not finite become None."""
@@ -167,14 +167,15 @@ class Report:
         """Return the verdict and a table of all rows, 80 columns wide."""
         paragraphs = [textwrap.fill(part, WIDTH) for part in self.verdict.splitlines()]
         table = Table("quantity", "by", "shape", box=None, pad_edge=False)
-        for column in ("whole pass", "formula alone", "differences"):
+        whole_pass = any(row.end_to_end is not None for row in self.rows)
+        for column in (*(["whole pass"] if whole_pass else []), "formula alone", "differences"):
             table.add_column(column, justify="right")
         table.add_column("")
         for row in self.rows:
             shape = " x ".join(map(str, row.shape)) or "number"
-            whole = "-" if row.end_to_end is None else _size(row.end_to_end)
+            whole = ["-" if row.end_to_end is None else _size(row.end_to_end)] if whole_pass else []
             mark = "GUILTY" if row.blame else "wrong" if row.status == "wrong" else ""
-            table.add_row(row.quantity, row.formula, shape, whole, _size(row.isolated), _slopes(row), mark)
+            table.add_row(row.quantity, row.formula, shape, *whole, _size(row.isolated), _slopes(row), mark)
         text = io.StringIO()
         Console(file=text, width=WIDTH, color_system=None, highlight=False).print(table)
         return "\n".join([*paragraphs, "", *(line.rstrip() for line in text.getvalue().splitlines())])
@@ -197,7 +198,7 @@ def _accusation(row: Row) -> str:
     of, seen = row.of, row.isolated
     number = f" ({of.formula})" if of.formula != "-" else ""
     layer = f", layer {of.layer}" if of.layer is not None else ""
-    where = f"{of.owner}.{row.method}" if row.method else of.owner
+    where = ".".join(filter(None, (of.owner, row.method)))
     source = f" at {row.source}" if row.source else ""
     who = {"by hand": "Wrong", "reference": "The reference is wrong", "both": "Both are wrong", "": "Wrong"}[row.blame]
     lines = [f"{who}: {of.text}{number}{layer}, {where}{source}."]
@@ -215,8 +216,3 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_jsonable(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def guilty(row: Row, blame: Blame, cause: str) -> Row:
-    """Return the row with somebody to blame."""
-    return replace(row, blame=blame, cause=cause)

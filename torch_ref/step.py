@@ -17,7 +17,7 @@ from torch import Tensor
 
 from manual_bp import Layer, Loss
 from manual_bp.layer import Parametrised, parameters
-from torch_ref.compare import Comparison, Tensors, Witness, compare, witnesses
+from torch_ref.compare import Comparison, Tensors, Tolerance, Witness, compare, witnesses
 from torch_ref.differences import Slope, slope
 from torch_ref.formulas import Quantity, source_of
 
@@ -59,9 +59,17 @@ class Step:
     forward: Forward
     """By hand."""
     reference: Forward
-    by_hand: Callable[[Step], dict[str, Value]]
-    """Every formula by the quantity's name, each fed with the reference's inputs."""
-    tolerance: Mapping[torch.dtype, float] | None = None
+    by_hand: Callable[[Step, bool], dict[str, Value]]
+    """Every formula by the quantity's name, each fed with the reference's inputs; with True backward also reads the
+    reference's y, where forward saved its own."""
+    tolerance: Tolerance | None = None
+    names: tuple[str, ...] = ()
+    """Of a function's arguments, in order, those that are no tensors too."""
+
+    @property
+    def is_loss(self) -> bool:
+        """Tell whether it is the step of a loss, with its target t and the right answer y among what is fixed."""
+        return {"t", "y"} <= self.fixed.keys() and list(self.gradients) == ["x"]
 
     @cached_property
     def witnesses(self) -> dict[str, Witness]:
@@ -88,11 +96,20 @@ class Step:
     @cached_property
     def values(self) -> dict[str, Value]:
         """Return every quantity by hand, each formula on its own, by name."""
-        return self.by_hand(self)
+        return self.by_hand(self, True)
+
+    @cached_property
+    def own_values(self) -> dict[str, Value]:
+        """Return every quantity by hand, where backward reads what its own forward saved, right or wrong."""
+        return self.by_hand(self, False)
 
     def comparison(self, name: str) -> Comparison:
         """Compare one quantity by hand with its witness."""
-        value, witness = self.values[name], self.witnesses[name]
+        return self.compared(name, self.values[name])
+
+    def compared(self, name: str, value: Value) -> Comparison:
+        """Compare what may have come out for one quantity with its witness."""
+        witness = self.witnesses[name]
         if value.tensor is None:
             return Comparison("wrong", float("inf"), None, float("inf"), 0.0, None, None, None, value.failure)
         compared = compare(value.tensor, witness, self._tolerance(witness))
@@ -109,8 +126,8 @@ class Step:
             with torch.no_grad():
                 at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {name: q}, fixed)  # noqa: E731
                 return slope(at, inputs[name], [e.double() for e in self.errors], seed)
-        except (TypeError, ValueError, RuntimeError):
-            return None  # a forward for one dtype only: it has no witness in float64
+        except Exception:  # of somebody's forward, which may be for one dtype only: no witness in float64
+            return None
 
 
 def plain(tensor: Tensor) -> Tensor:
@@ -126,7 +143,7 @@ def layer_step(
     output: Quantity,
     error_of_x: Quantity,
     of_parameters: Mapping[str, Quantity],
-    tolerance: Mapping[torch.dtype, float] | None = None,
+    tolerance: Tolerance | None = None,
 ) -> Step:
     """Return the step of one layer; ``reference(x, **parameters)`` is what it should equal."""
     mine = parameters(layer)
@@ -152,7 +169,7 @@ def loss_step(
     t: Tensor,
     value: Quantity,
     error_of_x: Quantity,
-    tolerance: Mapping[torch.dtype, float] | None = None,
+    tolerance: Tolerance | None = None,
     *,
     y: Tensor,
 ) -> Step:
@@ -177,7 +194,7 @@ def answer_step(
     reference: Callable[[Tensor], Tensor],
     x: Tensor,
     y: Quantity,
-    tolerance: Mapping[torch.dtype, float] | None = None,
+    tolerance: Tolerance | None = None,
 ) -> Step:
     """Return the step from the last layer's output to the network's answer y; nothing flows back through it."""
     return Step(
@@ -195,7 +212,7 @@ def answer_step(
     )
 
 
-def _layer_by_hand(step: Step) -> dict[str, Value]:
+def _layer_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
     layer = step.owner
     output, error_of_x = step.outputs[0].name, step.gradients["x"].name
     named = {name: q.name for name, q in step.gradients.items() if name != "x"}
@@ -208,7 +225,8 @@ def _layer_by_hand(step: Step) -> dict[str, Value]:
     if not _is_pair(passed):
         unreached = Value(None, held.backward, "forward gave nothing that backward could read")
         return values | dict.fromkeys([error_of_x, *named.values()], unreached)
-    saved = substituted(saved, y, step.witnesses[output].value)
+    if isolated:
+        saved = substituted(saved, y, step.witnesses[output].value)
     error = step.errors[0].clone()
     call = _Call(inputs | {"error": error})
     returned = call(held.backward, error, saved)
@@ -220,12 +238,12 @@ def _layer_by_hand(step: Step) -> dict[str, Value]:
         found["gradients"] = call(held.gradients, error, saved), held.gradients, call.failure
     for name, shown in named.items():
         candidates = [_named(d, name, method, failure) for d, method, failure in found.values()]
-        wrong = (v for v in candidates if v.tensor is None or not compare(v.tensor, step.witnesses[shown]).ok)
+        wrong = (v for v in reversed(candidates) if v.tensor is None or not compare(v.tensor, step.witnesses[shown]).ok)
         values[shown] = next(wrong, candidates[-1])
     return values
 
 
-def _loss_by_hand(step: Step) -> dict[str, Value]:
+def _loss_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
     loss: Any = step.owner
     inputs = {name: t.clone() for name, t in (step.inputs | step.fixed).items()}
     call = _Call(inputs)
@@ -235,13 +253,14 @@ def _loss_by_hand(step: Step) -> dict[str, Value]:
     error_of_x = step.gradients["x"].name
     if not _is_pair(passed):
         return values | {error_of_x: Value(None, loss.backward, "forward gave nothing that backward could read")}
-    saved = substituted(saved, _Call({})(loss.output, inputs["x"]), step.fixed["y"])
+    if isolated:
+        saved = substituted(saved, _Call({})(loss.output, inputs["x"]), step.fixed["y"])
     call = _Call(inputs)
     values[error_of_x] = call.value(call(loss.backward, saved), loss.backward, "backward(saved) -> error of x")
     return values
 
 
-def _answer_by_hand(step: Step) -> dict[str, Value]:
+def _answer_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
     loss: Any = step.owner
     x = step.inputs["x"].clone()
     call = _Call({"x": x})
@@ -262,7 +281,7 @@ class _Call:
         except Exception as error:  # whatever somebody's formula raises is what the report has to say
             self.failure = f"raises {type(error).__name__}: {error}"
             return None
-        changed = [name for name, t in self.arguments.items() if not _same(t, self.before[name])]
+        changed = [name for name, t in self.arguments.items() if not same(t, self.before[name])]
         if changed:
             self.failure = f"changes {', '.join(changed)} in place"
             returned = _copied(returned)
@@ -274,8 +293,8 @@ class _Call:
         """Return the value of a formula, which has to be a tensor."""
         if isinstance(tensor, Tensor):
             return Value(tensor.detach(), method, self.failure)
-        got = type(tensor).__name__
-        return Value(None, method, self.failure or f"gives a {got} where {expected} is expected")
+        got = "None" if tensor is None else f"a {type(tensor).__name__}"
+        return Value(None, method, self.failure or f"gives {got} where {expected} is expected")
 
 
 def _named(d: Any, name: str, method: Callable[..., object], failure: str) -> Value:
@@ -289,7 +308,8 @@ def _is_pair(returned: Any) -> bool:
     return isinstance(returned, tuple) and len(returned) == 2
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
+def same(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two tensors hold the same numbers; NaN counts as a number here."""
     return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
@@ -304,7 +324,7 @@ def substituted(saved: Any, own: Any, right: Tensor) -> Any:
         return saved
 
     def swap(t: Tensor) -> Tensor:
-        is_own = t is own or (t.shape == own.shape and t.dtype == own.dtype and _same(t, own))
+        is_own = t is own or (t.shape == own.shape and t.dtype == own.dtype and same(t, own))
         return right.clone() if is_own else t
 
     return _replaced(saved, swap)

@@ -7,7 +7,7 @@ and layer, how many get the right cause; and how many correct networks raise a f
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,9 @@ from manual_bp import (
     Tanh,
     mlp,
 )
-from torch_ref.crosscheck import crosscheck
 from torch_ref.faults import FAULTS, Fault
+from torch_ref.formulas import FORMULAS
+from torch_ref.network_check import crosscheck
 
 DTYPES = (torch.float64, torch.float32)
 ROWS, SIZES = 11, (6, 5, 5, 5, 4)
@@ -62,6 +63,8 @@ class Outcome:
     """What the checker said of one planted fault at one kind of weights, in one dtype."""
 
     fault: str
+    formula: str
+    """The type that owns it, what it makes, and the lecture's number."""
     weights: str
     dtype: str
     expected: str
@@ -125,6 +128,7 @@ def try_fault(fault: Fault, weights: Callable[[Network], None], dtype: torch.dty
     cause = next((row.cause for row in report.guilty if row.quantity == expected), "")
     return Outcome(
         fault.name,
+        f"{fault.of.__name__} {fault.makes} ({FORMULAS[fault.of][fault.makes][0]})",
         weights.__name__,
         str(dtype).removeprefix("torch."),
         expected,
@@ -174,13 +178,7 @@ def _up_to(draw: random.Random, largest: int) -> int:
 
 
 def _batch(network: Network, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    first, *_, last = iterate_weights(network)
-    dtype = network.buffer.dtype
+    weights = [p for p in network.parameters().values() if p.ndim == 2]
+    first, last, dtype = weights[0], weights[-1], network.buffer.dtype
     x = torch.randn(rows, first.shape[1], dtype=dtype, generator=generator)
     return x, torch.softmax(torch.randn(rows, last.shape[0], dtype=dtype, generator=generator), 1)
-
-
-def iterate_weights(network: Network) -> Iterator[Tensor]:
-    """Yield the first layer's weights to the last's; those of a network of one layer twice."""
-    weights = [p for p in network.parameters().values() if p.ndim == 2]
-    yield from weights if len(weights) > 1 else weights * 2

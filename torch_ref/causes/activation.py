@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from manual_bp import ReLU, Sigmoid, Tanh
+from torch_ref.causes import linear
 from torch_ref.causes.general import other_samples
 from torch_ref.causes.scene import Candidate, Scene
 
@@ -25,6 +27,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def of_forward(s: Scene) -> Iterator[Candidate]:
     """Yield what another function, or another argument, would give."""
+    own = _own_name(s)
+    yield f"it is {own} as it should be: the reference is another function", FUNCTIONS[own](s.x)
     for name, function in FUNCTIONS.items():
         yield f"another activation: {name}", function(s.x)
     yield "applied twice", _own(s)(s.y)
@@ -34,8 +38,12 @@ def of_forward(s: Scene) -> Iterator[Candidate]:
 
 
 def _own(s: Scene) -> Callable[[Tensor], Tensor]:
+    return FUNCTIONS[_own_name(s)]
+
+
+def _own_name(s: Scene) -> str:
     kinds = {Sigmoid: "sigmoid", Tanh: "tanh", ReLU: "ReLU"}
-    return FUNCTIONS[next(name for kind, name in kinds.items() if isinstance(s.owner, kind))]
+    return next(name for kind, name in kinds.items() if isinstance(s.owner, kind))
 
 
 SLOPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -49,8 +57,7 @@ SLOPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def of_error(s: Scene) -> Iterator[Candidate]:
     """Yield the mistakes in δ = σ′(net) e, for σ′ from the stored x."""
     e, net, x = s.error, s.x, s.y
-    kinds = {Sigmoid: "sigmoid", Tanh: "tanh", ReLU: "ReLU"}
-    own = next(name for kind, name in kinds.items() if isinstance(s.owner, kind))
+    own = _own_name(s)
     function, of = FUNCTIONS[own], SLOPES[own]
     right = of(net, x)
     yield "σ′ is missing", e
@@ -93,6 +100,7 @@ def of_error(s: Scene) -> Iterator[Candidate]:
 
 def of_unknown_error(s: Scene) -> Iterator[Candidate]:
     """Yield what may go wrong in the gradient of anybody's function of one input like its output."""
+    yield from _like_linear(s)
     if s.error.shape == s.right.shape == s.x.shape:
         ratio = s.right / torch.where(s.error == 0, 1.0, s.error)
         yield "the derivative is missing: the error came through unchanged", s.error
@@ -101,3 +109,21 @@ def of_unknown_error(s: Scene) -> Iterator[Candidate]:
         yield "the error is missing (the derivative alone)", -ratio
         yield "the derivative is applied twice", s.right * ratio
         yield "the derivative is applied twice", -s.right * ratio
+
+
+def _like_linear(s: Scene) -> Iterator[Candidate]:
+    """Yield the mistakes of a linear layer where the shapes are those of one: x (N, n_in), w (n_out, n_in)."""
+    if s.x.ndim != 2 or s.error.ndim != 2 or len(s.x) != len(s.error):
+        return
+    shape = (s.error.shape[1], s.x.shape[1])
+    weights = [p for p in s.others.values() if p.shape == shape]
+    if not weights:
+        return
+    scene = replace(s, others={"weight": weights[0]})
+    if s.makes == "error":
+        candidates = linear.of_error(scene)
+    else:
+        candidates = linear.of_weight(scene) if s.right.shape == shape else linear.of_bias(scene)
+    for name, candidate in candidates:
+        yield name, candidate
+        yield name, -candidate

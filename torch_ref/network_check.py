@@ -6,7 +6,7 @@ The reference's δ^l is −∂L/∂net^l as autograd gives it, never one of our 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,16 +15,15 @@ from torch.func import functional_call
 
 from manual_bp import Layer, Network
 from manual_bp.layer import parameters
-from torch_ref.compare import Tensors, Witness, compare, witnesses
-from torch_ref.differences import MARGIN, SURE, slope
+from torch_ref.compare import Tensors, Tolerance, Witness, compare, witnesses
+from torch_ref.differences import slope
 from torch_ref.formulas import quantity
-from torch_ref.judge import differs_from_own_slope, rows_of
-from torch_ref.mirror import LossModule, mirror
-from torch_ref.report import Report, Row, guilty
-from torch_ref.step import Outputs, Step, answer_step, layer_step, loss_step, plain
+from torch_ref.judge import rows_of, third_opinion
+from torch_ref.mirrored import LossModule, loss_of, mirror
+from torch_ref.report import Report, Row
+from torch_ref.step import Outputs, Step, answer_step, layer_step, loss_step, plain, same
 
 SYMBOL = {"weight": "W", "bias": "b"}
-Tolerance = Mapping[torch.dtype, float]
 
 
 def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance | None = None) -> Report:
@@ -38,6 +37,72 @@ def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance |
     return check_against(network, tuple(model), loss, x, t, tolerance)
 
 
+def check_module(
+    network: Network,
+    module: nn.Module,
+    x: Tensor | None = None,
+    t: Tensor | None = None,
+    *,
+    tolerance: Tolerance | None = None,
+) -> Report:
+    """Compare a handwritten network with an ``nn.Module`` of the same layers in the same order, layer by layer.
+
+    The parameters are the module's; the loss is the network's. Without x (N, n^0) and t a random batch of 16 rows is
+    drawn. Raises ValueError where the layers or the shapes of the parameters do not correspond.
+    """
+    modules = tuple(leaf for leaf in _leaves(module) if not isinstance(leaf, nn.Identity))
+    own = Network(network.layers, network.loss_function)
+    own.load_state_dict(_corresponding(own, modules))
+    generator = torch.Generator().manual_seed(0)
+    weights = next(p for p in own.parameters().values())
+    if x is None:
+        x = torch.randn(16, weights.shape[-1], dtype=weights.dtype, generator=generator).to(weights.device)
+    output = own.forward(x).values[-1]
+    if t is None:
+        t = torch.softmax(torch.randn(output.shape, dtype=x.dtype, generator=generator), 1).to(x.device)
+    with torch.no_grad():
+        _check_order(module, modules, x)
+    return check_against(own, modules, loss_of(own.loss_function), x, t, tolerance)
+
+
+def _leaves(module: nn.Module) -> list[nn.Module]:
+    """Return the innermost modules in the order in which they were registered."""
+    children = list(module.children())
+    return [leaf for child in children for leaf in _leaves(child)] if children else [module]
+
+
+def _corresponding(network: Network, modules: tuple[nn.Module, ...]) -> Tensors:
+    """Return the modules' parameters under the network's names; raise where the two do not correspond."""
+    shown = [type(m).__name__ for m in modules]
+    if len(modules) != len(network.layers):
+        layers = [type(layer).__name__ for layer in network.layers]
+        raise ValueError(f"check_module expects one module for each layer of {layers}, got {shown}")
+    state: Tensors = {}
+    for i, (layer, module) in enumerate(zip(network.layers, modules, strict=True)):
+        mine = {name: tuple(p.shape) for name, p in parameters(layer).items()}
+        theirs = {name: p.detach() for name, p in module.named_parameters()}
+        if mine != {name: tuple(p.shape) for name, p in theirs.items()}:
+            got = {name: tuple(p.shape) for name, p in theirs.items()}
+            raise ValueError(
+                f"check_module expects {shown[i]} at position {i} to have the parameters of {layer}: {mine}, got {got}"
+            )
+        state |= {f"{i}.{name}": p for name, p in theirs.items()}
+    return state
+
+
+def _check_order(module: nn.Module, modules: tuple[nn.Module, ...], x: Tensor) -> None:
+    """Raise unless the module computes its innermost modules one after the other."""
+    y, whole = x, module(x)
+    for leaf in modules:
+        y = leaf(y)
+    if not (isinstance(whole, Tensor) and whole.shape == y.shape and torch.allclose(whole, y, rtol=1e-3, atol=0)):
+        names = " → ".join(type(m).__name__ for m in modules)
+        raise ValueError(
+            f"check_module expects a module that computes {names} one after the other, but its output is another: "
+            "what its forward does besides (a function, another order) cannot be compared layer by layer"
+        )
+
+
 def check_against(
     network: Network,
     modules: tuple[nn.Module, ...],
@@ -47,10 +112,15 @@ def check_against(
     tolerance: Tolerance | None = None,
 ) -> Report:
     """Compare ``network`` with one module for each of its layers, at the parameters of the network."""
-    by_hand, note = _by_hand(network, x, t)
     names = _Names.of(network)
-    reference = _Reference(network, names, modules, loss)
-    found = witnesses(reference.evaluate, {"x": x, **network.parameters()}, {"t": t})
+    hand = _by_hand(network, names, x, t)
+    reference = _Reference(names, modules, loss)
+    try:
+        found = witnesses(reference.evaluate, {"x": x, **network.parameters()}, {"t": t})
+    except Exception:
+        if hand.error is not None:
+            raise hand.error from None  # neither takes this batch, and our message says why
+        raise
     rows: dict[str, Row] = {}
     step_of: dict[str, Step] = {}
     for step in _steps(network, names, modules, loss, found, x, t, tolerance):
@@ -59,31 +129,9 @@ def check_against(
         step_of |= dict.fromkeys(judged, step)
     slopes = _LossSlopes(network, names, x, t)
     limit = (tolerance or {}).get(network.buffer.dtype)
-    finished = [_with_whole_pass(rows[name], by_hand, found, slopes, limit) for name in names.data_flow()]
-    confirmed = _third_opinion(finished, step_of, found)
-    return Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=note)
-
-
-def _third_opinion(rows: list[Row], step_of: Mapping[str, Step], found: Mapping[str, Witness]) -> list[Row]:
-    """Blame both sides for a formula on which they agree with each other, but not with the finite differences.
-
-    Those of the whole loss raise the suspicion; those of the formula alone, which a deep network cannot blur, decide.
-    """
-    suspected = [
-        row
-        for row in rows
-        if row.differences is not None
-        and row.differences > MARGIN * SURE
-        and row.differences > MARGIN * found[row.quantity].bound()  # where arithmetic itself is that inexact
-    ]
-    if not suspected or any(row.status == "wrong" for row in rows):
-        return rows
-    blamed = {row.quantity for row in suspected if differs_from_own_slope(step_of[row.quantity], row.of)}
-    cause = "the derivative of the forward formula, by finite differences, is another"
-    if blamed:
-        return [guilty(row, "both", cause) if row.quantity in blamed else row for row in rows]
-    unsure = {row.quantity for row in suspected}
-    return [replace(row, differences=None) if row.quantity in unsure else row for row in rows]
+    finished = [_with_whole_pass(rows[name], hand.found, found, slopes, limit) for name in names.data_flow()]
+    confirmed = third_opinion(finished, step_of, found)
+    return Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=hand.note)
 
 
 # ------------------------------------------------------------------------------------------------------ the names
@@ -132,33 +180,51 @@ class _Names:
 # ---------------------------------------------------------------------------------------------------- the two passes
 
 
-def _by_hand(network: Network, x: Tensor, t: Tensor) -> tuple[dict[str, Tensor], str]:
-    """Return every quantity of the whole handwritten pass by name, and what went wrong in words."""
-    names = _Names.of(network)
+@dataclass
+class _HandPass:
+    """Every quantity of the whole handwritten pass by name, as far as it came."""
+
+    found: dict[str, Tensor] = field(default_factory=dict)
+    error: Exception | None = None
+    changed: bool = False
+    """The pass changed the parameters, which were put back."""
+
+    @property
+    def note(self) -> str:
+        """Say what happened to the pass."""
+        if self.error is not None:
+            return f"The whole pass broke off with {type(self.error).__name__}: {self.error}"
+        return "The whole pass changed the parameters, which are put back" if self.changed else ""
+
+
+def _by_hand(network: Network, names: _Names, x: Tensor, t: Tensor) -> _HandPass:
+    """Run the whole handwritten pass; whatever somebody's formula raises is kept, it is what the report has to say."""
     before = network.buffer.clone()
-    note = ""
-    trace = network.forward(x)
-    network.loss(trace, t)
-    found = dict(zip(names.values, trace.values, strict=True)) | {"L": trace.loss, "y": trace.y}
-    found = {name: value.clone() for name, value in found.items()}
+    done = _HandPass()
     try:
-        gradients = network.backward(trace)
-        found |= {name: e for name, e in zip(names.errors, gradients.errors, strict=True) if e is not None}
-        found |= {shown: gradients[name] for name, shown in names.gradients.items()}
-        found[names.errors[0]] = network.input_error(trace, gradients)
-    except Exception as error:  # whatever somebody's formula raises is what the report has to say
-        note = f"it broke off with {type(error).__name__}: {error}"
-    if not torch.equal(network.buffer, before) and not network.buffer.isnan().any():
-        note = note or "it changed the parameters (they are put back)"
-        network.buffer.copy_(before)
-    return found, note
+        _run(network, names, x, t, done.found)
+    except Exception as error:
+        done.error = error
+    done.changed = not same(network.buffer, before)
+    network.buffer.copy_(before)
+    return done
+
+
+def _run(network: Network, names: _Names, x: Tensor, t: Tensor, found: dict[str, Tensor]) -> None:
+    trace = network.forward(x)
+    found |= {name: value.clone() for name, value in zip(names.values, trace.values, strict=True)}
+    network.loss(trace, t)
+    found |= {"L": trace.loss.clone(), "y": trace.y.clone()}
+    gradients = network.backward(trace)
+    found |= {name: e.clone() for name, e in zip(names.errors, gradients.errors, strict=True) if e is not None}
+    found |= {shown: gradients[name] for name, shown in names.gradients.items()}
+    found[names.errors[0]] = network.input_error(trace, gradients)
 
 
 @dataclass(frozen=True)
 class _Reference:
     """The whole pass by autograd, at any parameters, in any dtype."""
 
-    network: Network
     names: _Names
     modules: tuple[nn.Module, ...]
     loss: LossModule
@@ -255,8 +321,8 @@ class _LossSlopes:
             self.values = [x.double()]
             for layer in self.layers:
                 self.values.append(layer.forward(self.values[-1])[0])
-        except (TypeError, ValueError, RuntimeError):
-            self.values = None  # a layer for one dtype only: no third witness
+        except Exception:  # of somebody's layer, which may be for one dtype only: no third witness
+            self.values = None
 
     def difference(self, name: str, by_hand: Tensor) -> float | None:
         """Return how far the slope is from an error or gradient, of its norm; None where it cannot tell."""
@@ -288,11 +354,7 @@ class _LossSlopes:
 def _difference(loss: Callable[[Tensor], Outputs], at: Tensor, by_hand: Tensor, sign: float) -> float | None:
     if at.shape != by_hand.shape:
         return None
-    found = slope(loss, at, [torch.tensor(sign, dtype=torch.float64, device=at.device)])
-    norm = float(by_hand.double().norm())
-    if not norm or found.agrees(by_hand) is None:
-        return None
-    return found.difference(by_hand) / norm
+    return slope(loss, at, [torch.tensor(sign, dtype=torch.float64, device=at.device)]).share(by_hand)
 
 
 def _doubled(layer: Any) -> Any:

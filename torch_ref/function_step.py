@@ -1,0 +1,262 @@
+"""Plain functions and autograd Functions as a step: their inputs by name, and the ways in which they are called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torch_ref.compare import Tensors, Tolerance
+from torch_ref.formulas import Quantity
+from torch_ref.step import Outputs, Step, Value, plain, same, sequence
+
+ByHand = Callable[[Step, bool], dict[str, Value]]
+Function = type[torch.autograd.Function]
+
+
+def function_step(
+    forward: Callable[..., Any],
+    reference: Callable[..., Any],
+    inputs: Sequence[Any],
+    by_hand: ByHand,
+    tolerance: Tolerance | None = None,
+    *,
+    named_like: Callable[..., Any] | None = None,
+    only: str | None = None,
+    errors: Outputs | None = None,
+) -> Step:
+    """Return the step of a function of ``inputs``: tensors, of which the floating-point ones are differentiated
+    (those that require a gradient where some do, or ``only`` one), and anything else, which is handed on.
+    """  # noqa: D205
+    names = _names(named_like or forward, inputs)
+    tensors = {name: value for name, value in zip(names, inputs, strict=True) if isinstance(value, Tensor)}
+    floating = {name: t for name, t in tensors.items() if t.is_floating_point()}
+    wanted = [name for name, t in floating.items() if t.requires_grad] or list(floating)
+    wanted = wanted if only is None else [only]
+    if not floating:
+        raise TypeError(f"a gradient check expects at least one floating-point tensor among the inputs, got {names}")
+    given = {name: plain(t) for name, t in floating.items()}
+    fixed = {name: t for name, t in tensors.items() if name not in floating}
+    outputs = _outputs(reference, given, fixed, inputs, names, wanted)
+    many = len(outputs) > 1
+    shown = [
+        Quantity(f"output {i}" if many else "output", text=f"output {i}" if many else "output")
+        for i in range(len(outputs))
+    ]
+    return Step(
+        owner=forward,
+        inputs=given,
+        fixed=fixed,
+        errors=errors or tuple(random_like(y, i) for i, y in enumerate(outputs)),
+        outputs=tuple(shown),
+        gradients={name: Quantity(f"gradient of {name}", text=f"gradient of {name}") for name in wanted},
+        signs=dict.fromkeys(wanted, 1),
+        forward=lambda i, f: sequence(forward(*arguments_of(i | f, inputs, names))),
+        reference=lambda i, f: sequence(reference(*arguments_of(i | f, inputs, names))),
+        by_hand=by_hand,
+        tolerance=tolerance,
+        names=tuple(names),
+    )
+
+
+def _outputs(
+    reference: Callable[..., Any],
+    given: Tensors,
+    fixed: Tensors,
+    inputs: Sequence[Any],
+    names: list[str],
+    wanted: list[str],
+) -> Outputs:
+    """Return the reference's outputs; raise unless they are tensors that autograd can differentiate."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        leaves = {name: plain(t).requires_grad_(name in wanted) for name, t in given.items()}
+        outputs = reference(*arguments_of(leaves | fixed, inputs, names))
+    if not isinstance(outputs, Tensor) and not (
+        isinstance(outputs, tuple | list) and outputs and all(isinstance(y, Tensor) for y in outputs)
+    ):
+        raise TypeError(f"a gradient check expects the reference to return tensors, got {type(outputs).__name__}")
+    if not any(y.requires_grad for y in sequence(outputs)):
+        raise ValueError(
+            "a gradient check expects a reference that autograd can differentiate, but its outputs do not depend on "
+            f"{', '.join(wanted)} under autograd: give reference=, made of torch operations"
+        )
+    return tuple(y.detach() for y in sequence(outputs))
+
+
+def arguments_of(tensors: Mapping[str, Tensor], inputs: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """Return the arguments in order, each tensor replaced by that of its name."""
+    return [tensors.get(name, value) for name, value in zip(names, inputs, strict=True)]
+
+
+def random_like(y: Tensor, seed: int) -> Tensor:
+    """Return a random error of y; zeros where y is not a floating-point tensor."""
+    if not y.is_floating_point():
+        return torch.zeros(y.shape, device=y.device)
+    return torch.randn(y.shape, generator=torch.Generator().manual_seed(seed), dtype=y.dtype).to(y.device)
+
+
+def attempt(call: Callable[[], Any]) -> tuple[Any, str]:
+    """Return what a call of somebody's code gives, or None and what it raised."""
+    try:
+        return call(), ""
+    except Exception as error:  # whatever somebody's formula raises is what the report has to say
+        return None, f"raises {type(error).__name__}: {error}"
+
+
+def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[Any]) -> ByHand:
+    """Return how the values of a pair of plain functions are made."""
+
+    def by_hand(step: Step, isolated: bool) -> dict[str, Value]:
+        outputs, failure = _kept(
+            step, lambda: sequence(forward(*arguments_of(step.inputs | step.fixed, inputs, step.names)))
+        )
+        values = {q.name: _value(outputs, i, forward, failure) for i, q in enumerate(step.outputs)}
+        d_outputs = [_negated(e) for e in step.errors]
+        d, failure = _kept(
+            step, lambda: _tuple(backward(*d_outputs, *arguments_of(step.inputs | step.fixed, inputs, step.names)))
+        )
+        for name, q in step.gradients.items():
+            values[q.name] = _value(d, step.names.index(name), backward, failure)
+        return values
+
+    return by_hand
+
+
+def by_autograd(function: Function, inputs: Sequence[Any]) -> ByHand:
+    """Return how the values of an autograd Function are made: by autograd, which calls its backward."""
+
+    def by_hand(step: Step, isolated: bool) -> dict[str, Value]:
+        found, failure = _kept(step, lambda: _through(function, inputs, step))
+        methods = {q.name: function.forward for q in step.outputs}
+        methods |= {q.name: function.backward for q in step.gradients.values()}
+        return {name: _value(found, name, method, failure) for name, method in methods.items()}
+
+    return by_hand
+
+
+def _through(function: Function, inputs: Sequence[Any], step: Step) -> Tensors:
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        leaves = {name: plain(t).requires_grad_(name in step.gradients) for name, t in step.inputs.items()}
+        apply: Callable[..., Any] = function.apply
+        outputs = sequence(apply(*arguments_of(leaves | step.fixed, inputs, step.names)))
+        reached = [(y, _negated(plain(e))) for y, e in zip(outputs, step.errors, strict=True) if y.requires_grad]
+        wanted = [leaves[name] for name in step.gradients]
+        d: Sequence[Tensor] = [torch.zeros_like(leaf) for leaf in wanted]
+        if reached:
+            ys, d_ys = zip(*reached, strict=True)
+            d = torch.autograd.grad(ys, wanted, d_ys, materialize_grads=True)
+    found = {q.name: y.detach() for q, y in zip(step.outputs, outputs, strict=True)}
+    return found | {q.name: g for q, g in zip(step.gradients.values(), d, strict=True)}
+
+
+def with_variants(
+    by_hand: ByHand,
+    function: Function,
+    reference: Callable[..., Any],
+    inputs: Sequence[Any],
+    tolerance: Tolerance | None,
+) -> ByHand:
+    """Return the values, and mark those that are right for one memory layout or one choice of gradients only."""
+
+    def with_marks(step: Step, isolated: bool) -> dict[str, Value]:
+        values = by_hand(step, isolated)
+        right = [name for name, value in values.items() if step.compared(name, value).ok]
+        for label, changed, only, errors in _variants(step):
+            other = function_step(
+                function.apply,
+                reference,
+                arguments_of(changed | step.fixed, inputs, step.names),
+                by_hand,
+                tolerance,
+                named_like=function.forward,
+                only=only,
+                errors=errors,
+            )
+            for name in other.values:
+                comparison = other.comparison(name)
+                if name in right and not comparison.ok:
+                    values[name] = replace(values[name], failure=f"wrong {label} ({comparison.remark})")
+                    right.remove(name)
+        return values
+
+    return with_marks
+
+
+def _variants(step: Step) -> Iterator[tuple[str, Tensors, str | None, Outputs]]:
+    """Yield what must not matter: how inputs and upstream gradients lie in memory, and which gradients are wanted."""
+    given = {name: t.requires_grad_(False) for name, t in step.inputs.items()}
+    marked = {name: plain(t).requires_grad_(name in step.gradients) for name, t in given.items()}
+    strided = {name: _strided(t).requires_grad_(name in step.gradients) for name, t in given.items()}
+    expanded = {name: _expanded(t).requires_grad_(name in step.gradients) for name, t in given.items()}
+    yield "for inputs that are not contiguous", strided, None, step.errors
+    yield "for expanded inputs", expanded, None, step.errors
+    yield "for upstream gradients that are not contiguous", marked, None, tuple(map(_strided, step.errors))
+    yield "for expanded upstream gradients, as after a sum", marked, None, tuple(map(_expanded, step.errors))
+    if len(step.gradients) > 1:
+        for name in step.gradients:
+            yield f"where only {name} needs a gradient", marked, name, step.errors
+
+
+def _negated(t: Tensor) -> Tensor:
+    """Return −t with the strides of t, which plain negation does not keep."""
+    if 0 in t.stride():
+        once = t[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in t.stride())]
+        return (-once).expand(t.shape)
+    return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device).copy_(-t)
+
+
+def _strided(t: Tensor) -> Tensor:
+    """Return the same numbers with gaps between them."""
+    return torch.stack([t, t], -1)[..., 0]
+
+
+def _expanded(t: Tensor) -> Tensor:
+    """Return the first row for every row (the number for every entry of a vector), without copies."""
+    return t[:1].expand(t.shape) if t.numel() else t
+
+
+def _kept(step: Step, call: Callable[[], Any]) -> tuple[Any, str]:
+    """Return what the call gives, or why it counts as a failure: it raised, or it changed its inputs."""
+    given = step.inputs | step.fixed
+    before = {name: t.clone() for name, t in given.items()}
+    returned, failure = attempt(call)
+    changed = [name for name, t in given.items() if not same(t, before[name])]
+    for name in changed:
+        given[name].copy_(before[name])
+    return returned, failure or (f"changes {', '.join(changed)} in place" if changed else "")
+
+
+def _value(found: Any, key: Any, method: Callable[..., object], failure: str) -> Value:
+    """Return one tensor of several, or what came instead."""
+    try:
+        tensor = found[key]
+    except (TypeError, IndexError, KeyError):
+        return Value(None, method, failure or f"gives {_described(found)}, which has nothing for it")
+    if isinstance(tensor, Tensor):
+        return Value(tensor.detach(), method, failure)
+    return Value(None, method, failure or f"gives {_described(tensor)} where a tensor is expected")
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"{len(value)} tensors"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+def _names(function: Callable[..., Any], inputs: Sequence[Any]) -> list[str]:
+    """Return the names of a function's parameters for the inputs, 'input 0' where it does not say."""
+    try:
+        found = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    except (TypeError, ValueError):
+        found = []
+    named = [p.name for p in found if p.kind is not p.VAR_POSITIONAL]
+    named = named[1:] if named[:1] == ["ctx"] else named
+    return [named[i] if i < len(named) else f"input {i}" for i in range(len(inputs))]
