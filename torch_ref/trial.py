@@ -31,7 +31,7 @@ from torch_ref.formulas import FORMULAS
 from torch_ref.network_check import crosscheck
 
 DTYPES = (torch.float64, torch.float32)
-ROWS, SIZES = 11, (6, 5, 5, 5, 4)
+ROWS, SIZES = 13, (6, 7, 7, 7, 4)
 NEEDED = {"rejected": 1.0, "placed": 0.98, "explained": 0.90}
 """Shares of the planted faults."""
 
@@ -180,5 +180,5 @@ def _up_to(draw: random.Random, largest: int) -> int:
 def _batch(network: Network, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     weights = [p for p in network.parameters().values() if p.ndim == 2]
     first, last, dtype = weights[0], weights[-1], network.buffer.dtype
-    x = torch.randn(rows, first.shape[1], dtype=dtype, generator=generator)
+    x = 3 * torch.randn(rows, first.shape[1], dtype=dtype, generator=generator)  # units that switch between samples
     return x, torch.softmax(torch.randn(rows, last.shape[0], dtype=dtype, generator=generator), 1)

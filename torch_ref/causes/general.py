@@ -9,7 +9,6 @@ from torch import Tensor
 
 from manual_bp import Linear
 from torch_ref.causes.scene import Candidate, Scene
-from torch_ref.compare import relative_difference
 
 
 def plain(s: Scene) -> Iterator[Candidate]:
@@ -80,8 +79,7 @@ def share_of(s: Scene, direction: Tensor) -> float | None:
     if s.right.numel() < 2 or not square:
         return None
     share = float((difference * direction).sum()) / square
-    left = float((difference - share * direction).norm())
-    return share if left <= s.tolerance * float(s.by_hand.norm()) and left < 1e-3 * float(difference.norm()) else None
+    return share if s.fits(s.right + share * direction) else None
 
 
 def factor_of(s: Scene, candidate: Tensor) -> float | None:
@@ -90,6 +88,6 @@ def factor_of(s: Scene, candidate: Tensor) -> float | None:
         return None
     square = float((candidate * candidate).sum())
     factor = float((s.by_hand * candidate).sum()) / square if square else 0.0
-    if not factor or relative_difference(factor * candidate, s.by_hand) > s.tolerance:
+    if not factor or not s.fits(factor * candidate):
         return None
     return round(factor) if abs(factor - round(factor)) < 1e-6 * abs(factor) else factor

@@ -35,11 +35,11 @@ def of_error(s: Scene) -> Iterator[Candidate]:
     yield "t is missing: −y alone", -y / over
     yield "t + y in place of t − y", (t + y) / over
     yield "the sign of t − y alone", torch.sign(t - y) / over
-    yield "σ′ is applied here too (it belongs to the activation)", r * y * (1 - y)
-    yield "σ′ is applied here too (it belongs to the activation)", r * (1 - y * y)
     yield "net in place of y: the softmax is missing", (t - s.x) / over
     yield "the ratio in place of the difference: t / y, the softmax is not differentiated", t / y / over
     yield "the softmax is taken as if its units were independent: t (1 − y)", t * (1 - y) / over
+    yield "σ′ is applied here too (it belongs to the activation)", r * y * (1 - y)
+    yield "σ′ is applied here too (it belongs to the activation)", r * (1 - y * y)
     yield "sigmoid in place of softmax", (t - torch.sigmoid(s.x)) / over
     yield "the softmax is normalised over the batch", (t - torch.softmax(s.x, 0)) / over
     yield "the target's unit only: t (t − y)", t * (t - y) / over

@@ -12,7 +12,7 @@ NO_PATTERN = "no known pattern fits"
 
 def described(s: Scene) -> str:
     """Describe where the numbers are wrong: in one entry, row or column, or where they are zero."""
-    allowed = s.tolerance * float(s.right.abs().max() if s.right.numel() else 0)
+    allowed = s.allowed * float(s.right.abs().max() if s.right.numel() else 0)
     off = (s.by_hand - s.right).abs() > allowed
     if not off.any() or s.right.ndim == 0:
         return NO_PATTERN
