@@ -2,12 +2,13 @@
 
 import json
 import math
+from dataclasses import dataclass, field
 
 import pytest
 import torch
 from torch import Tensor
 
-from manual_bp import ReLU, SoftmaxCrossEntropy, mlp
+from manual_bp import Linear, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, mlp
 from manual_bp.training.data import mnist5k
 from torch_ref import crosscheck
 
@@ -77,7 +78,7 @@ def test_a_number_that_is_not_finite_is_wrong_even_where_both_engines_have_it() 
     made.parameters()["0.weight"][1, 0] = math.inf
     report = crosscheck(made, torch.ones(2, 3), torch.rand(2, 2))
     assert not report.ok
-    assert report.verdict.startswith("Wrong: net^1 of the whole pass (a number is not finite)")
+    assert report.verdict.startswith("Not finite: net^1 at [0, 1] is inf by hand and inf by the reference.")
     json.dumps(report.to_dict(), allow_nan=False)
 
 
@@ -90,3 +91,46 @@ def test_reports_print_a_tensor_free_head() -> None:
     report = crosscheck(mlp([5, 3]), torch.randn(2, 5), torch.rand(2, 3))
     assert isinstance(report.rows[0].max_abs, float)
     assert not any(isinstance(value, Tensor) for row in report.to_dict()["rows"] for value in row.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Remembering(Linear):
+    """Right whenever it stands alone; in a whole pass it overwrites the error that the loss handed down."""
+
+    calls: list[int] = field(default_factory=list)
+
+    def backward(self, error, saved, out=None):
+        self.calls.append(1)
+        answer = super().backward(error, saved)
+        return (2 * answer[0], answer[1]) if len(self.calls) == 1 else answer
+
+
+def test_a_formula_that_is_wrong_in_the_whole_pass_only_is_not_explained_away() -> None:
+    layers = (Linear(torch.randn(4, 5)), Remembering(torch.randn(3, 4)))
+    report = crosscheck(Network(layers, SquaredError()), torch.randn(6, 5), torch.rand(6, 3))
+    assert not report.ok
+    assert not report.guilty
+    assert report.verdict.startswith("Wrong: δ^1 of the whole pass (off by")
+    assert "every formula is right by itself" in report.verdict
+
+
+@dataclass(frozen=True)
+class Raising(Sigmoid):
+    where: str = ""
+
+    def forward(self, x, out=None):
+        if self.where == "forward":
+            raise IndexError("no such unit")
+        return super().forward(x)
+
+    def backward(self, error, saved, out=None):
+        raise IndexError("no such unit")
+
+
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_a_pass_that_breaks_off_is_a_verdict_too(where: str) -> None:
+    network = Network((Linear(torch.randn(4, 5)), Raising(where), Linear(torch.randn(3, 4))), SquaredError())
+    report = crosscheck(network, torch.randn(6, 5), torch.rand(6, 3))
+    assert [row.cause for row in report.guilty][:1] == ["raises IndexError: no such unit"]
+    assert "The whole pass broke off with IndexError: no such unit." in report.verdict
+    assert "GUILTY" in str(report)

@@ -30,7 +30,8 @@ def rows_of(step: Step) -> dict[str, Row]:
         value, witness = step.values[of.name], step.witnesses[of.name]
         method = getattr(value.method, "__name__", "")
         shape = tuple(witness.value.shape)
-        rows[of.name] = Row(of, shape, compared[of.name], None, None, blame, cause, value.source, method)
+        source = value.source if blame else ""
+        rows[of.name] = Row(of, shape, compared[of.name], None, None, blame, cause, source, method)
     return rows
 
 
@@ -41,9 +42,9 @@ def _quantities(step: Step) -> list[tuple[str, Quantity]]:
 
 def _blame(step: Step, makes: str, of: Quantity, forward_ok: bool) -> Blame:
     """Say who is to blame for a formula that differs from the reference's: nobody for a consequence."""
-    if not _finite(step):
-        return ""
     by_hand, reference = step.values[of.name].tensor, step.witnesses[of.name].value
+    if not all(bool(torch.isfinite(t).all()) for t in (*step.inputs.values(), *step.errors, reference)):
+        return ""  # nothing to compare with
     if not makes or by_hand is None or step.values[of.name].failure or by_hand.shape != reference.shape:
         return "by hand"
     sign = step.signs[makes]
@@ -55,11 +56,6 @@ def _blame(step: Step, makes: str, of: Quantity, forward_ok: bool) -> Blame:
     if theirs is not None and theirs.agrees(-sign * by_hand) and theirs.agrees(-sign * reference) is False:
         return "reference"
     return "by hand"
-
-
-def _finite(step: Step) -> bool:
-    given = [*step.inputs.values(), *step.errors]
-    return all(bool(torch.isfinite(t).all()) for t in given)
 
 
 def _cause(step: Step, makes: str, of: Quantity, compared: Comparison) -> str:

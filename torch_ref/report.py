@@ -39,7 +39,7 @@ class Row:
     cause: str = ""
     """The likely cause, where somebody is to blame."""
     source: str = ""
-    """File and line of the method."""
+    """File and line of the method, where somebody is to blame."""
     method: str = ""
 
     @property
@@ -131,12 +131,7 @@ class Report:
             return f"{self._agreement()}{self._confirmed()}."
         parts = [*map(_accusation, self.guilty)]
         if not self.guilty and self.consequences:
-            first = self.consequences[0]
-            parts.append(
-                f"Wrong: {first.quantity} of the whole pass ({first.remark}), although every formula is right by "
-                "itself. Likely cause: the order of the layers, a tensor that is overwritten before it is read, or "
-                "a formula that gives other numbers at another call."
-            )
+            parts.append(_unexplained(self.consequences[0]))
         parts += [f"{self.note}."] if self.note else []
         if self.guilty and self.consequences:
             names = ", ".join(row.quantity for row in self.consequences)
@@ -208,6 +203,22 @@ def _accusation(row: Row) -> str:
         values = f"by hand {seen.by_hand:.6g}, reference {seen.reference:.6g}"
         lines.append(f"{of.name}{place}: {values}; {seen.remark}.")
     return "\n".join(lines)
+
+
+def _unexplained(first: Row) -> str:
+    """Say what may be wrong where a quantity of the whole pass is, and no formula is to blame."""
+    seen = first.seen
+    if math.isnan(seen.relative) and seen.worst is not None:
+        place = f" at {list(seen.worst)}" if seen.worst else ""
+        return (
+            f"Not finite: {first.quantity}{place} is {seen.by_hand} by hand and {seen.reference} by the reference. It "
+            "is the first such number of the pass; look at what is given there."
+        )
+    return (
+        f"Wrong: {first.quantity} of the whole pass ({seen.remark}), although every formula is right by itself. Likely "
+        "cause: the order of the layers, a tensor that is overwritten before it is read, or a formula that gives other "
+        "numbers at another call."
+    )
 
 
 def _jsonable(value: Any) -> Any:

@@ -310,7 +310,7 @@ def _is_pair(returned: Any) -> bool:
 
 def same(a: Tensor, b: Tensor) -> bool:
     """Tell whether two tensors hold the same numbers; NaN counts as a number here."""
-    return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())
+    return torch.equal(a, b) or (a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all()))
 
 
 def _copied(value: Any) -> Any:
