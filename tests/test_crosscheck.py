@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from manual_bp import Linear, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, mlp
+from manual_bp import Linear, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
 from manual_bp.training.data import mnist5k
 from torch_ref import crosscheck
+from torch_ref.faults import FAULTS
 
 
 def test_rows_follow_the_data_flow() -> None:
@@ -85,6 +86,43 @@ def test_a_number_that_is_not_finite_is_wrong_even_where_both_engines_have_it() 
 def test_a_wrong_batch_is_named() -> None:
     with pytest.raises(ValueError, match=r"Linear expects x of shape \(N, 5\), got \(2, 4\)"):
         crosscheck(mlp([5, 3]), torch.randn(2, 4), torch.rand(2, 3))
+
+
+def test_wrong_arguments_are_named() -> None:
+    x, t = torch.randn(2, 5), torch.rand(2, 3)
+    with pytest.raises(TypeError, match=r"crosscheck expects a manual_bp\.Network, got Sequential"):
+        crosscheck(torch.nn.Sequential(), x, t)
+    with pytest.raises(ValueError, match=r"at least one row, got an empty batch \(0, 5\)"):
+        crosscheck(mlp([5, 3]), x[:0], t[:0])
+    with pytest.raises(TypeError, match=r"Linear expects x as a torch\.Tensor, got list"):
+        crosscheck(mlp([5, 3]), [1.0], t)
+    with pytest.raises(ValueError, match=r"SquaredError expects t of shape \(N, 3\), got \(2, 2\)"):
+        crosscheck(mlp([5, 3]), x, t[:, :2])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_measured_by_its_own_rounding(dtype: torch.dtype) -> None:
+    made = mlp([5, 4, 3], dtype=dtype)
+    x, t = torch.randn(6, 5).to(dtype), torch.rand(6, 3).to(dtype)
+    assert crosscheck(made, x, t).ok
+    assert not crosscheck(FAULTS["linear-weight-over-n"].plant(made, 1), x, t).ok
+
+
+def test_inputs_with_a_history_are_taken_without_it() -> None:
+    x = torch.randn(2, 5, requires_grad=True)
+    assert crosscheck(mlp([5, 3]), x, torch.rand(2, 3)).identical
+    assert x.grad is None
+
+
+def test_layers_of_any_order_are_named_by_position() -> None:
+    """Two activations in a row, one before the first weights, and a layer of somebody else."""
+    layers = (Tanh(), Linear(torch.randn(4, 5)), Sigmoid(), Tanh(), Linear(torch.randn(3, 4)))
+    report = crosscheck(Network(layers, SoftmaxCrossEntropy()), torch.randn(6, 5), torch.arange(6) % 3)
+    assert report.identical
+    assert [row.quantity for row in report.rows] == [
+        "x^0", "net^1", "value 3", "x^1", "net^2", "y", "L",
+        "δ^2", "∂L/∂W^2", "e^1", "error of value 3", "δ^1", "∂L/∂W^1", "e^0", "error of value 0",
+    ]  # fmt: skip
 
 
 def test_reports_print_a_tensor_free_head() -> None:

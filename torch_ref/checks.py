@@ -50,7 +50,7 @@ def check_layer(
     if not isinstance(x, Tensor) or not x.is_floating_point():
         got = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"check_layer expects x as a floating-point torch.Tensor, got {got}")
-    mine = parameters(layer)
+    x, mine = x.detach(), parameters(layer)
     function = _reference_of(layer, reference, mine)
     with torch.no_grad():
         y = function(plain(x), **{name: plain(p) for name, p in mine.items()})

@@ -33,6 +33,7 @@ def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance |
     data flow: net^1, x^1, ..., y, L, e^L, δ^L, ∂L/∂W^L, ∂L/∂b^L, e^(L-1), ... ``tolerance``, by dtype and relative to
     a tensor's norm, takes the place of twice the reference's own rounding error.
     """
+    _check_network("crosscheck", network)
     model, loss = mirror(network)
     return check_against(network, tuple(model), loss, x, t, tolerance)
 
@@ -50,6 +51,9 @@ def check_module(
     The parameters are the module's; the loss is the network's. Without x (N, n^0) and t a random batch of 16 rows is
     drawn. Raises ValueError where the layers or the shapes of the parameters do not correspond.
     """
+    _check_network("check_module", network)
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"check_module expects a torch.nn.Module, got {type(module).__name__}")
     modules = tuple(leaf for leaf in _leaves(module) if not isinstance(leaf, nn.Identity))
     own = Network(network.layers, network.loss_function)
     own.load_state_dict(_corresponding(own, modules))
@@ -63,6 +67,11 @@ def check_module(
     with torch.no_grad():
         _check_order(module, modules, x)
     return check_against(own, modules, loss_of(own.loss_function), x, t, tolerance)
+
+
+def _check_network(owner: str, network: Any) -> None:
+    if not isinstance(network, Network):
+        raise TypeError(f"{owner} expects a manual_bp.Network, got {type(network).__name__}")
 
 
 def _leaves(module: nn.Module) -> list[nn.Module]:
@@ -113,6 +122,10 @@ def check_against(
 ) -> Report:
     """Compare ``network`` with one module for each of its layers, at the parameters of the network."""
     names = _Names.of(network)
+    if isinstance(x, Tensor) and isinstance(t, Tensor):
+        x, t = x.detach(), t.detach()
+        if x.ndim and len(x) == 0:
+            raise ValueError(f"a check expects x with at least one row, got an empty batch {tuple(x.shape)}")
     hand = _by_hand(network, names, x, t)
     reference = _Reference(names, modules, loss)
     try:
