@@ -24,12 +24,13 @@ from torch_ref.function_step import (
     by_formula,
     function_step,
     random_like,
-    with_variants,
 )
 from torch_ref.judge import rows_with_slopes
-from torch_ref.network_check import call
+from torch_ref.passes import call
+from torch_ref.protocol_step import layer_step
 from torch_ref.report import Report
-from torch_ref.step import Step, layer_step, plain
+from torch_ref.step import Step, plain
+from torch_ref.variants import with_variants
 
 
 def check_layer(

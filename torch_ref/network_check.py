@@ -6,24 +6,23 @@ The reference's δ^l is −∂L/∂net^l as autograd gives it, never one of our 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from manual_bp import Layer, Network
+from manual_bp import Network
 from manual_bp.layer import parameters
 from torch_ref.compare import Tensors, Tolerance, Witness, compare, witnesses
-from torch_ref.differences import slope
 from torch_ref.formulas import quantity
 from torch_ref.judge import rows_of, third_opinion
 from torch_ref.mirrored import LossModule, loss_of, mirror
+from torch_ref.naming import Names
+from torch_ref.passes import LossSlopes, Reference, by_hand, call
+from torch_ref.protocol_step import answer_step, layer_step, loss_step
 from torch_ref.report import Report, Row
-from torch_ref.step import Outputs, Step, answer_step, layer_step, loss_step, plain, same
-
-SYMBOL = {"weight": "W", "bias": "b"}
+from torch_ref.step import Step
 
 
 def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance | None = None) -> Report:
@@ -121,13 +120,13 @@ def check_against(
     tolerance: Tolerance | None = None,
 ) -> Report:
     """Compare ``network`` with one module for each of its layers, at the parameters of the network."""
-    names = _Names.of(network)
+    names = Names.of(network)
     if isinstance(x, Tensor) and isinstance(t, Tensor):
         x, t = x.detach(), t.detach()
         if x.ndim and len(x) == 0:
             raise ValueError(f"a check expects x with at least one row, got an empty batch {tuple(x.shape)}")
-    hand = _by_hand(network, names, x, t)
-    reference = _Reference(names, modules, loss)
+    hand = by_hand(network, names, x, t)
+    reference = Reference(names, modules, loss)
     try:
         found = witnesses(reference.evaluate, {"x": x, **network.parameters()}, {"t": t})
     except Exception:
@@ -140,143 +139,16 @@ def check_against(
         judged = rows_of(step)
         rows |= judged
         step_of |= dict.fromkeys(judged, step)
-    slopes = _LossSlopes(network, names, x, t)
+    slopes = LossSlopes(network, names, x, t)
     limit = (tolerance or {}).get(network.buffer.dtype)
     finished = [_with_whole_pass(rows[name], hand.found, found, slopes, limit) for name in names.data_flow()]
     confirmed = third_opinion(finished, step_of, found)
     return Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=hand.note)
 
 
-# ------------------------------------------------------------------------------------------------------ the names
-
-
-@dataclass(frozen=True)
-class _Names:
-    """The lecture's names for the values and errors of a network, by position, and for its gradients."""
-
-    values: tuple[str, ...]
-    errors: tuple[str, ...]
-    layers: tuple[int, ...]
-    """The lecture's index of each layer of the network."""
-    gradients: dict[str, str]
-    """By the parameter's name in ``nn.Sequential``."""
-
-    @classmethod
-    def of(cls, network: Network) -> _Names:
-        """Name everything in a network."""
-        size = len(network.layers) + 1
-        values, errors = [f"value {i}" for i in range(size)], [f"error of value {i}" for i in range(size)]
-        for l in range(network.depth, -1, -1):
-            values[network.index_of_x(l)], errors[network.index_of_x(l)] = f"x^{l}", f"e^{l}"
-            if l:
-                values[network.index_of_net(l)], errors[network.index_of_net(l)] = f"net^{l}", f"δ^{l}"
-        layers = [sum(p <= i for p in network.net_positions) for i in range(len(network.layers))]
-        gradients = {}
-        for name in network.parameters():
-            position, short = name.split(".", 1)
-            gradients[name] = f"∂L/∂{SYMBOL.get(short, short)}^{layers[int(position)]}"
-        return cls(tuple(values), tuple(errors), tuple(layers), gradients)
-
-    def of_layer(self, position: int, layer: Layer) -> dict[str, str]:
-        """Return the names of one layer's gradients, by its own parameter names."""
-        return {name: self.gradients[f"{position}.{name}"] for name in parameters(layer)}
-
-    def data_flow(self) -> list[str]:
-        """Return every name in the order in which a pass computes it."""
-        backward = [self.errors[-1]]
-        for position in range(len(self.layers) - 1, -1, -1):
-            mine = [shown for name, shown in self.gradients.items() if int(name.split(".")[0]) == position]
-            backward += [*mine, self.errors[position]]
-        return [*self.values[1:], "y", "L", *backward]
-
-
-# ---------------------------------------------------------------------------------------------------- the two passes
-
-
-@dataclass
-class _HandPass:
-    """Every quantity of the whole handwritten pass by name, as far as it came."""
-
-    found: dict[str, Tensor] = field(default_factory=dict)
-    error: Exception | None = None
-    changed: bool = False
-    """The pass changed the parameters, which were put back."""
-
-    @property
-    def note(self) -> str:
-        """Say what happened to the pass."""
-        if self.error is not None:
-            return f"The whole pass broke off with {type(self.error).__name__}: {self.error}"
-        return "The whole pass changed the parameters, which are put back" if self.changed else ""
-
-
-def _by_hand(network: Network, names: _Names, x: Tensor, t: Tensor) -> _HandPass:
-    """Run the whole handwritten pass; whatever somebody's formula raises is kept, it is what the report has to say."""
-    before = network.buffer.clone()
-    done = _HandPass()
-    try:
-        _run(network, names, x, t, done.found)
-    except Exception as error:
-        done.error = error
-    done.changed = not same(network.buffer, before)
-    network.buffer.copy_(before)
-    return done
-
-
-def _run(network: Network, names: _Names, x: Tensor, t: Tensor, found: dict[str, Tensor]) -> None:
-    trace = network.forward(x)
-    found |= {name: value.clone() for name, value in zip(names.values, trace.values, strict=True)}
-    network.loss(trace, t)
-    found |= {"L": trace.loss.clone(), "y": trace.y.clone()}
-    gradients = network.backward(trace)
-    found |= {name: e.clone() for name, e in zip(names.errors, gradients.errors, strict=True) if e is not None}
-    found |= {shown: gradients[name] for name, shown in names.gradients.items()}
-    found[names.errors[0]] = network.input_error(trace, gradients)
-
-
-@dataclass(frozen=True)
-class _Reference:
-    """The whole pass by autograd, at any parameters, in any dtype."""
-
-    names: _Names
-    modules: tuple[nn.Module, ...]
-    loss: LossModule
-
-    def evaluate(self, given: Tensors, fixed: Tensors) -> Tensors:
-        """Return every quantity by name; ``given`` holds x and the parameters."""
-        with torch.inference_mode(mode=False), torch.enable_grad():
-            leaves = {name: plain(tensor).requires_grad_() for name, tensor in given.items()}
-            values = [leaves["x"]]
-            for position, module in enumerate(self.modules):
-                values.append(call(module, values[-1], _of_position(leaves, position)))
-            loss = self.loss(values[-1], plain(fixed["t"]))
-            y = self.loss.output(values[-1])
-            parameters = [leaves[name] for name in self.names.gradients]
-            d = torch.autograd.grad(loss, [*values, *parameters], materialize_grads=True)
-        found = dict(zip(self.names.values, [value.detach() for value in values], strict=True))
-        found |= {"y": y.detach(), "L": loss.detach()}
-        found |= {name: -d_value for name, d_value in zip(self.names.errors, d, strict=False)}
-        return found | dict(zip(self.names.gradients.values(), d[len(values) :], strict=True))
-
-
-def call(module: nn.Module, x: Tensor, named: Tensors) -> Tensor:
-    """Return what a module gives at other parameters, and with its buffers in the dtype of x."""
-    buffers = {name: b.to(x.dtype) if b.is_floating_point() else b for name, b in module.named_buffers()}
-    outcome: Tensor = functional_call(module, named | buffers, (x,))
-    return outcome
-
-
-def _of_position(tensors: Tensors, position: int) -> Tensors:
-    prefix = f"{position}."
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-# ---------------------------------------------------------------------------------------------- formula by formula
-
-
 def _steps(
     network: Network,
-    names: _Names,
+    names: Names,
     modules: tuple[nn.Module, ...],
     loss: LossModule,
     found: Mapping[str, Witness],
@@ -311,65 +183,11 @@ def _as_function(module: nn.Module) -> Callable[..., Tensor]:
 
 
 def _with_whole_pass(
-    row: Row, by_hand: Mapping[str, Tensor], found: Mapping[str, Witness], slopes: _LossSlopes, limit: float | None
+    row: Row, hand: Mapping[str, Tensor], found: Mapping[str, Witness], slopes: LossSlopes, limit: float | None
 ) -> Row:
     """Return the row with the quantity as it came out of the whole pass, and the loss's own slope beside it."""
-    mine = by_hand.get(row.quantity)
+    mine = hand.get(row.quantity)
     if mine is None:
         return row
     compared = compare(mine, found[row.quantity], limit)
     return replace(row, end_to_end=compared, differences=slopes.difference(row.quantity, mine))
-
-
-class _LossSlopes:
-    """Finite differences of the loss, in float64, by any value or parameter; by our forward formulas alone."""
-
-    def __init__(self, network: Network, names: _Names, x: Tensor, t: Tensor) -> None:
-        self.loss, self.t = network.loss_function, t.double() if t.is_floating_point() else t
-        self.layers = [_doubled(layer) for layer in network.layers]
-        self.position = {name: i for i, name in enumerate(names.errors)}
-        self.parameter = {shown: name for name, shown in names.gradients.items()}
-        self.values: list[Tensor] | None = None
-        try:
-            self.values = [x.double()]
-            for layer in self.layers:
-                self.values.append(layer.forward(self.values[-1])[0])
-        except Exception:  # of somebody's layer, which may be for one dtype only: no third witness
-            self.values = None
-
-    def difference(self, name: str, by_hand: Tensor) -> float | None:
-        """Return how far the slope is from an error or gradient, of its norm; None where it cannot tell."""
-        if self.values is None or not bool(torch.isfinite(by_hand).all()):
-            return None
-        if name in self.position:
-            i = self.position[name]
-            return _difference(lambda q: self._loss(i, q), self.values[i], by_hand, -1.0)
-        if name in self.parameter:
-            position, short = self.parameter[name].split(".", 1)
-            layer = self.layers[int(position)]
-            return _difference(
-                lambda q: self._loss(int(position), None, replace(layer, **{short: q})),
-                parameters(layer)[short],
-                by_hand,
-                1.0,
-            )
-        return None
-
-    def _loss(self, position: int, value: Tensor | None, first: Any = None) -> Outputs:
-        """Return L when the pass goes on from one value, or with another first layer."""
-        values = self.values or []
-        x = values[position] if value is None else value
-        for i, layer in enumerate(self.layers[position:]):
-            x = (first if first is not None and i == 0 else layer).forward(x)[0]
-        return (self.loss.forward(x, self.t)[0],)
-
-
-def _difference(loss: Callable[[Tensor], Outputs], at: Tensor, by_hand: Tensor, sign: float) -> float | None:
-    if at.shape != by_hand.shape:
-        return None
-    return slope(loss, at, [torch.tensor(sign, dtype=torch.float64, device=at.device)]).share(by_hand)
-
-
-def _doubled(layer: Any) -> Any:
-    mine = {name: p.double() for name, p in parameters(layer).items()}
-    return replace(layer, **mine) if mine else layer

@@ -7,16 +7,13 @@ own. What is wrong here is guilty; what is wrong in the whole pass only is a con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from manual_bp import Layer, Loss
-from manual_bp.layer import Parametrised, parameters
 from torch_ref.compare import Comparison, Tensors, Tolerance, Witness, compare, witnesses
 from torch_ref.differences import Slope, slope
 from torch_ref.formulas import Quantity, source_of
@@ -135,219 +132,9 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor.clone() if tensor.is_inference() else tensor.detach()
 
 
-def layer_step(
-    layer: Layer,
-    reference: Callable[..., Any],
-    x: Tensor,
-    error: Tensor,
-    output: Quantity,
-    error_of_x: Quantity,
-    of_parameters: Mapping[str, Quantity],
-    tolerance: Tolerance | None = None,
-) -> Step:
-    """Return the step of one layer; ``reference(x, **parameters)`` is what it should equal."""
-    mine = parameters(layer)
-    return Step(
-        owner=layer,
-        inputs={"x": x, **mine},
-        fixed={},
-        errors=(error,),
-        outputs=(output,),
-        gradients={"x": error_of_x, **of_parameters},
-        signs={"x": -1, **dict.fromkeys(mine, 1)},
-        forward=lambda inputs, _: (_holding(layer, inputs).forward(inputs["x"])[0],),
-        reference=lambda inputs, _: (reference(inputs["x"], **{name: inputs[name] for name in mine}),),
-        by_hand=_layer_by_hand,
-        tolerance=tolerance,
-    )
-
-
-def loss_step(
-    loss: Loss,
-    reference: Callable[[Tensor, Tensor], Tensor],
-    x: Tensor,
-    t: Tensor,
-    value: Quantity,
-    error_of_x: Quantity,
-    tolerance: Tolerance | None = None,
-    *,
-    y: Tensor,
-) -> Step:
-    """Return the step of a loss, a layer whose output is L: the error of L is −∂L/∂L = −1; y is the right answer."""
-    return Step(
-        owner=loss,
-        inputs={"x": x},
-        fixed={"t": t, "y": y},
-        errors=(-torch.ones((), dtype=x.dtype, device=x.device),),
-        outputs=(value,),
-        gradients={"x": error_of_x},
-        signs={"x": -1},
-        forward=lambda inputs, fixed: (loss.forward(inputs["x"], fixed["t"])[0],),
-        reference=lambda inputs, fixed: (reference(inputs["x"], fixed["t"]),),
-        by_hand=_loss_by_hand,
-        tolerance=tolerance,
-    )
-
-
-def answer_step(
-    loss: Loss,
-    reference: Callable[[Tensor], Tensor],
-    x: Tensor,
-    y: Quantity,
-    tolerance: Tolerance | None = None,
-) -> Step:
-    """Return the step from the last layer's output to the network's answer y; nothing flows back through it."""
-    return Step(
-        owner=loss,
-        inputs={"x": x},
-        fixed={},
-        errors=(torch.zeros_like(x),),
-        outputs=(y,),
-        gradients={},
-        signs={},
-        forward=lambda inputs, _: (loss.output(inputs["x"]),),
-        reference=lambda inputs, _: (reference(inputs["x"]),),
-        by_hand=_answer_by_hand,
-        tolerance=tolerance,
-    )
-
-
-def _layer_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
-    layer = step.owner
-    output, error_of_x = step.outputs[0].name, step.gradients["x"].name
-    named = {name: q.name for name, q in step.gradients.items() if name != "x"}
-    inputs = {name: t.clone() for name, t in step.inputs.items()}
-    held = _holding(layer, inputs)
-    call = _Call(inputs)
-    passed = call(held.forward, inputs["x"])
-    y, saved = passed if _is_pair(passed) else (None, None)
-    values = {output: call.value(y, held.forward, "forward(x) -> (y, saved)")}
-    if not _is_pair(passed):
-        unreached = Value(None, held.backward, "forward gave nothing that backward could read")
-        return values | dict.fromkeys([error_of_x, *named.values()], unreached)
-    if isolated:
-        saved = substituted(saved, y, step.witnesses[output].value)
-    error = step.errors[0].clone()
-    call = _Call(inputs | {"error": error})
-    returned = call(held.backward, error, saved)
-    e, d = returned if _is_pair(returned) else (None, {})
-    values[error_of_x] = call.value(e, held.backward, "backward(error, saved) -> (error of x, gradients)")
-    found = {"backward": (d, held.backward, call.failure)}
-    if isinstance(held, Parametrised):
-        call = _Call(inputs | {"error": error})
-        found["gradients"] = call(held.gradients, error, saved), held.gradients, call.failure
-    for name, shown in named.items():
-        candidates = [_named(d, name, method, failure) for d, method, failure in found.values()]
-        wrong = (v for v in reversed(candidates) if v.tensor is None or not compare(v.tensor, step.witnesses[shown]).ok)
-        values[shown] = next(wrong, candidates[-1])
-    return values
-
-
-def _loss_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
-    loss: Any = step.owner
-    inputs = {name: t.clone() for name, t in (step.inputs | step.fixed).items()}
-    call = _Call(inputs)
-    passed = call(loss.forward, inputs["x"], inputs["t"])
-    value, saved = passed if _is_pair(passed) else (None, None)
-    values = {step.outputs[0].name: call.value(value, loss.forward, "forward(x, t) -> (L, saved)")}
-    error_of_x = step.gradients["x"].name
-    if not _is_pair(passed):
-        return values | {error_of_x: Value(None, loss.backward, "forward gave nothing that backward could read")}
-    if isolated:
-        saved = substituted(saved, _Call({})(loss.output, inputs["x"]), step.fixed["y"])
-    call = _Call(inputs)
-    values[error_of_x] = call.value(call(loss.backward, saved), loss.backward, "backward(saved) -> error of x")
-    return values
-
-
-def _answer_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
-    loss: Any = step.owner
-    x = step.inputs["x"].clone()
-    call = _Call({"x": x})
-    return {step.outputs[0].name: call.value(call(loss.output, x), loss.output, "output(x) -> y")}
-
-
-class _Call:
-    """One call of somebody's method, and whether it left its arguments as they were."""
-
-    def __init__(self, arguments: Mapping[str, Tensor]) -> None:
-        self.arguments = arguments
-        self.before = {name: t.clone() for name, t in arguments.items()}
-        self.failure = ""
-
-    def __call__(self, method: Callable[..., Any], *given: Any) -> Any:
-        try:
-            returned = method(*given)
-        except Exception as error:  # whatever somebody's formula raises is what the report has to say
-            self.failure = f"raises {type(error).__name__}: {error}"
-            return None
-        changed = [name for name, t in self.arguments.items() if not same(t, self.before[name])]
-        if changed:
-            self.failure = f"changes {', '.join(changed)} in place"
-            returned = _copied(returned)
-            for name in changed:
-                self.arguments[name].copy_(self.before[name])
-        return returned
-
-    def value(self, tensor: Any, method: Callable[..., object], expected: str) -> Value:
-        """Return the value of a formula, which has to be a tensor."""
-        if isinstance(tensor, Tensor):
-            return Value(tensor.detach(), method, self.failure)
-        got = "None" if tensor is None else f"a {type(tensor).__name__}"
-        return Value(None, method, self.failure or f"gives {got} where {expected} is expected")
-
-
-def _named(d: Any, name: str, method: Callable[..., object], failure: str) -> Value:
-    tensor = d.get(name) if isinstance(d, Mapping) else None
-    if isinstance(tensor, Tensor):
-        return Value(tensor.detach(), method, failure)
-    return Value(None, method, failure or f"gives no gradient of {name}")
-
-
-def _is_pair(returned: Any) -> bool:
-    return isinstance(returned, tuple) and len(returned) == 2
-
-
 def same(a: Tensor, b: Tensor) -> bool:
     """Tell whether two tensors hold the same numbers; NaN counts as a number here."""
     return torch.equal(a, b) or (a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all()))
-
-
-def _copied(value: Any) -> Any:
-    """Return what a method returned with its tensors copied: they may lie in an argument that is put back."""
-    return _replaced(value, lambda t: t.clone())
-
-
-def substituted(saved: Any, own: Any, right: Tensor) -> Any:
-    """Return what forward saved, with ``right`` wherever its own output stands."""
-    if not isinstance(own, Tensor) or own.shape != right.shape or own.dtype != right.dtype:
-        return saved
-
-    def swap(t: Tensor) -> Tensor:
-        is_own = t is own or (t.shape == own.shape and t.dtype == own.dtype and same(t, own))
-        return right.clone() if is_own else t
-
-    return _replaced(saved, swap)
-
-
-def _replaced(value: Any, swap: Callable[[Tensor], Tensor]) -> Any:
-    """Return a structure of tuples, lists and dicts with every tensor replaced."""
-    if isinstance(value, Tensor):
-        return swap(value)
-    if isinstance(value, tuple):
-        parts = [_replaced(part, swap) for part in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    if isinstance(value, list):
-        return [_replaced(part, swap) for part in value]
-    if isinstance(value, dict):
-        return {key: _replaced(part, swap) for key, part in value.items()}
-    return value
-
-
-def _holding(layer: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Return the layer with other parameters of the same names."""
-    mine = {name: tensors[name] for name in parameters(layer)}
-    return replace(layer, **mine) if mine else layer
 
 
 def sequence(values: Tensor | Sequence[Tensor]) -> Outputs:

@@ -1,0 +1,153 @@
+"""The whole pass three times: by hand, by autograd, and the loss alone for its finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from manual_bp import Network
+from manual_bp.layer import parameters
+from torch_ref.compare import Tensors
+from torch_ref.differences import slope
+from torch_ref.mirrored import LossModule
+from torch_ref.naming import Names
+from torch_ref.step import Outputs, plain, same
+
+
+@dataclass
+class HandPass:
+    """Every quantity of the whole handwritten pass by name, as far as it came."""
+
+    found: dict[str, Tensor] = field(default_factory=dict)
+    error: Exception | None = None
+    changed: bool = False
+    """The pass changed the parameters, which were put back."""
+
+    @property
+    def note(self) -> str:
+        """Say what happened to the pass."""
+        if self.error is not None:
+            return f"The whole pass broke off with {type(self.error).__name__}: {self.error}"
+        return "The whole pass changed the parameters, which are put back" if self.changed else ""
+
+
+def by_hand(network: Network, names: Names, x: Tensor, t: Tensor) -> HandPass:
+    """Run the whole handwritten pass; whatever somebody's formula raises is kept, it is what the report has to say."""
+    before = network.buffer.clone()
+    done = HandPass()
+    try:
+        _run(network, names, x, t, done.found)
+    except Exception as error:
+        done.error = error
+    done.changed = not same(network.buffer, before)
+    network.buffer.copy_(before)
+    return done
+
+
+def _run(network: Network, names: Names, x: Tensor, t: Tensor, found: dict[str, Tensor]) -> None:
+    trace = network.forward(x)
+    found |= {name: value.clone() for name, value in zip(names.values, trace.values, strict=True)}
+    network.loss(trace, t)
+    found |= {"L": trace.loss.clone(), "y": trace.y.clone()}
+    gradients = network.backward(trace)
+    found |= {name: e.clone() for name, e in zip(names.errors, gradients.errors, strict=True) if e is not None}
+    found |= {shown: gradients[name] for name, shown in names.gradients.items()}
+    found[names.errors[0]] = network.input_error(trace, gradients)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The whole pass by autograd, at any parameters, in any dtype."""
+
+    names: Names
+    modules: tuple[nn.Module, ...]
+    loss: LossModule
+
+    def evaluate(self, given: Tensors, fixed: Tensors) -> Tensors:
+        """Return every quantity by name; ``given`` holds x and the parameters."""
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            leaves = {name: plain(tensor).requires_grad_() for name, tensor in given.items()}
+            values = [leaves["x"]]
+            for position, module in enumerate(self.modules):
+                values.append(call(module, values[-1], _of_position(leaves, position)))
+            loss = self.loss(values[-1], plain(fixed["t"]))
+            y = self.loss.output(values[-1])
+            parameters = [leaves[name] for name in self.names.gradients]
+            d = torch.autograd.grad(loss, [*values, *parameters], materialize_grads=True)
+        found = dict(zip(self.names.values, [value.detach() for value in values], strict=True))
+        found |= {"y": y.detach(), "L": loss.detach()}
+        found |= {name: -d_value for name, d_value in zip(self.names.errors, d, strict=False)}
+        return found | dict(zip(self.names.gradients.values(), d[len(values) :], strict=True))
+
+
+def call(module: nn.Module, x: Tensor, named: Tensors) -> Tensor:
+    """Return what a module gives at other parameters, and with its buffers in the dtype of x."""
+    buffers = {name: b.to(x.dtype) if b.is_floating_point() else b for name, b in module.named_buffers()}
+    outcome: Tensor = functional_call(module, named | buffers, (x,))
+    return outcome
+
+
+def _of_position(tensors: Tensors, position: int) -> Tensors:
+    prefix = f"{position}."
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+class LossSlopes:
+    """Finite differences of the loss, in float64, by any value or parameter; by our forward formulas alone."""
+
+    def __init__(self, network: Network, names: Names, x: Tensor, t: Tensor) -> None:
+        """Take everything in float64; without that there are no slopes."""
+        self.loss, self.t = network.loss_function, t.double() if t.is_floating_point() else t
+        self.layers = [_doubled(layer) for layer in network.layers]
+        self.position = {name: i for i, name in enumerate(names.errors)}
+        self.parameter = {shown: name for name, shown in names.gradients.items()}
+        self.values: list[Tensor] | None = None
+        try:
+            self.values = [x.double()]
+            for layer in self.layers:
+                self.values.append(layer.forward(self.values[-1])[0])
+            self.loss.forward(self.values[-1], self.t)
+        except Exception:  # of somebody's layer, which may be for one dtype only: no third witness
+            self.values = None
+
+    def difference(self, name: str, by_hand: Tensor) -> float | None:
+        """Return how far the slope is from an error or gradient, of its norm; None where it cannot tell."""
+        if self.values is None or not bool(torch.isfinite(by_hand).all()):
+            return None
+        if name in self.position:
+            i = self.position[name]
+            return _difference(lambda q: self._loss(i, q), self.values[i], by_hand, -1.0)
+        if name in self.parameter:
+            position, short = self.parameter[name].split(".", 1)
+            layer = self.layers[int(position)]
+            return _difference(
+                lambda q: self._loss(int(position), None, replace(layer, **{short: q})),
+                parameters(layer)[short],
+                by_hand,
+                1.0,
+            )
+        return None
+
+    def _loss(self, position: int, value: Tensor | None, first: Any = None) -> Outputs:
+        """Return L when the pass goes on from one value, or with another first layer."""
+        values = self.values or []
+        x = values[position] if value is None else value
+        for i, layer in enumerate(self.layers[position:]):
+            x = (first if first is not None and i == 0 else layer).forward(x)[0]
+        return (self.loss.forward(x, self.t)[0],)
+
+
+def _difference(loss: Callable[[Tensor], Outputs], at: Tensor, by_hand: Tensor, sign: float) -> float | None:
+    if at.shape != by_hand.shape:
+        return None
+    return slope(loss, at, [torch.tensor(sign, dtype=torch.float64, device=at.device)]).share(by_hand)
+
+
+def _doubled(layer: Any) -> Any:
+    mine = {name: p.double() for name, p in parameters(layer).items()}
+    return replace(layer, **mine) if mine else layer
