@@ -299,6 +299,53 @@ def test_what_must_not_matter_to_an_autograd_function(monkeypatch, wrong: str, q
     assert blamed(report)[quantity].startswith(cause)
 
 
+def test_a_variant_that_the_reference_cannot_take_is_left_out() -> None:
+    """With one row for all, a matrix is singular and a spread is zero: that is no fault of the Function."""
+
+    class Inverse(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = torch.linalg.inv(x)
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, d_y):
+            (y,) = ctx.saved_tensors
+            return -y.t() @ d_y @ y.t()
+
+    class Spread(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.std(0)
+            ctx.save_for_backward(x, y)
+            return y
+
+        @staticmethod
+        def backward(ctx, d_y):
+            x, y = ctx.saved_tensors
+            return d_y * (x - x.mean(0)) / y / (len(x) - 1)
+
+    x = torch.eye(4).double() + 0.1 * torch.randn(4, 4).double()
+    assert check_autograd_function(Inverse, [x], torch.linalg.inv).ok
+    assert check_autograd_function(Spread, [x], lambda x: x.std(0)).ok
+
+
+def test_numbers_without_dimensions_are_inputs_too() -> None:
+    class Times(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, k):
+            ctx.save_for_backward(x, k)
+            return x * k
+
+        @staticmethod
+        def backward(ctx, d_y):
+            x, k = ctx.saved_tensors
+            return d_y * k, (d_y * x).sum()
+
+    assert check_autograd_function(Times, [torch.randn(3), torch.tensor(2.0)], lambda x, k: x * k).ok
+
+
 def test_only_inputs_that_require_a_gradient_are_differentiated() -> None:
     x, w = torch.randn(4, 5), torch.randn(5, requires_grad=True)
     report = check_autograd_function(Product, [x, w], product)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from torch_ref.compare import Tensors, Tolerance
-from torch_ref.function_step import ByHand, Function, arguments_of, function_step
+from torch_ref.function_step import ByHand, Function, arguments_of, attempt, function_step
 from torch_ref.step import Outputs, Step, Value, plain
 
 
@@ -25,26 +26,30 @@ def with_variants(
 
     def with_marks(step: Step, isolated: bool) -> dict[str, Value]:
         values = by_hand(step, isolated)
-        right = [name for name, value in values.items() if step.compared(name, value).ok]
+        right = {name for name, value in values.items() if step.compared(name, value).ok}
         for label, changed, only, errors in _variants(step):
-            other = function_step(
-                function.apply,
-                reference,
-                arguments_of(changed | step.fixed, inputs, step.names),
-                by_hand,
-                tolerance,
-                named_like=function.forward,
-                only=only,
-                errors=errors,
-            )
-            for name in other.values:
-                comparison = other.comparison(name)
-                if name in right and not comparison.ok:
-                    values[name] = replace(values[name], failure=f"wrong {label} ({comparison.remark})")
+            given = arguments_of(changed | step.fixed, inputs, step.names)
+            build = partial(function_step, function.apply, reference, given, by_hand, tolerance)
+            other, impossible = attempt(partial(build, named_like=function.forward, only=only, errors=errors))
+            for name, remark in {} if impossible else _wrong(other).items():
+                if name in right:
                     right.remove(name)
+                    values[name] = replace(values[name], failure=f"wrong {label} ({remark})")
         return values
 
     return with_marks
+
+
+def _wrong(step: Step) -> dict[str, str]:
+    """Return what is wrong about each quantity, where both sides have finite numbers: equal rows can be singular."""
+    compared = {name: step.comparison(name) for name, value in step.values.items() if _finite(step, name, value)}
+    return {name: comparison.remark for name, comparison in compared.items() if not comparison.ok}
+
+
+def _finite(step: Step, name: str, value: Value) -> bool:
+    reference = step.witnesses[name].value
+    tensors = [reference] if value.tensor is None else [reference, value.tensor]
+    return all(bool(torch.isfinite(t).all()) for t in tensors)
 
 
 def _variants(step: Step) -> Iterator[tuple[str, Tensors, str | None, Outputs]]:
@@ -69,4 +74,4 @@ def _strided(t: Tensor) -> Tensor:
 
 def _expanded(t: Tensor) -> Tensor:
     """Return the first row for every row (the number for every entry of a vector), without copies."""
-    return t[:1].expand(t.shape) if t.numel() else t
+    return t[:1].expand(t.shape) if t.ndim and t.numel() else t
