@@ -201,22 +201,22 @@ def _layer_by_hand(step: Step) -> dict[str, Value]:
     named = {name: q.name for name, q in step.gradients.items() if name != "x"}
     inputs = {name: t.clone() for name, t in step.inputs.items()}
     held = _holding(layer, inputs)
-    call = _Call(inputs)
+    call = Call(inputs)
     passed = call(held.forward, inputs["x"])
-    y, saved = passed if _is_pair(passed) else (None, None)
+    y, saved = passed if is_pair(passed) else (None, None)
     values = {output: call.value(y, held.forward, "forward(x) -> (y, saved)")}
-    if not _is_pair(passed):
+    if not is_pair(passed):
         unreached = Value(None, held.backward, "forward gave nothing that backward could read")
         return values | dict.fromkeys([error_of_x, *named.values()], unreached)
     saved = substituted(saved, y, step.witnesses[output].value)
     error = step.errors[0].clone()
-    call = _Call(inputs | {"error": error})
+    call = Call(inputs | {"error": error})
     returned = call(held.backward, error, saved)
-    e, d = returned if _is_pair(returned) else (None, {})
+    e, d = returned if is_pair(returned) else (None, {})
     values[error_of_x] = call.value(e, held.backward, "backward(error, saved) -> (error of x, gradients)")
     found = {"backward": (d, held.backward, call.failure)}
     if isinstance(held, Parametrised):
-        call = _Call(inputs | {"error": error})
+        call = Call(inputs | {"error": error})
         found["gradients"] = call(held.gradients, error, saved), held.gradients, call.failure
     for name, shown in named.items():
         candidates = [_named(d, name, method, failure) for d, method, failure in found.values()]
@@ -228,15 +228,15 @@ def _layer_by_hand(step: Step) -> dict[str, Value]:
 def _loss_by_hand(step: Step) -> dict[str, Value]:
     loss: Any = step.owner
     inputs = {name: t.clone() for name, t in (step.inputs | step.fixed).items()}
-    call = _Call(inputs)
+    call = Call(inputs)
     passed = call(loss.forward, inputs["x"], inputs["t"])
-    value, saved = passed if _is_pair(passed) else (None, None)
+    value, saved = passed if is_pair(passed) else (None, None)
     values = {step.outputs[0].name: call.value(value, loss.forward, "forward(x, t) -> (L, saved)")}
     error_of_x = step.gradients["x"].name
-    if not _is_pair(passed):
+    if not is_pair(passed):
         return values | {error_of_x: Value(None, loss.backward, "forward gave nothing that backward could read")}
-    saved = substituted(saved, _Call({})(loss.output, inputs["x"]), step.fixed["y"])
-    call = _Call(inputs)
+    saved = substituted(saved, Call({})(loss.output, inputs["x"]), step.fixed["y"])
+    call = Call(inputs)
     values[error_of_x] = call.value(call(loss.backward, saved), loss.backward, "backward(saved) -> error of x")
     return values
 
@@ -244,11 +244,11 @@ def _loss_by_hand(step: Step) -> dict[str, Value]:
 def _answer_by_hand(step: Step) -> dict[str, Value]:
     loss: Any = step.owner
     x = step.inputs["x"].clone()
-    call = _Call({"x": x})
+    call = Call({"x": x})
     return {step.outputs[0].name: call.value(call(loss.output, x), loss.output, "output(x) -> y")}
 
 
-class _Call:
+class Call:
     """One call of somebody's method, and whether it left its arguments as they were."""
 
     def __init__(self, arguments: Mapping[str, Tensor]) -> None:
@@ -260,7 +260,7 @@ class _Call:
         try:
             returned = method(*given)
         except Exception as error:  # whatever somebody's formula raises is what the report has to say
-            self.failure = f"raises {type(error).__name__}: {error}"
+            self.failure = self.raised(error)
             return None
         changed = [name for name, t in self.arguments.items() if not _same(t, self.before[name])]
         if changed:
@@ -270,7 +270,11 @@ class _Call:
                 self.arguments[name].copy_(self.before[name])
         return returned
 
-    def value(self, tensor: Any, method: Callable[..., object], expected: str) -> Value:
+    def raised(self, error: BaseException) -> str:
+        """Return what a method raised, in words."""
+        return f"raises {type(error).__name__}: {error}"
+
+    def value(self, tensor: Any, method: Callable[..., object] | None, expected: str) -> Value:
         """Return the value of a formula, which has to be a tensor."""
         if isinstance(tensor, Tensor):
             return Value(tensor.detach(), method, self.failure)
@@ -285,7 +289,8 @@ def _named(d: Any, name: str, method: Callable[..., object], failure: str) -> Va
     return Value(None, method, failure or f"gives no gradient of {name}")
 
 
-def _is_pair(returned: Any) -> bool:
+def is_pair(returned: Any) -> bool:
+    """Tell whether a method returned two things."""
     return isinstance(returned, tuple) and len(returned) == 2
 
 
