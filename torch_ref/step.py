@@ -252,11 +252,13 @@ class Call:
     """One call of somebody's method, and whether it left its arguments as they were."""
 
     def __init__(self, arguments: Mapping[str, Tensor]) -> None:
+        """Take the tensors that must not change, by name."""
         self.arguments = arguments
         self.before = {name: t.clone() for name, t in arguments.items()}
         self.failure = ""
 
     def __call__(self, method: Callable[..., Any], *given: Any) -> Any:
+        """Return what the method returns; None, and ``failure`` in words, where it raises."""
         try:
             returned = method(*given)
         except Exception as error:  # whatever somebody's formula raises is what the report has to say

@@ -6,7 +6,9 @@
 It is no sandbox: time and memory are limited and accidents are survived, but code that means harm can do it.
 """
 
-from torch_ref.grade.grader import Limits, grade
+from torch_ref.grade.grader import grade
 from torch_ref.grade.grading import Grading, Mark
+from torch_ref.grade.process import Limits
+from torch_ref.grade.students_file import UnusableFileError
 
-__all__ = ["Grading", "Limits", "Mark", "grade"]
+__all__ = ["Grading", "Limits", "Mark", "UnusableFileError", "grade"]

@@ -29,8 +29,14 @@ class Violation(NamedTuple):
 
 def violations(source: str, modules: Iterable[str] = FORBIDDEN_MODULES) -> list[Violation]:
     """Name every import, attribute and call in the source that belongs to autograd or hides it, line by line."""
-    found = [Violation(node.lineno, name) for node, name in _used(ast.parse(source)) if _forbidden(node, name, modules)]
-    return sorted(set(found))
+    used = _used(ast.parse(source))
+    found = {Violation(node.lineno, name) for node, name in used if _forbidden(node, name, modules)}
+    return sorted(v for v in found if not any(_within(v, other) for other in found))
+
+
+def _within(v: Violation, other: Violation) -> bool:
+    """Tell whether v is but the beginning of the other: torch.autograd in torch.autograd.grad."""
+    return v.line == other.line and other.name.startswith(f"{v.name}.")
 
 
 Used = ast.stmt | ast.expr

@@ -15,7 +15,7 @@ from torch_ref.grade.grader import grade
 from torch_ref.grade.grading import Grading
 from torch_ref.grade.process import Limits
 from torch_ref.grade.students_file import UnusableFileError
-from torch_ref.grade.subjects import FORMULAS_OF, Formula
+from torch_ref.grade.subjects import FORMULAS_OF
 from torch_ref.grade.worker import memory_can_be_limited
 
 DESCRIPTION = """Grade the formulas of a student's file, each on its own, at hidden numbers: a point for each that is
@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     except UnusableFileError as error:
         print(f"python -m torch_ref grade: {error}", file=sys.stderr)
         return 2
-    _write(grading, arguments.json)
-    return 0 if grading.full else 1
+    return _written(grading, arguments.json) or (0 if grading.full else 1)
 
 
 def _graded(arguments: argparse.Namespace) -> Grading:
@@ -65,14 +64,18 @@ def _graded(arguments: argparse.Namespace) -> Grading:
         return grade(arguments.file, seed, limits, arguments.require, advance)
 
 
-def _write(grading: Grading, json_file: str | None) -> None:
-    written = json.dumps(grading.to_dict(), ensure_ascii=False, indent=2) + "\n" if json_file else ""
-    if json_file == "-":
-        sys.stdout.write(written)
-        return
-    if json_file:
-        Path(json_file).write_text(written, encoding="utf-8")
-    print(grading)
+def _written(grading: Grading, json_file: str | None) -> int:
+    """Print the outcome and write it as JSON; return 2 where that cannot be written, else 0."""
+    written = json.dumps(grading.to_dict(), ensure_ascii=False, indent=2) + "\n"
+    print(written if json_file == "-" else grading, end="" if json_file == "-" else "\n")
+    if json_file in (None, "-"):
+        return 0
+    try:
+        Path(str(json_file)).write_text(written, encoding="utf-8")
+    except OSError as error:
+        print(f"python -m torch_ref grade: {json_file}: {error.strerror}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _positive(text: str) -> float:

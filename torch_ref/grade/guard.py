@@ -29,10 +29,15 @@ class Guard(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.path, self.refused = path, ""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Tell torch not to load its compiler, which takes seconds, only in order to keep it away from here."""
+        return False
+
     def close_autograd(self) -> None:
         """Put a refusal in the place of autograd's two engines, for every function that leads to them."""
         torch.autograd.Variable._execution_engine = self  # type: ignore[assignment]
-        forward_ad.enter_dual_level = self.run_backward  # type: ignore[assignment]
+        forward_ad.enter_dual_level = self.run_backward
 
     def run_backward(self, *_: Any, **__: Any) -> None:
         """Stand where autograd's engine stood."""

@@ -82,7 +82,12 @@ def _pretence(of: Formula, sheet: Sheet, cause: str) -> str:
 
 
 def _near(answer: Tensor | None, right: Tensor) -> bool:
-    return answer is not None and answer.shape == right.shape and relative_difference(answer, right) < AS_PRINTED
+    return (
+        answer is not None
+        and answer.shape == right.shape
+        and bool(answer.isfinite().all())
+        and relative_difference(answer, right) < AS_PRINTED
+    )
 
 
 def _hint(row: Row, at: Point, lost: dict[int, Row], of: int) -> str:

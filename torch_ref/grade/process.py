@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pickle import UnpicklingError
 from types import ModuleType
 
 from torch_ref.grade import worker
@@ -55,7 +56,7 @@ def run(job: Message, expected: int, limits: Limits) -> Outcome:
 def _started(theirs: Connection, job: bytes) -> BaseProcess:
     forks = "forkserver" in multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if forks else "spawn")
-    context.set_forkserver_preload([worker.__name__])  # one import of torch for all
+    context.set_forkserver_preload(["torch_ref.grade.ready"])  # one import of torch for all
     process: BaseProcess = context.Process(target=worker.main, args=(theirs, job), daemon=True)  # type: ignore[attr-defined]
     with _no_main_program():
         process.start()
@@ -84,6 +85,8 @@ def _listened(process: BaseProcess, ours: Connection, expected: int, limits: Lim
             messages.append(unpacked(ours.recv_bytes(LARGEST)))
         except (EOFError, OSError):
             return Outcome(tuple(messages[1:]), _ending(process))
+        except (RuntimeError, ValueError, UnpicklingError):
+            return Outcome(tuple(messages[1:]), "the process sent something that is no answer")
         if len(messages) == 1:
             deadline = time.monotonic() + limits.seconds
         elif not messages[-1].get("imported", True):

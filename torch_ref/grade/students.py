@@ -51,7 +51,7 @@ class Formula:
         self.asked, self.makes = asked, asked["makes"]
         self.passed: dict[str, Tensor] = point["passed"]
         self.call = StudentsCall(self.passed | point["parameters"], asked)
-        kind = getattr(module, asked["class"], None)
+        kind: Any = getattr(module, asked["class"], None)
         self.owner = self.call(lambda: kind(**point["parameters"], **point["settings"]))
 
     def value(self) -> Value:
@@ -114,8 +114,10 @@ def plain(value: Value) -> Message:
     t = value.tensor
     if t is None:
         return {"tensor": None, "failure": value.failure}
-    if t.layout != torch.strided or t.device.type != "cpu" or t.is_quantized:
-        return {"tensor": None, "failure": f"gives a tensor of another kind ({t.layout}, {t.device})"}
+    if t.layout != torch.strided or t.device.type != "cpu":
+        return {"tensor": None, "failure": f"gives a tensor of another kind ({t.layout}, on {t.device})"}
+    if t.dtype not in (torch.float32, torch.float64):
+        return {"tensor": None, "failure": f"gives a tensor of dtype {t.dtype}"}
     if t.numel() > LARGEST:
         return {"tensor": None, "failure": f"gives a tensor of shape {tuple(t.shape)}, far too large"}
     return {"tensor": t.as_subclass(Tensor).clone().contiguous(), "failure": value.failure}

@@ -61,7 +61,7 @@ def refusal(path: Path, what: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnusableFileError(f"{path} is not text in UTF-8") from error
     except OSError as error:

@@ -145,8 +145,8 @@ class Point:
 
     def __str__(self) -> str:
         """Return sizes, dtype and kind."""
-        shape = " x ".join(map(str, self.x.shape))
-        made = "".join(f", {name} {' x '.join(map(str, p.shape))}" for name, p in self.parameters.items())
+        shape = tuple(self.x.shape)
+        made = "".join(f", {name} {tuple(p.shape)}" for name, p in self.parameters.items())
         dtype = str(self.x.dtype).removeprefix("torch.")
         reduction = f", {self.owner.reduction}" if hasattr(self.owner, "reduction") else ""
         return f"x {shape}{made}{reduction}, {dtype}, {self.kind.name}"
