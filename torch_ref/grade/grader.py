@@ -104,4 +104,4 @@ def _check_file(file: StudentsFile, outcome: Outcome) -> None:
     for message in outcome.messages[:1]:
         imported, failure = message["imported"], message.get("failure", "")
     if not imported:
-        raise _SpoiledFileError(f"{file.path.name} cannot be imported: it {failure}")
+        raise _SpoiledFileError(f"{file.path.name} cannot be imported: {failure}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from torch_ref.causes import NO_PATTERN
@@ -15,6 +17,12 @@ from torch_ref.grade.subjects import TWINS, Formula, Point
 from torch_ref.judge import rows_of
 from torch_ref.report import Report, Row, guilty
 from torch_ref.step import Value
+
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
+"""Of the norm: what a right formula may be off, in whatever order it computes. A wrong one shows in float64."""
+
+FACTOR = 10.0
+"""How many times the checker's bound, which is the reference's own rounding, it may be off where that is more."""
 
 AS_PRINTED = 0.01
 """Of the norm: how near a memorised example comes, even if its numbers were rounded to two digits."""
@@ -47,12 +55,24 @@ class Sheet:
 def mark(of: Formula, sheet: Sheet, source: str) -> Mark:
     """Return the mark of one formula; ``source`` is file and line of its method."""
     rows = sheet.rows(of.symbol)
-    lost = {i: _blamed(row, sheet.answers[of.symbol][i]) for i, row in rows.items() if not row.isolated.ok}
+    lost = {
+        i: _blamed(row, sheet.answers[of.symbol][i])
+        for i, row in rows.items()
+        if not _right(row, sheet.answers[of.symbol][i])
+    }
     if not lost:
         return Mark(of, earned=True)
     i = _telling(lost)
     row = replace(lost[i], source=source, method=of.method, cause=_pretence(of, sheet, lost[i].cause) or lost[i].cause)
     return Mark(of, earned=False, remark=row.cause, hint=_hint(row, sheet.points[i], lost, len(rows)), row=row)
+
+
+def _right(row: Row, value: Value | None) -> bool:
+    """Tell whether an answer is right: as the checker says, or within the grader's wider tolerance."""
+    found = row.isolated
+    if found.ok or value is None or value.tensor is None or value.failure or not math.isfinite(found.relative):
+        return found.ok
+    return found.relative <= max(TOLERANCE[value.tensor.dtype], FACTOR * found.bound)
 
 
 def _blamed(row: Row, value: Value | None) -> Row:
