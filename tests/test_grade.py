@@ -277,3 +277,10 @@ def test_a_seed_repeats_a_grading_and_another_seed_draws_other_numbers(tmp_path)
     assert one["isolated"]["reference"] == other["isolated"]["reference"]  # the public point comes first
     hidden = [p.x for p in points("ReLU", 1)[1:]], [p.x for p in points("ReLU", 2)[1:]]
     assert not any(torch.equal(a, b) for a, b in zip(*hidden, strict=True))
+
+
+def test_an_exponential_that_overflows_always_costs_the_point(tmp_path) -> None:
+    naive = changed(students.SOFTMAX, ("shifted = x - x.amax(1, keepdim=True)", "shifted = x"))
+    lost = remarks(graded(tmp_path, students.HEAD + naive))
+    assert list(lost) == ["SoftmaxCrossEntropy y", "SoftmaxCrossEntropy L"]
+    assert lost["SoftmaxCrossEntropy L"] == "inf appears here first"

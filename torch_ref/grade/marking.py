@@ -55,11 +55,8 @@ class Sheet:
 def mark(of: Formula, sheet: Sheet, source: str) -> Mark:
     """Return the mark of one formula; ``source`` is file and line of its method."""
     rows = sheet.rows(of.symbol)
-    lost = {
-        i: _blamed(row, sheet.answers[of.symbol][i])
-        for i, row in rows.items()
-        if not _right(row, sheet.answers[of.symbol][i])
-    }
+    values = sheet.answers[of.symbol]
+    lost = {i: _blamed(row, values[i]) for i, row in rows.items() if not _right(row, values[i])}
     if not lost:
         return Mark(of, earned=True)
     i = _telling(lost)

@@ -65,7 +65,8 @@ class Kind:
 
     name: str
     dtype: torch.dtype = torch.float64
-    size: float = 1.0
+    largest: float = 1.0
+    """How many times a normal number x may be; where that is not 1, activations and losses see 100 and −100 too."""
     one_row: bool = False
     square: bool = False
     reduction: str = "mean"
@@ -82,8 +83,8 @@ KINDS = (
     Kind("ordinary numbers", one_row=True),
     Kind("ordinary numbers", square=True, reduction="sum", bias=False),
     Kind("ordinary numbers", torch.float32, reduction="sum"),
-    Kind("large numbers", size=30.0, reduction="sum", bias=False),
-    Kind("large numbers", torch.float32, size=30.0),
+    Kind("large numbers", largest=30.0, reduction="sum", bias=False),
+    Kind("large numbers", torch.float32, largest=30.0),
 )
 
 
@@ -162,10 +163,12 @@ def _hidden(kind: type, of: Kind, sizes: tuple[int, int, int], generator: torch.
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, dtype=of.dtype, generator=generator)
 
-    x = normal(rows, n_in) * of.size ** torch.rand(rows, n_in, dtype=of.dtype, generator=generator)
+    x = normal(rows, n_in) * of.largest ** torch.rand(rows, n_in, dtype=of.dtype, generator=generator)
     if kind is Linear:
         owner = Linear(normal(n_out, n_in), normal(n_out) if of.bias else None)
         return Point(of, owner, x, normal(rows, n_out))
+    if of.largest > 1:
+        x[-1, :2] = torch.tensor([100.0, -100.0])  # e^100 is too large for float32
     if "output" in FORMULAS[kind]:
         return Point(of, kind(of.reduction), x, torch.softmax(normal(rows, n_in), 1))
     if kind is ReLU:
