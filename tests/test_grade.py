@@ -284,3 +284,9 @@ def test_an_exponential_that_overflows_always_costs_the_point(tmp_path) -> None:
     lost = remarks(graded(tmp_path, students.HEAD + naive))
     assert list(lost) == ["SoftmaxCrossEntropy y", "SoftmaxCrossEntropy L"]
     assert lost["SoftmaxCrossEntropy L"] == "inf appears here first"
+
+
+def test_numbers_too_large_to_square_are_only_wrong(tmp_path) -> None:
+    huge = changed(students.SIGMOID, ("saved * (1 - saved) * error", "torch.sign(saved - 0.9) * error.sign() * 1e308"))
+    lost = remarks(graded(tmp_path, students.HEAD + huge))
+    assert set(lost) == {"Sigmoid δ"}
