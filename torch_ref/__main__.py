@@ -1,4 +1,4 @@
-"""The commands of the reference: ``python -m torch_ref faults``."""
+"""The commands of the reference: ``python -m torch_ref faults | grade``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from torch_ref import trial_command
+from torch_ref import grade_command, trial_command
 
-COMMANDS = (trial_command,)
+COMMANDS = (trial_command, grade_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -88,6 +89,6 @@ def factor_of(s: Scene, candidate: Tensor) -> float | None:
         return None
     square = float((candidate * candidate).sum())
     factor = float((s.by_hand * candidate).sum()) / square if square else 0.0
-    if not factor or not s.fits(factor * candidate):
+    if not factor or not math.isfinite(factor) or not s.fits(factor * candidate):
         return None
     return round(factor) if abs(factor - round(factor)) < 1e-6 * abs(factor) else factor

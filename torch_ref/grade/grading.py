@@ -1,0 +1,93 @@
+"""The outcome of a grading: a mark for each formula, a table of them, and a hint for each lost point."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from torch_ref.grade.subjects import FORMULAS_OF, Formula
+from torch_ref.report import WIDTH, Row
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One formula: its point, or why it is lost."""
+
+    of: Formula
+    earned: bool
+    remark: str = ""
+    """Why the point is lost: a failure in words, or the likely cause."""
+    hint: str = ""
+    """The checker's verdict: formula, method and line, likely cause, the worst place with both values."""
+    row: Row | None = None
+    """The comparison that the hint is about."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the mark in terms that JSON knows."""
+        head = {"class": self.of.kind.__name__, "quantity": self.of.symbol, "makes": self.of.makes}
+        tail = {"formula": self.of.number, "points": int(self.earned), "remark": self.remark, "hint": self.hint}
+        return head | tail | {"comparison": self.row.to_dict() if self.row else None}
+
+
+@dataclass(frozen=True)
+class Grading:
+    """All marks of a file; ``str(grading)`` is the table, the hints and the total."""
+
+    file: str
+    seed: int
+    classes: tuple[str, ...]
+    """Those of the six that the file defines."""
+    marks: tuple[Mark, ...]
+    note: str = ""
+    """Why the file as a whole loses its points: it is refused, or it cannot be imported."""
+
+    @property
+    def earned(self) -> int:
+        """Return the points earned."""
+        return sum(mark.earned for mark in self.marks)
+
+    @property
+    def possible(self) -> int:
+        """Return the points that could be earned."""
+        return len(self.marks)
+
+    @property
+    def full(self) -> bool:
+        """Tell whether no point is lost."""
+        return not self.note and self.earned == self.possible
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the grading in terms that JSON knows."""
+        head = {"file": self.file, "seed": self.seed, "full": self.full, "note": self.note}
+        points = {"points": self.earned, "possible": self.possible, "classes": list(self.classes)}
+        return head | points | {"marks": [mark.to_dict() for mark in self.marks]}
+
+    @property
+    def total(self) -> str:
+        """Return the last line: the points, the classes that were found, and the seed."""
+        found = f"{len(self.classes)} of {len(FORMULAS_OF)} classes found"
+        return f"{self.earned} of {self.possible} points; {found}; --seed {self.seed} repeats this."
+
+    def __str__(self) -> str:
+        """Return the table and the hints, 80 columns wide, and the total."""
+        if self.note:
+            return f"{self.note}\n{self.total}"
+        hints = [_filled(mark.hint) for mark in self.marks if mark.hint]
+        return "\n\n".join([self._table(), *hints, self.total])
+
+    def _table(self) -> str:
+        table = Table("formula", "by", "points", "remark", box=None, pad_edge=False)
+        for mark in self.marks:
+            table.add_row(str(mark.of), mark.of.number, str(int(mark.earned)), mark.remark)
+        text = io.StringIO()
+        Console(file=text, width=WIDTH, color_system=None, highlight=False, markup=False).print(table)
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _filled(hint: str) -> str:
+    return "\n".join(textwrap.fill(line, WIDTH, break_long_words=False) for line in hint.splitlines())

@@ -1,0 +1,115 @@
+"""From a formula's answers at all points to its mark: right everywhere, or the reason why not."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from torch_ref.causes import NO_PATTERN
+from torch_ref.compare import relative_difference
+from torch_ref.grade.grading import Mark
+from torch_ref.grade.subjects import TWINS, Formula, Point
+from torch_ref.judge import rows_of
+from torch_ref.report import Report, Row
+from torch_ref.step import Value
+
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
+"""Of the norm: what a right formula may be off, in whatever order it computes. A wrong one shows in float64."""
+
+FACTOR = 10.0
+"""How many times the checker's bound, which is the reference's own rounding, it may be off where that is more."""
+
+AS_PRINTED = 0.01
+"""Of the norm: how near a memorised example comes, even if its numbers were rounded to two digits."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The points of one class, and what the file's formulas gave there, by symbol; None where nothing was asked."""
+
+    points: Sequence[Point]
+    answers: dict[str, list[Value | None]]
+
+    def rows(self, symbol: str) -> dict[int, Row]:
+        """Return the judged rows of one formula, by the number of the point."""
+        found = {}
+        for i, point in enumerate(self.points):
+            if self.answers[symbol][i] is not None:
+                found[i] = self._judged(i, point)[symbol]
+        return found
+
+    def _judged(self, i: int, point: Point) -> dict[str, Row]:
+        given = {symbol: values[i] for symbol, values in self.answers.items()}
+        rows: dict[str, Row] = {}
+        for step in point.steps:
+            values = {symbol: value for symbol, value in given.items() if value and symbol in step.witnesses}
+            rows |= rows_of(replace(step, by_hand=lambda _step, _isolated, values=values: values))  # type: ignore[misc]
+        return rows
+
+
+def mark(of: Formula, sheet: Sheet, source: str) -> Mark:
+    """Return the mark of one formula; ``source`` is file and line of its method."""
+    rows = sheet.rows(of.symbol)
+    values = sheet.answers[of.symbol]
+    lost = {i: _blamed(row, values[i]) for i, row in rows.items() if not _right(row, values[i])}
+    if not lost:
+        return Mark(of, earned=True)
+    i = _telling(lost)
+    row = replace(lost[i], source=source, method=of.method, cause=_pretence(of, sheet, lost[i].cause) or lost[i].cause)
+    return Mark(of, earned=False, remark=row.cause, hint=_hint(row, sheet.points[i], lost, len(rows)), row=row)
+
+
+def _right(row: Row, value: Value | None) -> bool:
+    """Tell whether an answer is right: as the checker says, or within the grader's wider tolerance."""
+    found = row.isolated
+    if found.ok or value is None or value.tensor is None or value.failure or not math.isfinite(found.relative):
+        return found.ok
+    return found.relative <= max(TOLERANCE[value.tensor.dtype], FACTOR * found.bound)
+
+
+def _blamed(row: Row, value: Value | None) -> Row:
+    """Return the row with the student to blame: a formula is asked for, not the derivative of a wrong one."""
+    if value and value.failure:
+        return replace(row, blame="by hand", cause=value.failure)
+    return row if row.blame == "by hand" else replace(row, blame="by hand", cause=row.remark)
+
+
+def _telling(lost: dict[int, Row]) -> int:
+    """Return the point whose row says most: an explanation of wrong numbers, if possible the one given most often."""
+    explained = {i: row for i, row in lost.items() if row.isolated.worst and NO_PATTERN not in row.cause}
+    among = explained or lost
+    (common, _), *_ = Counter(row.cause for row in among.values()).most_common(1)
+    return next(i for i, row in among.items() if row.cause == common)
+
+
+def _pretence(of: Formula, sheet: Sheet, cause: str) -> str:
+    """Say what kind of answer it is that does not depend on its inputs; '' if it does."""
+    answers = [value.tensor if value else None for value in sheet.answers[of.symbol]]
+    one, other = (answers[i] for i in TWINS)
+    if one is None or other is None or one.shape != other.shape or not bool((one == other).all()):
+        return ""
+    if _near(answers[0], sheet.points[0].right(of)):
+        return "memorised: right on the example, the same everywhere else"
+    return "" if cause == "zeros" else "constant: it does not depend on its inputs"
+
+
+def _near(answer: Tensor | None, right: Tensor) -> bool:
+    return (
+        answer is not None
+        and answer.shape == right.shape
+        and bool(answer.isfinite().all())
+        and relative_difference(answer, right) < AS_PRINTED
+    )
+
+
+def _hint(row: Row, at: Point, lost: dict[int, Row], of: int) -> str:
+    """Return the checker's verdict on one row, and where else the formula fails."""
+    verdict = Report((row,), batch=len(at.x), dtype=at.x.dtype, device=at.x.device).verdict
+    more = next((r.cause for r in lost.values() if r.isolated.worst is None and row.isolated.worst is not None), "")
+    also = f"\nElsewhere: {more}." if more else ""
+    return f"{verdict}\nThis is at {at}; wrong at {len(lost)} of {of} points.{also}"

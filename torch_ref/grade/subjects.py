@@ -1,0 +1,200 @@
+"""What is graded: the six classes of the lecture, their formulas, and the numbers at which they are tried.
+
+A point is one set of numbers. The first is public: the lecture's example X2, which the template shows too. The
+others are hidden: drawn anew for every seed, sizes and all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manual_bp import Linear, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
+from torch_ref.compare import Tensors
+from torch_ref.formulas import FORMULAS, quantity
+from torch_ref.mirrored import loss_of, module_of
+from torch_ref.passes import call
+from torch_ref.protocol_step import answer_step, layer_step, loss_step
+from torch_ref.step import Step
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One formula of a class: what earns one point."""
+
+    kind: type
+    makes: str
+    """forward, error, output, or the name of a parameter for its gradient."""
+    symbol: str
+
+    @property
+    def method(self) -> str:
+        """Return the name of the method that has to give it."""
+        return self.makes if self.makes in ("forward", "output") else "backward"
+
+    @property
+    def number(self) -> str:
+        """Return the lecture's equation number."""
+        return FORMULAS[self.kind][self.makes][0]
+
+    def __str__(self) -> str:
+        """Return class and quantity: Linear net."""
+        return f"{self.kind.__name__} {self.symbol}"
+
+
+def _formulas(kind: type, **symbols: str) -> tuple[Formula, ...]:
+    return tuple(Formula(kind, makes, symbol) for makes, symbol in symbols.items())
+
+
+FORMULAS_OF: dict[str, tuple[Formula, ...]] = {
+    "Linear": _formulas(Linear, forward="net", error="e", weight="∂L/∂W", bias="∂L/∂b"),
+    "Sigmoid": _formulas(Sigmoid, forward="x", error="δ"),
+    "Tanh": _formulas(Tanh, forward="x", error="δ"),
+    "ReLU": _formulas(ReLU, forward="x", error="δ"),
+    "SquaredError": _formulas(SquaredError, output="y", forward="L", error="e"),
+    "SoftmaxCrossEntropy": _formulas(SoftmaxCrossEntropy, output="y", forward="L", error="δ"),
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What kind of numbers a point has."""
+
+    name: str
+    dtype: torch.dtype = torch.float64
+    largest: float = 1.0
+    """How many times a normal number x may be; where that is not 1, activations and losses see 100 and −100 too."""
+    one_row: bool = False
+    square: bool = False
+    reduction: str = "mean"
+    bias: bool = True
+
+
+PUBLIC = Kind("the public example X2", torch.float32)
+TWINS = (1, 2)
+"""Two points of the same sizes: a formula that gives the same at both does not read its inputs."""
+
+KINDS = (
+    Kind("ordinary numbers"),
+    Kind("ordinary numbers"),
+    Kind("ordinary numbers", one_row=True),
+    Kind("ordinary numbers", square=True, reduction="sum", bias=False),
+    Kind("ordinary numbers", torch.float32, reduction="sum"),
+    Kind("large numbers", largest=30.0, reduction="sum", bias=False),
+    Kind("large numbers", torch.float32, largest=30.0),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One set of numbers for the formulas of one class, and the right answers."""
+
+    kind: Kind
+    owner: Any
+    """The layer or loss of ``manual_bp``: it holds parameters and settings, none of its formulas is used."""
+    x: Tensor
+    other: Tensor
+    """The error of y for a layer, the target t for a loss."""
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """Return the steps whose references give the right answers."""
+        symbols = {f.makes: f.symbol for f in FORMULAS_OF[type(self.owner).__name__]}
+        of = {makes: quantity(symbol, self.owner, makes) for makes, symbol in symbols.items()}
+        if "output" not in of:
+            module = module_of(self.owner)
+            names = {name: of[name] for name in self.parameters}
+            reference = lambda x, **named: call(module, x, named)  # noqa: E731
+            return (layer_step(self.owner, reference, self.x, self.other, of["forward"], of["error"], names),)
+        loss = loss_of(self.owner)
+        y = loss.output(self.x)
+        answer = answer_step(self.owner, loss.output, self.x, of["output"])
+        return answer, loss_step(self.owner, loss, self.x, self.other, of["forward"], of["error"], y=y)
+
+    @property
+    def parameters(self) -> Tensors:
+        """Return the parameters by name."""
+        named = ((name, getattr(self.owner, name, None)) for name in ("weight", "bias"))
+        return {name: value for name, value in named if value is not None}
+
+    def right(self, formula: Formula) -> Tensor:
+        """Return the right answer."""
+        return next(s.witnesses[formula.symbol].value for s in self.steps if formula.symbol in s.witnesses)
+
+    def has(self, formula: Formula) -> bool:
+        """Tell whether the formula is asked for here: there is no gradient of a bias where there is no bias."""
+        return formula.makes != "bias" or "bias" in self.parameters
+
+    def given(self, formula: Formula) -> dict[str, Any]:
+        """Return what a process needs in order to run the formula: never the right answer of it."""
+        is_loss = hasattr(self.owner, "reduction")
+        settings = {"reduction": self.owner.reduction} if is_loss else {}
+        passed = {"x": self.x, "t" if is_loss else "error": self.other}
+        if formula.method == "backward":
+            own = FORMULAS_OF[type(self.owner).__name__][0]  # a loss's answer y, a layer's output: what forward saves
+            passed["y"] = self.right(own)
+        return {"settings": settings, "parameters": self.parameters, "passed": passed}
+
+    def __str__(self) -> str:
+        """Return sizes, dtype and kind."""
+        shape = tuple(self.x.shape)
+        made = "".join(f", {name} {tuple(p.shape)}" for name, p in self.parameters.items())
+        dtype = str(self.x.dtype).removeprefix("torch.")
+        reduction = f", {self.owner.reduction}" if hasattr(self.owner, "reduction") else ""
+        return f"x {shape}{made}{reduction}, {dtype}, {self.kind.name}"
+
+
+def points(name: str, seed: int) -> list[Point]:
+    """Return the public point of a class, then the hidden ones of a seed."""
+    kind = FORMULAS_OF[name][0].kind
+    generator = torch.Generator().manual_seed(seed)
+    rows, n_in, n_out = (3 + torch.randperm(6, generator=generator)[:3]).tolist()
+    sizes = {False: (rows, n_in, n_out), True: (rows, n_in, n_in)}
+    hidden = [_hidden(kind, k, sizes[k.square], generator) for k in KINDS]
+    return [_public(kind), *hidden]
+
+
+def _hidden(kind: type, of: Kind, sizes: tuple[int, int, int], generator: torch.Generator) -> Point:
+    rows, n_in, n_out = 1 if of.one_row else sizes[0], *sizes[1:]
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=of.dtype, generator=generator)
+
+    x = normal(rows, n_in) * of.largest ** torch.rand(rows, n_in, dtype=of.dtype, generator=generator)
+    if kind is Linear:
+        owner = Linear(normal(n_out, n_in), normal(n_out) if of.bias else None)
+        return Point(of, owner, x, normal(rows, n_out))
+    if of.largest > 1:
+        x[-1, :2] = torch.tensor([100.0, -100.0])  # e^100 is too large for float32
+    if "output" in FORMULAS[kind]:
+        return Point(of, kind(of.reduction), x, torch.softmax(normal(rows, n_in), 1))
+    if kind is ReLU:
+        x[0, 0] = 0  # its kink
+    return Point(of, kind(), x, normal(rows, n_in))
+
+
+def _public(kind: type) -> Point:
+    """Return the numbers of X2: those of its first layer, or of its output; two units for the softmax."""
+    rows = {name: torch.tensor([numbers]) for name, numbers in X2.items()}
+    if kind is Linear:
+        owner = Linear(torch.tensor([[0.1, 0.8], [0.4, 0.6]]), torch.zeros(2))
+        return Point(PUBLIC, owner, rows["x^0"], rows["δ^1"])
+    if kind is SquaredError:
+        return Point(PUBLIC, kind(), rows["y"], rows["t"])
+    if kind is SoftmaxCrossEntropy:
+        return Point(PUBLIC, kind(), rows["net^1"], torch.tensor([[0.0, 1.0]]))
+    return Point(PUBLIC, kind(), rows["net^1"], rows["e^1"])
+
+
+X2 = {
+    "x^0": [0.35, 0.9],
+    "net^1": [0.755, 0.68],
+    "y": [0.690283],
+    "t": [0.5],
+    "e^1": [-0.012204, -0.036613],  # W^2 δ^2
+    "δ^1": [-0.002654, -0.008172],
+}
