@@ -105,6 +105,36 @@ def test_one_update_is_e9_and_leaves_the_gradient_alone() -> None:
 
 
 @every_setting
+def test_the_update_of_all_is_that_of_each_by_name(settings: dict) -> None:
+    """Tensors of several shapes take turns in one scratch."""
+    at_once, by_name = mlp([5, 4, 3]), mlp([5, 4, 3])
+    by_name.load_state_dict(at_once.state_dict())
+    x, t = torch.randn(6, 5), torch.rand(6, 3)
+    descents = [GradientDescent(made, lr=0.5, **settings) for made in (at_once, by_name)]
+    for _ in range(3):
+        trace = at_once.forward(x)
+        at_once.loss(trace, t)
+        gradients = at_once.backward(trace)
+        descents[0].update(gradients)
+        descents[1].update(dict(gradients))
+    for name, parameter in at_once.parameters().items():
+        assert_identical(by_name.parameters()[name], parameter, name)
+
+
+@every_setting
+def test_the_first_update_allocates_one_scratch_where_it_is_needed_and_the_next_none(settings: dict) -> None:
+    made = mlp([20, 10], dtype=torch.float64)
+    descent = GradientDescent(made, lr=0.1, **settings)
+    gradients = {"0.weight": torch.randn(10, 20, dtype=torch.float64)}
+    needed = "weight_decay" in settings or "nesterov" in settings
+    for expected in ([gradients["0.weight"].nbytes] if needed else [], []):
+        with torch.profiler.profile(profile_memory=True) as profile:
+            descent.update(gradients)
+        sizes = [event.self_cpu_memory_usage for event in profile.events()]
+        assert [size for size in sizes if size > 8] == expected  # 8: the boxes of Python numbers
+
+
+@every_setting
 def test_a_gradient_that_does_not_fit_moves_nothing(settings: dict) -> None:
     made = mlp([3, 2])
     before = made.state_dict()

@@ -136,6 +136,13 @@ def test_linear_gradients_alone_are_those_of_backward() -> None:
     assert all(torch.equal(alone[name], expected[name]) for name in expected)
 
 
+def test_linear_leaves_autograd_where_its_parameters_came_from() -> None:
+    layer = Linear(torch.nn.Parameter(torch.randn(3, 5)), torch.nn.Parameter(torch.randn(3)))
+    _, _, error_of_x, gradients = passed(layer, torch.randn(4, 5))
+    computed = [layer.forward(torch.randn(4, 5))[0], error_of_x, *gradients.values()]
+    assert not any(tensor.requires_grad for tensor in [*parameters(layer).values(), *computed])
+
+
 def test_linear_by_plain_arithmetic() -> None:
     """E1, E12 and E14 entry by entry, in Python's own floats: a witness without tensor operations."""
     layer, x = CASES[0].make(torch.float64), CASES[0].input(torch.float64)

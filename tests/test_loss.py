@@ -129,6 +129,15 @@ def test_class_indices_stand_for_their_one_hot_rows(loss: Loss) -> None:
     assert_identical(loss.backward(by_label[1]), loss.backward(by_row[1]))
 
 
+def test_softmax_cross_entropy_saves_what_it_says() -> None:
+    net, t = torch.randn(7, 3, dtype=torch.float64), targets(7, 3, torch.float64)
+    _, saved = SoftmaxCrossEntropy().forward(net, t)
+    assert_close(saved.y, torch.softmax(net, 1), 1e-15, "y")
+    assert_identical(saved.t, t, "t")
+    assert_identical(saved.shifted, net - net.amax(1, keepdim=True), "net less the largest net of its row")
+    assert_close(saved.log_sum, saved.shifted.logsumexp(1, keepdim=True), 1e-15, "ln Σ_j e^shifted_j")
+
+
 @every_loss
 @every_dtype
 def test_out_reuses_the_buffers_and_changes_no_number(loss: Loss, dtype: torch.dtype) -> None:

@@ -46,6 +46,8 @@ def test_trace_and_gradients_speak_the_lecture_s_index() -> None:
     assert list(gradients) == list(made.parameters()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
     assert len(gradients) == 4
     assert made.depth == 2
+    assert [made.index_of_x(l) for l in (0, 1, 2)] == [0, 2, 4]
+    assert [made.index_of_net(l) for l in (1, 2)] == [1, 3]
 
 
 def test_a_softmax_output_and_a_linear_output_have_their_y() -> None:

@@ -91,6 +91,18 @@ def test_a_gradient_under_a_wrong_name_or_of_a_wrong_shape_is_named() -> None:
             made.backward(trace)
 
 
+def test_an_error_of_a_wrong_shape_is_named_with_the_layer_that_gave_it() -> None:
+    class OneRow(Scale):
+        def backward(self, error, saved, out=None):
+            return (self.a * error)[:1], {"a": -(error * saved).sum(0)}
+
+    made = Network((Linear(torch.randn(3, 5)), Sigmoid(), OneRow(torch.rand(3)), ReLU()), SquaredError())
+    trace = made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    with pytest.raises(ValueError, match=r"the error of x from OneRow of shape \(2, 3\), got \(1, 3\)"):
+        made.backward(trace)
+
+
 def test_a_layer_that_is_no_dataclass_is_named() -> None:
     class Plain:
         forward = backward = lambda self, *args: None

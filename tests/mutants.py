@@ -1,0 +1,184 @@
+"""Run the suite against mutants of `manual_bp`'s own source: for each of them a test must fail.
+
+    python tests/mutants.py                              every mutant, two at a time
+    python tests/mutants.py --only linear.py:67          those with this in their names, here those of a line
+    python tests/mutants.py --list                       their names
+
+Each mutant meets the quick tests first; only where those pass it meets all the others. The exit code is 0 where every
+survivor stands in EQUIVALENT, with the reason why no test can tell it from the formula.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from mutation.formula import FORMULAS, PACKAGE
+from mutation.mutant import Mutant, mutants
+from mutation.planting import Outcome, Task, outcomes
+
+TESTS = Path(__file__).parent
+
+EQUIVALENT: dict[str, str] = {}
+"""The mutants that may survive, by ``Mutant.key``, each with the reason."""
+
+FIRST = {
+    "linear.py": ("layers",),
+    "activation.py": ("layers",),
+    "loss.py": ("loss",),
+    "network.py": ("trace", "lecture"),
+    "descent.py": ("descent::test_three_updates_by_plain_arithmetic",),
+    "initial.py": ("layers", "trace"),
+}
+"""The tests that know a file best."""
+QUICK = (
+    "wrong_input",
+    "network::test_a_training_step_in_reused_buffers_allocates_nothing",
+    "network::test_gradients_by_finite_differences",
+    "lecture", "loss", "trace", "mirror", "descent", "engine",
+)  # fmt: skip
+"""The tests that come next. After them come all the others, which take minutes."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A mutant and the test that kills it, or None where it survives."""
+
+    mutant: Mutant
+    killed_by: str | None
+
+    @property
+    def reason(self) -> str | None:
+        """Return why it may survive."""
+        return EQUIVALENT.get(self.mutant.key)
+
+
+def paths(names: Sequence[str]) -> tuple[str, ...]:
+    """Return what pytest takes: 'tests/test_network.py::test_...' for 'network::test_...'."""
+    split = [name.partition("::") for name in names]
+    return tuple(f"{TESTS / f'test_{name}.py'}{colons}{test}" for name, colons, test in split)
+
+
+def parts(file: str) -> tuple[tuple[str, ...], ...]:
+    """Return the whole suite in three parts, for a file of the package; without the tests of this very tool."""
+    files = sorted(path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py"))
+    others = [name for name in files if name not in (*FIRST[file], *QUICK, "mutants")]
+    return paths(FIRST[file]), paths(QUICK), paths(others)
+
+
+def judged(chosen: Sequence[Mutant], tests: Sequence[tuple[str, ...]], jobs: int) -> list[Verdict]:
+    """Return a verdict on every mutant of a file; only those that survive one part of the tests meet the next."""
+    killed_by: dict[Mutant, str | None] = dict.fromkeys(chosen)
+    check_planting(chosen[0].file, tests[0])
+    for part in tests:
+        if left := [mutant for mutant in chosen if killed_by[mutant] is None]:
+            limit = time_limit(part)
+            tasks = [Task({mutant.file: mutant.source}, part, limit) for mutant in left]
+            for number, outcome in outcomes(tasks, jobs):
+                killed_by[left[number]] = proved(left[number].name, outcome).failed
+    return [Verdict(mutant, test) for mutant, test in killed_by.items()]
+
+
+@cache
+def time_limit(tests: tuple[str, ...]) -> int:
+    """Return a limit in seconds; exit where the source as it is, planted in the same way, does not pass."""
+    sources = {file: (PACKAGE / file).read_text(encoding="utf-8") for file in FORMULAS}
+    [(_, whole)] = outcomes([Task(sources, tests)], jobs=1)
+    if proved("the source as it is", whole).failed:
+        sys.exit(f"the source as it is fails in {whole.failed}\n{whole.report}")
+    return 60 + int(10 * whole.seconds)
+
+
+def check_planting(file: str, tests: tuple[str, ...]) -> None:
+    """Exit unless a file that breaks when it is imported is seen to break."""
+    source = (PACKAGE / file).read_text(encoding="utf-8") + "\nraise AssertionError('planted')\n"
+    [(_, broken)] = outcomes([Task({file: source}, tests)], jobs=1)
+    if "AssertionError: planted" not in broken.report:
+        sys.exit(f"{file} is not planted: broken, it does not fail by what broke it\n{broken.report}")
+
+
+def proved(name: str, outcome: Outcome) -> Outcome:
+    """Return the outcome, or exit: where the tests passed, the planted source must have been what ran."""
+    if outcome.failed is None and not outcome.planted:
+        sys.exit(f"{name} was not planted: {outcome.report}")
+    return outcome
+
+
+def faults(verdicts: Sequence[Verdict], whole: bool) -> list[str]:
+    """Name what has to be mended: survivors without a reason, reasons without a survivor."""
+    survivors = {verdict.mutant.key for verdict in verdicts if verdict.killed_by is None}
+    found = [f"survives: {v.mutant.name}" for v in verdicts if v.killed_by is None and v.reason is None]
+    found += [f"is killed, but listed as equivalent: {v.mutant.name}" for v in verdicts if v.killed_by and v.reason]
+    if whole:
+        known = survivors | {verdict.mutant.key for verdict in verdicts}
+        found += [f"listed as equivalent, but no mutant: {key}" for key in EQUIVALENT if key not in known]
+    return found
+
+
+def row(name: str, verdicts: Sequence[Verdict]) -> str:
+    """Return a line of the summary."""
+    killed = sum(verdict.killed_by is not None for verdict in verdicts)
+    return f"{name:16}{len(verdicts):>10}{killed:>10}{len(verdicts) - killed:>10}"
+
+
+def wrapped(text: str) -> str:
+    """Return a paragraph of at most 80 columns."""
+    return textwrap.fill(text, 80, initial_indent="  ", subsequent_indent="      ")
+
+
+def run(chosen: Sequence[Mutant], only: str | None, jobs: int) -> list[Verdict]:
+    """Judge every mutant, and print a line for each file as soon as it is there."""
+    if len(chosen) > 20:
+        importlib.import_module("torch._dynamo")  # torch.optim does so when it is first used: here, not in every fork
+    verdicts: list[Verdict] = []
+    print(f"{'file':16}{'mutants':>10}{'killed':>10}{'survive':>10}")
+    for file in FORMULAS:
+        if of_file := [mutant for mutant in chosen if mutant.file == file]:
+            verdicts += judged(of_file, [paths([only])] if only else parts(file), jobs)
+            print(row(file, [verdict for verdict in verdicts if verdict.mutant.file == file]), flush=True)
+    print(row("together", verdicts))
+    return verdicts
+
+
+def arguments() -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default="", metavar="TEXT", help="mutants with this in their names")
+    parser.add_argument("--tests", metavar="NAME", help="one file of tests, or one test: layers, loss::test_...")
+    parser.add_argument("--list", action="store_true", help="print the names of the mutants, run nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every verdict to a file")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run the mutants that the command line names; return the exit code."""
+    given, begun = arguments(), time.monotonic()
+    chosen = [mutant for file in FORMULAS for mutant in mutants(file) if given.only in f"{mutant.name}, {mutant.key}"]
+    if given.list:
+        print(*(mutant.name for mutant in chosen), sep="\n")
+        return 0
+    verdicts = run(chosen, given.tests, given.jobs)
+    for verdict in verdicts:
+        if verdict.killed_by is None and verdict.reason:
+            print(wrapped(f"{verdict.mutant.name} is equivalent: {verdict.reason}"))
+    wrong = faults(verdicts, whole=not given.only)
+    print(*map(wrapped, wrong), sep="\n", end="\n" if wrong else "")
+    late = sum("timed out" in (verdict.killed_by or "") for verdict in verdicts)
+    print(f"{len(verdicts)} mutants, {late} killed by the time limit, in {time.monotonic() - begun:.0f} s")
+    if given.json:
+        found = [{"mutant": verdict.mutant.name, "killed by": verdict.killed_by} for verdict in verdicts]
+        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return 1 if wrong or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Run tests with other sources planted in `manual_bp`, each time in a process of its own.
+
+The process is forked where torch is imported and `manual_bp` is not; an import hook gives it the planted sources.
+Nothing is written to a file.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
+from types import CodeType, ModuleType
+from typing import NoReturn
+
+import pytest
+import torch
+
+from mutation.formula import PACKAGE
+
+FORK = multiprocessing.get_context("fork")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Sources to plant, by file of the package, and the tests to run with them."""
+
+    planted: dict[str, str]
+    tests: tuple[str, ...]
+    limit: int = 600
+    """Seconds: a mutant may go round in circles."""
+
+
+@dataclass(eq=False)
+class Outcome:
+    """Which test failed first, if any. As a plugin of pytest it takes notice of that itself."""
+
+    failed: str | None = None
+    report: str = ""
+    planted: bool = True
+    """Whether the planted sources were those that ran."""
+    seconds: float = 0.0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test that fails, in its set-up too."""
+        self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file of tests that cannot be imported."""
+        self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if report.failed and self.failed is None:
+            self.failed, self.report = report.nodeid, report.longreprtext
+
+
+# -------------------------------------------------------------------------------------------------- in the parent
+
+
+def outcomes(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[int, Outcome]]:
+    """Yield the outcome of every task under its number, as they come in."""
+    waiting = deque(enumerate(tasks))
+    running: dict[Connection, tuple[int, ForkProcess]] = {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            number, task = waiting.popleft()
+            receive, process = started(task)
+            running[receive] = number, process
+        for ready in wait(list(running)):
+            number, process = running.pop(ready)  # type: ignore[call-overload]
+            yield number, received(ready, process, tasks[number].limit)  # type: ignore[arg-type]
+
+
+def started(task: Task) -> tuple[Connection, ForkProcess]:
+    """Fork a process for the task; return where its outcome will come in."""
+    torch.set_num_threads(1)
+    gc.freeze()  # a fork need not look through what is there already
+    receive, send = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=attempt, args=(task, send))
+    process.start()
+    send.close()
+    return receive, process
+
+
+def received(receive: Connection, process: ForkProcess, limit: int) -> Outcome:
+    """Return what a process sent, or how it ended."""
+    try:
+        outcome: Outcome = receive.recv()
+    except EOFError:
+        process.join()
+        return ended(process.exitcode or 0, limit)
+    process.join()
+    return outcome
+
+
+def ended(code: int, limit: int) -> Outcome:
+    """Return the outcome of a process that sent none: a signal ended it, or it is a fault of ours."""
+    if code == -signal.SIGALRM:
+        return Outcome(f"timed out after {limit} s")
+    if code < 0:
+        return Outcome(f"ended by {signal.Signals(-code).name}")
+    return Outcome(report=f"a process ended with exit code {code} and no outcome", planted=False)
+
+
+# ----------------------------------------------------------------------------------------------------- in the fork
+
+
+def attempt(task: Task, send: Connection) -> None:
+    """Run the tests of a task with its sources planted, and send the outcome."""
+    signal.alarm(task.limit)  # ends the process
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    subprocess.Popen.__init__ = elsewhere  # type: ignore[method-assign]
+    finder, outcome, begun = Finder(task.planted), Outcome(), time.monotonic()
+    sys.meta_path.insert(0, finder)
+    code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *task.tests], plugins=[outcome])
+    outcome.planted, outcome.seconds = finder.was_asked(), time.monotonic() - begun
+    if code and not outcome.failed:
+        outcome.planted, outcome.report = False, f"pytest ended with {code!r}, but no test failed"
+    send.send(outcome)
+
+
+def elsewhere(*_: object, **__: object) -> NoReturn:
+    """Skip a test that starts another process: nothing is planted there."""
+    pytest.skip("another process imports the source as it is")
+
+
+class Planted(SourceFileLoader):
+    """Makes a module of the package from the given source."""
+
+    def __init__(self, module: str, path: str, source: str) -> None:
+        super().__init__(module, path)
+        self.source = source
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the given source; no bytecode is read from a file or written to one."""
+        return compile(self.source, self.path, "exec", dont_inherit=True)
+
+
+class Finder:
+    """The import hook: knows the planted sources by the names of their modules."""
+
+    def __init__(self, planted: dict[str, str]) -> None:
+        self.loaders: dict[str, Planted] = {}
+        for file, source in planted.items():
+            module = f"manual_bp.{file.removesuffix('.py')}"
+            self.loaders[module] = Planted(module, str(PACKAGE / file), source)
+
+    def find_spec(self, fullname: str, _: object = None, __: ModuleType | None = None) -> ModuleSpec | None:
+        """Return the spec of a planted module, None for any other."""
+        loader = self.loaders.get(fullname)
+        return None if loader is None else spec_from_file_location(fullname, loader.path, loader=loader)
+
+    def was_asked(self) -> bool:
+        """Tell whether the modules that were imported are those of the planted sources."""
+        return all(getattr(sys.modules.get(name), "__loader__", None) is self.loaders[name] for name in self.loaders)
