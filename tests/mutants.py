@@ -113,13 +113,11 @@ def proved(name: str, outcome: Outcome) -> Outcome:
 
 
 def faults(verdicts: Sequence[Verdict], whole: bool) -> list[str]:
-    """Name what has to be mended: survivors without a reason, reasons without a survivor."""
-    survivors = {verdict.mutant.key for verdict in verdicts if verdict.killed_by is None}
+    """Name what has to be mended: survivors without a reason; where all mutants ran, reasons without a survivor too."""
     found = [f"survives: {v.mutant.name}" for v in verdicts if v.killed_by is None and v.reason is None]
     found += [f"is killed, but listed as equivalent: {v.mutant.name}" for v in verdicts if v.killed_by and v.reason]
-    if whole:
-        known = survivors | {verdict.mutant.key for verdict in verdicts}
-        found += [f"listed as equivalent, but no mutant: {key}" for key in EQUIVALENT if key not in known]
+    keys = {verdict.mutant.key for verdict in verdicts}
+    found += [f"listed as equivalent, but no mutant: {key}" for key in EQUIVALENT if whole and key not in keys]
     return found
 
 

@@ -1,7 +1,10 @@
 """The trial of the checker: random correct networks, the four figures, the command."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -91,3 +94,25 @@ def test_the_command_names_wrong_arguments(bad: list[str], capsys) -> None:
         main(["faults", *bad])
     assert caught.value.code == 2
     assert "expected a whole number from" in capsys.readouterr().err
+
+
+def test_a_json_file_that_cannot_be_written_is_named_before_anything_runs(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(trial, "run_trial", lambda *_: pytest.fail("it ran"))
+    path = tmp_path / "missing" / "trial.json"
+    assert main(["faults", "--json", str(path)]) == 2
+    assert f"--json expects a file in a folder that is there, got {path}" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_and_ctrl_c_end_a_command_quietly(monkeypatch) -> None:
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "torch_ref", "grade", "--template"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trial, "run_trial", interrupted)
+    assert main(["faults", "--networks", "0"]) == 130

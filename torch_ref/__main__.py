@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from torch_ref import grade_command, trial_command
+
+CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
+INTERRUPTED = 130
 
 COMMANDS = (trial_command, grade_command)
 
@@ -18,7 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     for command in COMMANDS:
         command.add_parser(commands)
     arguments = parser.parse_args(argv)
-    exit_code: int = arguments.run(arguments)
+    try:
+        exit_code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of a pipe, `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return exit_code
 
 

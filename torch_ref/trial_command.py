@@ -33,12 +33,18 @@ def run(arguments: argparse.Namespace) -> int:
     from torch_ref.faults import FAULTS
     from torch_ref.trial import DTYPES, WEIGHTS, run_trial
 
+    to_stdout = arguments.json == Path("-")
+    if arguments.json and not to_stdout and not arguments.json.parent.is_dir():
+        print(
+            f"python -m torch_ref faults: --json expects a file in a folder that is there, got {arguments.json}",
+            file=sys.stderr,
+        )
+        return 2
     torch.set_num_threads(arguments.threads)
     progress = _progress(len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks)
     with progress:
         task = progress.task_ids[0]
         trial = run_trial(arguments.networks, lambda: progress.advance(task))
-    to_stdout = arguments.json == Path("-")
     print(_text(trial), file=sys.stderr if to_stdout else sys.stdout)
     if arguments.json:
         text = json.dumps(trial.to_dict(), indent=1, ensure_ascii=False) + "\n"

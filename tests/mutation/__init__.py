@@ -1,1 +1,1 @@
-"""Mutants of `manual_bp`'s own source: how they are made (`mutant`, by `operators` on a `formula`) and run (`planting`)."""
+"""Mutants of `manual_bp`: how they are made (`mutant`, by `operators`, of a `formula`) and run (`planting`)."""
