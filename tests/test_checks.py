@@ -395,6 +395,22 @@ def test_a_kernel_for_float32_only_is_checked_against_float64() -> None:
     }
 
 
+def test_each_of_several_outputs_is_explained_by_itself() -> None:
+    class Two(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return torch.exp(x), 2 * torch.sin(x)
+
+        @staticmethod
+        def backward(ctx, d_e, d_s):
+            (x,) = ctx.saved_tensors
+            return d_e * torch.exp(x) + d_s * torch.cos(x)
+
+    report = check_autograd_function(Two, [torch.randn(4, 5)], lambda x: (torch.exp(x), torch.sin(x)))
+    assert blamed(report) == {"output 1": "a factor of 2"}
+
+
 def test_something_else_than_a_function_is_named() -> None:
     with pytest.raises(TypeError, match=r"a subclass of torch\.autograd\.Function, got exp"):
         check_autograd_function(torch.exp, [torch.ones(2)], torch.exp)

@@ -1,5 +1,7 @@
 """The checker is checked: it rejects every planted fault, names the formula and the cause, and nothing else."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from cases import REGIMES, network, targets
@@ -69,6 +71,28 @@ def test_several_faults_are_all_named_apart_from_their_consequences() -> None:
         "∂L/∂b^2": "a factor of 2",
     }
     assert "δ^3" in {row.quantity for row in report.consequences}
+
+
+def test_a_loss_that_is_not_the_function_of_its_gradient_is_told_from_another_loss() -> None:
+    """½ is missing in L alone; or the sum is taken for the mean in both: then the error is right for its own L."""
+    good = mlp([6, 5, 4], dtype=torch.float64)
+    x, t = torch.randn(9, 6).double(), torch.arange(9) % 4
+    report = crosscheck(FAULTS["squared-loss-no-half"].plant(good, 1), x, t)
+    assert {row.quantity: row.cause for row in report.guilty} == {
+        "L": "a factor of 2; it is not the function whose gradient is returned"
+    }
+
+    @dataclass(frozen=True)
+    class Summed(SquaredError):
+        def forward(self, x, t, out=None):
+            return SquaredError("sum").forward(x, t)
+
+        def backward(self, saved, out=None):
+            return SquaredError("sum").backward(saved)
+
+    report = crosscheck(Network(good.layers, Summed()), x, t)
+    assert {row.quantity: row.cause for row in report.guilty} == {"L": "a factor of N"}
+    assert "e^2" in {row.quantity for row in report.consequences}
 
 
 def test_a_fault_that_does_not_fit_the_network_is_named() -> None:

@@ -28,9 +28,10 @@ def function_step(
     only: str | None = None,
     errors: Outputs | None = None,
 ) -> Step:
-    """Return the step of a function of ``inputs``: tensors, of which the floating-point ones are differentiated
-    (those that require a gradient where some do, or ``only`` one), and anything else, which is handed on.
-    """  # noqa: D205
+    """Return the step of a function of ``inputs``: tensors, and anything else, which is handed on as it is.
+
+    Differentiated are the floating-point tensors: those that require a gradient where some do, or ``only`` one.
+    """
     names = _names(named_like or forward, inputs)
     tensors = {name: value for name, value in zip(names, inputs, strict=True) if isinstance(value, Tensor)}
     floating = {name: t for name, t in tensors.items() if t.is_floating_point()}
@@ -41,17 +42,13 @@ def function_step(
     given = {name: plain(t) for name, t in floating.items()}
     fixed = {name: t for name, t in tensors.items() if name not in floating}
     outputs = _outputs(reference, given, fixed, inputs, names, wanted)
-    many = len(outputs) > 1
-    shown = [
-        Quantity(f"output {i}" if many else "output", text=f"output {i}" if many else "output")
-        for i in range(len(outputs))
-    ]
+    shown = [f"output {i}" for i in range(len(outputs))] if len(outputs) > 1 else ["output"]
     return Step(
         owner=forward,
         inputs=given,
         fixed=fixed,
         errors=errors or tuple(random_like(y, i) for i, y in enumerate(outputs)),
-        outputs=tuple(shown),
+        outputs=tuple(Quantity(name, text=name) for name in shown),
         gradients={name: Quantity(f"gradient of {name}", text=f"gradient of {name}") for name in wanted},
         signs=dict.fromkeys(wanted, 1),
         forward=lambda i, f: sequence(forward(*arguments_of(i | f, inputs, names))),

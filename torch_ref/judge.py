@@ -67,9 +67,9 @@ def _cause(step: Step, makes: str, of: Quantity, compared: Comparison) -> str:
         return f"it is {compared.remark}"
     if not torch.isfinite(by_hand).all():
         return f"{'NaN' if by_hand.isnan().any() else 'inf'} appears here first"
-    cause = likely_cause(_scene(step, makes, by_hand.double(), compared))
-    slope_is_right = not makes and step.owner is not None and _loss_differs(step)
-    return f"{cause}; it is not the function whose gradient is returned" if slope_is_right else cause
+    cause = likely_cause(_scene(step, makes, of, by_hand.double(), compared))
+    another = not makes and _loss_differs(step)
+    return f"{cause}; it is not the function whose gradient is returned" if another else cause
 
 
 def _loss_differs(step: Step) -> bool:
@@ -81,9 +81,8 @@ def _loss_differs(step: Step) -> bool:
     return own is not None and error is not None and own.agrees(error) is False
 
 
-def _scene(step: Step, makes: str, by_hand: Tensor, compared: Comparison) -> Scene:
+def _scene(step: Step, makes: str, of: Quantity, by_hand: Tensor, compared: Comparison) -> Scene:
     """Return what the formula saw, in float64."""
-    name = step.gradients[makes].name if makes else step.outputs[0].name
     first = next(iter(step.inputs))
     others = {key: t for key, t in (step.inputs | step.fixed).items() if key != first and t.is_floating_point()}
     kind = {"": "output" if step.outputs[0].name == "y" and not step.gradients else "forward", first: "error"}
@@ -92,9 +91,9 @@ def _scene(step: Step, makes: str, by_hand: Tensor, compared: Comparison) -> Sce
         owner=step.owner,
         makes=kind.get(makes, makes),
         by_hand=by_hand,
-        right=step.witnesses[name].exact,
+        right=step.witnesses[of.name].exact,
         x=step.inputs[first].double(),
-        y=step.witnesses[step.outputs[0].name].exact,
+        y=step.witnesses[step.outputs[0].name if makes else of.name].exact,
         error=step.errors[0].double(),
         others={key: t.double() for key, t in others.items()},
         tolerance=tolerance,
