@@ -83,14 +83,14 @@ def test_a_loss_that_is_not_the_function_of_its_gradient_is_told_from_another_lo
     }
 
     @dataclass(frozen=True)
-    class Summed(SquaredError):
+    class SummedError(SquaredError):
         def forward(self, x, t, out=None):
             return SquaredError("sum").forward(x, t)
 
         def backward(self, saved, out=None):
             return SquaredError("sum").backward(saved)
 
-    report = crosscheck(Network(good.layers, Summed()), x, t)
+    report = crosscheck(Network(good.layers, SummedError()), x, t)
     assert {row.quantity: row.cause for row in report.guilty} == {"L": "a factor of N"}
     assert "e^2" in {row.quantity for row in report.consequences}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
 from manual_bp import Layer, Linear, Loss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
+from manual_bp.loss import checked_targets
 
 Wrong = Callable[..., Tensor]
 
@@ -146,7 +147,7 @@ class _FaultyLoss:
 
     def forward(self, x: Tensor, t: Tensor, out: Any = None) -> tuple[Tensor, Any]:
         """Return L, unless that is the fault; saves x and t beside."""
-        wrong = _wrong(self, "forward")
+        wrong, t = _wrong(self, "forward"), checked_targets(cast("Loss", self), t, x)
         loss, saved = super().forward(x, t)  # type: ignore[misc]
         return loss if wrong is None else wrong(self, x, t), (saved, x, t)
 
