@@ -27,6 +27,18 @@ def test_is_rejected_placed_and_explained(fault: Fault) -> None:
     assert report.guilty[0].of.text in " ".join(report.verdict.split())
 
 
+LOSS_FAULTS = {name: fault for name, fault in FAULTS.items() if fault.of in (SquaredError, SoftmaxCrossEntropy)}
+LOSS_FAULTS.pop("entropy-error-target-unit")  # for class indices t (t − y) is t (1 − y), another fault of the catalogue
+
+
+@pytest.mark.parametrize("fault", LOSS_FAULTS.values(), ids=LOSS_FAULTS)
+def test_a_loss_is_explained_for_class_indices_too(fault: Fault) -> None:
+    good, l = trial_network(fault, torch.float64, seed=3)
+    report = crosscheck(fault.plant(good, l), torch.randn(13, 6).double(), torch.arange(13) % 4)
+    assert [row.quantity for row in report.guilty] == [fault.quantity(good, l)], str(report)
+    assert report.guilty[0].cause.startswith(fault.cause)
+
+
 def test_there_are_enough_for_every_formula() -> None:
     assert len(FAULTS) >= 60
     formulas = {(fault.of.__name__, fault.makes) for fault in FAULTS.values()}

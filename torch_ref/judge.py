@@ -8,8 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from manual_bp import one_hot
 from torch_ref.causes import Scene, likely_cause
-from torch_ref.compare import Comparison, Witness
+from torch_ref.compare import Comparison, Tensors, Witness
 from torch_ref.differences import MARGIN, SURE
 from torch_ref.formulas import Quantity
 from torch_ref.report import Blame, Row
@@ -84,7 +85,7 @@ def _loss_differs(step: Step) -> bool:
 def _scene(step: Step, makes: str, of: Quantity, by_hand: Tensor, compared: Comparison) -> Scene:
     """Return what the formula saw, in float64."""
     first = next(iter(step.inputs))
-    others = {key: t for key, t in (step.inputs | step.fixed).items() if key != first and t.is_floating_point()}
+    others = {key: t.double() for key, t in _given(step).items() if key != first and t.is_floating_point()}
     kind = {"": "output" if step.outputs[0].name == "y" and not step.gradients else "forward", first: "error"}
     tolerance = max(CAUSE_TOLERANCE.get(step.inputs[first].dtype, 1e-2), 30 * compared.bound)
     return Scene(
@@ -95,9 +96,17 @@ def _scene(step: Step, makes: str, of: Quantity, by_hand: Tensor, compared: Comp
         x=step.inputs[first].double(),
         y=step.witnesses[step.outputs[0].name if makes else of.name].exact,
         error=step.errors[0].double(),
-        others={key: t.double() for key, t in others.items()},
+        others=others,
         tolerance=tolerance,
     )
+
+
+def _given(step: Step) -> Tensors:
+    """Return what a step was given, the class indices of a loss as the rows that they stand for."""
+    given = step.inputs | step.fixed
+    if step.is_loss and given["t"].ndim == 1:
+        given["t"] = one_hot(given["t"], given["y"].shape[1], like=given["y"])
+    return given
 
 
 def rows_with_slopes(step: Step) -> list[Row]:
