@@ -116,7 +116,11 @@ def test_a_damaged_data_file_is_named(inside, tmp_path: Path, monkeypatch: pytes
 
 
 def test_ctrl_c_exits_with_130() -> None:
-    process = subprocess.Popen(command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def heed() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job, and all that it starts, ignores it
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command(), text=True, preexec_fn=heed, **pipes)
     assert process.stdout.readline().startswith("784-256-128-10")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
