@@ -85,7 +85,7 @@ class Broken:
     ("what", "quantity", "cause"),
     [
         ("forward raises", "y", "raises IndexError: no such unit"),
-        ("no pair", "y", "gives None where forward(x) -> (y, saved) is expected"),
+        ("no pair", "y", "gives a Tensor where forward(x) -> (y, saved) is expected"),
         ("backward raises", "error of x", "raises IndexError: no such unit"),
         ("shape", "error of x", "it is of shape (1, 5), expected (4, 5)"),
         ("dtype", "error of x", "it is of dtype torch.float64, expected torch.float32"),
@@ -204,7 +204,7 @@ def test_a_right_pair_of_functions_passes(arguments) -> None:
         (lambda d, x, w, b: (d @ w, d.t() @ x, d[0]), "b", "one sample only (the first)"),
         (lambda d, x, w, b: (-d @ w, d.t() @ x, d.sum(0)), "x", "the sign is wrong"),
         (lambda d, x, w, b: (d @ w, d.t() @ x, None), "b", "gives None where a tensor is expected"),
-        (lambda d, x, w, b: (d @ w, d.t() @ x), "b", "gives 2 tensors, which has nothing for it"),
+        (lambda d, x, w, b: (d @ w, d.t() @ x), "b", "gives a tuple of 2, which has nothing for it"),
         (lambda d, x, w, b: (d @ w, d.t() @ x, d.sum(0, keepdim=True)), "b", "it is of shape (1, 3), expected (3,)"),
     ],
 )

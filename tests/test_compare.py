@@ -60,7 +60,7 @@ def test_the_noise_is_what_arithmetic_costs_here(dtype: torch.dtype) -> None:
     x = 1 - 1e-4 * torch.rand(100, dtype=dtype)
     found = witnesses(evaluate, {"x": x}, {"t": torch.ones(100, dtype=dtype)})
     assert 1e3 * eps < found["cancelled"].bound() < 1e5 * eps
-    assert found["product"].bound() <= 8 * eps
+    assert found["product"].bound() <= 10 * eps  # √N of 100 rows
     assert found["product"].exact.dtype == torch.float64
 
 

@@ -98,7 +98,7 @@ def accidents(tmp_path_factory) -> dict[str, str]:
         ("Tanh δ", "takes more than 256 MiB of memory"),
         ("ReLU x", "it is of shape ("),
         ("ReLU δ", "it is of dtype torch.float32, expected torch.float64"),
-        ("SquaredError y", "gives a list where output(x) -> y is expected"),
+        ("SquaredError y", "gives a list of 6 where output(x) -> y is expected"),
         ("SquaredError L", "changes x in place"),
         ("SquaredError e", "the process ended with signal 11 (SIGSEGV)"),
         ("SoftmaxCrossEntropy y", "constant: it does not depend on its inputs"),

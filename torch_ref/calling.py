@@ -44,8 +44,11 @@ class Call:
         """Return the value of a formula, which has to be a tensor."""
         if isinstance(tensor, Tensor):
             return Value(tensor.detach(), method, self.failure)
-        got = "None" if tensor is None else f"a {type(tensor).__name__}"
-        return Value(None, method, self.failure or f"gives {got} where {expected} is expected")
+        return self.missing(tensor, method, expected)
+
+    def missing(self, came: Any, method: Callable[..., object] | None, expected: str) -> Value:
+        """Return the value of a formula that gave something else."""
+        return Value(None, method, self.failure or f"gives {described(came)} where {expected} is expected")
 
 
 def named_gradient(d: Any, name: str, method: Callable[..., object], failure: str) -> Value:
@@ -58,7 +61,14 @@ def named_gradient(d: Any, name: str, method: Callable[..., object], failure: st
 
 def is_pair(returned: Any) -> bool:
     """Tell whether a method returned two things."""
-    return isinstance(returned, tuple) and len(returned) == 2
+    return isinstance(returned, tuple | list) and len(returned) == 2
+
+
+def described(value: Any) -> str:
+    """Say what came instead of what was expected."""
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _copied(value: Any) -> Any:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.autograd.gradcheck import GradcheckError, gradcheck
 
 from manual_bp import Layer
-from manual_bp.layer import parameters
-from torch_ref.compare import Tensors, Tolerance
+from manual_bp.layer import check_like, parameters
+from torch_ref.compare import Tensors, Tolerance, check_tolerance
 from torch_ref.formulas import quantity
 from torch_ref.function_step import (
     arguments_of,
@@ -25,11 +25,11 @@ from torch_ref.function_step import (
     function_step,
     random_like,
 )
-from torch_ref.judge import rows_with_slopes
+from torch_ref.judge import rows_of, rows_with_slopes
 from torch_ref.passes import call
 from torch_ref.protocol_step import layer_step
 from torch_ref.report import Report
-from torch_ref.step import Step, plain
+from torch_ref.step import Step, plain, sequence
 from torch_ref.variants import with_variants
 
 
@@ -40,6 +40,7 @@ def check_layer(
     *,
     error: Tensor | None = None,
     tolerance: Tolerance | None = None,
+    differences: bool = True,
 ) -> Report:
     """Compare one layer of the protocol with a module or function, at x, for one error of y (random if not given).
 
@@ -47,17 +48,24 @@ def check_layer(
     are computed at the layer's own parameters.
 
         check_layer(Linear(w, b), x, torch.nn.functional.linear)
+
+    ``differences=False``, here and in the next two, leaves the finite differences out: for a gradient that is not
+    meant to be the derivative, as in a straight-through estimator.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point():
         got = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"check_layer expects x as a floating-point torch.Tensor, got {got}")
     x, mine = x.detach(), parameters(layer)
     function = _reference_of(layer, reference, mine)
-    with torch.no_grad():
-        y = function(plain(x), **{name: plain(p) for name, p in mine.items()})
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        y = function(plain(x).requires_grad_(), **{name: plain(p).requires_grad_() for name, p in mine.items()})
+    if not isinstance(y, Tensor) or not y.requires_grad:
+        raise ValueError(
+            "check_layer expects a reference that returns one tensor and that autograd can differentiate, got "
+            f"{'one that does not depend on x' if isinstance(y, Tensor) else type(y).__name__}"
+        )
     error = random_like(y, 0) if error is None else error
-    if error.shape != y.shape:
-        raise ValueError(f"check_layer expects the error of y of shape {tuple(y.shape)}, got {tuple(error.shape)}")
+    check_like("check_layer", "the error of y", error, y)
     step = layer_step(
         layer,
         function,
@@ -68,7 +76,7 @@ def check_layer(
         {name: quantity(f"∂L/∂{name}", layer, name) for name in mine},
         tolerance,
     )
-    return _report(step)
+    return _report(step, differences)
 
 
 def check_function(
@@ -78,6 +86,7 @@ def check_function(
     *,
     reference: Callable[..., Any] | None = None,
     tolerance: Tolerance | None = None,
+    differences: bool = True,
 ) -> Report:
     """Compare a handwritten ``backward`` with autograd through ``reference``, or through ``forward`` itself.
 
@@ -87,7 +96,7 @@ def check_function(
         check_function(lambda x: x**3, lambda d_y, x: 3 * d_y * x**2, [x])
     """
     step = function_step(forward, reference or forward, inputs, by_formula(forward, backward, inputs), tolerance)
-    return _report(step)
+    return _report(step, differences)
 
 
 def check_autograd_function(
@@ -96,43 +105,55 @@ def check_autograd_function(
     reference: Callable[..., Any],
     *,
     tolerance: Tolerance | None = None,
+    differences: bool = True,
 ) -> Report:
     """Compare a ``torch.autograd.Function`` with autograd through ``reference(*inputs)``.
 
     Differentiated are the floating-point inputs that require a gradient, or all where none does. How the Function
     gets its inputs must not matter: it is also tried with inputs and upstream gradients that are not contiguous,
     with expanded ones, and with one input at a time that needs a gradient. ``torch.autograd.gradcheck``, in float64,
-    has the last word where the Function can compute in it.
+    is called too, where the Function can compute in it.
     """
     if not (isinstance(function, type) and issubclass(function, torch.autograd.Function)):
         got = getattr(function, "__name__", type(function).__name__)
         raise TypeError(f"check_autograd_function expects a subclass of torch.autograd.Function, got {got}")
     by_hand = with_variants(by_autograd(function, inputs), function, reference, inputs, tolerance)
     step = function_step(function.apply, reference, inputs, by_hand, tolerance, named_like=function.forward)
-    report = _report(step)
-    return replace(report, note=_gradcheck(function, step, inputs)) if report.ok else report
+    report = _report(step, differences)
+    return replace(report, note=_gradcheck(function, step, inputs)) if report.ok and differences else report
 
 
 def _gradcheck(function: type[torch.autograd.Function], step: Step, inputs: Sequence[Any]) -> str:
-    """Return what torch's own checker has against a Function, in float64; nothing where it has no float64."""
-    doubles = {name: t.double().requires_grad_(name in step.gradients) for name, t in step.inputs.items()}
-    arguments = arguments_of(doubles | step.fixed, inputs, list(step.names))
+    """Return what torch's own checker has against a Function in float64: gradients left out, other answers at a rerun.
+
+    Its numerical Jacobian is no argument: our slopes have a step of the size of the numbers, and see kinks.
+    """
     apply: Callable[..., Any] = function.apply
-    _, failure = attempt(lambda: apply(*arguments))
-    if failure:
-        return ""  # a kernel for one dtype only
-    try:
-        gradcheck(apply, tuple(arguments), fast_mode=True)
-    except GradcheckError as error:
-        return f"torch.autograd.gradcheck says: {' '.join(str(error).split())}"
-    except Exception as error:  # the Function's own, under an input that only gradcheck tries
-        return f"torch.autograd.gradcheck, which also leaves upstream gradients out: {type(error).__name__}: {error}"
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        doubles = {name: t.double().contiguous().clone() for name, t in step.inputs.items()}
+        leaves = {name: t.requires_grad_(name in step.gradients) for name, t in doubles.items()}
+        arguments = arguments_of(leaves | step.fixed, inputs, list(step.names))
+        outputs, failure = attempt(lambda: [y for y in sequence(apply(*arguments)) if y.requires_grad])
+        wanted = [leaves[name] for name in step.gradients]
+        ones = [torch.ones_like(y) for y in outputs or []]
+        _, no_float64 = attempt(lambda: torch.autograd.grad(outputs, wanted, ones, allow_unused=True))
+        if failure or no_float64:
+            return ""
+        try:
+            gradcheck(apply, tuple(arguments), fast_mode=True)
+        except GradcheckError as error:
+            numerical = any(word in str(error) for word in ("Jacobian mismatch", "Numerical gradient"))
+            return "" if numerical else f"torch.autograd.gradcheck says: {' '.join(str(error).split())}"
+        except Exception as error:  # the Function's own, where gradcheck leaves upstream gradients out
+            return f"torch.autograd.gradcheck leaves upstream gradients out: {type(error).__name__}: {error}"
     return ""
 
 
-def _report(step: Step) -> Report:
+def _report(step: Step, differences: bool) -> Report:
+    check_tolerance(step.tolerance)
+    step.check_repeatable()
     x = next(iter(step.inputs.values()))
-    rows = tuple(rows_with_slopes(step))
+    rows = tuple(rows_with_slopes(step) if differences else rows_of(step).values())
     return Report(rows, batch=len(x) if x.ndim else 1, dtype=x.dtype, device=x.device)
 
 

@@ -9,12 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from torch_ref.calling import described
 from torch_ref.compare import Tensors, Tolerance
 from torch_ref.formulas import Quantity
 from torch_ref.step import Outputs, Step, Value, plain, same, sequence
 
 ByHand = Callable[[Step, bool], dict[str, Value]]
 Function = type[torch.autograd.Function]
+
+SEED = 0x9E3779B97F4A7C15 >> 1
+"""Of the random errors: nobody's data are drawn with it, which would make a wrong formula right by chance."""
 
 
 def function_step(
@@ -42,12 +46,13 @@ def function_step(
     given = {name: plain(t) for name, t in floating.items()}
     fixed = {name: t for name, t in tensors.items() if name not in floating}
     outputs = _outputs(reference, given, fixed, inputs, names, wanted)
+    numbered = list(enumerate(outputs))
     shown = [f"output {i}" for i in range(len(outputs))] if len(outputs) > 1 else ["output"]
     return Step(
         owner=forward,
         inputs=given,
         fixed=fixed,
-        errors=errors or tuple(random_like(y, i) for i, y in enumerate(outputs)),
+        errors=errors or tuple(random_like(y, i) if y.requires_grad else torch.zeros_like(y) for i, y in numbered),
         outputs=tuple(Quantity(name, text=name) for name in shown),
         gradients={name: Quantity(f"gradient of {name}", text=f"gradient of {name}") for name in wanted},
         signs=dict.fromkeys(wanted, 1),
@@ -70,7 +75,7 @@ def _outputs(
     """Return the reference's outputs; raise unless they are tensors that autograd can differentiate."""
     with torch.inference_mode(mode=False), torch.enable_grad():
         leaves = {name: plain(t).requires_grad_(name in wanted) for name, t in given.items()}
-        outputs = reference(*arguments_of(leaves | fixed, inputs, names))
+        outputs = reference(*arguments_of(leaves | {name: t.clone() for name, t in fixed.items()}, inputs, names))
     if not isinstance(outputs, Tensor) and not (
         isinstance(outputs, tuple | list) and outputs and all(isinstance(y, Tensor) for y in outputs)
     ):
@@ -80,7 +85,7 @@ def _outputs(
             "a gradient check expects a reference that autograd can differentiate, but its outputs do not depend on "
             f"{', '.join(wanted)} under autograd: give reference=, made of torch operations"
         )
-    return tuple(y.detach() for y in sequence(outputs))
+    return sequence(outputs)
 
 
 def arguments_of(tensors: Mapping[str, Tensor], inputs: Sequence[Any], names: Sequence[str]) -> list[Any]:
@@ -92,7 +97,8 @@ def random_like(y: Tensor, seed: int) -> Tensor:
     """Return a random error of y; zeros where y is not a floating-point tensor."""
     if not y.is_floating_point():
         return torch.zeros(y.shape, device=y.device)
-    return torch.randn(y.shape, generator=torch.Generator().manual_seed(seed), dtype=y.dtype).to(y.device)
+    generator = torch.Generator().manual_seed(SEED + seed)
+    return torch.randn(y.shape, generator=generator, dtype=y.dtype).to(y.device)
 
 
 def attempt(call: Callable[[], Any]) -> tuple[Any, str]:
@@ -115,8 +121,13 @@ def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], inputs
         d, failure = _kept(
             step, lambda: _tuple(backward(*d_outputs, *arguments_of(step.inputs | step.fixed, inputs, step.names)))
         )
+        if d is not None and len(d) > len(inputs):
+            failure = failure or f"gives {len(d)} gradients for {len(inputs)} inputs"
         for name, q in step.gradients.items():
-            values[q.name] = _value(d, step.names.index(name), backward, failure)
+            value = _value(d, step.names.index(name), backward, failure)
+            none = d is not None and value.tensor is None and not failure and not step.witnesses[q.name].value.any()
+            zeros = torch.zeros_like(step.inputs[name])
+            values[q.name] = Value(zeros, backward) if none else value  # None stands for zeros, as in autograd
         return values
 
     return by_hand
@@ -173,16 +184,10 @@ def _value(found: Any, key: Any, method: Callable[..., object], failure: str) ->
     try:
         tensor = found[key]
     except (TypeError, IndexError, KeyError):
-        return Value(None, method, failure or f"gives {_described(found)}, which has nothing for it")
+        return Value(None, method, failure or f"gives {described(found)}, which has nothing for it")
     if isinstance(tensor, Tensor):
         return Value(tensor.detach(), method, failure)
-    return Value(None, method, failure or f"gives {_described(tensor)} where a tensor is expected")
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"{len(value)} tensors"
-    return "None" if value is None else f"a {type(value).__name__}"
+    return Value(None, method, failure or f"gives {described(tensor)} where a tensor is expected")
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

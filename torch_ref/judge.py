@@ -44,19 +44,31 @@ def _quantities(step: Step) -> list[tuple[str, Quantity]]:
 def _blame(step: Step, makes: str, of: Quantity, forward_ok: bool) -> Blame:
     """Say who is to blame for a formula that differs from the reference's: nobody for a consequence."""
     by_hand, reference = step.values[of.name].tensor, step.witnesses[of.name].value
-    if not all(bool(torch.isfinite(t).all()) for t in (*step.inputs.values(), *step.errors, reference)):
-        return ""  # nothing to compare with
-    if not makes or by_hand is None or step.values[of.name].failure or by_hand.shape != reference.shape:
+    if by_hand is None or step.values[of.name].failure or by_hand.shape != reference.shape:
         return "by hand"
-    sign = step.signs[makes]
-    own = step.slope_of(step.forward, makes)
-    consistent = step.own_values[of.name].tensor
-    if own is not None and not forward_ok and consistent is not None and own.agrees(-sign * consistent):
-        return ""  # it is the derivative of its own forward, which is wrong
-    theirs = step.slope_of(step.reference, makes)
+    if not bool(torch.isfinite(reference).all()):
+        return ""  # nothing to compare with
+    if not makes:
+        return "by hand"
+    if not forward_ok and _follows(step, makes, of):
+        return ""
+    sign, theirs = step.signs[makes], step.slope_of(step.reference, makes, reference)
     if theirs is not None and theirs.agrees(-sign * by_hand) and theirs.agrees(-sign * reference) is False:
         return "reference"
     return "by hand"
+
+
+def _follows(step: Step, makes: str, of: Quantity) -> bool:
+    """Tell whether a gradient only follows from a wrong forward formula, which saved its own numbers for it.
+
+    With those it is right after all, or it is the derivative of that very forward formula.
+    """
+    consistent = step.own_values[of.name]
+    if consistent.tensor is None or consistent.failure:
+        return False
+    own = step.slope_of(step.forward, makes, consistent.tensor)
+    derived = own is not None and own.agrees(-step.signs[makes] * consistent.tensor)
+    return bool(derived) or step.compared(of.name, consistent).ok
 
 
 def _cause(step: Step, makes: str, of: Quantity, compared: Comparison) -> str:
@@ -77,8 +89,8 @@ def _loss_differs(step: Step) -> bool:
     """Tell whether a loss gives a value whose derivative is not the (right) error that it returns."""
     if not step.is_loss or not step.comparison(step.gradients["x"].name).ok:
         return False
-    own = step.slope_of(step.forward, "x")
     error = step.values[step.gradients["x"].name].tensor
+    own = None if error is None else step.slope_of(step.forward, "x", error)
     return own is not None and error is not None and own.agrees(error) is False
 
 
@@ -114,7 +126,7 @@ def rows_with_slopes(step: Step) -> list[Row]:
     rows = rows_of(step)
     for makes, of in step.gradients.items():
         by_hand = step.values[of.name].tensor
-        own = step.slope_of(step.forward, makes)
+        own = None if by_hand is None else step.slope_of(step.forward, makes, by_hand)
         if own is not None and by_hand is not None and by_hand.shape == own.direction.shape:
             rows[of.name] = replace(rows[of.name], differences=own.share(-step.signs[makes] * by_hand))
     return third_opinion(list(rows.values()), dict.fromkeys(rows, step), step.witnesses)
@@ -130,7 +142,10 @@ def third_opinion(rows: list[Row], step_of: Mapping[str, Step], found: Mapping[s
     suspected = {row.quantity for row in rows if _is_suspected(row, found[row.quantity])}
     blamed = {row.quantity for row in rows if row.quantity in suspected and _differs(step_of[row.quantity], row.of)}
     if blamed:
-        cause = "the derivative of the forward formula, by finite differences, is another"
+        cause = (
+            "the derivative of the forward formula, by finite differences, is another (if that is meant, as in a "
+            "straight-through estimator: differences=False)"
+        )
         return [replace(row, blame="both", cause=cause) if row.quantity in blamed else row for row in rows]
     return [replace(row, differences=None) if row.quantity in suspected else row for row in rows]
 
@@ -144,5 +159,6 @@ def _is_suspected(row: Row, witness: Witness) -> bool:
 def _differs(step: Step, of: Quantity) -> bool:
     """Tell whether a gradient by hand surely is not the derivative of the handwritten forward formula."""
     makes = next(name for name, q in step.gradients.items() if q == of)
-    own, by_hand = step.slope_of(step.forward, makes), step.values[of.name].tensor
+    by_hand = step.values[of.name].tensor
+    own = None if by_hand is None else step.slope_of(step.forward, makes, by_hand)
     return own is not None and by_hand is not None and own.agrees(-step.signs[makes] * by_hand) is False

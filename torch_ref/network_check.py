@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from manual_bp import Network
 from manual_bp.layer import parameters
-from torch_ref.compare import Tensors, Tolerance, Witness, compare, witnesses
+from torch_ref.compare import Tensors, Tolerance, Witness, check_tolerance, compare, witnesses
 from torch_ref.formulas import quantity
+from torch_ref.function_step import random_like
 from torch_ref.judge import rows_of, third_opinion
 from torch_ref.mirrored import LossModule, loss_of, mirror
 from torch_ref.naming import Names
@@ -33,6 +34,7 @@ def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance |
     a tensor's norm, takes the place of twice the reference's own rounding error.
     """
     _check_network("crosscheck", network)
+    check_tolerance(tolerance)
     model, loss = mirror(network)
     return check_against(network, tuple(model), loss, x, t, tolerance)
 
@@ -51,6 +53,7 @@ def check_module(
     drawn. Raises ValueError where the layers or the shapes of the parameters do not correspond.
     """
     _check_network("check_module", network)
+    check_tolerance(tolerance)
     if not isinstance(module, nn.Module):
         raise TypeError(f"check_module expects a torch.nn.Module, got {type(module).__name__}")
     modules = tuple(leaf for leaf in _leaves(module) if not isinstance(leaf, nn.Identity))
@@ -159,6 +162,7 @@ def _steps(
     """Yield every layer and the loss as a step of its own, fed with what the reference computed."""
     values = [found[name].value for name in names.values]
     errors = [found[name].value for name in names.errors]
+    errors = [e if e.any() else random_like(e, i) for i, e in enumerate(errors)]  # zeros put no formula to the test
     for position, (layer, module) in enumerate(zip(network.layers, modules, strict=True)):
         l = names.layers[position]
         yield layer_step(

@@ -10,13 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from manual_bp import Network
+from manual_bp import Gradients, Network, Trace
 from manual_bp.layer import parameters
-from torch_ref.compare import Tensors
+from torch_ref.compare import Tensors, relative_difference
 from torch_ref.differences import slope
 from torch_ref.mirrored import LossModule
 from torch_ref.naming import Names
 from torch_ref.step import Outputs, plain, same
+
+SAME_PASS = 1e-3
+"""Of the norm: what one pass may differ from another; a sum over rows that lie elsewhere in memory is 1e-7 off."""
 
 
 @dataclass
@@ -25,39 +28,72 @@ class HandPass:
 
     found: dict[str, Tensor] = field(default_factory=dict)
     error: Exception | None = None
-    changed: bool = False
-    """The pass changed the parameters, which were put back."""
+    changed: tuple[str, ...] = ()
+    """What the pass changed; it was put back."""
+    unlike: tuple[str, ...] = ()
+    """What came out otherwise when the pass wrote into the tensors of another one."""
 
     @property
     def note(self) -> str:
         """Say what happened to the pass."""
         if self.error is not None:
             return f"The whole pass broke off with {type(self.error).__name__}: {self.error}"
-        return "The whole pass changed the parameters, which are put back" if self.changed else ""
+        if self.changed:
+            return f"The whole pass changed {', '.join(self.changed)}, which is put back"
+        if self.unlike:
+            return f"With out=, in tensors of another batch, the pass gives another {', '.join(self.unlike)}"
+        return ""
 
 
 def by_hand(network: Network, names: Names, x: Tensor, t: Tensor) -> HandPass:
     """Run the whole handwritten pass; whatever somebody's formula raises is kept, it is what the report has to say."""
-    before = network.buffer.clone()
+    before, own_x, own_t = network.buffer.clone(), x, t
     done = HandPass()
     try:
-        _run(network, names, x, t, done.found)
+        own_x, own_t = (given.clone() if isinstance(given, Tensor) else given for given in (x, t))
+        trace, gradients = _run(network, names, own_x, own_t, done.found)
+        done.changed = _changed({"the parameters": (network.buffer, before), "x": (own_x, x), "t": (own_t, t)})
+        if not done.changed:
+            done.unlike = _unlike(network, names, x, t, trace, gradients, done.found)
     except Exception as error:
         done.error = error
-    done.changed = not same(network.buffer, before)
     network.buffer.copy_(before)
     return done
 
 
-def _run(network: Network, names: Names, x: Tensor, t: Tensor, found: dict[str, Tensor]) -> None:
-    trace = network.forward(x)
+def _changed(pairs: dict[str, tuple[Tensor, Tensor]]) -> tuple[str, ...]:
+    return tuple(name for name, (now, before) in pairs.items() if not same(now, before))
+
+
+def _run(
+    network: Network,
+    names: Names,
+    x: Tensor,
+    t: Tensor,
+    found: dict[str, Tensor],
+    trace: Trace | None = None,
+    gradients: Gradients | None = None,
+) -> tuple[Trace, Gradients]:
+    """Run one pass, with ``out=`` where tensors of another are given, and put copies of everything into ``found``."""
+    trace = network.forward(x, out=trace)
     found |= {name: value.clone() for name, value in zip(names.values, trace.values, strict=True)}
     network.loss(trace, t)
     found |= {"L": trace.loss.clone(), "y": trace.y.clone()}
-    gradients = network.backward(trace)
+    gradients = network.backward(trace, out=gradients)
     found |= {name: e.clone() for name, e in zip(names.errors, gradients.errors, strict=True) if e is not None}
-    found |= {shown: gradients[name] for name, shown in names.gradients.items()}
+    found |= {shown: gradients[name].clone() for name, shown in names.gradients.items()}
     found[names.errors[0]] = network.input_error(trace, gradients)
+    return trace, gradients
+
+
+def _unlike(
+    network: Network, names: Names, x: Tensor, t: Tensor, trace: Trace, gradients: Gradients, found: Tensors
+) -> tuple[str, ...]:
+    """Return what a pass gives otherwise in the tensors of another batch, the same rows in reverse order."""
+    again: Tensors = {}
+    _run(network, names, x.flip(0), t.flip(0), {}, trace, gradients)
+    _run(network, names, x.clone(), t.clone(), again, trace, gradients)
+    return tuple(name for name, value in again.items() if relative_difference(value, found[name]) > SAME_PASS)
 
 
 @dataclass(frozen=True)
@@ -87,7 +123,7 @@ class Reference:
 
 def call(module: nn.Module, x: Tensor, named: Tensors) -> Tensor:
     """Return what a module gives at other parameters, and with its buffers in the dtype of x."""
-    buffers = {name: b.to(x.dtype) if b.is_floating_point() else b for name, b in module.named_buffers()}
+    buffers = {name: (b.to(x.dtype) if b.is_floating_point() else b).clone() for name, b in module.named_buffers()}
     outcome: Tensor = functional_call(module, named | buffers, (x,))
     return outcome
 
@@ -103,11 +139,12 @@ class LossSlopes:
     def __init__(self, network: Network, names: Names, x: Tensor, t: Tensor) -> None:
         """Take everything in float64; without that there are no slopes."""
         self.loss, self.t = network.loss_function, t.double() if t.is_floating_point() else t
-        self.layers = [_doubled(layer) for layer in network.layers]
+        self.layers: list[Any] = []
         self.position = {name: i for i, name in enumerate(names.errors)}
         self.parameter = {shown: name for name, shown in names.gradients.items()}
         self.values: list[Tensor] | None = None
         try:
+            self.layers = [_doubled(layer) for layer in network.layers]
             self.values = [x.double()]
             for layer in self.layers:
                 self.values.append(layer.forward(self.values[-1])[0])
@@ -119,7 +156,13 @@ class LossSlopes:
         """Return how far the slope is from an error or gradient, of its norm; None where it cannot tell."""
         if self.values is None or not bool(torch.isfinite(by_hand).all()):
             return None
-        if name in self.position:
+        try:
+            return self._difference(name, by_hand)
+        except Exception:  # of somebody's layer, at numbers that it does not take
+            return None
+
+    def _difference(self, name: str, by_hand: Tensor) -> float | None:
+        if name in self.position and self.values is not None:
             i = self.position[name]
             return _difference(lambda q: self._loss(i, q), self.values[i], by_hand, -1.0)
         if name in self.parameter:
@@ -145,7 +188,7 @@ class LossSlopes:
 def _difference(loss: Callable[[Tensor], Outputs], at: Tensor, by_hand: Tensor, sign: float) -> float | None:
     if at.shape != by_hand.shape:
         return None
-    return slope(loss, at, [torch.tensor(sign, dtype=torch.float64, device=at.device)]).share(by_hand)
+    return slope(loss, at, [torch.tensor(sign, dtype=torch.float64, device=at.device)], by_hand).share(by_hand)
 
 
 def _doubled(layer: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from manual_bp import Layer, Loss
 from manual_bp.layer import Parametrised, parameters
 from torch_ref.calling import Call, holding, is_pair, named_gradient, substituted
-from torch_ref.compare import Tolerance, compare
+from torch_ref.compare import Tolerance
 from torch_ref.formulas import Quantity
 from torch_ref.step import Step, Value
 
@@ -101,25 +102,32 @@ def _layer_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
     held = holding(layer, inputs)
     call = Call(inputs)
     passed = call(held.forward, inputs["x"])
-    y, saved = passed if is_pair(passed) else (None, None)
-    values = {output: call.value(y, held.forward, "forward(x) -> (y, saved)")}
     if not is_pair(passed):
+        values = {output: call.missing(passed, held.forward, "forward(x) -> (y, saved)")}
         unreached = Value(None, held.backward, "forward gave nothing that backward could read")
         return values | dict.fromkeys([error_of_x, *named.values()], unreached)
+    y, saved = passed
+    values = {output: call.value(y, held.forward, "forward(x) -> (y, saved)")}
     if isolated:
         saved = substituted(saved, y, step.witnesses[output].value)
     error = step.errors[0].clone()
     call = Call(inputs | {"error": error})
     returned = call(held.backward, error, saved)
     e, d = returned if is_pair(returned) else (None, {})
-    values[error_of_x] = call.value(e, held.backward, "backward(error, saved) -> (error of x, gradients)")
+    expected = "backward(error, saved) -> (error of x, gradients)"
+    values[error_of_x] = call.value(e, held.backward, expected)
+    if not is_pair(returned):
+        values[error_of_x] = call.missing(returned, held.backward, expected)
+    if isinstance(d, Mapping) and (unknown := [str(name) for name in d if name not in named]):
+        failure = f"gives gradients of {', '.join(unknown)}, and the parameters are {list(named)}"
+        values[error_of_x] = Value(None, held.backward, failure)
     found = {"backward": (d, held.backward, call.failure)}
     if isinstance(held, Parametrised):
         call = Call(inputs | {"error": error})
         found["gradients"] = call(held.gradients, error, saved), held.gradients, call.failure
     for name, shown in named.items():
         candidates = [named_gradient(d, name, method, failure) for d, method, failure in found.values()]
-        wrong = (v for v in reversed(candidates) if v.tensor is None or not compare(v.tensor, step.witnesses[shown]).ok)
+        wrong = (v for v in reversed(candidates) if not step.compared(shown, replace(v, failure="")).ok)
         values[shown] = next(wrong, candidates[-1])
     return values
 
@@ -129,11 +137,12 @@ def _loss_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
     inputs = {name: t.clone() for name, t in (step.inputs | step.fixed).items()}
     call = Call(inputs)
     passed = call(loss.forward, inputs["x"], inputs["t"])
-    value, saved = passed if is_pair(passed) else (None, None)
-    values = {step.outputs[0].name: call.value(value, loss.forward, "forward(x, t) -> (L, saved)")}
-    error_of_x = step.gradients["x"].name
+    error_of_x, expected = step.gradients["x"].name, "forward(x, t) -> (L, saved)"
     if not is_pair(passed):
-        return values | {error_of_x: Value(None, loss.backward, "forward gave nothing that backward could read")}
+        unreached = Value(None, loss.backward, "forward gave nothing that backward could read")
+        return {step.outputs[0].name: call.missing(passed, loss.forward, expected), error_of_x: unreached}
+    value, saved = passed
+    values = {step.outputs[0].name: call.value(value, loss.forward, expected)}
     if isolated:
         saved = substituted(saved, Call({})(loss.output, inputs["x"]), step.fixed["y"])
     call = Call(inputs)

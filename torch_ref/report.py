@@ -128,7 +128,9 @@ class Report:
     def verdict(self) -> str:
         """Say what the rows show: the guilty formulas, each with its likely cause, then the consequences."""
         if self.ok:
-            return f"{self._agreement()}{self._confirmed()}."
+            one_row = self.batch == 1 and any(row.end_to_end is not None for row in self.rows)
+            untested = " With one sample no sum over the samples was put to the test." if one_row else ""
+            return f"{self._agreement()}{self._confirmed()}.{untested}"
         parts = [*map(_accusation, self.guilty)]
         if not self.guilty and self.consequences:
             parts.append(_unexplained(self.consequences[0]))
@@ -149,7 +151,7 @@ class Report:
         )
 
     def _confirmed(self) -> str:
-        sure = sum(row.differences is not None for row in self.rows)
+        sure = sum(row.differences is not None and row.differences <= AGREE for row in self.rows)
         return f", and finite differences confirm {sure} gradient{'s' * (sure > 1)}" if sure else ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -214,6 +216,8 @@ def _unexplained(first: Row) -> str:
             f"Not finite: {first.quantity}{place} is {seen.by_hand} by hand and {seen.reference} by the reference. It "
             "is the first such number of the pass; look at what is given there."
         )
+    if first.end_to_end is None:
+        return f"Wrong: {first.quantity} ({seen.remark}), and there is nothing to compare it with."
     return (
         f"Wrong: {first.quantity} of the whole pass ({seen.remark}), although every formula is right by itself. Likely "
         "cause: the order of the layers, a tensor that is overwritten before it is read, or a formula that gives other "

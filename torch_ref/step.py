@@ -72,12 +72,13 @@ class Step:
     def witnesses(self) -> dict[str, Witness]:
         """Return every quantity by the reference, by name."""
         upstream = {f"error of output {i}": e for i, e in enumerate(self.errors)}
-        return witnesses(self._by_reference, self.inputs | upstream, self.fixed)
+        with torch.random.fork_rng(devices=[]):
+            return witnesses(self._by_reference, self.inputs | upstream, self.fixed)
 
     def _by_reference(self, given: Tensors, fixed: Tensors) -> Tensors:
         with torch.inference_mode(mode=False), torch.enable_grad():
             leaves = {name: plain(given[name]).requires_grad_(name in self.gradients) for name in self.inputs}
-            outputs = self.reference(leaves, {name: plain(t) for name, t in fixed.items()})
+            outputs = self.reference(leaves, {name: plain(t).clone() for name, t in fixed.items()})
             found = {q.name: y.detach() for q, y in zip(self.outputs, outputs, strict=True)}
             errors = [plain(given[f"error of output {i}"]) for i in range(len(outputs))]
             differentiated = {name: leaf for name, leaf in leaves.items() if name in self.gradients}
@@ -89,6 +90,16 @@ class Step:
         for (name, _), d in zip(differentiated.items(), d_inputs, strict=True):
             found[self.gradients[name].name] = d if self.signs[name] > 0 else -d
         return found
+
+    def check_repeatable(self) -> None:
+        """Raise where the reference gives other numbers at another call: with dropout, say, nothing can be compared."""
+        upstream = {f"error of output {i}": e for i, e in enumerate(self.errors)}
+        with torch.random.fork_rng(devices=[]):
+            again = self._by_reference(self.inputs | upstream, self.fixed)
+        if not all(same(value, self.witnesses[name].value) for name, value in again.items()):
+            raise ValueError(
+                "a check expects a reference that gives the same numbers at every call, got another answer"
+            )
 
     @cached_property
     def values(self) -> dict[str, Value]:
@@ -115,14 +126,17 @@ class Step:
     def _tolerance(self, witness: Witness) -> float | None:
         return (self.tolerance or {}).get(witness.value.dtype)
 
-    def slope_of(self, forward: Forward, name: str, seed: int = 0) -> Slope | None:
-        """Return the slope of Σ e · forward in one input by finite differences; None if it cannot do float64."""
+    def slope_of(self, forward: Forward, name: str, value: Tensor) -> Slope | None:
+        """Return the slope of Σ e · forward in one input; None if forward cannot do float64.
+
+        ``value``, by the formula's own sign, is what it will be compared with.
+        """
         inputs = {key: t.double() if t.is_floating_point() else t for key, t in self.inputs.items()}
         fixed = {key: t.double() if t.is_floating_point() else t for key, t in self.fixed.items()}
         try:
             with torch.no_grad():
                 at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {name: q}, fixed)  # noqa: E731
-                return slope(at, inputs[name], [e.double() for e in self.errors], seed)
+                return slope(at, inputs[name], [e.double() for e in self.errors], -self.signs[name] * value)
         except Exception:  # of somebody's forward, which may be for one dtype only: no witness in float64
             return None
 
