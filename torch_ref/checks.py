@@ -57,7 +57,7 @@ def check_layer(
         raise TypeError(f"check_layer expects x as a floating-point torch.Tensor, got {got}")
     x, mine = x.detach(), parameters(layer)
     function = _reference_of(layer, reference, mine)
-    with torch.inference_mode(mode=False), torch.enable_grad():
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False), torch.enable_grad():
         y = function(plain(x).requires_grad_(), **{name: plain(p).requires_grad_() for name, p in mine.items()})
     if not isinstance(y, Tensor) or not y.requires_grad:
         raise ValueError(

@@ -73,7 +73,7 @@ def _outputs(
     wanted: list[str],
 ) -> Outputs:
     """Return the reference's outputs; raise unless they are tensors that autograd can differentiate."""
-    with torch.inference_mode(mode=False), torch.enable_grad():
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False), torch.enable_grad():
         leaves = {name: plain(t).requires_grad_(name in wanted) for name, t in given.items()}
         outputs = reference(*arguments_of(leaves | {name: t.clone() for name, t in fixed.items()}, inputs, names))
     if not isinstance(outputs, Tensor) and not (
@@ -162,6 +162,8 @@ def _through(function: Function, inputs: Sequence[Any], step: Step) -> Tensors:
 
 def _negated(t: Tensor) -> Tensor:
     """Return −t with the strides of t, which plain negation does not keep."""
+    if not t.is_floating_point():
+        return t  # zeros, of an output that has no gradient
     if 0 in t.stride():
         once = t[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in t.stride())]
         return (-once).expand(t.shape)
