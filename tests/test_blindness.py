@@ -286,6 +286,21 @@ def test_a_wrong_tolerance_is_named(bad) -> None:
         check_function(lambda x: x**2, lambda d, x: 2 * d * x, [X], tolerance=bad)
 
 
+def test_a_wrong_sample_is_no_dead_unit_and_a_kink_is_a_kink() -> None:
+    x = torch.randn(13, 5)
+
+    def last_sample_is_lost(d, x):
+        return torch.cat([2 * d[:-1], 0 * d[-1:]])
+
+    (row,) = check_function(lambda x: 2 * x, last_sample_is_lost, [x]).guilty
+    assert row.cause == "sample 12 of 13 is zero"
+    (row,) = check_layer(ReLU(), x.index_fill(0, torch.tensor([3]), 0.0), lambda x: x.clamp(min=0)).guilty
+    assert row.cause == "it is the lecture's: the reference has another derivative (at a kink, another subgradient)"
+    block = torch.randn(3, 4, 5)
+    (row,) = check_function(lambda x: 2 * x, lambda d, x: torch.cat([2 * d[:2], d[2:]]), [block]).guilty
+    assert row.cause == "only dimension 0, index 2 of 3"
+
+
 # ------------------------------------------------------------------------------------------ finite differences abstain
 
 ONE = [torch.ones(4, dtype=torch.float64)]

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TESTS = """
+import pytest
 import torch
 from manual_bp import mlp
 from torch_ref import assert_gradients_match, crosscheck
@@ -23,6 +24,23 @@ def test_right():
 
 def test_wrong():
     assert_gradients_match(crosscheck(FAULTS["sigmoid-error-no-slope"].plant(mlp([5, 4, 3]), 1), X, T))
+
+@pytest.mark.parametrize("name", ["a/b", "a b"])
+def test_named(name):
+    assert_gradients_match(crosscheck(mlp([5, 4, 3]), X, T))
+
+@pytest.fixture
+def checked():
+    assert_gradients_match(crosscheck(mlp([5, 4, 3]), X, T))
+
+def test_fixture(checked):
+    pass
+
+def test_raised_again():
+    try:
+        test_wrong()
+    except AssertionError as error:
+        raise RuntimeError("the network is wrong") from error
 
 def test_another_failure():
     assert False, "not about gradients"
@@ -57,14 +75,18 @@ def test_a_failure_shows_verdict_and_table_and_each_report_is_written(tmp_path: 
     assert section.startswith("Wrong: δ^1 = σ′(net^1) e^1, σ′ = x^1 (1 − x^1) (E16), layer 1")
     assert "Likely cause: σ′ is missing." in section
     assert "GUILTY" in section
-    assert outcome.stdout.count("Likely cause") == 1, "once, not in the traceback too"
-    assert "test_mine.py:13: gradients differ" in outcome.stdout
+    assert len(re.findall(r"-+ gradients -+\n", outcome.stdout)) == 2, "of the failure, and of the one raised again"
+    assert "test_mine.py:14: gradients differ" in outcome.stdout
     assert "not about gradients" in outcome.stdout
-    assert "2 failed, 1 passed" in outcome.stdout
+    assert "3 failed, 4 passed" in outcome.stdout
     written = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "reports").iterdir()}
     assert {name: report["ok"] for name, report in written.items()} == {
         "test_mine.py_test_right-1.json": True,
         "test_mine.py_test_wrong-1.json": False,
+        "test_mine.py_test_named_a_b-1.json": True,
+        "test_mine.py_test_named_a_b-2.json": True,
+        "test_mine.py_test_fixture-1.json": True,
+        "test_mine.py_test_raised_again-1.json": False,
     }
     assert written["test_mine.py_test_wrong-1.json"]["test"] == "test_mine.py::test_wrong"
 

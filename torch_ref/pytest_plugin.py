@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch_ref.report import Report
 
 DIRECTORY = pytest.StashKey[Path]()
+WRITTEN = pytest.StashKey[set[Path]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,25 +40,26 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(
                 f"--gradient-report expects a folder that can be written, got {given}: {error}"
             ) from None
-        config.stash[DIRECTORY] = directory
+        config.stash[DIRECTORY], config.stash[WRITTEN] = directory, set()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Listen to the assertions of one test, where their reports are wanted."""
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Listen to the assertions of one test and its fixtures, where their reports are wanted."""
     directory = item.config.stash.get(DIRECTORY, None)
     if directory is None:
         return (yield)
     from torch_ref.assertion import LISTENERS
 
-    count = 0
+    written = item.config.stash[WRITTEN]
 
     def write(report: Report) -> None:
-        nonlocal count
-        count += 1
         name = re.sub(r"[^\w.-]+", "_", item.nodeid).strip("_")
+        paths = (directory / f"{name}-{number}.json" for number in count(1))
+        path = next(path for path in paths if path not in written)
         text = json.dumps({"test": item.nodeid} | report.to_dict(), indent=1, ensure_ascii=False)
-        (directory / f"{name}-{count}.json").write_text(text + "\n", encoding="utf-8")
+        path.write_text(text + "\n", encoding="utf-8")
+        written.add(path)
 
     LISTENERS.append(write)
     try:
@@ -72,10 +75,21 @@ def pytest_runtest_makereport(
     """Put verdict and table of a failed assertion into a section of the test's report."""
     outcome = yield
     module = sys.modules.get("torch_ref.assertion")  # not imported: then no gradient was asserted
-    if module is not None and call.excinfo is not None and isinstance(call.excinfo.value, module.GradientMismatchError):
-        outcome.sections.append(("gradients", str(call.excinfo.value.report)))
+    if module is None or call.excinfo is None:
+        return outcome
+    mismatch = next((e for e in _chain(call.excinfo.value) if isinstance(e, module.GradientMismatchError)), None)
+    if mismatch is not None:
+        outcome.sections.append(("gradients", str(mismatch.report)))
+    if mismatch is call.excinfo.value:
         outcome.longrepr = f"{_place(call.excinfo)}: gradients differ (see the section 'gradients')"
     return outcome
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _place(excinfo: pytest.ExceptionInfo[BaseException]) -> str:

@@ -60,6 +60,7 @@ def of_error(s: Scene) -> Iterator[Candidate]:
     own = _own_name(s)
     function, of = FUNCTIONS[own], SLOPES[own]
     right = of(net, x)
+    yield "it is the lecture's: the reference has another derivative (at a kink, another subgradient)", e * right
     yield "σ′ is missing", e
     yield "the error is missing (σ′ alone)", right
     yield "σ′ is applied twice", e * right * right

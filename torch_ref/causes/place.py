@@ -19,8 +19,7 @@ def described(s: Scene) -> str:
     count = int(off.sum())
     if count == 1:
         return f"one entry only: {tuple(torch.nonzero(off)[0].tolist())}"
-    axes = ("row", "column") if s.right.ndim == 2 else ("entry",)
-    for axis, word in enumerate(axes[: s.right.ndim]):
+    for axis, word in enumerate(_axes(s)):
         others = [d for d in range(s.right.ndim) if d != axis]
         touched = off.any(dim=others) if others else off
         places = torch.nonzero(touched).flatten().tolist()
@@ -29,10 +28,19 @@ def described(s: Scene) -> str:
     return NO_PATTERN
 
 
+def _axes(s: Scene) -> list[str]:
+    """Name the dimensions: of rows of samples, of a matrix of weights, of a vector, or by number."""
+    if s.right.ndim == 2:
+        return ["sample" if s.makes in ("forward", "error", "output") else "row", "column"]
+    return ["entry"] if s.right.ndim == 1 else [f"dimension {axis}, index" for axis in range(s.right.ndim)]
+
+
 def _lines(s: Scene, word: str, places: list[int], of: int, touched: Tensor, axis: int) -> str:
     wrong = s.by_hand.movedim(axis, 0)[touched]
-    named = f"{word} {places[0]}" if len(places) == 1 else f"{word}s {', '.join(map(str, places[:5]))}"
+    plural = "" if len(places) == 1 or word.endswith("index") else "s"
+    named = f"{word}{plural} {', '.join(map(str, places[:5]))}".replace("entrys", "entries")
     more = ", ..." if len(places) > 5 else ""
     if not wrong.any():
-        return f"a dead unit: {named}{more} of {of} {'is' if len(places) == 1 else 'are'} zero"
+        unit = "a dead unit: " if s.right.ndim <= 2 and word != "sample" else ""
+        return f"{unit}{named}{more} of {of} {'is' if len(places) == 1 else 'are'} zero"
     return f"only {named}{more} of {of}"
