@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from manual_bp import (
-    GradientDescent,
     Layer,
     Linear,
     Loss,
@@ -21,6 +20,7 @@ from manual_bp import (
     Tanh,
     mlp,
 )
+from torch_ref.trial import WEIGHTS
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -89,28 +89,7 @@ def targets(rows: int, classes: int, dtype: torch.dtype) -> Tensor:
     return torch.softmax(torch.randn(rows, classes, dtype=dtype), 1)
 
 
-def initial(network: Network) -> None:
-    """Leave the weights as they were drawn."""
-
-
-def trained(network: Network) -> None:
-    """Take 50 steps of gradient descent on one random batch."""
-    first, *_, last = (p for p in network.parameters().values())
-    x, t = torch.randn(16, first.shape[1], dtype=first.dtype), targets(16, last.shape[0], first.dtype)
-    descent = GradientDescent(network, lr=0.05)
-    for _ in range(50):
-        trace = network.forward(x)
-        network.loss(trace, t)
-        descent.update(network.backward(trace))
-
-
-def saturated(network: Network) -> None:
-    """Make the weights so large that sigmoids answer almost 0 or 1 and their δ all but vanishes."""
-    for parameter in network.parameters().values():
-        parameter.mul_(30)
-
-
-REGIMES = (initial, trained, saturated)
+REGIMES = WEIGHTS  # initial, trained and saturated
 
 
 def network(
@@ -118,7 +97,7 @@ def network(
     activation: Layer,
     loss: Loss,
     dtype: torch.dtype,
-    regime: Callable[[Network], None] = initial,
+    regime: Callable[[Network], None] = lambda made: None,
 ) -> Network:
     """Return a network with random weights and biases, none of them zero."""
     made = mlp(sizes, activation=activation, loss=loss, dtype=dtype)

@@ -122,6 +122,7 @@ def try_fault(fault: Fault, weights: Callable[[Network], None], dtype: torch.dty
     network, l = trial_network(fault, dtype)
     weights(network)
     x, t = _batch(network, ROWS, torch.Generator().manual_seed(2))
+    x = 3 * x  # large enough for units that switch from sample to sample
     report = crosscheck(fault.plant(network, l), x, t)
     expected = fault.quantity(network, l)
     guilty = tuple(row.quantity for row in report.guilty)
@@ -180,5 +181,5 @@ def _up_to(draw: random.Random, largest: int) -> int:
 def _batch(network: Network, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     weights = [p for p in network.parameters().values() if p.ndim == 2]
     first, last, dtype = weights[0], weights[-1], network.buffer.dtype
-    x = 3 * torch.randn(rows, first.shape[1], dtype=dtype, generator=generator)  # units that switch between samples
+    x = torch.randn(rows, first.shape[1], dtype=dtype, generator=generator)
     return x, torch.softmax(torch.randn(rows, last.shape[0], dtype=dtype, generator=generator), 1)
