@@ -64,14 +64,15 @@ def test_the_random_error_is_nobody_s_data() -> None:
     assert not check_layer(InPlaceOfTheError(), x, torch.sigmoid).ok
 
 
-def test_gradients_that_add_up_in_reused_buffers_are_noticed() -> None:
+@pytest.mark.parametrize("left_over", [1.0, 0.0005])
+def test_gradients_that_add_up_in_reused_buffers_are_noticed(left_over: float) -> None:
     @dataclass(frozen=True, eq=False, repr=False)
     class Accumulating(Linear):
         def gradients(self, error, saved, out=None):
             new = super().gradients(error, saved)
             if out:
                 for name, gradient in new.items():
-                    out[name].add_(gradient)
+                    out[name].mul_(left_over).add_(gradient)
                 return out
             return new
 

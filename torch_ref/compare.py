@@ -102,7 +102,7 @@ def witnesses(
     @cache
     def exact() -> Mapping[str, Tensor]:
         try:
-            return evaluate(_doubled(given), _doubled(fixed))
+            return evaluate(doubled(given), doubled(fixed))
         except Exception:  # of a reference for one dtype only: its own numbers have to do
             return values
 
@@ -215,7 +215,8 @@ def ulp_distance(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(same_sign, apart, magnitude_a.double() + magnitude_b.double())
 
 
-def _doubled(tensors: Tensors) -> Tensors:
+def doubled(tensors: Tensors) -> Tensors:
+    """Return the floating-point tensors in float64, the others as they are."""
     return {name: t.double() if t.is_floating_point() else t for name, t in tensors.items()}
 
 

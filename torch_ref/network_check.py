@@ -63,8 +63,8 @@ def check_module(
     weights = next(p for p in own.parameters().values())
     if x is None:
         x = torch.randn(16, weights.shape[-1], dtype=weights.dtype, generator=generator).to(weights.device)
-    output = own.forward(x).values[-1]
     if t is None:
+        output = own.forward(x).values[-1]
         t = torch.softmax(torch.randn(output.shape, dtype=x.dtype, generator=generator), 1).to(x.device)
     with torch.no_grad():
         _check_order(module, modules, x)

@@ -14,7 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from torch_ref.compare import Comparison, Tensors, Tolerance, Witness, compare, witnesses
+from torch_ref.compare import Comparison, Tensors, Tolerance, Witness, compare, doubled, witnesses
 from torch_ref.differences import Slope, slope
 from torch_ref.formulas import Quantity, source_of
 
@@ -71,9 +71,12 @@ class Step:
     @cached_property
     def witnesses(self) -> dict[str, Witness]:
         """Return every quantity by the reference, by name."""
-        upstream = {f"error of output {i}": e for i, e in enumerate(self.errors)}
         with torch.random.fork_rng(devices=[]):
-            return witnesses(self._by_reference, self.inputs | upstream, self.fixed)
+            return witnesses(self._by_reference, self._given, self.fixed)
+
+    @property
+    def _given(self) -> Tensors:
+        return self.inputs | {f"error of output {i}": e for i, e in enumerate(self.errors)}
 
     def _by_reference(self, given: Tensors, fixed: Tensors) -> Tensors:
         with torch.inference_mode(mode=False), torch.enable_grad():
@@ -93,10 +96,9 @@ class Step:
 
     def check_repeatable(self) -> None:
         """Raise where the reference gives other numbers at another call: with dropout, say, nothing can be compared."""
-        upstream = {f"error of output {i}": e for i, e in enumerate(self.errors)}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch.initial_seed() + 1)  # what draws random numbers draws others
-            again = self._by_reference(self.inputs | upstream, self.fixed)
+            again = self._by_reference(self._given, self.fixed)
         if not all(same(value, self.witnesses[name].value) for name, value in again.items()):
             raise ValueError(
                 "a check expects a reference that gives the same numbers at every call, got another answer"
@@ -132,8 +134,7 @@ class Step:
 
         ``value``, by the formula's own sign, is what it will be compared with.
         """
-        inputs = {key: t.double() if t.is_floating_point() else t for key, t in self.inputs.items()}
-        fixed = {key: t.double() if t.is_floating_point() else t for key, t in self.fixed.items()}
+        inputs, fixed = doubled(self.inputs), doubled(self.fixed)
         try:
             with torch.no_grad():
                 at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {name: q}, fixed)  # noqa: E731

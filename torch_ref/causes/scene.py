@@ -40,6 +40,11 @@ class Scene:
         """Return the number of rows, N."""
         return self.x.shape[0] if self.x.ndim else 1
 
+    @property
+    def over(self) -> int:
+        """Return what a loss divides its sum over the samples by: N for the mean."""
+        return self.n if getattr(self.owner, "reduction", "") == "mean" else 1
+
     @cached_property
     def allowed(self) -> float:
         """Return how far a candidate may be off, of the norm of what was seen: it explains the whole difference."""
