@@ -20,6 +20,7 @@ from manual_bp import (
     Tanh,
     mlp,
 )
+from torch_ref import Report
 from torch_ref.trial import WEIGHTS
 
 DTYPES = (torch.float32, torch.float64)
@@ -129,3 +130,8 @@ def directional_derivative(function: Callable[[Tensor], Tensor], at: Tensor, dir
     """Return J v by central finite differences: neither our formulas nor autograd."""
     h = FINITE_DIFFERENCE_STEP
     return (function(at + h * direction) - function(at - h * direction)) / (2 * h)
+
+
+def blamed(report: Report) -> dict[str, str]:
+    """Return the likely cause of every guilty quantity."""
+    return {row.quantity: row.cause for row in report.guilty}

@@ -1,0 +1,85 @@
+"""A pair of plain functions against autograd."""
+
+import pytest
+import torch
+from cases import blamed
+from torch import Tensor
+
+from torch_ref import (
+    check_function,
+)
+
+
+def linear(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    return x @ w.t() + b
+
+
+def linear_backward(d_y: Tensor, x: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return d_y @ w, d_y.t() @ x, d_y.sum(0)
+
+
+@pytest.fixture
+def arguments() -> list[Tensor]:
+    return [torch.randn(4, 5), torch.randn(3, 5), torch.randn(3)]
+
+
+def test_a_right_pair_of_functions_passes(arguments) -> None:
+    report = check_function(linear, linear_backward, arguments)
+    assert report.ok
+    assert [row.quantity for row in report.rows] == ["output", "gradient of x", "gradient of w", "gradient of b"]
+    cube = check_function(lambda x: x**3, lambda d_y, x: 3 * d_y * x**2, [torch.randn(4, dtype=torch.float64)])
+    assert cube.ok
+    assert cube.rows[1].differences < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("wrong", "quantity", "cause"),
+    [
+        (lambda d, x, w, b: (d @ w, d.t() @ x.roll(1, 0), d.sum(0)), "w", "pairs the wrong sample (the one before)"),
+        (lambda d, x, w, b: (d @ w, d.t() @ x / 4, d.sum(0)), "w", "a factor of 1/N"),
+        (lambda d, x, w, b: (d @ w, d.t() @ x, d[0]), "b", "one sample only (the first)"),
+        (lambda d, x, w, b: (-d @ w, d.t() @ x, d.sum(0)), "x", "the sign is wrong"),
+        (lambda d, x, w, b: (d @ w, d.t() @ x, None), "b", "gives None where a tensor is expected"),
+        (lambda d, x, w, b: (d @ w, d.t() @ x), "b", "gives a tuple of 2, which has nothing for it"),
+        (lambda d, x, w, b: (d @ w, d.t() @ x, d.sum(0, keepdim=True)), "b", "it is of shape (1, 3), expected (3,)"),
+    ],
+)
+def test_a_wrong_backward_is_named(arguments, wrong, quantity: str, cause: str) -> None:
+    assert blamed(check_function(linear, wrong, arguments)) == {f"gradient of {quantity}": cause}
+
+
+def test_a_function_that_changes_its_inputs_is_named_and_they_are_put_back(arguments) -> None:
+    before = arguments[0].clone()
+
+    def changing(d_y, x, w, b):
+        return d_y @ w, d_y.t() @ x.add_(1), d_y.sum(0)
+
+    report = check_function(linear, changing, arguments)
+    assert set(blamed(report).values()) == {"changes x in place"}
+    assert torch.equal(arguments[0], before)
+
+
+def test_functions_that_autograd_cannot_follow_need_a_reference() -> None:
+    x = torch.randn(4)
+
+    def by_numpy(x):
+        return torch.from_numpy(x.detach().numpy() ** 2)
+
+    with pytest.raises(ValueError, match=r"do not depend on x under autograd: give reference="):
+        check_function(by_numpy, lambda d, x: 2 * d * x, [x])
+    assert check_function(by_numpy, lambda d, x: 2 * d * x, [x], reference=lambda x: x**2).ok
+    with pytest.raises(TypeError, match="at least one floating-point tensor"):
+        check_function(by_numpy, lambda d, x: d, [3])
+    with pytest.raises(TypeError, match="expects the reference to return tensors, got str"):
+        check_function(lambda x: "y", lambda d, x: d, [x])
+
+
+def test_a_tolerance_by_dtype_takes_the_place_of_the_reference_s_own_error() -> None:
+    inputs = [torch.randn(4, 5)]
+
+    def nearly(d_y, x):
+        return 3 * d_y * x**2 * (1 + 1e-4)
+
+    assert not check_function(lambda x: x**3, nearly, inputs).ok
+    assert check_function(lambda x: x**3, nearly, inputs, tolerance={torch.float32: 1e-3}).ok
+    assert not check_function(lambda x: x**3, nearly, inputs, tolerance={torch.float64: 1e-3}).ok
