@@ -133,9 +133,8 @@ def test_a_wrong_reference_is_told_from_a_wrong_backward(derivative, blame: str)
     """Only a backward formula that the reference's own slopes confirm makes it the reference's fault."""
     report = check_layer(Sine(derivative), torch.randn(4, 5).double(), DoubledGradient.apply)
     assert [row.blame for row in report.guilty] == [blame]
-    assert report.verdict.startswith(
-        "The reference is wrong: error of x" if blame == "reference" else "Wrong: error of x"
-    )
+    who = "The reference is wrong" if blame == "reference" else "Wrong"
+    assert report.verdict.startswith(f"{who}: error of x")
 
 
 def test_a_reference_that_is_right_is_not_blamed() -> None:
