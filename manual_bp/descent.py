@@ -21,6 +21,8 @@ from manual_bp.layer import check_like, constant
 from manual_bp.network import Network
 from manual_bp.trace import Gradients
 
+VELOCITY = "momentum_buffer"
+
 
 class GradientDescent:
     """Update a network's parameters in place.
@@ -61,6 +63,27 @@ class GradientDescent:
         """Make the views of the velocity anew."""
         self.__dict__.update(state)
         self.velocity = self.network.layout.views(self._velocity) if self._velocity.numel() else {}
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """Return a copy of the velocity by parameter, under the name that ``torch.optim.SGD`` gives it."""
+        return {name: {VELOCITY: v.clone()} for name, v in self.velocity.items()}
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Copy a ``state_dict`` into the velocity, or raise before anything is changed where it does not fit.
+
+        An empty one stands for the velocity before the first update, 0.
+        """
+        if not state:
+            self._velocity.zero_()
+            return
+        expected = {name: [VELOCITY] for name in self.velocity}
+        got = {name: list(of_parameter) for name, of_parameter in state.items()}
+        if got != expected:
+            raise ValueError(f"GradientDescent expects the state {expected}, got {got}")
+        for name, v in self.velocity.items():
+            check_like("GradientDescent", f"the velocity of {name}", state[name][VELOCITY].to(v.device), v)
+        for name, v in self.velocity.items():
+            v.copy_(state[name][VELOCITY])
 
     def update(self, gradients: Mapping[str, Tensor]) -> None:
         """Move the parameters that ``gradients`` names one step down (E9), or raise before any of them moves."""

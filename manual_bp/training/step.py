@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from manual_bp.descent import GradientDescent
 from manual_bp.network import Network
 from manual_bp.trace import Gradients, Trace
+from manual_bp.training.finite import backward_values, forward_values, updated_values
 from manual_bp.training.recorder import Recorder, same_calls
+
+
+class Optimizer(Protocol):
+    """What moves the parameters: ``GradientDescent``, or any of ``torch.optim`` (``torch_ref.optimizer``)."""
+
+    lr: float
+
+    def moves(self, gradients: Mapping[str, Tensor]) -> list[Callable[[], None]]:
+        """Return the update by these gradients as calls, which read ``lr`` and the gradients when they are called."""
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """Return a copy of what the optimizer remembers, by parameter and quantity."""
+
+    def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Go on from a ``state_dict``."""
 
 
 class Engine(Protocol):
@@ -24,6 +39,15 @@ class Engine(Protocol):
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the parameters by name."""
+
+    def optimizer_state(self) -> dict[str, dict[str, Tensor]]:
+        """Return a copy of what the optimizer remembers, by parameter and quantity: the same from every engine."""
+
+    def load(self, parameters: Mapping[str, Tensor], optimizer_state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Go on from the parameters and the optimizer's state of a run."""
+
+    def values(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the quantities of the last step that are still there with their names, in the order of computation."""
 
 
 ONE_AT_A_TIME = 1 << 20  # parameters: 4 MB of gradients in float32
@@ -45,14 +69,14 @@ class _Steps:
 
     trace: Trace
     gradients: Gradients
-    last: tuple[GradientDescent, Tensor, Tensor] | None = None
+    last: tuple[Optimizer, Tensor, Tensor] | None = None
     """Who updated last, t, and a view of t then; x is the trace's."""
     record: Recorder | None = None
     repeatable: bool = True
     repeat: tuple[list[Callable[[], object]], Tensor] | None = None
     """The calls that are the step, and the L that they write, once two records said the same."""
 
-    def are_of(self, descent: GradientDescent, x: Tensor, t: Tensor) -> bool:
+    def are_of(self, descent: Optimizer, x: Tensor, t: Tensor) -> bool:
         """Return whether the last batch came in these very tensors, which have not moved or changed shape since."""
         if self.last is None:
             return False
@@ -85,12 +109,13 @@ class ManualEngine:
     and every later one repeats them (see ``recorder``): the same operations on the same tensors, so the same numbers.
     """
 
-    def __init__(self, network: Network, descent: GradientDescent) -> None:
+    def __init__(self, network: Network, descent: Optimizer) -> None:
         """Take the network and what updates it; buffers come with the first batch of each size."""
         self.network, self.descent = network, descent
         self._steps: dict[int, _Steps] = {}
+        self._newest: _Steps | None = None
 
-    def __reduce__(self) -> tuple[type[ManualEngine], tuple[Network, GradientDescent]]:
+    def __reduce__(self) -> tuple[type[ManualEngine], tuple[Network, Optimizer]]:
         """Copy and pickle by network and descent: buffers and records belong to the tensors of this engine."""
         return type(self), (self.network, self.descent)
 
@@ -99,7 +124,7 @@ class ManualEngine:
 
         The values of t are trusted, but for the first batch of each size: give rows that ``one_hot`` made.
         """
-        steps = self._steps.get(x.shape[0])
+        steps = self._newest = self._steps.get(x.shape[0])
         if steps is None or steps.repeat is None or not steps.are_of(self.descent, x, t):
             return self._compute(x, t)
         calls, loss = steps.repeat
@@ -112,7 +137,7 @@ class ManualEngine:
         steps = self._steps.get(x.shape[0])
         if steps is None or steps.trace.network is not self.network:
             gradients = Gradients(self.network, one_at_a_time=self.network.buffer.numel() > ONE_AT_A_TIME)
-            steps = self._steps[x.shape[0]] = _Steps(Trace(self.network), gradients)
+            steps = self._newest = self._steps[x.shape[0]] = _Steps(Trace(self.network), gradients)
         if not steps.are_of(self.descent, x, t):
             steps.forget()
             loss = self._run(x, t, steps, operator.call)
@@ -141,6 +166,28 @@ class ManualEngine:
     def parameters(self) -> dict[str, Tensor]:
         """Return the parameters by name."""
         return self.network.parameters()
+
+    def optimizer_state(self) -> dict[str, dict[str, Tensor]]:
+        """Return a copy of what the optimizer remembers."""
+        return self.descent.state_dict()
+
+    def load(self, parameters: Mapping[str, Tensor], optimizer_state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Go on from the parameters and the optimizer's state of a run."""
+        self.descent.load_state_dict(optimizer_state)
+        self.network.load_state_dict(parameters)
+
+    def values(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield x^0, net^1, x^1, ..., L, δ^L, ∂L/∂W^L, ..., then the parameters after the update.
+
+        Of a large network, whose gradients take turns in one buffer, the gradients are gone.
+        """
+        if self._newest is None:
+            return
+        trace, gradients = self._newest.trace, self._newest.gradients
+        yield from forward_values(self.network, trace.values, trace.loss)
+        if not gradients.one_at_a_time:
+            yield from backward_values(self.network, gradients)
+        yield from updated_values(self.network, self.parameters())
 
 
 def accuracy(network: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
