@@ -11,6 +11,7 @@ import io
 import math
 import pickle
 import platform
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -87,7 +88,9 @@ def load(path: Path) -> Checkpoint:
     if not path.is_file():
         raise FileNotFoundError(f"expected a checkpoint at {path}: there is no such file")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on files that are none of its own: an error follows
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"expected a checkpoint of tensors and plain values, {path} holds something else, perhaps code; "

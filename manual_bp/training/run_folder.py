@@ -1,0 +1,87 @@
+"""The folder of a run: its settings, its log, its checkpoints, its pictures. One run to a folder, one process at a time.
+
+    config.json       the settings: ``train.py --config`` repeats the run with them
+    metrics.jsonl     one object an epoch and every ``--log-interval`` steps, in the order of the steps
+    last.pt, best.pt  checkpoints: the newest, and that of the best test accuracy
+    *.png             pictures, once the run ends
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from manual_bp.training import checkpoint
+from manual_bp.training.checkpoint import Checkpoint
+from manual_bp.training.files import unfinished, write_whole
+
+LAST, BEST, CONFIG, METRICS = "last.pt", "best.pt", "config.json", "metrics.jsonl"
+
+
+class RunFolder:
+    """A folder that this process alone writes to, inside ``with`` or until its death."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the folder where it is missing, and lock it. Raises OSError where that cannot be."""
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(path / ".lock")
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise OSError(f"another process is training in {path}: wait for it, or choose another --out-dir") from error
+        except OSError as error:
+            raise OSError(f"expected a folder that can be written to: {path}: {error.strerror or error}") from error
+        for name in (LAST, BEST, CONFIG, METRICS):
+            unfinished(path / name).unlink(missing_ok=True)  # of a process that was killed while it wrote
+
+    def __enter__(self) -> Self:
+        """Keep the lock."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let others write to the folder."""
+        self._lock.release()
+
+    def begin(self, config: Mapping[str, Any]) -> None:
+        """Write the settings of a new run; its log begins empty."""
+        write_whole(self.path / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        write_whole(self.path / METRICS, b"")
+
+    def rewind(self, step: int) -> None:
+        """Forget what the log says of later steps than ``step``: they are taken again."""
+        path = self.path / METRICS
+        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+        kept = [line for line in lines if _step_of(line) <= step]
+        write_whole(path, b"".join(kept))
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Append one line to the log."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def save(self, state: Checkpoint, *, best: bool = False) -> None:
+        """Write last.pt, and before it best.pt where it is the best: a run that is killed between them makes both again."""
+        for name in [BEST, LAST] if best else [LAST]:
+            checkpoint.save(self.path / name, state)
+
+
+def holds_a_run(path: Path) -> bool:
+    """Return whether a folder holds a run's files."""
+    return any((path / name).exists() for name in (LAST, BEST, CONFIG, METRICS))
+
+
+def _step_of(line: bytes) -> float:
+    """Return the step of a line of the log; infinity for one that was cut off while it was written."""
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError):
+        return float("inf")
+    return step if isinstance(step, int) and line.endswith(b"\n") else float("inf")

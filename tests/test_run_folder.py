@@ -1,0 +1,81 @@
+"""The folder of a run: one run, one process, a log that never says more than the checkpoint knows."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_checkpoint import made
+
+from manual_bp.training import checkpoint
+from manual_bp.training.files import unfinished
+from manual_bp.training.run_folder import RunFolder, holds_a_run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[RunFolder]:
+    with RunFolder(tmp_path / "runs" / "first") as opened:
+        yield opened
+
+
+def test_a_new_run_has_its_settings_and_an_empty_log(folder: RunFolder) -> None:
+    assert not holds_a_run(folder.path)
+    folder.begin({"lr": 0.1, "hidden": [5]})
+    assert holds_a_run(folder.path)
+    assert json.loads((folder.path / "config.json").read_text()) == {"lr": 0.1, "hidden": [5]}
+    assert (folder.path / "metrics.jsonl").read_bytes() == b""
+
+
+def test_the_log_is_flushed_line_by_line(folder: RunFolder) -> None:
+    folder.begin({})
+    for step in (1, 2):
+        folder.log({"step": step, "loss": 0.1 + 0.2})
+        lines = [json.loads(line) for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
+        assert lines == [{"step": s, "loss": 0.1 + 0.2} for s in range(1, step + 1)]
+
+
+@pytest.mark.parametrize("tail", ["", '{"step": 7, "lo', '{"step": 7}', "\x00\x00\n", "[1]\n", '{"step": "7"}\n'])
+def test_rewinding_forgets_later_steps_and_a_line_that_was_cut_off(folder: RunFolder, tail: str) -> None:
+    log = folder.path / "metrics.jsonl"
+    log.write_text('{"step": 3}\n{"step": 5}\n{"step": 6}\n' + tail)
+    folder.rewind(5)
+    assert log.read_text() == '{"step": 3}\n{"step": 5}\n'
+
+
+def test_rewinding_where_there_is_no_log_begins_one(folder: RunFolder) -> None:
+    folder.rewind(5)
+    assert (folder.path / "metrics.jsonl").read_bytes() == b""
+
+
+def test_the_best_is_written_before_the_last(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the two, a run goes on from the last.pt before, and makes the best one again."""
+    written: list[str] = []
+    monkeypatch.setattr(checkpoint, "save", lambda path, state: written.append(path.name))
+    folder.save(made())
+    folder.save(made(), best=True)
+    assert written == ["last.pt", "best.pt", "last.pt"]
+
+
+def test_drafts_of_a_killed_process_go(tmp_path: Path) -> None:
+    draft = unfinished(tmp_path / "last.pt")
+    draft.write_bytes(b"half")
+    with RunFolder(tmp_path):
+        assert not draft.exists()
+
+
+def test_another_process_is_kept_out_until_this_one_ends(folder: RunFolder) -> None:
+    code = "import sys; from pathlib import Path; from manual_bp.training.run_folder import RunFolder"
+    command = [sys.executable, "-c", f"{code}; RunFolder(Path(sys.argv[1]))", str(folder.path)]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1
+    assert f"another process is training in {folder.path}: wait for it, or choose another --out-dir" in refused.stderr
+    folder.__exit__(None, None, None)
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+
+
+def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_bytes(b"")
+    with pytest.raises(OSError, match=r"expected a folder that can be written to: .*taken"):
+        RunFolder(tmp_path / "taken")
