@@ -174,3 +174,45 @@ def test_what_is_no_network_or_no_mapping_is_named() -> None:
         GradientDescent(torch.nn.Linear(2, 2), lr=0.1)
     with pytest.raises(TypeError, match="GradientDescent expects gradients by name, got list"):
         GradientDescent(mlp([3, 2]), lr=0.1).update([1])
+
+
+def test_the_velocity_goes_on_from_a_copy() -> None:
+    made = network((6, 5, 3), Sigmoid(), SquaredError(), torch.float64)
+    descent = GradientDescent(made, lr=0.1, momentum=0.9)
+    descent.update({name: torch.randn_like(p) for name, p in made.parameters().items()})
+    state, other = descent.state_dict(), GradientDescent(made, lr=0.1, momentum=0.9)
+    other.load_state_dict(state)
+    for name, v in descent.velocity.items():
+        assert_identical(other.velocity[name], v, name)
+        assert v.abs().min() > 0
+    state["0.bias"]["momentum_buffer"].zero_()
+    assert other.velocity["0.bias"].abs().min() > 0
+    other.load_state_dict({})
+    assert all(v.abs().max() == 0 for v in other.velocity.values())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state.pop("0.bias"),
+        lambda state: state["0.bias"].update(exp_avg=torch.zeros(5)),
+        lambda state: state["2.bias"].update(momentum_buffer=torch.zeros(4, dtype=torch.float64)),
+        lambda state: state["2.bias"].update(momentum_buffer=torch.zeros(3)),
+    ],
+)
+def test_a_velocity_that_does_not_fit_changes_nothing(spoil) -> None:
+    made = network((6, 5, 3), Sigmoid(), SquaredError(), torch.float64)
+    descent = GradientDescent(made, lr=0.1, momentum=0.9)
+    state = {name: {"momentum_buffer": torch.ones_like(v)} for name, v in descent.velocity.items()}
+    spoil(state)
+    with pytest.raises((ValueError, TypeError), match="GradientDescent expects"):
+        descent.load_state_dict(state)
+    assert all(v.abs().max() == 0 for v in descent.velocity.values())
+
+
+def test_without_momentum_there_is_nothing_to_go_on_from() -> None:
+    descent = GradientDescent(network((6, 5, 3), Sigmoid(), SquaredError(), torch.float64), lr=0.1)
+    assert descent.state_dict() == {}
+    descent.load_state_dict({})
+    with pytest.raises(ValueError, match=r"GradientDescent expects the state \{\}, got"):
+        descent.load_state_dict({"0.bias": {"momentum_buffer": torch.zeros(5)}})

@@ -94,21 +94,32 @@ class TorchOptimizer:
         return {name: of_parameter for name, of_parameter in tensors.items() if of_parameter}
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Go on from a ``state_dict``, or raise before anything is changed where it does not fit."""
-        expected, got = _shapes(self._rehearsed() if state else {}), _shapes(state)
-        if got != expected:
-            raise ValueError(f"TorchOptimizer expects the state of {self.name}, {expected}, got {got}")
-        whole = self.optimizer.state_dict()
-        whole["state"] = {i: dict(state[name]) for i, name in enumerate(self.parameters) if name in state}
-        self.optimizer.load_state_dict(whole)
+        """Go on from a ``state_dict``, or raise before anything is changed where it does not fit.
+
+        An empty one stands for the beginning. torch's own ``load_state_dict`` turns float32 counters of float64
+        parameters into float64, and the run that goes on is another in the last bits; here all keep their dtype.
+        """
+        expected = self._rehearsed() if state else {}
+        if _kinds(state) != _kinds(expected):
+            raise ValueError(f"TorchOptimizer expects the state of {self.name}, {_kinds(expected)}, got {_kinds(state)}")
+        fresh = self.of(self.parameters)
+        self.parameters, self.optimizer = fresh.parameters, fresh.optimizer
+        for name, of_parameter in state.items():
+            remembered = self.optimizer.state[self.parameters[name]]
+            for key, value in of_parameter.items():
+                remembered[key] = value.to(expected[name][key].device, copy=True)
 
     def _rehearsed(self) -> dict[str, dict[str, Tensor]]:
-        """Return the state after one update of copies: every optimizer has a state of its own shape."""
+        """Return the state after one update of copies: every optimizer has a state of its own kind."""
         copies = {name: p.detach().clone() for name, p in self.parameters.items()}
         other = self.of(copies)
         other.update({name: torch.zeros_like(copy) for name, copy in copies.items()})
         return other.state_dict()
 
 
-def _shapes(state: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, tuple[int, ...]]]:
-    return {name: {key: tuple(v.shape) for key, v in of_parameter.items()} for name, of_parameter in state.items()}
+def _kinds(state: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, str]]:
+    """Return shape and dtype of every tensor, as text."""
+    return {
+        name: {key: f"{tuple(v.shape)} {v.dtype}" for key, v in of_parameter.items()}
+        for name, of_parameter in state.items()
+    }
