@@ -1,4 +1,4 @@
-"""The digits that ship, the IDX reader on good and bad files, and batches as slices of one tensor."""
+"""The digits that ship, and the IDX reader on good and bad files."""
 
 import gzip
 import struct
@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from cases import assert_identical
 
-from manual_bp.training import data
-from manual_bp.training.data import MNIST5K, Batches, Images, mnist5k, read_idx
+from manual_bp.training.data import MNIST5K, Images, mnist5k, read_idx
 
 
 def idx(shape: tuple[int, ...], body: bytes, kind: int = 8) -> bytes:
@@ -90,82 +88,3 @@ def test_a_missing_file_and_a_wrong_checksum_are_named(tmp_path: Path) -> None:
 def test_wrong_images_are_named(pixels: torch.Tensor, labels: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Images(pixels, labels)
-
-
-def toy(n: int = 10) -> Images:
-    return Images(torch.arange(n * 4).reshape(n, 2, 2).byte(), torch.arange(n) % 10)
-
-
-def test_batches_cover_every_image_once_with_a_smaller_last_one() -> None:
-    batches = Batches(toy(), 4, standard=toy(), dtype=torch.float64, device="cpu")
-    taken = [(x.clone(), t.clone()) for x, t in batches.shuffled(seed=3, epoch=1)]
-    assert [len(x) for x, _ in taken] == [4, 4, 2]
-    assert len(batches) == 3
-    assert sorted(torch.cat([t.argmax(1) for _, t in taken]).tolist()) == list(range(10))
-
-
-def test_batches_are_standardised_and_keep_image_and_label_together() -> None:
-    batches = Batches(toy(), 4, standard=toy(), dtype=torch.float64, device="cpu")
-    x = torch.cat([x.clone() for x, _ in batches.in_order()])
-    assert x.mean().abs() < 1e-12
-    assert (x.std() - 1).abs() < 1e-12
-    pixels = torch.arange(40).double()
-    assert torch.allclose(x.flatten(), (pixels - pixels.mean()) / pixels.std(), rtol=0, atol=1e-12)
-    in_order = {t.argmax().item(): row.clone() for xs, ts in batches.in_order() for row, t in zip(xs, ts, strict=True)}
-    for xs, ts in batches.shuffled(0, 5):
-        for row, t in zip(xs, ts, strict=True):
-            assert_identical(row, in_order[t.argmax().item()])
-
-
-def test_the_order_belongs_to_seed_and_epoch() -> None:
-    batches = Batches(toy(), 10, standard=toy(), dtype=torch.float32, device="cpu")
-
-    def order(seed: int, epoch: int) -> tuple[int, ...]:
-        ((_, t),) = batches.shuffled(seed, epoch)
-        return tuple(t.argmax(1).tolist())
-
-    torch.manual_seed(99)
-    first = order(0, 1)
-    torch.manual_seed(1)
-    assert order(0, 1) == first
-    assert len({order(seed, epoch) for seed in range(4) for epoch in range(4)}) == 16
-
-
-def test_images_of_one_colour_are_named() -> None:
-    blank = Images(torch.zeros(3, 2, 2).byte(), torch.zeros(3).long())
-    with pytest.raises(ValueError, match="images that are not all one colour"):
-        Batches(blank, 2, standard=blank, dtype=torch.float32, device="cpu")
-
-
-def test_batches_reuse_their_memory() -> None:
-    batches = Batches(toy(), 4, standard=toy(), dtype=torch.float32, device="cpu")
-    pointers = {(len(x), x.data_ptr(), t.data_ptr()) for epoch in range(3) for x, t in batches.shuffled(0, epoch)}
-    assert len(pointers) == 2
-
-
-@pytest.mark.parametrize("block", [1, 4, 6, 8, 100])
-@pytest.mark.parametrize("n", [8, 9, 23])
-def test_the_block_in_which_batches_are_gathered_changes_nothing(
-    block: int, n: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same batches, each size in the same two tensor objects: a recorded step asks for that."""
-    whole = Batches(toy(n), n, standard=toy(n), dtype=torch.float32, device="cpu")
-    ((x, t),) = whole.shuffled(0, 1)
-    monkeypatch.setattr(data, "BLOCK", block)
-    batches = Batches(toy(n), 4, standard=toy(n), dtype=torch.float32, device="cpu")
-    objects: dict[int, set[tuple[int, int]]] = {}
-    for _ in range(2):
-        rows = [(batch.clone(), target.clone()) for batch, target in batches.shuffled(0, 1)]
-        assert [len(batch) for batch, _ in rows] == [4] * (n // 4) + [n % 4] * (n % 4 > 0)
-        assert_identical(torch.cat([batch for batch, _ in rows]), x)
-        assert_identical(torch.cat([target for _, target in rows]), t)
-        for batch, target in batches.shuffled(0, 1):
-            objects.setdefault(len(batch), set()).add((id(batch), id(target)))
-    assert all(len(pairs) == 1 for pairs in objects.values())
-
-
-def test_a_batch_larger_than_the_data_is_the_data() -> None:
-    ((x, _),) = Batches(toy(), 64, standard=toy(), dtype=torch.float32, device="cpu").in_order()
-    assert len(x) == 10
-    with pytest.raises(ValueError, match="a batch size of at least 1, got 0"):
-        Batches(toy(), 0, standard=toy(), dtype=torch.float32, device="cpu")
