@@ -10,33 +10,41 @@ torchrun --standalone --nproc-per-node=2 train.py          two processes share e
 
 from __future__ import annotations
 
-import argparse
-import difflib
-import json
-import math
-import re
-import sys
 import time
-from argparse import ArgumentTypeError
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+
+START = time.perf_counter()  # before torch is imported, which takes a second
+
+import math
+import sys
+from argparse import BooleanOptionalAction, Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import mean, stdev
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from manual_bp import Layer, Loss, Network
-    from manual_bp.training.checkpoint import Checkpoint
-    from manual_bp.training.data import Batches, Images
-    from manual_bp.training.processes import Processes
-    from manual_bp.training.step import Engine, Optimizer
+import torch
+from torch import Tensor
 
-START = time.perf_counter()
-
+from manual_bp import GradientDescent, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
+from manual_bp.training import datasets
+from manual_bp.training.arguments import HelpFormatter, Parser, choice, nearest, number, whole
+from manual_bp.training.batches import Batches
+from manual_bp.training.checkpoint import Checkpoint, DataFacts
+from manual_bp.training.data import Images
+from manual_bp.training.evaluation import evaluate
+from manual_bp.training.finite import first_not_finite, seems_finite
+from manual_bp.training.interruption import Interruption
+from manual_bp.training.processes import DataParallelEngine, Processes
+from manual_bp.training.progress import Progress
+from manual_bp.training.run import Run, StoppedError
+from manual_bp.training.run_folder import RunFolder
+from manual_bp.training.schedule import learning_rate
+from manual_bp.training.settings import UsageError, continued, kept, read_config, settings, starting_point
+from manual_bp.training.step import Engine, ManualEngine, Optimizer, threads_for
 
 # -------------------------------------------------------------------------------------------------------- arguments
-# torch is not imported before the arguments are known to be good.
 
 DESCENT = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 4e-3}
 """What our gradient descent takes where nothing is given. An optimizer of torch takes its own defaults."""
@@ -49,10 +57,10 @@ def parser() -> Parser:
         prog="train.py",
         description="Train a small network on images: 5,000 real MNIST digits that come along, or a larger data set.",
         epilog="python train.py predict IMAGE... reads digits from pictures: see python train.py predict --help.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
-    flag: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+    flag: dict[str, Any] = {"action": BooleanOptionalAction}
 
     add = parser.add_argument_group("data").add_argument
     datasets = choice("mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps")
@@ -67,7 +75,13 @@ def parser() -> Parser:
     add("--activation", **choice("sigmoid", "tanh", "relu"), default="relu", help="σ of E2")
     losses = choice("cross-entropy", "squared-error")
     add("--loss", **losses, default="cross-entropy", help="E8 of a softmax, or E6")
-    add("--label-smoothing", type=number(0, below=1), default=0.0, metavar="A", help="share of t spread over the classes")
+    add(
+        "--label-smoothing",
+        type=number(0, below=1),
+        default=0.0,
+        metavar="A",
+        help="share of t spread over the classes",
+    )
 
     add = parser.add_argument_group("training").add_argument
     add("--engine", **choice("manual", "autograd", "both"), default="manual", help="who computes")
@@ -75,22 +89,25 @@ def parser() -> Parser:
     add("--batch-size", type=whole(1), default=50, metavar="N", help="images per update")
     optimizers = "gradient-descent (E9), or by name any of torch.optim, fed with the same gradients"
     add("--optimizer", default="gradient-descent", metavar="NAME", help=optimizers)
-    unset = "; unset: %s, or what the optimizer of torch takes"
-    add("--lr", type=number(0), metavar="ETA", help="learning rate, η of E9" + unset % DESCENT["lr"])
-    add("--momentum", type=number(0), metavar="M", help="0 for plain E9" + unset % DESCENT["momentum"])
-    add("--nesterov", **flag, help="Nesterov's form of the momentum, if any" + unset % DESCENT["nesterov"])
-    add("--weight-decay", type=number(0), metavar="W", help="pull to 0" + unset % DESCENT["weight_decay"])
+    add("--lr", type=number(0), metavar="ETA", help="learning rate, η of E9 (default: 0.05; or that of torch.optim)")
+    add("--momentum", type=number(0), metavar="M", help="0 is plain E9 (default: 0.9; or that of torch.optim)")
+    add("--nesterov", **flag, help="Nesterov's form of the momentum, if any (default: yes; or that of torch.optim)")
+    add("--weight-decay", type=number(0), metavar="W", help="pull to 0 (default: 0.004; or that of torch.optim)")
     schedules = choice("constant", "cosine", "linear", "step")
     add("--lr-schedule", **schedules, default="cosine", help="cosine and linear fall to 0 at the end")
-    add("--lr-step-epochs", type=whole(1), default=10, metavar="N", help="step: the learning rate falls every N epochs")
-    add("--lr-step-factor", type=number(0), default=0.1, metavar="F", help="step: and is then F times what it was")
-    add("--warmup-epochs", type=number(0), default=0.0, metavar="N", help="the learning rate rises from 0 for so long")
+    add("--lr-drop-every", type=whole(1), default=10, metavar="N", help="step: it drops every N epochs")
+    add("--lr-drop-factor", type=number(1), default=10.0, metavar="F", help="step: and is F times smaller then")
+    add("--warmup-epochs", type=number(0), default=0.0, metavar="N", help="it climbs from 0 for so long first")
     add("--seed", type=whole(0), default=0, metavar="S", help="fixes the first weights, every order and every shift")
     add("--seeds", type=whole(1), default=1, metavar="N", help="train with N seeds from --seed on; mean and deviation")
 
     add = parser.add_argument_group("the run's files").add_argument
     add("--out-dir", type=Path, metavar="DIR", help="keep settings, log, checkpoints and pictures in this new folder")
-    add("--resume", metavar="PATH", help="go on from a checkpoint or a run's folder; auto: from --out-dir, if it is there")
+    add(
+        "--resume",
+        metavar="PATH",
+        help="go on from a checkpoint or a run's folder; auto: from --out-dir, if it is there",
+    )
     add("--config", type=Path, metavar="FILE", help="take the settings from a run's config.json; others here go first")
     add("--save-interval", type=whole(0), default=0, metavar="N", help="save every N steps too, not every epoch only")
     add("--log-interval", type=whole(0), default=0, metavar="N", help="log every N steps too, not every epoch only")
@@ -108,99 +125,38 @@ def parser() -> Parser:
     return parser
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that answers an unknown option with the nearest one."""
-
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Return the settings, or exit with 2."""
-        found, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            known = re.findall(r"--[a-z-]+", self.format_usage())
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{nearest(unknown[0].split('=')[0], known)}")
-        return found
-
-    def defaults(self) -> dict[str, Any]:
-        """Return every setting as it is where nothing is given."""
-        return vars(super().parse_args([]))
-
-    def given(self, words: list[str]) -> dict[str, Any]:
-        """Return only what the command line says, without defaults."""
-        unset = argparse.Namespace(**dict.fromkeys(self.defaults(), argparse.SUPPRESS))
-        return {name: value for name, value in vars(self.parse_args(words, unset)).items() if value != argparse.SUPPRESS}
-
-
-def nearest(text: str, known: list[str]) -> str:
-    """Return '; did you mean ...?' where something known looks like it."""
-    close = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def choice(*names: str) -> dict[str, Any]:
-    """Return the arguments of an option that takes one of some names."""
-
-    def one_of(text: str) -> str:
-        if text not in names:
-            hint = nearest(text, list(names))
-            raise ArgumentTypeError(f"invalid choice: {text!r} (choose from {', '.join(names)}){hint}")
-        return text
-
-    return {"type": one_of, "metavar": f"{{{','.join(names)}}}"}
-
-
-def whole(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
-    """Return what reads a whole number in a range."""
-    limits = f"of at least {least}" if most == 2**63 - 1 else f"from {least} to {most}"
-
-    def read(text: str) -> int:
-        value = int(text) if text.isdecimal() and len(text) < 20 else -1
-        if not least <= value <= most:
-            raise ArgumentTypeError(f"expected a whole number {limits}, got {text!r}")
-        return value
-
-    return read
-
-
-def number(least: float, below: float = math.inf) -> Callable[[str], float]:
-    """Return what reads a finite number in a range."""
-    limits = f"of at least {least}" + (f" and below {below}" if below < math.inf else "")
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not least <= value < below:
-            raise ArgumentTypeError(f"expected a finite number {limits}, got {text!r}")
-        return value
-
-    return read
-
-
 # ------------------------------------------------------------------------------------------------------------- data
 
 
 def load_images(args: Namespace) -> tuple[Images, Images]:
     """Return the training and the test images."""
-    from manual_bp.training import datasets
-
-    halves = datasets.load(args.dataset, args.data_root, download=args.download)
-    if args.image_size is None:
-        return halves
-    training, test = (datasets.resized(images, args.image_size) for images in halves)
+    training, test = datasets.load(args.dataset, args.data_root, download=args.download)
+    if args.image_size is not None:
+        training, test = (datasets.resized(images, args.image_size) for images in (training, test))
     return training, test
+
+
+def make_batches(args: Namespace, training: Images, test: Images, processes: Processes) -> tuple[Batches, Batches]:
+    """Return the batches to train with, this process's share of each, and those to test with."""
+    kind: dict[str, Any] = {"standard": training, "dtype": getattr(torch, args.dtype), "device": processes.device}
+    batches = Batches(
+        training,
+        args.batch_size,
+        shift=2 if args.augment == "shift" else 0,
+        label_smoothing=args.label_smoothing,
+        part=(processes.rank, processes.count),
+        **kind,
+    )
+    return batches, Batches(test, 1000, **kind)
 
 
 # ---------------------------------------------------------------------------------------------------------- network
 
 
-def build_network(args: Namespace, inputs: int, classes: int) -> Network:
+def build_network(args: Namespace, inputs: int, classes: int, device: str) -> Network:
     """Return the network of the settings, its first weights drawn from the seed."""
-    import torch
-
-    from manual_bp import ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
-
-    activations: dict[str, Layer] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
-    losses: dict[str, Loss] = {"cross-entropy": SoftmaxCrossEntropy(), "squared-error": SquaredError()}
+    activations = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
+    losses = {"cross-entropy": SoftmaxCrossEntropy(), "squared-error": SquaredError()}
     sizes = [inputs, *args.hidden, classes]
     try:
         return mlp(
@@ -209,129 +165,372 @@ def build_network(args: Namespace, inputs: int, classes: int) -> Network:
             loss=losses[args.loss],
             generator=torch.Generator().manual_seed(args.seed),
             dtype=getattr(torch, args.dtype),
-            device=args.device,
+            device=device,
         )
     except RuntimeError as error:
-        shape = "-".join(map(str, sizes))
-        raise UsageError(f"argument --hidden: a network {shape} does not fit into memory here: {error}") from error
+        reason = f"does not fit into memory here: {first_line(error)}"
+        raise UsageError(f"argument --hidden: a network {'-'.join(map(str, sizes))} {reason}") from error
 
 
 def build_optimizer(args: Namespace, network: Network) -> Optimizer:
-    """Return what updates the network; settings that were not given become the optimizer's own."""
-    from manual_bp import GradientDescent
-
+    """Return what updates the network; settings that were not given are the optimizer's own, and noted in ``args``."""
     if args.optimizer == "gradient-descent":
-        complete(args, DESCENT)
+        fill_in(args, DESCENT)
         nesterov = args.nesterov and args.momentum > 0
         return GradientDescent(
             network, lr=args.lr, momentum=args.momentum, nesterov=nesterov, weight_decay=args.weight_decay
         )
-    from torch_ref import optimizer
+    from torch_ref import optimizer  # torch_ref takes a second to import: only where it trains
 
-    if args.optimizer not in optimizer.names():
-        names = ["gradient-descent", *optimizer.names()]
-        why = optimizer.NOT_FED.get(args.optimizer)
-        hint = f": {why}" if why else nearest(args.optimizer, names)
+    names = ["gradient-descent", *optimizer.names()]
+    if args.optimizer not in names:
+        hint = nearest(args.optimizer, names)
         raise UsageError(f"argument --optimizer: expected one of {', '.join(names)}, got {args.optimizer!r}{hint}")
     own = {name: value for name, value in optimizer.settings_of(args.optimizer).items() if name in DESCENT}
     if unknown := [name for name in DESCENT if name not in own and getattr(args, name) is not None]:
-        raise UsageError(f"argument --{unknown[0].replace('_', '-')}: {args.optimizer} has no such setting; leave it out")
-    complete(args, own)
-    return optimizer.TorchOptimizer(args.optimizer, network.parameters(), **{name: getattr(args, name) for name in own})
+        option = unknown[0].replace("_", "-")
+        raise UsageError(f"argument --{option}: {args.optimizer} has no such setting; leave it out")
+    fill_in(args, own)
+    try:
+        chosen = {name: getattr(args, name) for name in own}
+        return optimizer.TorchOptimizer(args.optimizer, network.parameters(), **chosen)
+    except ValueError as error:
+        raise UsageError(f"argument --optimizer: {args.optimizer} refuses its settings: {error}") from error
 
 
-def complete(args: Namespace, settings: Mapping[str, Any]) -> None:
+def fill_in(args: Namespace, defaults: Mapping[str, Any]) -> None:
     """Set what was not given."""
-    for name, value in settings.items():
+    for name, value in defaults.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
 
 
 def build_engines(args: Namespace, network: Network, optimizer: Optimizer, processes: Processes) -> list[Engine]:
-    """Return who computes the steps: the first one's loss and parameters count."""
-    from manual_bp.training.processes import DataParallelEngine
-    from manual_bp.training.step import ManualEngine
-
+    """Return who computes the steps; the first one's loss and parameters count."""
     if processes.count > 1:
         if args.engine != "manual":
-            raise UsageError(f"argument --engine: several processes train by hand only, got {args.engine!r}")
+            raise UsageError(f"argument --engine: several processes train by hand, got {args.engine!r}")
         return [DataParallelEngine(network, optimizer, processes)]
     engines: list[Engine] = [] if args.engine == "autograd" else [ManualEngine(network, optimizer)]
     if args.engine != "manual":
-        from torch_ref.engine import AutogradEngine  # takes a second to import: only where it trains
+        from torch_ref.engine import AutogradEngine
 
         engines.append(AutogradEngine(network, optimizer))
     return engines
 
 
-# ------------------------------------------------------------------------------------------------------------- loop
+# -------------------------------------------------------------------------------------------------------------- run
+
+
+@dataclass
+class Session:
+    """All that a run needs while it trains."""
+
+    args: Namespace
+    processes: Processes
+    test: Images
+    batches: Batches
+    test_batches: Batches
+    facts: DataFacts
+    network: Network
+    optimizer: Optimizer
+    engines: list[Engine]
+    run: Run
+    folder: RunFolder | None = None
+
+    @property
+    def steps(self) -> int:
+        """Return the steps of the whole run."""
+        return int(self.args.epochs) * self.run.batches
+
+    def learning_rate(self) -> float:
+        """Return η of the next step."""
+        args, batches = self.args, self.run.batches
+        return learning_rate(
+            args.lr_schedule,
+            args.lr,
+            self.run.step,
+            self.steps,
+            warmup=round(args.warmup_epochs * batches),
+            drop_every=args.lr_drop_every * batches if args.lr_schedule == "step" else None,
+            drop_factor=args.lr_drop_factor,
+        )
+
+    @property
+    def is_shown(self) -> bool:
+        """Return whether this process says how the run goes."""
+        return self.processes.is_main and not self.args.quiet
+
+    def log(self, event: str, **record: float) -> None:
+        """Add a line to the log, where the run has a folder."""
+        if self.folder is not None:
+            self.folder.log({"event": event, **record})
+
+    def save(self, *, best: bool = False) -> None:
+        """Save a checkpoint, where the run has a folder."""
+        if self.folder is not None:
+            self.folder.save(self.run.checkpoint(self.engines[0], kept(self.args), self.facts), best=best)
+
+
+def prepare(args: Namespace, start: Checkpoint | None, processes: Processes) -> Session:
+    """Make everything that the settings name, and go on from ``start``, if any."""
+    training, test = load_images(args)
+    batches, test_batches = make_batches(args, training, test, processes)
+    side = training.pixels.shape[1]
+    sha256, names = datasets.checksum(training, test), list(training.names)
+    facts = DataFacts(args.dataset, sha256, side, batches.mean, batches.deviation, names)
+    network = build_network(args, side * side, len(names), processes.device)
+    optimizer = build_optimizer(args, network)
+    engines = build_engines(args, network, optimizer, processes)
+    run = Run(len(training), args.batch_size)
+    if start is not None:
+        start.expect(facts)
+        run.go_on_from(start, engines)
+    torch.set_num_threads(args.threads or threads_for(network, args.batch_size // processes.count))
+    return Session(args, processes, test, batches, test_batches, facts, network, optimizer, engines, run)
+
+
+def train(session: Session) -> int:
+    """Take the steps that are left, test and save after every epoch; return the exit code."""
+    args, run = session.args, session.run
+    with (
+        torch.inference_mode(mode=args.engine == "manual"),
+        Interruption() as interruption,
+        Progress(session.steps, done=run.step, shown=session.is_shown) as progress,
+    ):
+        progress.line(title(session))
+        try:
+            while run.step < session.steps and not interruption.asked:
+                with run.clock():
+                    train_epoch(session, progress, interruption)
+                if not run.within:
+                    progress.line(finish_epoch(session))
+        except StoppedError as error:
+            kept = f"; {session.folder.path / 'last.pt'} is as it was" if session.folder and run.history else ""
+            print(f"stopped in epoch {run.epoch}, step {run.step}: {error}{kept}", file=sys.stderr)
+            return 1
+    if run.step == session.steps:
+        return 0
+    session.save()
+    saved = f"; go on by --resume {session.folder.path}" if session.folder else "; nothing is saved without --out-dir"
+    print(f"interrupted in epoch {run.epoch}, after step {run.step}{saved}", file=sys.stderr)
+    return interruption.exit_code
+
+
+def train_epoch(session: Session, progress: Progress, interruption: Interruption) -> None:
+    """Take the steps of the epoch under way, to its end or an interruption."""
+    args, run, engines = session.args, session.run, session.engines
+    parameters = list(engines[0].parameters().values()) if args.engine == "autograd" else [session.network.buffer]
+    for x, t in session.batches.shuffled(args.seed, run.epoch, start=run.within):
+        session.optimizer.lr = session.learning_rate()
+        if args.check_gradients and run.step % args.check_gradients == 0:
+            check_gradients(session, x, t)
+        loss, *_ = (engine.step(x, t).item() for engine in engines)
+        run.add(loss)
+        if not seems_finite(loss, parameters) and (what := first_not_finite(engines[0].values())):
+            raise StoppedError(f"{what}; try a smaller --lr")
+        if args.log_interval and run.step % args.log_interval == 0:
+            session.log("step", step=run.step, epoch=run.epoch, loss=loss, lr=session.optimizer.lr)
+        progress.advance()
+        if not run.within:
+            return
+        if args.save_interval and run.step % args.save_interval == 0:
+            session.save()
+        if session.processes.any(interruption.asked is not None):
+            return
+
+
+def check_gradients(session: Session, x: Tensor, t: Tensor) -> None:
+    """Cross-check the network, as it is now, with autograd on a batch; stop the run where a gradient is wrong."""
+    from torch_ref import crosscheck
+
+    session.network.load_state_dict(session.engines[0].parameters())
+    report = crosscheck(session.network, x, t)
+    if not report.ok:
+        raise StoppedError(f"the gradients are wrong\n{report.verdict}")
+
+
+def finish_epoch(session: Session) -> str:
+    """Test the network, log and save; return the epoch's line."""
+    run, engines = session.run, session.engines
+    session.network.load_state_dict(engines[0].parameters())
+    test_loss, test_accuracy = evaluate(session.network, session.test_batches.in_order())
+    measured = {"test_loss": test_loss, "test_accuracy": test_accuracy, "lr": session.optimizer.lr}
+    is_best = run.finish_epoch(measured)
+    session.log("epoch", **run.history[-1])
+    session.save(best=is_best)
+    done = run.history[-1]
+    line = f"epoch {done['epoch']:2}  loss {done['loss']:.4f}  test {test_accuracy:.2%}"
+    if len(engines) == 2:
+        line += f"  by hand and autograd at most {largest_difference(engines)} ulp apart"
+    return line
+
+
+def largest_difference(engines: list[Engine]) -> int:
+    """Return the largest difference of the engines' parameters, in units in the last place."""
+    from torch_ref import ulp_distance
+
+    mine, others = (engine.parameters() for engine in engines)
+    return max(int(ulp_distance(mine[name], others[name]).max()) for name in mine)
+
+
+def title(session: Session) -> str:
+    """Return the first line of a run: what trains on what."""
+    args, facts = session.args, session.facts
+    sizes = "-".join(map(str, [facts.side**2, *args.hidden, len(facts.names)]))
+    who = f"{session.processes.count} processes" if session.processes.count > 1 else f"engine {args.engine}"
+    going_on = f"\ngoes on after step {session.run.step} of {session.steps}" if session.run.step else ""
+    return (
+        f"{sizes}, {args.activation}, {args.loss}, {args.dtype} on {args.device}, {who}\n"
+        f"{session.run.images:,} training images, {len(session.test):,} test images of {args.dataset}{going_on}"
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- commands
 
 
 class Outcome(NamedTuple):
-    """How a run ended: its exit code, and the test accuracy where it came to its end."""
+    """How a run ended: the exit code, and the test accuracy where it came to its end."""
 
     code: int
     accuracy: float = math.nan
 
 
-def train(given: Mapping[str, Any], processes: Processes) -> Outcome:
-    """Begin a run or go on with one, as the settings say."""
-    import torch
-
-    from manual_bp.training.batches import Batches
-    from manual_bp.training.checkpoint import DataFacts
-    from manual_bp.training.datasets import checksum
-    from manual_bp.training.evaluation import evaluate
-    from manual_bp.training.finite import first_not_finite, seems_finite
-    from manual_bp.training.interruption import Interruption
-    from manual_bp.training.progress import Progress
-    from manual_bp.training.run import Run
-    from manual_bp.training.run_folder import RunFolder
-    from manual_bp.training.schedule import learning_rate
-    from manual_bp.training.settings import continued, kept, settings, starting_point
-    from manual_bp.training.step import threads_for
-
+def run_one(given: Mapping[str, Any], processes: Processes) -> Outcome:
+    """Train once; or test, or try, where that is asked for."""
     args = settings(parser(), given)
-    start, out_dir = processes.share(lambda: starting_point(args))
+    start, path = processes.from_main(lambda: starting_point(args))
     if start is not None:
         args = continued(parser(), given, start)
-
-    training, test = load_images(args)
-    kind: dict[str, Any] = {"standard": training, "dtype": getattr(torch, args.dtype), "device": processes.device}
-    shift, part = 2 if args.augment == "shift" else 0, (processes.rank, processes.count)
-    batches = Batches(training, args.batch_size, shift=shift, label_smoothing=args.label_smoothing, part=part, **kind)
-    test_batches = Batches(test, 1000, **kind)
-    side = training.pixels.shape[1]
-    facts = DataFacts(
-        args.dataset, checksum(training, test), side, batches.mean, batches.deviation, list(training.names)
-    )
-
-    network = build_network(args, side * side, training.classes)
-    optimizer = build_optimizer(args, network)
-    torch.set_num_threads(args.threads or threads_for(network, args.batch_size // processes.count))
-    engines = build_engines(args, network, optimizer, processes)
-    run = Run(len(batches), args.epochs) if start is None else start.run(len(batches))
-    for engine in engines if start is not None else []:
-        engine.load(start.parameters, start.optimizer)
-
+    session = prepare(args, start, processes)
     if args.eval_only:
-        loss, accuracy = evaluate(network, test_batches)
-        print(f"test loss {loss:.4f}  test accuracy {accuracy:.4f}")
+        loss, accuracy = evaluate(session.network, session.test_batches.in_order())
+        print(f"test accuracy {accuracy:.4f}  test loss {loss:.4f}")
         return Outcome(0, accuracy)
+    if args.dry_run:
+        return try_out(session)
+    if path is not None and processes.is_main:
+        with RunFolder(path, tensorboard=args.tensorboard) as session.folder:
+            session.folder.begin(kept(args), session.run)
+            outcome = train(session)
+            session.folder.draw(session.run.history, answers(session.network, session.test_batches), session.test)
+    else:
+        outcome = train(session)
+    if outcome.code == 0 and processes.is_main:
+        seconds = f"training {session.run.seconds:.1f} s, in all {time.perf_counter() - START:.1f} s"
+        print(f"test accuracy {outcome.accuracy:.4f}  {seconds}")
+    return outcome
 
-    with RunFolder.of(out_dir) as folder, Interruption() as interruption, Progress(...) as progress:
-        progress.line(describe(args, network, training, test))
-        while run.epoch <= args.epochs:
-            for x, t in batches.shuffled(args.seed, run.epoch, start=run.within):
-                optimizer.lr = learning_rate(...)
-                if args.check_gradients and run.step % args.check_gradients == 0:
-                    crosschecked(network, x, t)
-                loss, *_ = (engine.step(x, t).item() for engine in engines)
-                run.add(loss)
-                if not seems_finite(loss, watched) and (what := first_not_finite(engines[0].values())):
-                    raise StoppedError(f"{what}; try a smaller --lr")
-                progress.advance()
-                if run.within and processes.any(interruption.asked): 
-                    save
-                    return
-            ...
+
+def try_out(session: Session) -> Outcome:
+    """Take one step and say what a run would do."""
+    x, t = next(session.batches.shuffled(session.args.seed, 1))
+    loss = session.engines[0].step(x, t).item()
+    print(title(session))
+    parameters = sum(p.numel() for p in session.network.parameters().values())
+    steps = f"{session.steps:,} steps in {session.args.epochs} epochs"
+    print(f"dry run: {steps}, {parameters:,} parameters, first loss {loss:.4f}; nothing was written")
+    return Outcome(0)
+
+
+def run_command(given: dict[str, Any]) -> int:
+    """Carry out what the command line asks for, with one seed or several; return the exit code."""
+    # Before the first parallel operation, so that worker threads inherit it: products with the tiny delta of
+    # saturated units are a hundred times slower when they are denormal numbers.
+    torch.set_flush_denormal(True)
+    if "config" in given:
+        given = read_config(parser(), given["config"]) | given
+    args = settings(parser(), given)
+    check_together(args)
+    with Processes.from_environment(args.device) as processes:
+        if args.seeds == 1:
+            return run_one(given, processes).code
+        accuracies: list[float] = []
+        for seed in range(args.seed, args.seed + args.seeds):
+            folder = {} if args.out_dir is None else {"out_dir": args.out_dir / f"seed-{seed}"}
+            code, accuracy = run_one(given | {"seed": seed} | folder, processes)
+            if code:
+                return code
+            accuracies.append(accuracy)
+        if processes.is_main:
+            print(f"test accuracy {mean(accuracies):.2%} ± {stdev(accuracies):.2%} (mean ± sd) of {args.seeds} seeds")
+    return 0
+
+
+def check_together(args: Namespace) -> None:
+    """Raise where arguments do not fit each other, or this machine."""
+    if args.eval_only and args.resume is None:
+        raise UsageError("argument --eval-only: expected --resume too, the network to test")
+    if args.tensorboard and args.out_dir is None and args.resume in (None, "auto"):
+        raise UsageError("argument --tensorboard: expected --out-dir too, the folder to write to")
+    if args.seeds > 1 and args.resume not in (None, "auto"):
+        raise UsageError("argument --seeds: several runs cannot go on from one checkpoint; --resume auto goes on with each")
+    try:
+        torch.empty(1, device=args.device).add_(1).item()
+    except (RuntimeError, AssertionError) as error:  # torch raises the one or the other, by device
+        raise UsageError(f"argument --device: torch cannot use {args.device!r} here: {first_line(error)}") from error
+
+
+def predict(words: list[str]) -> int:
+    """Read digits from pictures; return the exit code."""
+    args = predict_parser().parse_args(words)
+    path = newest_run() if args.checkpoint is None else args.checkpoint
+    state = checkpoint.load(path / BEST if path.is_dir() else path)
+    facts, own = DataFacts(**state.data), settings(parser(), as_given(parser(), state.config, path))
+    network = build_network(own, facts.side**2, len(facts.names), "cpu")
+    network.load_state_dict(state.parameters)
+    code = 0
+    for picture in args.images:
+        try:
+            pixels = read_picture(picture, facts.side, like_mnist=own.dataset in LIKE_MNIST)
+        except (OSError, ValueError) as error:
+            print(f"train.py: error: {error}", file=sys.stderr)
+            code = 1
+            continue
+        x = (pixels.flatten()[None].to(network.buffer.dtype) - facts.mean) / facts.deviation
+        y = network.forward(x).y[0].tolist()
+        print(f"{picture}: {facts.names[y.index(max(y))]}")
+        for name, share in zip(facts.names, y, strict=True):
+            print(f"  {name:12} {share:6.1%}  {'#' * round(40 * share)}".rstrip())
+    return code
+
+
+def predict_parser() -> Parser:
+    """Return the parser of ``train.py predict``."""
+    parser = Parser(prog="train.py predict", description="Say what pictures show.", allow_abbrev=False)
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG, ...; of any size, dark on light or light on dark")  # fmt: skip
+    parser.add_argument("--checkpoint", type=Path, metavar="PATH", help="a checkpoint, or a run's folder for its best (default: that of the newest run in runs)")  # fmt: skip
+    return parser
+
+
+def newest_run() -> Path:
+    """Return the best checkpoint of the newest run in the folder runs."""
+    found = sorted(Path("runs").glob("*/best.pt"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise FileNotFoundError("expected a run in runs: train one by --out-dir runs/NAME, or name a --checkpoint")
+    return found[-1]
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error of torch, which may have many."""
+    return str(error).splitlines()[0]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        return predict(words[1:]) if words[:1] == ["predict"] else run_command(parser().given(words))
+    except UsageError as error:
+        print(f"train.py: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (OSError, ValueError) as error:  # data, checkpoints and settings from elsewhere; folders, disks, networks
+        print(f"train.py: error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

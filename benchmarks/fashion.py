@@ -13,7 +13,8 @@ import torch
 from benchmarks.part import Part
 from manual_bp import GradientDescent, ReLU, SoftmaxCrossEntropy, mlp
 from manual_bp.training.data import Batches, Images, read_idx
-from manual_bp.training.step import ManualEngine, accuracy
+from manual_bp.training.evaluation import evaluate
+from manual_bp.training.step import ManualEngine
 
 FOLDER = Path(os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
 GOAL, EPOCHS = 0.88, 3
@@ -67,7 +68,7 @@ def train(training: Images, test: Images, seed: int) -> list[tuple[float, float]
                 engine.step(x, t)
                 step += 1
             seconds += time.perf_counter() - began
-            run.append((seconds, accuracy(network, test_batches.in_order())))
+            run.append((seconds, evaluate(network, test_batches.in_order()).accuracy))
     return run
 
 

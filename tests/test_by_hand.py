@@ -11,7 +11,8 @@ from cases import ACTIVATIONS, DTYPES, LOSSES, loss_id, targets
 import manual_bp
 from manual_bp import GradientDescent, Layer, Loss, mlp
 from manual_bp.training.data import Batches, mnist5k
-from manual_bp.training.step import ManualEngine, accuracy
+from manual_bp.training.evaluation import evaluate
+from manual_bp.training.step import ManualEngine
 from torch_ref.grade.by_hand import STUDENTS_MODULES, violations
 
 SOURCES = sorted(Path(manual_bp.__file__).parent.rglob("*.py"))
@@ -85,7 +86,7 @@ def test_runs_whole_under_inference_mode(activation: Layer, loss: Loss, dtype: t
         trace = network.forward(x)
         network.loss(trace, t)
         network.input_error(trace, network.backward(trace))
-        assert 0 <= accuracy(network, [(x, t)]) <= 1
+        assert 0 <= evaluate(network, [(x, t)]).accuracy <= 1
     assert last < first
     assert all(not torch.equal(p, before[name]) for name, p in network.parameters().items())
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from manual_bp import GradientDescent, Network
 from manual_bp.training.finite import backward_values, forward_values, updated_values
+from manual_bp.training.step import Optimizer
 from torch_ref.mirrored import mirror
 from torch_ref.optimizer import TorchOptimizer
 
@@ -15,16 +16,21 @@ from torch_ref.optimizer import TorchOptimizer
 class AutogradEngine:
     """Train the mirror of a network by the mirror of its optimizer: a GradientDescent is ``torch.optim.SGD``."""
 
-    def __init__(self, network: Network, descent: GradientDescent | TorchOptimizer) -> None:
-        """Copy the parameters; ``descent.lr`` is read at every step, so one schedule drives both engines."""
+    def __init__(self, network: Network, descent: Optimizer) -> None:
+        """Copy the parameters; ``descent.lr`` is read at every step, so one schedule drives both engines.
+
+        Raises TypeError for an optimizer other than GradientDescent and TorchOptimizer.
+        """
         self.network, self.descent = network, descent
         self.model, self.loss = mirror(network)
         parameters = dict(self.model.named_parameters())
         if isinstance(descent, TorchOptimizer):
             self.optimizer = descent.of(parameters)
-        else:
+        elif isinstance(descent, GradientDescent):
             settings = {name: getattr(descent, name) for name in ("momentum", "nesterov", "weight_decay")}
             self.optimizer = TorchOptimizer("SGD", parameters, lr=descent.lr, **settings)
+        else:
+            raise TypeError(f"AutogradEngine has no mirror of the optimizer {type(descent).__name__}")
         self._forward: tuple[list[Tensor], Tensor] | None = None
 
     def step(self, x: Tensor, t: Tensor) -> Tensor:

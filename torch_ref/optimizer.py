@@ -1,8 +1,8 @@
 """Any of ``torch.optim``, fed with gradients by name: those of ``manual_bp``, or autograd's.
 
-    network = manual_bp.mlp([784, 30, 10])
-    adam = TorchOptimizer("Adam", network.parameters(), lr=1e-3)
-    engine = ManualEngine(network, adam)
+network = manual_bp.mlp([784, 30, 10])
+adam = TorchOptimizer("Adam", network.parameters(), lr=1e-3)
+engine = ManualEngine(network, adam)
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class TorchOptimizer:
         """
         expected = self._rehearsed() if state else {}
         if _kinds(state) != _kinds(expected):
-            raise ValueError(f"TorchOptimizer expects the state of {self.name}, {_kinds(expected)}, got {_kinds(state)}")
+            raise ValueError(
+                f"TorchOptimizer expects the state of {self.name}, {_kinds(expected)}, got {_kinds(state)}"
+            )
         fresh = self.of(self.parameters)
         self.parameters, self.optimizer = fresh.parameters, fresh.optimizer
         for name, of_parameter in state.items():

@@ -53,10 +53,10 @@ class Batches:
         like = torch.empty((), dtype=dtype, device=device)
         self.targets = one_hot(images.labels.to(device), images.classes, like=like)
         self.targets.mul_(1 - label_smoothing).add_(label_smoothing / images.classes)
-        deviation, mean = torch.std_mean(standard.pixels.double())
-        if deviation == 0:
+        self.deviation, self.mean = (number.item() for number in torch.std_mean(standard.pixels.double()))
+        if self.deviation == 0:
             raise ValueError("Batches expects images that are not all one colour, got a standard deviation of 0")
-        self._scale, self._offset = 1 / deviation.item(), like.new_tensor(-mean.item() / deviation.item())
+        self._scale, self._offset = 1 / self.deviation, like.new_tensor(-self.mean / self.deviation)
         sizes = {self.batch_size, len(images) % self.batch_size} - {0}
         self._rooms = {size: self._room(size, like) for size in sizes}
 

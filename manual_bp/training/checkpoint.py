@@ -56,6 +56,14 @@ class Checkpoint:
     versions: dict[str, str] = field(default_factory=lambda: _versions())
     format: int = FORMAT
 
+    def expect(self, data: DataFacts) -> None:
+        """Raise ValueError unless the run was trained on this very data."""
+        if self.data["sha256"] != data.sha256:
+            raise ValueError(
+                f"expected the data of the checkpoint, {self.data['name']} with checksum {self.data['sha256'][:12]}..., "
+                f"got {data.name} with checksum {data.sha256[:12]}...: other images than those it was trained on"
+            )
+
 
 @dataclass(frozen=True)
 class DataFacts:

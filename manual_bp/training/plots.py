@@ -32,3 +32,7 @@ def plot_curves(path: Path, losses: Sequence[float], accuracies: Sequence[float]
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def draw_run(path, history, network, test, batches):
+    pass

@@ -13,12 +13,12 @@ from rich.progress import Progress as Bar
 class Progress:
     """Count the steps of a run under its lines, which stay; the bar goes when the run ends."""
 
-    def __init__(self, steps: int) -> None:
-        """Take the number of steps of the whole run."""
-        self._console = Console(highlight=False)
+    def __init__(self, steps: int, *, done: int = 0, shown: bool = True) -> None:
+        """Take the number of steps of the whole run, and of those that are done; unless ``shown``, show nothing."""
+        self._console = Console(highlight=False, quiet=not shown)
         columns = TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
         self._bar = Bar(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
-        self._task = self._bar.add_task("training", total=steps)
+        self._task = self._bar.add_task("training", total=steps, completed=done)
 
     def __enter__(self) -> Self:
         """Show the bar."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from manual_bp.training.checkpoint import Checkpoint
+from manual_bp.training.checkpoint import Checkpoint, DataFacts
 from manual_bp.training.step import Engine
 
 
@@ -17,25 +19,17 @@ class StoppedError(Exception):
     """A run cannot go on: a number is not finite, or a gradient is wrong."""
 
 
-@dataclass
 class Run:
-    """Counts, sums and the history of a run so far."""
+    """Steps, losses, seconds and the history of a run so far."""
 
-    batches: int
-    """Steps in an epoch."""
-    step: int = 0
-    loss_sum: float = 0.0
-    """Of the losses of the epoch under way, each times its batch's images."""
-    seconds: float = 0.0
-    """Of training; tests and checkpoints are not counted."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """One entry for each epoch that is done."""
-
-    @classmethod
-    def after(cls, checkpoint: Checkpoint, batches: int) -> Run:
-        """Return where a checkpoint's run stands."""
-        entries = [dict(entry) for entry in checkpoint.history]
-        return cls(batches, checkpoint.step, checkpoint.loss_sum, checkpoint.seconds, entries)
+    def __init__(self, images: int, batch_size: int) -> None:
+        """Begin a run over so many images an epoch, so many in a batch."""
+        self.images, self.batch_size = images, min(batch_size, images)
+        self.batches = -(-self.images // self.batch_size)
+        self.step = 0
+        self.loss_sum = 0.0  # of the epoch under way: each batch's loss times its images
+        self.seconds = 0.0  # of training: tests and checkpoints are not counted
+        self.history: list[dict[str, float]] = []  # one entry for each epoch that is done
 
     @property
     def epoch(self) -> int:
@@ -44,18 +38,37 @@ class Run:
 
     @property
     def within(self) -> int:
-        """Return how many steps of the epoch under way are done."""
+        """Return how many steps of the epoch under way are done; 0 between two epochs."""
         return self.step % self.batches
 
-    def finish_epoch(self, images: int, **measured: float) -> bool:
-        """Add an epoch of so many images to the history; return whether its test accuracy is the best so far."""
-        before = [entry["test_accuracy"] for entry in self.history]
-        entry = {"epoch": self.step // self.batches, "step": self.step, "loss": self.loss_sum / images}
-        self.history.append(entry | measured | {"seconds": self.seconds})
-        self.loss_sum = 0.0
-        return all(measured["test_accuracy"] > accuracy for accuracy in before)
+    @property
+    def rows(self) -> int:
+        """Return how many images the next step's batch has."""
+        return min(self.batch_size, self.images - self.within * self.batch_size)
 
-    def checkpoint(self, engine: Engine, config: Mapping[str, Any], data: Mapping[str, Any]) -> Checkpoint:
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """Count the seconds inside ``with``."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - began
+
+    def add(self, loss: float) -> None:
+        """Count a step with its batch's mean loss."""
+        self.loss_sum += loss * self.rows
+        self.step += 1
+
+    def finish_epoch(self, measured: Mapping[str, float]) -> bool:
+        """Add the epoch that is done to the history; return whether its test accuracy is the best so far."""
+        is_best = all(measured["test_accuracy"] > entry["test_accuracy"] for entry in self.history)
+        done = {"epoch": self.step // self.batches, "step": self.step, "loss": self.loss_sum / self.images}
+        self.history.append({**done, **measured, "seconds": self.seconds})
+        self.loss_sum = 0.0
+        return is_best
+
+    def checkpoint(self, engine: Engine, config: Mapping[str, Any], data: DataFacts) -> Checkpoint:
         """Return all that is needed to go on from here."""
         return Checkpoint(
             parameters=_on_cpu(engine.parameters()),
@@ -68,8 +81,19 @@ class Run:
             generators={"cpu": torch.get_rng_state()},
             history=[dict(entry) for entry in self.history],
             config=dict(config),
-            data=dict(data),
+            data=asdict(data),
         )
+
+    def go_on_from(self, checkpoint: Checkpoint, engines: Iterable[Engine]) -> None:
+        """Stand, and let the engines stand, where the run of a checkpoint stood; ValueError where it does not fit."""
+        self.step, self.loss_sum, self.seconds = checkpoint.step, checkpoint.loss_sum, checkpoint.seconds
+        self.history = [dict(entry) for entry in checkpoint.history]
+        try:
+            torch.set_rng_state(checkpoint.generators["cpu"])
+            for engine in engines:
+                engine.load(checkpoint.parameters, checkpoint.optimizer)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"expected a checkpoint of this very run: {error}") from error
 
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,9 +1,9 @@
 """The folder of a run: its settings, its log, its checkpoints, its pictures. One run to a folder, one process at a time.
 
-    config.json       the settings: ``train.py --config`` repeats the run with them
-    metrics.jsonl     one object an epoch and every ``--log-interval`` steps, in the order of the steps
-    last.pt, best.pt  checkpoints: the newest, and that of the best test accuracy
-    *.png             pictures, once the run ends
+config.json       the settings: ``train.py --config`` repeats the run with them
+metrics.jsonl     one object an epoch and every ``--log-interval`` steps, in the order of the steps
+last.pt, best.pt  checkpoints: the newest, and that of the best test accuracy
+*.png             pictures, once the run ends
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from manual_bp.training import checkpoint
 from manual_bp.training.checkpoint import Checkpoint
 from manual_bp.training.files import unfinished, write_whole
+from manual_bp.training.run import Run
 
 LAST, BEST, CONFIG, METRICS = "last.pt", "best.pt", "config.json", "metrics.jsonl"
 
@@ -50,22 +51,18 @@ class RunFolder:
         """Let others write to the folder."""
         self._lock.release()
 
-    def begin(self, config: Mapping[str, Any]) -> None:
-        """Write the settings of a new run; its log begins empty."""
+    def begin(self, config: Mapping[str, Any], run: Run) -> None:
+        """Write the settings; forget what the log says of steps after the run's: they are taken again."""
         write_whole(self.path / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
-        write_whole(self.path / METRICS, b"")
-
-    def rewind(self, step: int) -> None:
-        """Forget what the log says of later steps than ``step``: they are taken again."""
-        path = self.path / METRICS
-        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-        kept = [line for line in lines if _step_of(line) <= step]
-        write_whole(path, b"".join(kept))
+        log = self.path / METRICS
+        lines = log.read_bytes().splitlines(keepends=True) if log.is_file() else []
+        kept = [line for line in lines if _step_of(line) <= run.step] or [_line(entry) for entry in run.history]
+        write_whole(log, b"".join(kept))
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one line to the log."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with (self.path / METRICS).open("ab") as file:
+            file.write(_line(record))
 
     def save(self, state: Checkpoint, *, best: bool = False) -> None:
         """Write last.pt, and before it best.pt where it is the best: a run that is killed between them makes both again."""
@@ -76,6 +73,10 @@ class RunFolder:
 def holds_a_run(path: Path) -> bool:
     """Return whether a folder holds a run's files."""
     return any((path / name).exists() for name in (LAST, BEST, CONFIG, METRICS))
+
+
+def _line(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
 
 
 def _step_of(line: bytes) -> float:

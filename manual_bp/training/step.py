@@ -1,4 +1,4 @@
-"""One training step by hand, in buffers that are made once, and the accuracy of a network."""
+"""One training step by hand, in buffers that are made once."""
 
 from __future__ import annotations
 
@@ -188,12 +188,3 @@ class ManualEngine:
         if not gradients.one_at_a_time:
             yield from backward_values(self.network, gradients)
         yield from updated_values(self.network, self.parameters())
-
-
-def accuracy(network: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-    """Return the share of samples whose most confident class is the target's."""
-    right = total = 0
-    for x, t in batches:
-        right += int((network.forward(x).y.argmax(1) == t.argmax(1)).sum())
-        total += len(x)
-    return right / total
