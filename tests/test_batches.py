@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import torch
 from cases import assert_identical
+from test_shifts import moved
 from torch import Tensor
 
 from manual_bp.training import batches as batches_py
-from manual_bp.training.batches import Batches, Shifts
+from manual_bp.training.batches import Batches
 from manual_bp.training.data import Images
 
 
@@ -106,30 +107,6 @@ def test_the_block_in_which_batches_are_gathered_changes_nothing(
 def test_a_batch_larger_than_the_data_is_the_data() -> None:
     ((x, _),) = made(toy(), 64).in_order()
     assert len(x) == 10
-
-
-def moved(image: Tensor, dy: int, dx: int) -> Tensor:
-    """Move an image pixel by pixel, background filled in."""
-    height, width = image.shape
-    result = torch.zeros_like(image)
-    for y in range(max(0, dy), min(height, height + dy)):
-        for x in range(max(0, dx), min(width, width + dx)):
-            result[y, x] = image[y - dy, x - dx]
-    return result
-
-
-@pytest.mark.parametrize(("height", "width", "reach"), [(5, 4, 1), (5, 4, 2), (3, 7, 2), (4, 4, 3)])
-def test_each_shift_moves_an_image_and_fills_in_background(height: int, width: int, reach: int) -> None:
-    """The first and the last image too, which have no neighbour on one side."""
-    images = noise(3, height, width).pixels
-    shifts = Shifts(images, reach)
-    rows, numbers = torch.arange(3).repeat_interleave(shifts.count), torch.arange(shifts.count).repeat(3)
-    out = torch.empty(len(rows), height * width, dtype=torch.uint8)
-    shifts.gather(rows, numbers, out=out, scratch=torch.empty_like(out))
-    moves = [(dy, dx) for dy in range(-reach, reach + 1) for dx in range(-reach, reach + 1)]
-    expected = [moved(image, *move) for image in images for move in moves]
-    assert shifts.count == len(moves)
-    assert_identical(out.view(-1, height, width), torch.stack(expected))
 
 
 def test_shuffled_shifts_at_random_what_it_would_have_taken_anyway() -> None:

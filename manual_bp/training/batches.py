@@ -11,6 +11,7 @@ from numpy.random import SeedSequence  # here, not at first use: its import swal
 from torch import Tensor
 
 from manual_bp.loss import one_hot
+from manual_bp.training.shifts import Shifts
 
 if TYPE_CHECKING:
     from manual_bp.training.data import Images
@@ -53,9 +54,7 @@ class Batches:
         like = torch.empty((), dtype=dtype, device=device)
         self.targets = one_hot(images.labels.to(device), images.classes, like=like)
         self.targets.mul_(1 - label_smoothing).add_(label_smoothing / images.classes)
-        self.deviation, self.mean = (number.item() for number in torch.std_mean(standard.pixels.double()))
-        if self.deviation == 0:
-            raise ValueError("Batches expects images that are not all one colour, got a standard deviation of 0")
+        self.mean, self.deviation = _mean_and_deviation(standard)
         self._scale, self._offset = 1 / self.deviation, like.new_tensor(-self.mean / self.deviation)
         sizes = {self.batch_size, len(images) % self.batch_size} - {0}
         self._rooms = {size: self._room(size, like) for size in sizes}
@@ -63,7 +62,7 @@ class Batches:
     def _room(self, size: int, like: Tensor) -> _Room:
         """Make the tensors for batches of ``size`` rows, in all processes together."""
         rows = self._mine(torch.empty(1, size)).shape[1]
-        n = max(1, BLOCK // size) if size == self.batch_size else 1
+        n = max(1, BLOCK // size)
         x, t = (like.new_empty(n, rows, columns.shape[1]) for columns in (self.pixels, self.targets))
         batches = list(zip(x.unbind(), t.unbind(), strict=True))
         out = batches[0] if n == 1 else (torch.empty_like(x[0]), torch.empty_like(t[0]))
@@ -134,42 +133,11 @@ class _Room(NamedTuple):
     out: tuple[Tensor, Tensor]
 
 
-class Shifts:
-    """Images (n, height, width) uint8 moved by up to ``reach`` pixels in each direction.
-
-    Where all pixels lie in one row, image after image, an image moved by (dy, dx) is what stands dy * width + dx
-    places earlier, but for a border that comes from the neighbouring line or image: there the background, 0, is filled
-    in. So a shift is one copy and one mask. Shifts are numbered from 0 to count - 1.
-    """
-
-    def __init__(self, images: Tensor, reach: int) -> None:
-        """Copy the images, with room before the first and after the last."""
-        n, height, width = images.shape
-        margin = reach * width + reach
-        line = images.new_zeros(margin + images.numel() + margin)
-        self.pixels = line[margin : margin + images.numel()].view(n, height * width)
-        self.pixels.copy_(images.flatten(1))
-        self._windows = line.unfold(0, height * width, 1)
-        moves = torch.arange(-reach, reach + 1, device=images.device)
-        self._begins = (margin - (moves[:, None] * width + moves)).flatten()
-        self.count = len(self._begins)
-        y, x = (_inside(side, moves) for side in (height, width))
-        self._masks = (y[:, None, :, None] & x[None, :, None, :]).reshape(self.count, -1).to(torch.uint8) * 255
-
-    def draw(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return the numbers of n random shifts (n,), each as likely as any other."""
-        return torch.randint(self.count, (n,), generator=generator)
-
-    def gather(self, rows: Tensor, numbers: Tensor, out: Tensor, scratch: Tensor) -> None:
-        """Write image rows[i], moved by shift numbers[i], into out[i]: (N, height * width)."""
-        torch.index_select(self._windows, 0, rows * self.pixels.shape[1] + self._begins[numbers], out=out)
-        out.bitwise_and_(torch.index_select(self._masks, 0, numbers, out=scratch))
-
-
-def _inside(side: int, moves: Tensor) -> Tensor:
-    """Return (moves, side): whether what lands at a place came from a place within the image."""
-    source = torch.arange(side, device=moves.device) - moves[:, None]
-    return (source >= 0) & (source < side)
+def _mean_and_deviation(standard: Images) -> tuple[float, float]:
+    deviation, mean = torch.std_mean(standard.pixels.double())
+    if deviation == 0:
+        raise ValueError("Batches expects images that are not all one colour, got a standard deviation of 0")
+    return mean.item(), deviation.item()
 
 
 def _check(images: Images, batch_size: int, label_smoothing: float, shift: int, part: tuple[int, int]) -> None:

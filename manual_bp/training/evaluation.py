@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from manual_bp.network import Network
@@ -26,3 +27,8 @@ def evaluate(network: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> Eval
         right += int((trace.y.argmax(1) == t.argmax(1)).sum())
         total += len(x)
     return Evaluation(loss_sum / total, right / total)
+
+
+def answers(network: Network, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return y of all batches, (n, n^L), one below the other."""
+    return torch.cat([network.forward(x).y for x, _ in batches])

@@ -1,4 +1,4 @@
-"""The folder of a run: its settings, its log, its checkpoints, its pictures. One run to a folder, one process at a time.
+"""The folder of a run: settings, log, checkpoints, pictures. One run to a folder, one process at a time.
 
 config.json       the settings: ``train.py --config`` repeats the run with them
 metrics.jsonl     one object an epoch and every ``--log-interval`` steps, in the order of the steps
@@ -27,9 +27,10 @@ LAST, BEST, CONFIG, METRICS = "last.pt", "best.pt", "config.json", "metrics.json
 class RunFolder:
     """A folder that this process alone writes to, inside ``with`` or until its death."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, tensorboard: bool = False) -> None:
         """Make the folder where it is missing, and lock it. Raises OSError where that cannot be."""
         self.path = path
+        self._board = BoardOf(path / "tensorboard") if tensorboard else None
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path / ".lock")
@@ -49,6 +50,8 @@ class RunFolder:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let others write to the folder."""
+        if self._board is not None:
+            self._board.close()
         self._lock.release()
 
     def begin(self, config: Mapping[str, Any], run: Run) -> None:
@@ -65,7 +68,7 @@ class RunFolder:
             file.write(_line(record))
 
     def save(self, state: Checkpoint, *, best: bool = False) -> None:
-        """Write last.pt, and before it best.pt where it is the best: a run that is killed between them makes both again."""
+        """Write last.pt, and best.pt before it where it is the best: killed in between, the run makes both again."""
         for name in [BEST, LAST] if best else [LAST]:
             checkpoint.save(self.path / name, state)
 
