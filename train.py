@@ -20,6 +20,7 @@ from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
@@ -28,26 +29,29 @@ import torch
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
-from manual_bp.training import datasets
+from manual_bp.training import checkpoint, datasets
 from manual_bp.training.arguments import HelpFormatter, Parser, choice, nearest, number, whole
 from manual_bp.training.batches import Batches
 from manual_bp.training.checkpoint import Checkpoint, DataFacts
 from manual_bp.training.data import Images
-from manual_bp.training.evaluation import evaluate
+from manual_bp.training.evaluation import answers, evaluate
 from manual_bp.training.finite import first_not_finite, seems_finite
 from manual_bp.training.interruption import Interruption
+from manual_bp.training.picture import read_picture
 from manual_bp.training.processes import DataParallelEngine, Processes
 from manual_bp.training.progress import Progress
 from manual_bp.training.run import Run, StoppedError
-from manual_bp.training.run_folder import RunFolder
+from manual_bp.training.run_folder import BEST, LAST, RunFolder
 from manual_bp.training.schedule import learning_rate
-from manual_bp.training.settings import UsageError, continued, kept, read_config, settings, starting_point
+from manual_bp.training.settings import UsageError, as_given, continued, kept, read_config, settings, starting_point
 from manual_bp.training.step import Engine, ManualEngine, Optimizer, threads_for
 
 # -------------------------------------------------------------------------------------------------------- arguments
 
 DESCENT = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 4e-3}
 """What our gradient descent takes where nothing is given. An optimizer of torch takes its own defaults."""
+LIKE_MNIST = {"mnist5k", "mnist", "qmnist", "emnist-balanced"}
+"""Data sets whose images show one character, scaled to a box and centred by its mass."""
 
 
 @lru_cache
@@ -55,8 +59,8 @@ def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
         prog="train.py",
+        usage="%(prog)s [options]\n       %(prog)s predict IMAGE ...",
         description="Train a small network on images: 5,000 real MNIST digits that come along, or a larger data set.",
-        epilog="python train.py predict IMAGE... reads digits from pictures: see python train.py predict --help.",
         formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
@@ -264,7 +268,7 @@ class Session:
     def log(self, event: str, **record: float) -> None:
         """Add a line to the log, where the run has a folder."""
         if self.folder is not None:
-            self.folder.log({"event": event, **record})
+            self.folder.log(event, record)
 
     def save(self, *, best: bool = False) -> None:
         """Save a checkpoint, where the run has a folder."""
@@ -290,8 +294,15 @@ def prepare(args: Namespace, start: Checkpoint | None, processes: Processes) -> 
     return Session(args, processes, test, batches, test_batches, facts, network, optimizer, engines, run)
 
 
-def train(session: Session) -> int:
-    """Take the steps that are left, test and save after every epoch; return the exit code."""
+class Outcome(NamedTuple):
+    """How a run ended: the exit code, and the test accuracy where it came to its end."""
+
+    code: int
+    accuracy: float = math.nan
+
+
+def train(session: Session) -> Outcome:
+    """Take the steps that are left; test and save after every epoch."""
     args, run = session.args, session.run
     with (
         torch.inference_mode(mode=args.engine == "manual"),
@@ -306,15 +317,14 @@ def train(session: Session) -> int:
                 if not run.within:
                     progress.line(finish_epoch(session))
         except StoppedError as error:
-            kept = f"; {session.folder.path / 'last.pt'} is as it was" if session.folder and run.history else ""
-            print(f"stopped in epoch {run.epoch}, step {run.step}: {error}{kept}", file=sys.stderr)
-            return 1
+            print(f"stopped in epoch {run.epoch}, step {run.step}: {error}{kept_checkpoint(session)}", file=sys.stderr)
+            return Outcome(1)
+        if run.within:
+            session.save()
     if run.step == session.steps:
-        return 0
-    session.save()
-    saved = f"; go on by --resume {session.folder.path}" if session.folder else "; nothing is saved without --out-dir"
-    print(f"interrupted in epoch {run.epoch}, after step {run.step}{saved}", file=sys.stderr)
-    return interruption.exit_code
+        return Outcome(0, run.history[-1]["test_accuracy"])
+    print(f"interrupted after step {run.step} of {session.steps}{how_to_go_on(session)}", file=sys.stderr)
+    return Outcome(interruption.exit_code)
 
 
 def train_epoch(session: Session, progress: Progress, interruption: Interruption) -> None:
@@ -374,6 +384,19 @@ def largest_difference(engines: list[Engine]) -> int:
     return max(int(ulp_distance(mine[name], others[name]).max()) for name in mine)
 
 
+def kept_checkpoint(session: Session) -> str:
+    """Return what is left of a run that had to stop."""
+    saved = session.folder is not None and (session.folder.path / LAST).exists()
+    return f"; the last checkpoint, {session.folder.path / LAST}, is as it was" if session.folder and saved else ""
+
+
+def how_to_go_on(session: Session) -> str:
+    """Return what to do after an interruption."""
+    if session.folder is None:
+        return "; nothing is saved without --out-dir"
+    return f"; saved, go on by --resume {session.folder.path}"
+
+
 def title(session: Session) -> str:
     """Return the first line of a run: what trains on what."""
     args, facts = session.args, session.facts
@@ -387,13 +410,6 @@ def title(session: Session) -> str:
 
 
 # --------------------------------------------------------------------------------------------------------- commands
-
-
-class Outcome(NamedTuple):
-    """How a run ended: the exit code, and the test accuracy where it came to its end."""
-
-    code: int
-    accuracy: float = math.nan
 
 
 def run_one(given: Mapping[str, Any], processes: Processes) -> Outcome:
@@ -410,16 +426,25 @@ def run_one(given: Mapping[str, Any], processes: Processes) -> Outcome:
     if args.dry_run:
         return try_out(session)
     if path is not None and processes.is_main:
-        with RunFolder(path, tensorboard=args.tensorboard) as session.folder:
-            session.folder.begin(kept(args), session.run)
+        with RunFolder(path) as session.folder:
+            session.folder.begin(kept(args), session.run, tensorboard=args.tensorboard)
             outcome = train(session)
-            session.folder.draw(session.run.history, answers(session.network, session.test_batches), session.test)
+            draw(session, path)
     else:
         outcome = train(session)
     if outcome.code == 0 and processes.is_main:
         seconds = f"training {session.run.seconds:.1f} s, in all {time.perf_counter() - START:.1f} s"
         print(f"test accuracy {outcome.accuracy:.4f}  {seconds}")
     return outcome
+
+
+def draw(session: Session, folder: Path) -> None:
+    """Draw the pictures of a run that has ended, whether of itself or by an interruption."""
+    from manual_bp.training.plots import draw_run  # matplotlib takes a second to import
+
+    if session.run.history:
+        y = answers(session.network, session.test_batches.in_order())
+        draw_run(folder, session.run.history, y, session.test)
 
 
 def try_out(session: Session) -> Outcome:
@@ -463,8 +488,16 @@ def check_together(args: Namespace) -> None:
         raise UsageError("argument --eval-only: expected --resume too, the network to test")
     if args.tensorboard and args.out_dir is None and args.resume in (None, "auto"):
         raise UsageError("argument --tensorboard: expected --out-dir too, the folder to write to")
+    if args.tensorboard and find_spec("tensorboard") is None:
+        raise UsageError("argument --tensorboard: it is not installed; pip install -e '.[tensorboard]'")
+    if args.warmup_epochs >= args.epochs:
+        raise UsageError(
+            f"argument --warmup-epochs: expected fewer than the {args.epochs} epochs, got {args.warmup_epochs}"
+        )
     if args.seeds > 1 and args.resume not in (None, "auto"):
-        raise UsageError("argument --seeds: several runs cannot go on from one checkpoint; --resume auto goes on with each")
+        raise UsageError(
+            "argument --seeds: several runs cannot go on from one checkpoint; --resume auto goes on with each"
+        )
     try:
         torch.empty(1, device=args.device).add_(1).item()
     except (RuntimeError, AssertionError) as error:  # torch raises the one or the other, by device
@@ -498,8 +531,10 @@ def predict(words: list[str]) -> int:
 def predict_parser() -> Parser:
     """Return the parser of ``train.py predict``."""
     parser = Parser(prog="train.py predict", description="Say what pictures show.", allow_abbrev=False)
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="PNG, JPEG, ...; of any size, dark on light or light on dark")  # fmt: skip
-    parser.add_argument("--checkpoint", type=Path, metavar="PATH", help="a checkpoint, or a run's folder for its best (default: that of the newest run in runs)")  # fmt: skip
+    images = "PNG, JPEG, ..., of any size, dark on light or light on dark"
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=images)
+    path = "a checkpoint, or a run's folder for its best one (default: that of the newest run in runs)"
+    parser.add_argument("--checkpoint", type=Path, metavar="PATH", help=path)
     return parser
 
 

@@ -1,5 +1,11 @@
+from collections.abc import Callable
+
 import pytest
 import torch
+
+import train
+
+Inside = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -8,3 +14,17 @@ def seed() -> None:
     torch.manual_seed(20240)
     torch.set_num_threads(1)  # small products: threads that wait for each other on a busy machine cost a factor of ten
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def inside(capsys: pytest.CaptureFixture[str]) -> Inside:
+    """Run train.py's main in this process, which spares an import of torch; give exit code, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        try:
+            code = train.main(list(map(str, arguments)))
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run

@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         """Return the settings, or exit with 2."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            known = re.findall(r"--[a-z-]+", self.format_usage())
+            known = re.findall(r"--[a-z-]+", self.format_help())
             self.error(f"unrecognized arguments: {' '.join(unknown)}{nearest(unknown[0].split('=')[0], known)}")
         return found
 

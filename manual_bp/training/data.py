@@ -49,7 +49,8 @@ class Images:
             raise ValueError(f"Images expects labels from 0 to {self.classes - 1}, got {low} to {high}")
 
     @property
-    def names(self): return tuple("0123456789")
+    def names(self):
+        return tuple("0123456789")
 
     def __len__(self) -> int:
         """Count the images."""

@@ -34,5 +34,5 @@ def plot_curves(path: Path, losses: Sequence[float], accuracies: Sequence[float]
         unfinished.unlink(missing_ok=True)
 
 
-def draw_run(path, history, network, test, batches):
+def draw_run(path, history, y, test):
     pass

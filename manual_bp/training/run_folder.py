@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock, Timeout
 
@@ -21,16 +21,19 @@ from manual_bp.training.checkpoint import Checkpoint
 from manual_bp.training.files import unfinished, write_whole
 from manual_bp.training.run import Run
 
+if TYPE_CHECKING:
+    from manual_bp.training.board import Board
+
 LAST, BEST, CONFIG, METRICS = "last.pt", "best.pt", "config.json", "metrics.jsonl"
 
 
 class RunFolder:
     """A folder that this process alone writes to, inside ``with`` or until its death."""
 
-    def __init__(self, path: Path, *, tensorboard: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         """Make the folder where it is missing, and lock it. Raises OSError where that cannot be."""
         self.path = path
-        self._board = BoardOf(path / "tensorboard") if tensorboard else None
+        self._board: Board | None = None
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(path / ".lock")
@@ -54,18 +57,26 @@ class RunFolder:
             self._board.close()
         self._lock.release()
 
-    def begin(self, config: Mapping[str, Any], run: Run) -> None:
+    def begin(self, config: Mapping[str, Any], run: Run, *, tensorboard: bool = False) -> None:
         """Write the settings; forget what the log says of steps after the run's: they are taken again."""
         write_whole(self.path / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
         log = self.path / METRICS
         lines = log.read_bytes().splitlines(keepends=True) if log.is_file() else []
-        kept = [line for line in lines if _step_of(line) <= run.step] or [_line(entry) for entry in run.history]
+        kept = [line for line in lines if _step_of(line) <= run.step] or [
+            _line("epoch", entry) for entry in run.history
+        ]
         write_whole(log, b"".join(kept))
+        if tensorboard:
+            from manual_bp.training.board import Board  # an extra, and two seconds to import
 
-    def log(self, record: Mapping[str, Any]) -> None:
-        """Append one line to the log."""
+            self._board = Board(self.path / "tensorboard", run.step)
+
+    def log(self, event: str, record: Mapping[str, float]) -> None:
+        """Append one line to the log: an event, 'step' or 'epoch', and what was measured, its step among it."""
         with (self.path / METRICS).open("ab") as file:
-            file.write(_line(record))
+            file.write(_line(event, record))
+        if self._board is not None:
+            self._board.log(event, record)
 
     def save(self, state: Checkpoint, *, best: bool = False) -> None:
         """Write last.pt, and best.pt before it where it is the best: killed in between, the run makes both again."""
@@ -78,8 +89,8 @@ def holds_a_run(path: Path) -> bool:
     return any((path / name).exists() for name in (LAST, BEST, CONFIG, METRICS))
 
 
-def _line(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(record).encode() + b"\n"
+def _line(event: str, record: Mapping[str, float]) -> bytes:
+    return json.dumps({"event": event, **record}).encode() + b"\n"
 
 
 def _step_of(line: bytes) -> float:

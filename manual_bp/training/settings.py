@@ -65,9 +65,14 @@ def as_given(parser: Parser, config: Mapping[str, Any], origin: Path) -> dict[st
         raise ValueError(f"expected settings of a run in {origin}, got {', '.join(map(repr, unknown))}")
     words = [word for name, value in config.items() for word in _words(name, value)]
     try:
-        return parser.given(words)
+        given = parser.given(words)
     except SystemExit:
         raise ValueError(f"expected settings that can be given as options in {origin}: see the line above") from None
+    read = kept(Namespace(**given))
+    for name, value in config.items():
+        if value is not None and read[name] != value:  # a list in a number's place, true in a list's
+            raise ValueError(f"expected {name} as {read[name]!r} would be kept in {origin}, got {value!r}")
+    return given
 
 
 def _words(name: str, value: object) -> list[str]:

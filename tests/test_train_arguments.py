@@ -1,0 +1,111 @@
+"""What train.py says to wrong arguments, and to settings from a file."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Inside
+
+SHORT = "--hidden", "8", "--epochs", "1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--epochs", "0"), "argument --epochs: expected a whole number of at least 1, got '0'"),
+        (("--hidden", "30", "x"), "argument --hidden: expected a whole number of at least 1, got 'x'"),
+        (("--threads", "100000"), "argument --threads: expected a whole number from 0 to 1024, got '100000'"),
+        (("--lr", "-1"), "argument --lr: expected a finite number of at least 0, got '-1'"),
+        (("--lr", "nan"), "argument --lr: expected a finite number of at least 0, got 'nan'"),
+        (("--label-smoothing", "1"), "argument --label-smoothing: expected a finite number of at least 0 and below 1"),
+        (("--seed", "-1"), "argument --seed: expected a whole number of at least 0, got '-1'"),
+        (("--engine", "jax"), "argument --engine: invalid choice: 'jax' (choose from manual, autograd, both)\n"),
+        (("--activation", "sigmod"), "(choose from sigmoid, tanh, relu); did you mean sigmoid?\n"),
+        (("--dataset", "fashionmnist"), "; did you mean fashion-mnist?\n"),
+        (("--act", "relu"), "unrecognized arguments: --act relu; did you mean --"),
+        (("--optimzer=Adam",), "unrecognized arguments: --optimzer=Adam; did you mean --optimizer?\n"),
+        (("predict.png",), "unrecognized arguments: predict.png\n"),
+        (("--optimizer", "adam"), "SGD, got 'adam'; did you mean Adam?\n"),
+        (("--optimizer", "LBFGS"), "argument --optimizer: expected one of gradient-descent, ASGD"),
+        (("--optimizer", "Adam", "--momentum", "0.9"), "argument --momentum: Adam has no such setting; leave it out\n"),
+        (("--optimizer", "NAdam", "--lr", "0", "--weight-decay", "0", "--nesterov"), "argument --nesterov: NAdam has"),
+        (("--hidden", "9" * 15), f"argument --hidden: a network 784-{'9' * 15}-10 does not fit into memory here"),
+        (("--device", "cpux"), "argument --device: torch cannot use 'cpux' here"),
+        (("--device", "meta"), "argument --device: torch cannot use 'meta' here"),
+        (("--eval-only",), "argument --eval-only: expected --resume too, the network to test\n"),
+        (("--tensorboard",), "argument --tensorboard: expected --out-dir too, the folder to write to\n"),
+        (("--resume", "auto"), "argument --resume: auto expects --out-dir, the folder to go on in\n"),
+        (("--resume", "x.pt", "--seeds", "2"), "argument --seeds: several runs cannot go on from one checkpoint"),
+        (("--warmup-epochs", "30"), "argument --warmup-epochs: expected fewer than the 30 epochs, got 30.0\n"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, tuple) else "",
+)
+def test_a_wrong_argument_is_named_and_exits_with_2(inside: Inside, arguments: tuple[str, ...], message: str) -> None:
+    code, out, errors = inside(*arguments)
+    assert (code, out) == (2, "")
+    assert message in errors
+    assert errors.count("\n") <= 3
+
+
+def test_help_is_in_groups_with_defaults(inside: Inside) -> None:
+    code, out, _ = inside("--help")
+    assert code == 0
+    for group in ("data:", "network:", "training:", "the run's files:", "this session:"):
+        assert f"\n{group}\n" in out
+    assert "(default: None)" not in out
+    assert "passes over the training images (default: 30)" in " ".join(out.split())
+    assert "--engine {manual,autograd,both}" in out
+    assert "--nesterov, --no-nesterov" in out
+
+
+def test_a_config_repeats_a_run(inside: Inside, tmp_path: Path) -> None:
+    settings = "--lr", "0.07", "--no-nesterov", "--seed", "5", "--augment", "shift", "--label-smoothing", "0.1"
+    _, first, _ = inside(*SHORT, *settings, "--out-dir", tmp_path / "first")
+    _, again, _ = inside("--config", tmp_path / "first" / "config.json", "--out-dir", tmp_path / "again")
+    assert first.splitlines()[2] == again.splitlines()[2]
+    configs = [json.loads((tmp_path / run / "config.json").read_text()) for run in ("first", "again")]
+    assert configs[0] == configs[1]
+    assert (configs[0]["lr"], configs[0]["momentum"], configs[0]["nesterov"]) == (0.07, 0.9, False)
+
+
+def test_the_command_line_goes_before_the_config(inside: Inside, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"hidden": [8, 7], "epochs": 1, "activation": "tanh"}))
+    code, out, _ = inside("--config", tmp_path / "config.json", "--activation", "sigmoid", "--hidden", "6")
+    assert code == 0
+    assert out.startswith("784-6-10, sigmoid")
+
+
+def test_an_optimizer_of_torch_has_its_own_defaults(inside: Inside, tmp_path: Path) -> None:
+    code, _, _ = inside(*SHORT, "--optimizer", "RMSprop", "--momentum", "0.5", "--out-dir", tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert code == 0
+    assert [config[name] for name in ("lr", "momentum", "weight_decay", "nesterov")] == [0.01, 0.5, 0, None]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "expected JSON in"),
+        ("[1]", "expected a JSON object of settings in"),
+        ('{"learning_rate": 1}', "expected settings of a run in {path}, got 'learning_rate'"),
+        ('{"out_dir": "x"}', "expected settings of a run in {path}, got 'out_dir'"),
+        ('{"epochs": "many"}', "argument --epochs: expected a whole number of at least 1, got 'many'"),
+        ('{"lr": [1]}', "expected lr as 1.0 would be kept in {path}, got [1]"),
+        ('{"lr": "0.1"}', "expected lr as 0.1 would be kept in {path}, got '0.1'"),
+        ('{"hidden": true}', "expected hidden as [] would be kept in {path}, got True"),
+        ('{"nesterov": 3}', "expected settings that can be given as options in {path}"),
+        ('{"lr": "--seeds=9"}', "argument --lr: expected a finite number"),
+    ],
+)
+def test_a_wrong_config_is_named(inside: Inside, tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(content)
+    code, out, errors = inside("--config", path)
+    assert (code, out) == (1, "")
+    assert message.format(path=path) in errors
+
+
+def test_a_missing_config_is_named(inside: Inside, tmp_path: Path) -> None:
+    code, _, errors = inside("--config", tmp_path / "nowhere.json")
+    assert code == 1
+    assert "nowhere.json" in errors
