@@ -10,7 +10,7 @@ import pytest
 from test_checkpoint import made
 
 from manual_bp.training import checkpoint
-from manual_bp.training.files import unfinished
+from manual_bp.training.whole_file import unfinished
 from manual_bp.training.run_folder import RunFolder, holds_a_run
 
 

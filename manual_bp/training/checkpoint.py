@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from manual_bp.training.files import write_whole
+from manual_bp.training.whole_file import write_whole
 
 FORMAT = 1
 """Raised with every change that an older reader would misread."""

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from manual_bp.training import checkpoint
 from manual_bp.training.checkpoint import Checkpoint
-from manual_bp.training.files import unfinished, write_whole
+from manual_bp.training.whole_file import unfinished, write_whole
 from manual_bp.training.run import Run
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from manual_bp.training.files import unfinished, whole_file, write_whole
+from manual_bp.training.whole_file import unfinished, whole_file, write_whole
 
 
 def test_takes_the_place_of_the_file_only_when_complete(tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_a_killed_writer_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
     code = (
-        "import os, signal, sys; from pathlib import Path; from manual_bp.training import files\n"
-        "with files.whole_file(Path(sys.argv[1])) as draft:\n"
+        "import os, signal, sys; from pathlib import Path; from manual_bp.training import whole_file\n"
+        "with whole_file.whole_file(Path(sys.argv[1])) as draft:\n"
         "    draft.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
     outcome = subprocess.run([sys.executable, "-c", code, str(path)], timeout=60, check=False)
