@@ -317,7 +317,7 @@ def train(session: Session) -> Outcome:
                 if not run.within:
                     progress.line(finish_epoch(session))
         except StoppedError as error:
-            print(f"stopped in epoch {run.epoch}, step {run.step}: {error}{kept_checkpoint(session)}", file=sys.stderr)
+            print(f"stopped in epoch {run.epoch} after step {run.step}: {error}{kept_checkpoint(session)}", file=sys.stderr)
             return Outcome(1)
         if run.within:
             session.save()

@@ -21,7 +21,7 @@ from benchmarks.machine import cores, machine, sentence
 from benchmarks.part import Measure, Part
 from benchmarks.steps import CaseTimes, measure
 from benchmarks.worker import Worker
-from train import whole
+from manual_bp.training.arguments import whole
 
 PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion")
 RESULTS = Path(__file__).parent / "results"
@@ -41,7 +41,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", choices=CASES, metavar="CASE", help=f"of {' '.join(CASES)}")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument(
-        "--rounds", type=whole, help=f"rounds of the step times (default {ROUNDS}, with --quick {QUICK_ROUNDS})"
+        "--rounds", type=whole(1), help=f"rounds of the step times (default {ROUNDS}, with --quick {QUICK_ROUNDS})"
     )
     args = parser.parse_args(argv)
     args.rounds = args.rounds or (QUICK_ROUNDS if args.quick else ROUNDS)
