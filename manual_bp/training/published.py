@@ -148,9 +148,7 @@ PUBLISHED = {
         names=CLOTHES,
         folder="FashionMNIST/raw",
     ),
-    "kmnist": DataSet(
-        "KMNIST", _pair("train", 60_000), _pair("t10k", 10_000), names=KUZUSHIJI, folder="KMNIST/raw"
-    ),
+    "kmnist": DataSet("KMNIST", _pair("train", 60_000), _pair("t10k", 10_000), names=KUZUSHIJI, folder="KMNIST/raw"),
     "emnist-balanced": DataSet(
         "EMNIST",
         _pair("emnist-balanced-train", 112_800),
