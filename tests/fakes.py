@@ -5,7 +5,8 @@ from __future__ import annotations
 import bz2
 import gzip
 import struct
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from manual_bp.training.published import PUBLISHED, DataSet, File, IdxFile, LibsvmFile
+from manual_bp.training.vision import torchvision_datasets
 
 Pixels = Tensor
 Labels = Tensor
@@ -62,6 +64,16 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Fake]:
         return _fake(name, small)
 
     return make
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Be the folder for temporary files, and find nothing in it in the end."""
+    torchvision_datasets()  # its first import leaves a folder there
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    yield tmp_path / "scratch"
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def _shrunk(file: File, n: int) -> File:
