@@ -20,7 +20,8 @@ from benchmarks.contenders.by_hand import Manual
 from benchmarks.gates import FED
 from benchmarks.machine import cores
 from benchmarks.part import Part
-from manual_bp.training.data import Batches, Images
+from manual_bp.training.batches import Batches
+from manual_bp.training.data import Images
 from manual_bp.training.step import threads_for
 
 METHOD = (

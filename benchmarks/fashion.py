@@ -12,7 +12,9 @@ import torch
 
 from benchmarks.part import Part
 from manual_bp import GradientDescent, ReLU, SoftmaxCrossEntropy, mlp
-from manual_bp.training.data import Batches, Images, read_idx
+from manual_bp.training.batches import Batches
+from manual_bp.training.data import Images
+from manual_bp.training.datasets import load
 from manual_bp.training.evaluation import evaluate
 from manual_bp.training.step import ManualEngine
 
@@ -30,7 +32,7 @@ def measure(*, quick: bool = False) -> Part:
     if not FOLDER.is_dir():
         part.method = "Left out: no Fashion-MNIST here (Debian package dataset-fashion-mnist, or $FASHION_MNIST)."
         return part
-    training, test = images("train"), images("t10k")
+    training, test = load("fashion-mnist", FOLDER)
     runs = [train(training, test, seed) for seed in range(1 if quick else 3)]
     for seed, run in enumerate(runs):
         part.rows.append(
@@ -42,12 +44,6 @@ def measure(*, quick: bool = False) -> Part:
         )
     part.figures = {"runs": runs, "seconds_to_88": median(reached(run) for run in runs)}
     return part
-
-
-def images(split: str) -> Images:
-    """Read one half of the data set."""
-    pixels, labels = (read_idx(FOLDER / f"{split}-{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
-    return Images(pixels, labels.long())
 
 
 def train(training: Images, test: Images, seed: int) -> list[tuple[float, float]]:

@@ -10,7 +10,8 @@ from cases import ACTIVATIONS, DTYPES, LOSSES, loss_id, targets
 
 import manual_bp
 from manual_bp import GradientDescent, Layer, Loss, mlp
-from manual_bp.training.data import Batches, mnist5k
+from manual_bp.training.batches import Batches
+from manual_bp.training.data import mnist5k
 from manual_bp.training.evaluation import evaluate
 from manual_bp.training.step import ManualEngine
 from torch_ref.grade.by_hand import STUDENTS_MODULES, violations

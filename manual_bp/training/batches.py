@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,10 +11,8 @@ from numpy.random import SeedSequence  # here, not at first use: its import swal
 from torch import Tensor
 
 from manual_bp.loss import one_hot
+from manual_bp.training.data import Images
 from manual_bp.training.shifts import Shifts
-
-if TYPE_CHECKING:
-    from manual_bp.training.data import Images
 
 BLOCK = 512  # images gathered in one go where batches are smaller; larger blocks gained little more
 

@@ -1,24 +1,18 @@
 """Handwritten digits in memory.
 
 The data set that ships with the project (folder ``mnist5k``) is 5,000 real MNIST digits in MNIST's own file
-format, IDX: two zero bytes, 0x08 for uint8, the number of dimensions, each dimension as a big-endian 32-bit
-number, then the bytes.
+format (``idx.py``); ``datasets.py`` reads larger ones.
 """
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from manual_bp.training.batches import Batches as Batches
+from manual_bp.training.idx import read_idx
 
 MNIST5K = Path(__file__).parent / "mnist5k"
 MNIST5K_SHA256 = {
@@ -28,14 +22,20 @@ MNIST5K_SHA256 = {
     "t10k-labels-idx1-ubyte.gz": "162d11e7a798e7d8dec532d63a1b12d4fb040bc5292ffdeae1fe5e4cb243ad2e",
 }
 
+DIGITS = tuple("0123456789")
+
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Labelled images: pixels (n, height, width) uint8 with ink 255, labels (n,) int64 from 0 to classes - 1."""
+    """Labelled images: pixels (n, height, width) uint8 with ink 255, labels (n,) int64 from 0 to classes - 1.
+
+    ``names`` are those of the classes, by label; ``source`` says where the images are from and what vouches for them.
+    """
 
     pixels: Tensor
     labels: Tensor
-    classes: int = 10
+    names: tuple[str, ...] = DIGITS
+    source: str = ""
 
     def __post_init__(self) -> None:
         """Check that there is one label in range for every image."""
@@ -49,8 +49,9 @@ class Images:
             raise ValueError(f"Images expects labels from 0 to {self.classes - 1}, got {low} to {high}")
 
     @property
-    def names(self):
-        return tuple("0123456789")
+    def classes(self) -> int:
+        """Count the classes, those that no image belongs to included."""
+        return len(self.names)
 
     def __len__(self) -> int:
         """Count the images."""
@@ -65,28 +66,4 @@ def mnist5k() -> tuple[Images, Images]:
 def _read_images(folder: Path, split: str) -> Images:
     names = f"{split}-images-idx3-ubyte.gz", f"{split}-labels-idx1-ubyte.gz"
     pixels, labels = (read_idx(folder / name, sha256=MNIST5K_SHA256[name]) for name in names)
-    return Images(pixels, labels.long())
-
-
-def read_idx(path: Path, sha256: str | None = None) -> Tensor:
-    """Read an IDX file of uint8, gzipped where its name ends in .gz.
-
-    Raises FileNotFoundError, or ValueError where the file is not what its header (or ``sha256``) says.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"read_idx expects the file {path}: it is missing; install the package again")
-    raw = path.read_bytes()
-    if sha256 is not None and (found := hashlib.sha256(raw).hexdigest()) != sha256:
-        raise ValueError(f"read_idx expects {path} with SHA-256 {sha256}, got {found}: install the package again")
-    try:
-        content = gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"read_idx expects {path} to be a whole gzip file: {error}") from error
-    if len(content) < 4 or content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
-        raise ValueError(f"read_idx expects {path} to begin with an IDX header of uint8, got {content[:4].hex(' ')}")
-    n_dimensions = content[3]
-    shape = struct.unpack_from(f">{n_dimensions}I", content, 4)
-    body = np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * n_dimensions)
-    if body.size != int(np.prod(shape, dtype=np.int64)):
-        raise ValueError(f"read_idx expects {path} to hold {shape} bytes as its header says, got {body.size} bytes")
-    return torch.from_numpy(body.reshape(shape).copy())
+    return Images(pixels, labels.long(), source="5,000 digits of MNIST that ship with the project (SHA-256)")
