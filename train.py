@@ -28,7 +28,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from manual_bp import GradientDescent, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
+from manual_bp import (
+    GradientDescent,
+    Layer,
+    Loss,
+    Network,
+    ReLU,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    Tanh,
+    mlp,
+)
 from manual_bp.training import checkpoint, datasets
 from manual_bp.training.arguments import HelpFormatter, Parser, choice, nearest, number, whole
 from manual_bp.training.batches import Batches
@@ -159,8 +170,8 @@ def make_batches(args: Namespace, training: Images, test: Images, processes: Pro
 
 def build_network(args: Namespace, inputs: int, classes: int, device: str) -> Network:
     """Return the network of the settings, its first weights drawn from the seed."""
-    activations = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
-    losses = {"cross-entropy": SoftmaxCrossEntropy(), "squared-error": SquaredError()}
+    activations: dict[str, Layer] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
+    losses: dict[str, Loss] = {"cross-entropy": SoftmaxCrossEntropy(), "squared-error": SquaredError()}
     sizes = [inputs, *args.hidden, classes]
     try:
         return mlp(
@@ -317,7 +328,10 @@ def train(session: Session) -> Outcome:
                 if not run.within:
                     progress.line(finish_epoch(session))
         except StoppedError as error:
-            print(f"stopped in epoch {run.epoch} after step {run.step}: {error}{kept_checkpoint(session)}", file=sys.stderr)
+            print(
+                f"stopped in epoch {run.epoch} after step {run.step}: {error}{kept_checkpoint(session)}",
+                file=sys.stderr,
+            )
             return Outcome(1)
         if run.within:
             session.save()

@@ -72,7 +72,9 @@ def assert_same_end(one: Path, other: Path) -> None:
         for key, value in first.optimizer[name].items():
             assert torch.equal(value, second.optimizer[name][key]), f"{key} of {name} differs"
     assert (first.step, without_seconds(first.history)) == (second.step, without_seconds(second.history))
-    logs = [[json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()] for folder in (one, other)]
+    logs = [
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()] for folder in (one, other)
+    ]
     assert without_seconds(logs[0]) == without_seconds(logs[1]), "the logs differ"
     best = [checkpoint.load(folder / "best.pt") for folder in (one, other)]
     assert best[0].step == best[1].step, "the best checkpoints are of different steps"

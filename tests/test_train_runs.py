@@ -74,9 +74,7 @@ def test_the_parameters_load_into_a_plain_sequential(kept_run: Path) -> None:
     ("first", "second"), [("manual", "manual"), ("manual", "autograd"), ("autograd", "manual"), ("both", "both")]
 )
 @pytest.mark.parametrize("optimizer", ["gradient-descent", "Adam"])
-def test_two_and_two_epochs_equal_four(
-    inside: Inside, tmp_path: Path, first: str, second: str, optimizer: str
-) -> None:
+def test_two_and_two_epochs_equal_four(inside: Inside, tmp_path: Path, first: str, second: str, optimizer: str) -> None:
     settings = *SHORT, "--optimizer", optimizer, "--augment", "shift", "--log-interval", 30
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     assert inside(*settings, "--epochs", 4, "--out-dir", whole)[0] == 0
