@@ -174,9 +174,9 @@ def test_ctrl_c_leaves_nothing(fake, root: str, tmp_path: Path, monkeypatch: pyt
     """What is fetched lies on the disk on which it shall stay: in the root, or in the nearest folder above it."""
     fake("kmnist")
 
-    def interrupted(_: object, scratch: str, **__: object) -> None:
-        assert Path(scratch).parent == tmp_path
-        (Path(scratch) / "half").write_bytes(b"half of it")
+    def interrupted(_: object, folder: str, **__: object) -> None:
+        assert Path(folder).parent == tmp_path
+        (Path(folder) / "half").write_bytes(b"half of it")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(datasets, "_tensors", interrupted)
