@@ -49,8 +49,8 @@ class Fake:
         return folder
 
 
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Fake]:
+@pytest.fixture(name="fake")
+def fake_data_set(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Fake]:
     """Make a fake of a data set, and let few images be what was published, with no sums of contents."""
 
     def make(name: str) -> Fake:

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import torch
-from fakes import Fake, fake, idx, scratch, usps_line  # noqa: F401  # fixtures
+from fakes import Fake, fake_data_set, idx, scratch, usps_line  # noqa: F401  # fixtures
 
 from manual_bp.training import datasets
 from manual_bp.training.datasets import load

@@ -27,7 +27,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     """Put a torchvision of one's own in the place of the installed one, its __init__.py given."""
     installed = {name: sys.modules.pop(name) for name in list(sys.modules) if is_torchvision(name)}
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(vision, "DECLARED", set())
+    monkeypatch.setattr(vision, "declared", set())
 
     def write(source: str) -> None:
         (tmp_path / "torchvision").mkdir()
@@ -58,14 +58,14 @@ def test_the_installed_torchvision_is_imported_in_a_fresh_process() -> None:
 def test_each_operator_that_is_missing_is_declared_and_the_import_begun_anew(package, tmp_path: Path) -> None:
     package(describing("missing_one", "missing_two"))
     assert torchvision_datasets().__file__ == str(tmp_path / "torchvision/datasets.py")
-    assert vision.DECLARED == {"missing_one", "missing_two"}
+    assert vision.declared == {"missing_one", "missing_two"}
     assert (tmp_path / "log").read_text() == "begun\n" * 3
 
 
 def test_an_import_that_works_is_left_alone(package, tmp_path: Path) -> None:
     package("")
     assert torchvision_datasets() is torchvision_datasets()
-    assert vision.DECLARED == set()
+    assert vision.declared == set()
     assert (tmp_path / "log").read_text() == "begun\n"
 
 
@@ -83,7 +83,7 @@ def test_another_error_comes_through(package, message: str, tmp_path: Path) -> N
     with pytest.raises(RuntimeError) as raised:
         torchvision_datasets()
     assert str(raised.value) == message
-    assert vision.DECLARED == set()
+    assert vision.declared == set()
     assert (tmp_path / "log").read_text() == "begun\n"
 
 
@@ -91,7 +91,7 @@ def test_an_operator_that_stays_missing_is_declared_once(package) -> None:
     package("raise RuntimeError('operator torchvision::stays_missing does not exist')")
     with pytest.raises(RuntimeError, match="operator torchvision::stays_missing does not exist"):
         torchvision_datasets()
-    assert vision.DECLARED == {"stays_missing"}
+    assert vision.declared == {"stays_missing"}
 
 
 def test_other_kinds_of_errors_come_through(package) -> None:

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from torch.library import define
 
-DECLARED: set[str] = set()  # operators: each at most once, since a second time would not help
+declared: set[str] = set()  # operators: each at most once, since a second time would not help
 
 
 def torchvision_datasets() -> ModuleType:
@@ -27,7 +27,7 @@ def torchvision_datasets() -> ModuleType:
             from torchvision import datasets
         except RuntimeError as error:
             missing = re.fullmatch(r"operator torchvision::(\w+) does not exist", str(error))
-            if missing is None or missing[1] in DECLARED:
+            if missing is None or missing[1] in declared:
                 raise
             _declare(missing[1])
             _forget_torchvision()
@@ -37,7 +37,7 @@ def torchvision_datasets() -> ModuleType:
 
 def _declare(operator: str) -> None:
     """Let torch know an operator of torchvision by its name; to call it fails, for it has no code."""
-    DECLARED.add(operator)
+    declared.add(operator)
     define(f"torchvision::{operator}", "() -> ()")
 
 
