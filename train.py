@@ -28,19 +28,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from manual_bp import (
-    GradientDescent,
-    Layer,
-    Loss,
-    Network,
-    ReLU,
-    Sigmoid,
-    SoftmaxCrossEntropy,
-    SquaredError,
-    Tanh,
-    mlp,
-)
-from manual_bp.training import checkpoint, datasets
+from manual_bp import GradientDescent, Network
+from manual_bp.training import datasets
 from manual_bp.training.arguments import HelpFormatter, Parser, choice, nearest, number, whole
 from manual_bp.training.batches import Batches
 from manual_bp.training.checkpoint import Checkpoint, DataFacts
@@ -48,21 +37,20 @@ from manual_bp.training.data import Images
 from manual_bp.training.evaluation import answers, evaluate
 from manual_bp.training.finite import first_not_finite, seems_finite
 from manual_bp.training.interruption import Interruption
-from manual_bp.training.picture import read_picture
+from manual_bp.training.networks import new_network
+from manual_bp.training.predict import predict
 from manual_bp.training.processes import DataParallelEngine, Processes
 from manual_bp.training.progress import Progress
 from manual_bp.training.run import Run, StoppedError
-from manual_bp.training.run_folder import BEST, LAST, RunFolder
+from manual_bp.training.run_folder import LAST, RunFolder
 from manual_bp.training.schedule import learning_rate
-from manual_bp.training.settings import UsageError, as_given, continued, kept, read_config, settings, starting_point
+from manual_bp.training.settings import UsageError, continued, kept, read_config, settings, starting_point
 from manual_bp.training.step import Engine, ManualEngine, Optimizer, threads_for
 
 # -------------------------------------------------------------------------------------------------------- arguments
 
 DESCENT = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 4e-3}
 """What our gradient descent takes where nothing is given. An optimizer of torch takes its own defaults."""
-LIKE_MNIST = {"mnist5k", "mnist", "qmnist", "emnist-balanced"}
-"""Data sets whose images show one character, scaled to a box and centred by its mass."""
 
 
 @lru_cache
@@ -166,25 +154,6 @@ def make_batches(args: Namespace, training: Images, test: Images, processes: Pro
 
 
 # ---------------------------------------------------------------------------------------------------------- network
-
-
-def build_network(args: Namespace, inputs: int, classes: int, device: str) -> Network:
-    """Return the network of the settings, its first weights drawn from the seed."""
-    activations: dict[str, Layer] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
-    losses: dict[str, Loss] = {"cross-entropy": SoftmaxCrossEntropy(), "squared-error": SquaredError()}
-    sizes = [inputs, *args.hidden, classes]
-    try:
-        return mlp(
-            sizes,
-            activation=activations[args.activation],
-            loss=losses[args.loss],
-            generator=torch.Generator().manual_seed(args.seed),
-            dtype=getattr(torch, args.dtype),
-            device=device,
-        )
-    except RuntimeError as error:
-        reason = f"does not fit into memory here: {first_line(error)}"
-        raise UsageError(f"argument --hidden: a network {'-'.join(map(str, sizes))} {reason}") from error
 
 
 def build_optimizer(args: Namespace, network: Network) -> Optimizer:
@@ -294,7 +263,7 @@ def prepare(args: Namespace, start: Checkpoint | None, processes: Processes) -> 
     side = training.pixels.shape[1]
     sha256, names = datasets.checksum(training, test), list(training.names)
     facts = DataFacts(args.dataset, sha256, side, batches.mean, batches.deviation, names)
-    network = build_network(args, side * side, len(names), processes.device)
+    network = new_network(args, side * side, len(names), processes.device)
     optimizer = build_optimizer(args, network)
     engines = build_engines(args, network, optimizer, processes)
     run = Run(len(training), args.batch_size)
@@ -515,61 +484,18 @@ def check_together(args: Namespace) -> None:
     try:
         torch.empty(1, device=args.device).add_(1).item()
     except (RuntimeError, AssertionError) as error:  # torch raises the one or the other, by device
-        raise UsageError(f"argument --device: torch cannot use {args.device!r} here: {first_line(error)}") from error
-
-
-def predict(words: list[str]) -> int:
-    """Read digits from pictures; return the exit code."""
-    args = predict_parser().parse_args(words)
-    path = newest_run() if args.checkpoint is None else args.checkpoint
-    state = checkpoint.load(path / BEST if path.is_dir() else path)
-    facts, own = DataFacts(**state.data), settings(parser(), as_given(parser(), state.config, path))
-    network = build_network(own, facts.side**2, len(facts.names), "cpu")
-    network.load_state_dict(state.parameters)
-    code = 0
-    for picture in args.images:
-        try:
-            pixels = read_picture(picture, facts.side, like_mnist=own.dataset in LIKE_MNIST)
-        except (OSError, ValueError) as error:
-            print(f"train.py: error: {error}", file=sys.stderr)
-            code = 1
-            continue
-        x = (pixels.flatten()[None].to(network.buffer.dtype) - facts.mean) / facts.deviation
-        y = network.forward(x).y[0].tolist()
-        print(f"{picture}: {facts.names[y.index(max(y))]}")
-        for name, share in zip(facts.names, y, strict=True):
-            print(f"  {name:12} {share:6.1%}  {'#' * round(40 * share)}".rstrip())
-    return code
-
-
-def predict_parser() -> Parser:
-    """Return the parser of ``train.py predict``."""
-    parser = Parser(prog="train.py predict", description="Say what pictures show.", allow_abbrev=False)
-    images = "PNG, JPEG, ..., of any size, dark on light or light on dark"
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=images)
-    path = "a checkpoint, or a run's folder for its best one (default: that of the newest run in runs)"
-    parser.add_argument("--checkpoint", type=Path, metavar="PATH", help=path)
-    return parser
-
-
-def newest_run() -> Path:
-    """Return the best checkpoint of the newest run in the folder runs."""
-    found = sorted(Path("runs").glob("*/best.pt"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise FileNotFoundError("expected a run in runs: train one by --out-dir runs/NAME, or name a --checkpoint")
-    return found[-1]
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error of torch, which may have many."""
-    return str(error).splitlines()[0]
+        raise UsageError(
+            f"argument --device: torch cannot use {args.device!r} here: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
     words = sys.argv[1:] if argv is None else argv
     try:
-        return predict(words[1:]) if words[:1] == ["predict"] else run_command(parser().given(words))
+        if words[:1] == ["predict"]:
+            return predict(words[1:], parser())
+        return run_command(parser().given(words))
     except UsageError as error:
         print(f"train.py: error: {error}", file=sys.stderr)
         return 2

@@ -3,9 +3,9 @@
     python tests/kills.py                  60 kills
     python tests/kills.py --kills 500      more of them
 
-Every start goes on by ``--resume auto`` in the run's folder, by hand and by autograd in turn. Checkpoints are written every few steps, so that many
-kills fall into the writing. At the end the parameters, what the optimizer remembers, the history and the log must be
-those of the run that nobody disturbed, to the last bit; only the seconds may differ.
+Every start goes on by ``--resume auto`` in the run's folder, by hand and by autograd in turn. Checkpoints are written
+every few steps, so that many kills fall into the writing. At the end the parameters, what the optimizer remembers, the
+history and the log must be those of the run that nobody disturbed, to the last bit; only the seconds may differ.
 """
 
 from __future__ import annotations

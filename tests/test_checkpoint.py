@@ -78,7 +78,7 @@ class Code:
 @pytest.mark.parametrize("write", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
 def test_code_in_a_file_is_not_run(tmp_path: Path, write: Callable[[object, Path], object]) -> None:
     write({"parameters": Code(tmp_path / "victim")}, tmp_path / "last.pt")
-    with pytest.raises(ValueError, match="last.pt holds something else, perhaps code; nothing of it was run"):
+    with pytest.raises(ValueError, match=r"last\.pt holds something else, perhaps code; nothing of it was run"):
         checkpoint.load(tmp_path / "last.pt")
     assert not (tmp_path / "victim").exists()
 

@@ -16,8 +16,7 @@ def test_the_first_is_noted_and_the_second_is_not_waited_for() -> None:
         assert interruption.asked is signal.SIGINT
         assert interruption.exit_code == 130
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            os.getpid()
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_a_polite_kill_counts_too() -> None:

@@ -170,7 +170,7 @@ def test_a_checkpoint_of_other_data_is_named(inside: Inside, kept_run: Path, tmp
     torch.save(state, tmp_path / "other.pt")
     code, _, errors = inside("--resume", tmp_path / "other.pt", "--epochs", 4)
     assert code == 1
-    assert "expected the data of the checkpoint, mnist5k with checksum 000000000000..., got mnist5k" in errors
+    assert "network was trained on, mnist5k with checksum 000000000000..., got mnist5k with checksum" in errors
 
 
 @pytest.mark.parametrize(

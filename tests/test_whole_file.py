@@ -13,6 +13,16 @@ import pytest
 from manual_bp.training.whole_file import unfinished, whole_file, write_whole
 
 
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def fail_half_way(path: Path) -> None:
+    with whole_file(path) as draft:
+        draft.write_bytes(b"half")
+        raise ZeroDivisionError
+
+
 def test_takes_the_place_of_the_file_only_when_complete(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
@@ -21,17 +31,16 @@ def test_takes_the_place_of_the_file_only_when_complete(tmp_path: Path) -> None:
         assert path.read_bytes() == b"old"
         assert draft == unfinished(path)
     assert path.read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["x"]
+    assert names(tmp_path) == ["x"]
 
 
 def test_an_error_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), whole_file(path) as draft:
-        draft.write_bytes(b"half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way(path)
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["x"]
+    assert names(tmp_path) == ["x"]
 
 
 def test_the_contents_are_on_the_disk_before_they_take_the_place(
@@ -63,7 +72,7 @@ def test_a_full_disk_is_named_and_harms_nothing(tmp_path: Path, before: bytes | 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (path.read_bytes() if path.exists() else None) == before
-    assert os.listdir(tmp_path) == ([] if before is None else ["x"])
+    assert names(tmp_path) == ([] if before is None else ["x"])
 
 
 def test_a_killed_writer_leaves_the_file_as_it_was(tmp_path: Path) -> None:
@@ -79,4 +88,4 @@ def test_a_killed_writer_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert outcome.returncode == -signal.SIGKILL
     assert path.read_bytes() == b"old"
     write_whole(path, b"new")
-    assert os.listdir(tmp_path) == ["x"]
+    assert names(tmp_path) == ["x"]

@@ -59,10 +59,9 @@ class Checkpoint:
     def expect(self, data: DataFacts) -> None:
         """Raise ValueError unless the run was trained on this very data."""
         if self.data["sha256"] != data.sha256:
-            raise ValueError(
-                f"expected the data of the checkpoint, {self.data['name']} with checksum {self.data['sha256'][:12]}..., "
-                f"got {data.name} with checksum {data.sha256[:12]}...: other images than those it was trained on"
-            )
+            own = f"{self.data['name']} with checksum {self.data['sha256'][:12]}..."
+            got = f"{data.name} with checksum {data.sha256[:12]}..."
+            raise ValueError(f"expected the images that the checkpoint's network was trained on, {own}, got {got}")
 
 
 @dataclass(frozen=True)
@@ -150,17 +149,17 @@ def _each(of_value: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 def _is_data(value: object) -> bool:
-    kinds = {
-        "name": _is_text,
-        "sha256": _is_text,
-        "side": lambda side: _is_count(side) and side > 0,
-        "mean": _is_number,
-        "deviation": lambda deviation: _is_number(deviation) and deviation > 0,
-        "names": lambda names: isinstance(names, list) and all(map(_is_text, names)),
-    }
-    return isinstance(value, dict) and value.keys() == kinds.keys() and all(kinds[k](v) for k, v in value.items())
+    return isinstance(value, dict) and value.keys() == _OF_DATA.keys() and all(_OF_DATA[k](v) for k, v in value.items())
 
 
+_OF_DATA: dict[str, Callable[[object], bool]] = {
+    "name": _is_text,
+    "sha256": _is_text,
+    "side": lambda value: _is_count(value) and value != 0,
+    "mean": _is_number,
+    "deviation": lambda value: _is_number(value) and value != 0,
+    "names": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+}
 _KINDS: dict[str, Callable[[object], bool]] = {
     "parameters": _each(_is_tensor),
     "optimizer": _each(_each(_is_tensor)),
