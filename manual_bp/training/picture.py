@@ -20,7 +20,8 @@ Tones = NDArray[np.float32]  # (height, width)
 
 WORKING_SIZE = 800  # pixels of the longer side: a digit of a thirtieth of it still has as many as it needs
 PAPER_GRID = 100  # points of the longer side by which paper is known: light changes slowly
-STROKE = 1.75  # least width of a stroke, in pixels of a digit 20 high
+GRAIN = 1 / 500  # of the longer side: what is smaller than this is noise
+STROKE = 2.0  # least width of a stroke, in pixels of a digit 20 high
 FINE = 5  # a digit is thickened at this many times its final size
 
 
@@ -68,18 +69,22 @@ def _decode(path: Path) -> Image.Image:
 
 
 def _grey(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16"):
-        return Image.fromarray(np.rint(np.asarray(picture) / 257).astype(np.uint8))
-    if picture.mode in ("I", "F"):  # no range is agreed on: from the least to the greatest
-        tones = np.asarray(picture, dtype=np.float64)
-        tones = (tones - tones.min()) / max(np.ptp(tones), np.finfo(np.float64).tiny)
-        return Image.fromarray(np.rint(255 * tones).astype(np.uint8))
+    if picture.mode[0] in "IF":
+        return _eight_bits(np.asarray(picture, dtype=np.float64), 65535 if picture.mode.startswith("I;16") else None)
     if not picture.has_transparency_data:
         return picture.convert("L")
     grey, alpha = picture.convert("RGBA").convert("LA").split()
     laid = Image.new("L", grey.size, _ground_below(np.asarray(grey), np.asarray(alpha)))
     laid.paste(grey, mask=alpha)
     return laid
+
+
+def _eight_bits(tones: NDArray[np.float64], white: int | None) -> Image.Image:
+    """Scale from 0 to ``white`` where that is agreed on and made use of, else from the least tone to the greatest."""
+    low, high = (0, white) if white and tones.max() > white / 2 else (tones.min(), tones.max())
+    if not np.isfinite(high - low):
+        raise ValueError("its tones are not all finite numbers")
+    return Image.fromarray(np.rint(255 * (tones - low) / (high - low or 1)).astype(np.uint8))
 
 
 def _ground_below(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
@@ -93,7 +98,7 @@ def _ground_below(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
     return 255 if visible.size and visible.mean() < 128 else 0
 
 
-# ------------------------------------------------------------------------------------------ ground and ink, not by place
+# ------------------------------------------------------------------------------------------------- ground and ink
 
 
 def _ground(tones: NDArray[np.uint8]) -> float:
@@ -131,12 +136,13 @@ def _placed(ink: Tones, side: int, top: int, left: int) -> Image.Image:
     return Image.fromarray(square)
 
 
-# --------------------------------------------------------------------------------------------------- a digit like MNIST's
+# ------------------------------------------------------------------------------------------- a digit like MNIST's
 
 
 def _digit(picture: Image.Image, side: int) -> Image.Image:
     """Cut the digit out of its paper, scale it into a box of 20/28 of the side, centre it by mass."""
     picture.thumbnail((WORKING_SIZE, WORKING_SIZE), Resampling.BOX)
+    picture = picture.filter(ImageFilter.GaussianBlur(max(picture.size) * GRAIN))
     ink = _without_paper(np.asarray(picture, dtype=np.float32))
     if not ink.any():
         return Image.new("L", (side, side))
@@ -168,8 +174,12 @@ def _paper(tones: Tones) -> tuple[Tones, float]:
     edge = max(1, round(0.02 * max(sample.shape)))
     near = np.ones(sample.shape, dtype=bool)
     near[edge:-edge, edge:-edge] = False
-    near &= np.abs(sample - np.median(sample[near])) <= 0.3 * np.ptp(sample)  # ink may touch the border
+    tone = np.median(sample[near])
+    near &= np.abs(sample - tone) <= 0.3 * np.ptp(sample)  # ink may touch the border
+    surface, noise = np.array([tone, 0, 0, 0, 0, 0], dtype=np.float32), 0.0
     for _ in range(8):
+        if near.sum() < len(surface):  # of a picture of a few pixels
+            break
         surface = np.linalg.lstsq(terms[near], sample[near])[0]
         off = np.abs(sample - terms @ surface)
         noise = 1.4826 * float(np.median(off[near]))  # of normal noise, the deviation
@@ -185,7 +195,7 @@ def _quadratic(y: Tones, x: Tones) -> Tones:
 
 def _cropped(ink: Tones) -> Tones:
     """Cut out the rows and columns from the first to the last that has a pixel of more than a third of full ink."""
-    rows, columns = ((ink > 0.35).any(axis).nonzero()[0] for axis in (1, 0))
+    rows, columns = (np.flatnonzero((ink > 0.35).any(axis=axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
@@ -201,8 +211,6 @@ def _thickened(ink: Tones) -> Tones:
 
 def _centred(ink: Tones, side: int) -> Image.Image:
     """Put the centre of mass on pixel (side/2, side/2), where MNIST has it, or as near as the frame allows."""
-    top, left = (
-        round(side / 2 - (ink.sum(1 - axis) @ np.arange(n)) / ink.sum()) for axis, n in enumerate(ink.shape)
-    )
+    top, left = (round(side / 2 - (ink.sum(1 - axis) @ np.arange(n)) / ink.sum()) for axis, n in enumerate(ink.shape))
     top, left = (min(max(0, at), side - n) for at, n in zip((top, left), ink.shape, strict=True))
     return _placed(ink, side, top, left)
