@@ -17,8 +17,12 @@ def seed() -> None:
 
 
 @pytest.fixture
-def inside(capsys: pytest.CaptureFixture[str]) -> Inside:
-    """Run train.py's main in this process, which spares an import of torch; give exit code, output and errors."""
+def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inside:
+    """Run train.py's main in this process, which spares an import of torch; give exit code, output and errors.
+
+    Without pictures, which take a second a run; ``test_train_runs.kept_run`` has them.
+    """
+    monkeypatch.setattr(train, "draw", lambda session, folder: None)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         try:

@@ -141,10 +141,17 @@ def test_mistakes_are_shown_with_label_answer_and_confidence(
     plots.plot_mistakes(tmp_path / "mistakes.png", pixels, labels, (labels + 1) % 10, confidences, CLOTHES)
     assert_png(tmp_path / "mistakes.png")
     assert drawn[0].get_suptitle().startswith(title)
-    shown = [axes for axes in drawn[0].axes if axes.images]
-    assert len(shown) == min(n, 40)
-    assert shown[0].get_title() == "is T-shirt/top\nsays Trouser, 98%"
-    assert [axes.images[0].get_array()[0, 0] for axes in shown] == list(range(len(shown)))
+    images, texts = drawn[0].axes[0].images, drawn[0].axes[0].texts
+    assert texts[0].get_text() == "is T-shirt/top\nsays Trouser, 98%"
+    assert [image.get_array()[0, 0] for image in images] == list(range(min(n, 40)))
+    for image, text in zip(images, texts, strict=True):  # each below its own text, on the sheet, none on another
+        left, right, bottom, top = image.get_extent()
+        x, y = text.get_position()
+        assert left < x < right
+        assert top - 0.05 < y < top < bottom < y + 1
+    assert len({image.get_extent()[::2] for image in images}) == len(images)
+    columns, rows = drawn[0].axes[0].get_xlim()[1], drawn[0].axes[0].get_ylim()[0]
+    assert all(image.get_extent()[1] < columns and image.get_extent()[2] < rows for image in images)
 
 
 def test_no_mistakes_is_a_picture_that_says_so(tmp_path: Path, drawn: list[Figure]) -> None:
@@ -157,15 +164,15 @@ def test_no_mistakes_is_a_picture_that_says_so(tmp_path: Path, drawn: list[Figur
 def test_a_picture_that_cannot_be_written_leaves_the_old_one_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full_disk(figure: Figure, file: Path, **settings: object) -> None:
-        file.write_bytes(b"\x89PNG")
-        raise OSError(28, "No space left on device")
-
     path = tmp_path / "curves.png"
     plots.plot_curves(path, history(2))
     before = path.read_bytes()
-    monkeypatch.setattr(Figure, "savefig", full_disk)
-    with pytest.raises(OSError, match="No space left on device"):
+
+    def full_disk(path: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(OSError, match=r"cannot write .*curves\.png: No space left on device; what was there before"):
         plots.plot_curves(path, history(2))
     assert path.read_bytes() == before
     assert_png(path)

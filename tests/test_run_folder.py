@@ -10,8 +10,8 @@ import pytest
 from test_checkpoint import made
 
 from manual_bp.training import checkpoint
-from manual_bp.training.whole_file import unfinished
 from manual_bp.training.run_folder import RunFolder, holds_a_run
+from manual_bp.training.whole_file import unfinished
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 
 from manual_bp.training import checkpoint
 from manual_bp.training.checkpoint import Checkpoint
-from manual_bp.training.whole_file import unfinished, write_whole
 from manual_bp.training.run import Run
+from manual_bp.training.whole_file import unfinished, write_whole
 
 if TYPE_CHECKING:
     from manual_bp.training.board import Board
