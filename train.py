@@ -241,9 +241,9 @@ class Session:
         )
 
     @property
-    def is_shown(self) -> bool:
-        """Return whether this process says how the run goes."""
-        return self.processes.is_main and not self.args.quiet
+    def is_main(self) -> bool:
+        """Return whether this process is the one that prints, logs and saves."""
+        return self.processes.is_main
 
     def log(self, event: str, **record: float) -> None:
         """Add a line to the log, where the run has a folder."""
@@ -254,6 +254,14 @@ class Session:
         """Save a checkpoint, where the run has a folder."""
         if self.folder is not None:
             self.folder.save(self.run.checkpoint(self.engines[0], kept(self.args), self.facts), best=best)
+
+    def complain(self, what: str) -> None:
+        """Say why the run ends early, and what is left of it."""
+        if self.is_main:
+            is_saved = self.folder is not None and (self.folder.path / LAST).exists()
+            left = f"{self.folder.path / LAST} is saved" if self.folder and is_saved else "nothing is saved"
+            hint = "--resume goes on from it" if is_saved else "--out-dir would keep checkpoints"
+            print(f"{what}\n{left}: {hint}", file=sys.stderr)
 
 
 def prepare(args: Namespace, start: Checkpoint | None, processes: Processes) -> Session:
@@ -283,54 +291,50 @@ class Outcome(NamedTuple):
 
 def train(session: Session) -> Outcome:
     """Take the steps that are left; test and save after every epoch."""
-    args, run = session.args, session.run
+    run, is_interrupted = session.run, False
     with (
-        torch.inference_mode(mode=args.engine == "manual"),
+        torch.inference_mode(mode=session.args.engine == "manual"),
         Interruption() as interruption,
-        Progress(session.steps, done=run.step, shown=session.is_shown) as progress,
+        Progress(session.steps, done=run.step, shown=session.is_main and not session.args.quiet) as progress,
     ):
         progress.line(title(session))
         try:
-            while run.step < session.steps and not interruption.asked:
+            while run.step < session.steps and not is_interrupted:
                 with run.clock():
-                    train_epoch(session, progress, interruption)
-                if not run.within:
+                    is_interrupted = train_epoch(session, progress, interruption)
+                if run.within:
+                    session.save()
+                else:
                     progress.line(finish_epoch(session))
         except StoppedError as error:
-            print(
-                f"stopped in epoch {run.epoch} after step {run.step}: {error}{kept_checkpoint(session)}",
-                file=sys.stderr,
-            )
+            session.complain(f"stopped {error}")
             return Outcome(1)
-        if run.within:
-            session.save()
-    if run.step == session.steps:
-        return Outcome(0, run.history[-1]["test_accuracy"])
-    print(f"interrupted after step {run.step} of {session.steps}{how_to_go_on(session)}", file=sys.stderr)
-    return Outcome(interruption.exit_code)
+    if run.step < session.steps:
+        session.complain(f"interrupted after step {run.step} of {session.steps}")
+        return Outcome(interruption.exit_code)
+    return Outcome(0, run.history[-1]["test_accuracy"])
 
 
-def train_epoch(session: Session, progress: Progress, interruption: Interruption) -> None:
-    """Take the steps of the epoch under way, to its end or an interruption."""
-    args, run, engines = session.args, session.run, session.engines
+def train_epoch(session: Session, progress: Progress, interruption: Interruption) -> bool:
+    """Take the steps of the epoch under way, to its end or an interruption; return whether it is interrupted."""
+    args, run, engines, epoch = session.args, session.run, session.engines, session.run.epoch
     parameters = list(engines[0].parameters().values()) if args.engine == "autograd" else [session.network.buffer]
-    for x, t in session.batches.shuffled(args.seed, run.epoch, start=run.within):
+    for x, t in session.batches.shuffled(args.seed, epoch, start=run.within):
         session.optimizer.lr = session.learning_rate()
-        if args.check_gradients and run.step % args.check_gradients == 0:
+        if args.check_gradients and run.step % args.check_gradients == 0 and len(x):
             check_gradients(session, x, t)
         loss, *_ = (engine.step(x, t).item() for engine in engines)
         run.add(loss)
         if not seems_finite(loss, parameters) and (what := first_not_finite(engines[0].values())):
-            raise StoppedError(f"{what}; try a smaller --lr")
+            raise StoppedError(f"in epoch {epoch} after step {run.step}: {what}; try a smaller --lr")
         if args.log_interval and run.step % args.log_interval == 0:
-            session.log("step", step=run.step, epoch=run.epoch, loss=loss, lr=session.optimizer.lr)
-        progress.advance()
-        if not run.within:
-            return
-        if args.save_interval and run.step % args.save_interval == 0:
+            session.log("step", step=run.step, epoch=epoch, loss=loss, lr=session.optimizer.lr)
+        if args.save_interval and run.step % args.save_interval == 0 and run.within:
             session.save()
+        progress.advance()
         if session.processes.any(interruption.asked is not None):
-            return
+            return True
+    return False
 
 
 def check_gradients(session: Session, x: Tensor, t: Tensor) -> None:
@@ -340,7 +344,7 @@ def check_gradients(session: Session, x: Tensor, t: Tensor) -> None:
     session.network.load_state_dict(session.engines[0].parameters())
     report = crosscheck(session.network, x, t)
     if not report.ok:
-        raise StoppedError(f"the gradients are wrong\n{report.verdict}")
+        raise StoppedError(f"before step {session.run.step + 1}: the gradients are wrong\n{report.verdict}")
 
 
 def finish_epoch(session: Session) -> str:
@@ -367,29 +371,18 @@ def largest_difference(engines: list[Engine]) -> int:
     return max(int(ulp_distance(mine[name], others[name]).max()) for name in mine)
 
 
-def kept_checkpoint(session: Session) -> str:
-    """Return what is left of a run that had to stop."""
-    saved = session.folder is not None and (session.folder.path / LAST).exists()
-    return f"; the last checkpoint, {session.folder.path / LAST}, is as it was" if session.folder and saved else ""
-
-
-def how_to_go_on(session: Session) -> str:
-    """Return what to do after an interruption."""
-    if session.folder is None:
-        return "; nothing is saved without --out-dir"
-    return f"; saved, go on by --resume {session.folder.path}"
-
-
 def title(session: Session) -> str:
-    """Return the first line of a run: what trains on what."""
-    args, facts = session.args, session.facts
+    """Return the first lines of a run: what trains on what."""
+    args, facts, count = session.args, session.facts, session.processes.count
     sizes = "-".join(map(str, [facts.side**2, *args.hidden, len(facts.names)]))
-    who = f"{session.processes.count} processes" if session.processes.count > 1 else f"engine {args.engine}"
-    going_on = f"\ngoes on after step {session.run.step} of {session.steps}" if session.run.step else ""
-    return (
-        f"{sizes}, {args.activation}, {args.loss}, {args.dtype} on {args.device}, {who}\n"
-        f"{session.run.images:,} training images, {len(session.test):,} test images of {args.dataset}{going_on}"
-    )
+    who = f"{count} processes" if count > 1 else f"engine {args.engine}"
+    lines = [
+        f"{sizes}, {args.activation}, {args.loss}, {args.dtype} on {args.device}, {who}",
+        f"{session.run.images:,} training images, {len(session.test):,} test images: {session.test.source}",
+    ]
+    if session.run.step:
+        lines.append(f"goes on after step {session.run.step} of {session.steps}")
+    return "\n".join(lines)
 
 
 # --------------------------------------------------------------------------------------------------------- commands
@@ -404,7 +397,8 @@ def run_one(given: Mapping[str, Any], processes: Processes) -> Outcome:
     session = prepare(args, start, processes)
     if args.eval_only:
         loss, accuracy = evaluate(session.network, session.test_batches.in_order())
-        print(f"test accuracy {accuracy:.4f}  test loss {loss:.4f}")
+        if session.is_main:
+            print(f"test accuracy {accuracy:.4f}  test loss {loss:.4f}")
         return Outcome(0, accuracy)
     if args.dry_run:
         return try_out(session)
@@ -434,10 +428,11 @@ def try_out(session: Session) -> Outcome:
     """Take one step and say what a run would do."""
     x, t = next(session.batches.shuffled(session.args.seed, 1))
     loss = session.engines[0].step(x, t).item()
-    print(title(session))
     parameters = sum(p.numel() for p in session.network.parameters().values())
-    steps = f"{session.steps:,} steps in {session.args.epochs} epochs"
-    print(f"dry run: {steps}, {parameters:,} parameters, first loss {loss:.4f}; nothing was written")
+    if session.is_main:
+        steps = f"{session.steps:,} steps in {session.args.epochs} epochs"
+        print(title(session))
+        print(f"dry run: {steps}, {parameters:,} parameters, first loss {loss:.4f}; nothing was written")
     return Outcome(0)
 
 

@@ -149,7 +149,7 @@ def test_mistakes_are_shown_with_label_answer_and_confidence(
         x, y = text.get_position()
         assert left < x < right
         assert top - 0.05 < y < top < bottom < y + 1
-    assert len({image.get_extent()[::2] for image in images}) == len(images)
+    assert len({tuple(image.get_extent()) for image in images}) == len(images)
     columns, rows = drawn[0].axes[0].get_xlim()[1], drawn[0].axes[0].get_ylim()[0]
     assert all(image.get_extent()[1] < columns and image.get_extent()[2] < rows for image in images)
 

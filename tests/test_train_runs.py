@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,7 +101,8 @@ def test_a_run_that_was_interrupted_within_an_epoch_goes_on_bit_for_bit(
     with monkeypatch.context() as patch:
         patch.setattr(RunFolder, "log", log_and_interrupt)
         code, _, errors = inside(*settings, "--out-dir", broken)
-    assert (code, errors) == (130, f"interrupted after step 130 of 240; saved, go on by --resume {broken}\n")
+    assert code == 130
+    assert errors == f"interrupted after step 130 of 240\n{broken / 'last.pt'} is saved: --resume goes on from it\n"
     assert checkpoint.load(broken / "last.pt").step == 130
     code, out, _ = inside("--resume", broken / "last.pt")
     assert code == 0
@@ -118,7 +120,9 @@ def test_ctrl_c_exits_with_130() -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert re.fullmatch(r"interrupted after step \d+ of 2400; nothing is saved without --out-dir\n", errors)
+    assert re.fullmatch(
+        r"interrupted after step \d+ of 2400\nnothing is saved: --out-dir would keep checkpoints\n", errors
+    )
 
 
 def test_auto_begins_where_there_is_nothing_and_goes_on_where_there_is(inside: Inside, tmp_path: Path) -> None:
@@ -127,6 +131,16 @@ def test_auto_begins_where_there_is_nothing_and_goes_on_where_there_is(inside: I
     code, out, _ = inside(*settings)
     assert (code, "goes on after step 80 of 80" in out, "epoch  1" in out) == (0, True, False)
     assert re.fullmatch(r"test accuracy 0\.\d{4}  training .*", out.splitlines()[-1])
+
+
+def test_a_run_that_has_more_epochs_than_asked_for_is_at_its_end(
+    inside: Inside, kept_run: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(kept_run, tmp_path / "run")
+    code, out, _ = inside("--resume", folder / "last.pt", "--epochs", 2, "--quiet", "--out-dir", folder)
+    last = checkpoint.load(kept_run / "last.pt").history[-1]
+    assert code == 0
+    assert out.startswith(f"test accuracy {last['test_accuracy']:.4f}  ")
 
 
 def test_another_folder_can_go_on_from_a_checkpoint(inside: Inside, kept_run: Path, tmp_path: Path) -> None:
@@ -223,7 +237,7 @@ def test_a_number_that_is_not_finite_stops_the_run(inside: Inside, tmp_path: Pat
     code, _, errors = inside("--resume", tmp_path / "run", "--epochs", 2)
     assert code == 1
     assert re.search(r"stopped in epoch 2 after step 81: net\^2 is (infinite|NaN); try a smaller --lr", errors)
-    assert f"the last checkpoint, {tmp_path / 'run' / 'last.pt'}, is as it was" in errors
+    assert f"{tmp_path / 'run' / 'last.pt'} is saved: --resume goes on from it" in errors
     assert (tmp_path / "run" / "last.pt").read_bytes() == spoiled != before
 
 
@@ -243,17 +257,17 @@ def test_gradients_are_checked_while_it_trains(
     monkeypatch.setattr(Linear, "gradients", spoiled)
     code, _, errors = inside(*settings)
     assert code == 1
-    assert errors.startswith("stopped in epoch 1 after step 0: the gradients are wrong\nWrong: ∂L/∂W^2")
+    assert errors.startswith("stopped before step 1: the gradients are wrong\nWrong: ∂L/∂W^2")
     assert "(E12), layer 2" in errors
     assert "Likely cause: a constant factor of 1.001" in errors
 
 
 def test_kill_9_at_random_moments_changes_nothing() -> None:
     """A few kills; ``python tests/kills.py`` takes as many as one likes."""
-    command = [sys.executable, str(ROOT / "tests" / "kills.py"), "--kills", "8", "--epochs", "25"]
+    command = [sys.executable, str(ROOT / "tests" / "kills.py"), "--kills", "6", "--epochs", "16"]
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "8 kills; every run went on" in outcome.stdout
+    assert "6 kills; every run went on" in outcome.stdout
 
 
 def test_eval_only_tests_the_network_of_a_checkpoint(inside: Inside, kept_run: Path) -> None:
