@@ -378,8 +378,10 @@ def title(session: Session) -> str:
     who = f"{count} processes" if count > 1 else f"engine {args.engine}"
     lines = [
         f"{sizes}, {args.activation}, {args.loss}, {args.dtype} on {args.device}, {who}",
-        f"{session.run.images:,} training images, {len(session.test):,} test images: {session.test.source}",
+        f"{session.run.images:,} training images, {len(session.test):,} test images of {args.dataset}",
     ]
+    if args.dataset != "mnist5k":
+        lines.append(session.test.source)
     if session.run.step:
         lines.append(f"goes on after step {session.run.step} of {session.steps}")
     return "\n".join(lines)
