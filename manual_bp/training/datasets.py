@@ -13,7 +13,6 @@ the classes. Beyond that, its MD5 as it lies there or unpacked may be a publishe
 from __future__ import annotations
 
 import hashlib
-import os
 import shlex
 import socket
 import tempfile
@@ -73,7 +72,8 @@ def _read(name: str, paths: Mapping[File, Path]) -> tuple[Images, Images]:
         for file, path in paths.items():
             contents, published = checked(name, file, path, known)
             _write(folder / file.name, contents)
-            unknown += [] if published else [path.name]
+            if not published:
+                unknown.append(path.name)
         training, test = (_tensors(data_set, scratch, train=train) for train in (True, False))
     source = f"{name} from {next(iter(paths.values())).parent}: " + (
         f"no published MD5 vouches for {', '.join(unknown)}" if unknown else "the published files (MD5)"
@@ -131,7 +131,7 @@ def _download(name: str, root: Path, command: str) -> None:
             _read(name, paths)
             destination.mkdir(parents=True, exist_ok=True)
             for path in paths.values():
-                os.replace(path, destination / path.name)  # noqa: PTH105  # as atomic as its name says
+                path.replace(destination / path.name)
     except (OSError, RuntimeError, HTTPException, ValueError) as error:
         files = ", ".join(file.names[0] for file in data_set.files)
         raise OSError(
