@@ -44,7 +44,7 @@ def test_says_what_the_network_says_of_the_same_pixels(inside: Inside, run: Path
     for name, digit, lines in (first, second):
         assert Path(name) in (light, dark)
         assert int(digit) == int(y.argmax()) == int(test.labels[3])
-        shown = [re.match(r"  (\d) +([\d.]+)%  ?(#*)$", line).groups() for line in lines.splitlines()]
+        shown = [re.match(r"  (\d) +([\d.]+)% *(#*)$", line).groups() for line in lines.splitlines()]
         assert [int(name) for name, _, _ in shown] == list(range(10))
         for (_, share, bar), expected in zip(shown, y.tolist(), strict=True):
             assert float(share) == pytest.approx(100 * expected, abs=0.051)
