@@ -10,6 +10,7 @@ import pytest
 from test_checkpoint import made
 
 from manual_bp.training import checkpoint
+from manual_bp.training.run import Run
 from manual_bp.training.run_folder import RunFolder, holds_a_run
 from manual_bp.training.whole_file import unfinished
 
@@ -20,33 +21,44 @@ def folder(tmp_path: Path) -> Iterator[RunFolder]:
         yield opened
 
 
+def at(step: int) -> Run:
+    run = Run(images=8, batch_size=4)
+    run.step = step
+    return run
+
+
 def test_a_new_run_has_its_settings_and_an_empty_log(folder: RunFolder) -> None:
     assert not holds_a_run(folder.path)
-    folder.begin({"lr": 0.1, "hidden": [5]})
+    folder.begin({"lr": 0.1, "hidden": [5]}, at(0))
     assert holds_a_run(folder.path)
     assert json.loads((folder.path / "config.json").read_text()) == {"lr": 0.1, "hidden": [5]}
     assert (folder.path / "metrics.jsonl").read_bytes() == b""
 
 
 def test_the_log_is_flushed_line_by_line(folder: RunFolder) -> None:
-    folder.begin({})
+    folder.begin({}, at(0))
     for step in (1, 2):
-        folder.log({"step": step, "loss": 0.1 + 0.2})
+        folder.log("step", {"step": step, "loss": 0.1 + 0.2})
         lines = [json.loads(line) for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
-        assert lines == [{"step": s, "loss": 0.1 + 0.2} for s in range(1, step + 1)]
+        assert lines == [{"event": "step", "step": s, "loss": 0.1 + 0.2} for s in range(1, step + 1)]
 
 
 @pytest.mark.parametrize("tail", ["", '{"step": 7, "lo', '{"step": 7}', "\x00\x00\n", "[1]\n", '{"step": "7"}\n'])
-def test_rewinding_forgets_later_steps_and_a_line_that_was_cut_off(folder: RunFolder, tail: str) -> None:
+def test_going_on_forgets_later_steps_and_a_line_that_was_cut_off(folder: RunFolder, tail: str) -> None:
     log = folder.path / "metrics.jsonl"
     log.write_text('{"step": 3}\n{"step": 5}\n{"step": 6}\n' + tail)
-    folder.rewind(5)
+    folder.begin({}, at(5))
     assert log.read_text() == '{"step": 3}\n{"step": 5}\n'
 
 
-def test_rewinding_where_there_is_no_log_begins_one(folder: RunFolder) -> None:
-    folder.rewind(5)
-    assert (folder.path / "metrics.jsonl").read_bytes() == b""
+def test_where_there_is_no_log_it_begins_with_the_history(folder: RunFolder) -> None:
+    run = at(0)
+    for loss in (1.0, 1.0):
+        run.add(loss)
+    run.finish_epoch({"test_accuracy": 0.5})
+    folder.begin({}, run)
+    (line,) = (folder.path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"event": "epoch", **run.history[0]}
 
 
 def test_the_best_is_written_before_the_last(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +78,8 @@ def test_drafts_of_a_killed_process_go(tmp_path: Path) -> None:
 
 
 def test_another_process_is_kept_out_until_this_one_ends(folder: RunFolder) -> None:
-    code = "import sys; from pathlib import Path; from manual_bp.training.run_folder import RunFolder"
+    code = "import sys; from pathlib import Path; from manual_bp.training.run import Run
+from manual_bp.training.run_folder import RunFolder"
     command = [sys.executable, "-c", f"{code}; RunFolder(Path(sys.argv[1]))", str(folder.path)]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 1
