@@ -78,8 +78,7 @@ def test_drafts_of_a_killed_process_go(tmp_path: Path) -> None:
 
 
 def test_another_process_is_kept_out_until_this_one_ends(folder: RunFolder) -> None:
-    code = "import sys; from pathlib import Path; from manual_bp.training.run import Run
-from manual_bp.training.run_folder import RunFolder"
+    code = "import sys; from pathlib import Path; from manual_bp.training.run_folder import RunFolder"
     command = [sys.executable, "-c", f"{code}; RunFolder(Path(sys.argv[1]))", str(folder.path)]
     refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 1
