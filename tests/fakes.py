@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from manual_bp.training.published import PUBLISHED, DataSet, File, IdxFile, LibsvmFile
-from manual_bp.training.vision import torchvision_datasets
+from manual_bp.training.datasets.published import PUBLISHED, DataSet, File, IdxFile, LibsvmFile
+from manual_bp.training.datasets.vision import torchvision_datasets
 
 Pixels = Tensor
 Labels = Tensor

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from fakes import Fake, fake_data_set, idx, scratch, usps_line  # noqa: F401  # fixtures
 
-from manual_bp.training import datasets
-from manual_bp.training.datasets import load
+from manual_bp.training.datasets import load, loading
 
 pytestmark = pytest.mark.usefixtures("scratch")
 
@@ -180,7 +179,7 @@ def test_ctrl_c_leaves_nothing(fake, tmp_path: Path, monkeypatch: pytest.MonkeyP
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datasets, "_tensors", interrupted)
+    monkeypatch.setattr(loading, "_tensors", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load("kmnist", tmp_path)
 

@@ -13,11 +13,10 @@ import torch
 from cases import assert_identical
 from fakes import Fake, fake_data_set, scratch  # noqa: F401  # fixtures
 
-from manual_bp.training import datasets
 from manual_bp.training.data import Images
 from manual_bp.training.datasets import NAMES, checksum, load
-from manual_bp.training.published import PUBLISHED
-from manual_bp.training.vision import torchvision_datasets
+from manual_bp.training.datasets.published import PUBLISHED, identities
+from manual_bp.training.datasets.vision import torchvision_datasets
 
 pytestmark = pytest.mark.usefixtures("scratch")
 
@@ -166,7 +165,7 @@ def test_files_that_torchvision_knows_are_the_published_ones(
 
 
 def test_files_are_known_in_each_class_of_torchvision() -> None:
-    known = datasets.identities(torchvision_datasets())
+    known = identities(torchvision_datasets())
     assert known["f68b3c2dcbeaaa9fbdd348bbdeb94873"] == ("mnist", "train-images-idx3-ubyte")
     assert known["8d4fb7e6c68d591d4c3dfef9ec88bf0d"] == ("fashion-mnist", "train-images-idx3-ubyte")
     assert known["7320c461ea6c1c855c0b718fb2a4b134"] == ("kmnist", "t10k-labels-idx1-ubyte")

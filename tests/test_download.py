@@ -16,10 +16,9 @@ import pytest
 from cases import assert_identical
 from fakes import Fake, fake_data_set, scratch  # noqa: F401  # fixtures
 
-from manual_bp.training import datasets
-from manual_bp.training.datasets import load
-from manual_bp.training.published import PUBLISHED
-from manual_bp.training.vision import torchvision_datasets
+from manual_bp.training.datasets import load, loading
+from manual_bp.training.datasets.published import PUBLISHED
+from manual_bp.training.datasets.vision import torchvision_datasets
 
 pytestmark = pytest.mark.usefixtures("scratch")
 NOBODY = "http://127.0.0.1:9/"  # the port where nobody listens
@@ -179,7 +178,7 @@ def test_ctrl_c_leaves_nothing(fake, root: str, tmp_path: Path, monkeypatch: pyt
         (Path(folder) / "half").write_bytes(b"half of it")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datasets, "_tensors", interrupted)
+    monkeypatch.setattr(loading, "_tensors", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load("kmnist", tmp_path / root, download=True)
     assert [path.name for path in tmp_path.iterdir()] == ["scratch"]
@@ -192,14 +191,14 @@ def test_a_full_disk_leaves_nothing(fake, served, refused, monkeypatch: pytest.M
     def full(path: Path, contents: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(datasets, "_write", full)
+    monkeypatch.setattr(loading, "_write", full)
     assert "No space left on device" in refused()
 
 
 @pytest.mark.parametrize("answer", [b"", b"good day\r\n\r\n"], ids=["silence", "no HTTP"])
 def test_a_server_that_does_not_answer_is_named(fake, refused, monkeypatch, answer: bytes) -> None:
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(datasets, "TIMEOUT", 0.1)
+    monkeypatch.setattr(loading, "TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         publish(fake("kmnist"), monkeypatch, f"http://127.0.0.1:{server.getsockname()[1]}/")
         done = threading.Event()

@@ -6,9 +6,8 @@ import pytest
 import torch
 from cases import assert_identical
 
-from manual_bp.training import datasets
 from manual_bp.training.data import Images
-from manual_bp.training.datasets import resized
+from manual_bp.training.datasets import resized, resizing
 
 
 def images(*shape: int) -> Images:
@@ -76,7 +75,7 @@ def test_images_of_that_size_are_returned_as_they_are() -> None:
 def test_the_block_in_which_images_are_resized_changes_nothing(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     given = Images(torch.randint(256, (n, 7, 7), dtype=torch.uint8), torch.zeros(n).long())
     whole = resized(given, 4).pixels
-    monkeypatch.setattr(datasets, "BLOCK", 4)
+    monkeypatch.setattr(resizing, "BLOCK", 4)
     assert_identical(resized(given, 4).pixels, whole)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from manual_bp.training import vision
-from manual_bp.training.vision import torchvision_datasets
+from manual_bp.training.datasets import vision
+from manual_bp.training.datasets.vision import torchvision_datasets
 
 FRESH = """
-from manual_bp.training import vision
+from manual_bp.training.datasets import vision
 names = [vision.torchvision_datasets().MNIST.__name__, vision.torchvision_datasets().USPS.__name__]
 import torchvision
 print(*names, torchvision.datasets is vision.torchvision_datasets())

@@ -18,7 +18,6 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 
@@ -26,9 +25,9 @@ import torch
 from torch import Tensor
 
 from manual_bp.training.data import Images, mnist5k
-from manual_bp.training.files import checked, find
-from manual_bp.training.published import PUBLISHED, DataSet, File, identities
-from manual_bp.training.vision import torchvision_datasets
+from manual_bp.training.datasets.files import checked, find
+from manual_bp.training.datasets.published import PUBLISHED, DataSet, File, identities
+from manual_bp.training.datasets.vision import torchvision_datasets
 
 NAMES = ("mnist5k", *PUBLISHED)
 
@@ -156,9 +155,6 @@ def _timeout(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-# ---------------------------------------------------------------------------------------------- what can be done to it
-
-
 def checksum(training: Images, test: Images) -> str:
     """Return the SHA-256 of shapes, pixels and labels of both halves."""
     digest = hashlib.sha256()
@@ -166,34 +162,3 @@ def checksum(training: Images, test: Images) -> str:
         digest.update(f"{tuple(tensor.shape)}\n".encode())
         digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
-
-
-BLOCK = 1024  # images resized in one go: 6 MB of float64 where they are 28 x 28
-
-
-def resized(images: Images, side: int) -> Images:
-    """Return the images side x side: each pixel is the mean over its area of the image, rounded.
-
-    A pixel that the grid of the new ones cuts counts with the part that lies inside. The sums are whole numbers in
-    float64, so they are exact; a mean half-way between two values goes to the even one.
-    """
-    if side < 1:
-        raise ValueError(f"resized expects a side of at least 1 pixel, got {side}")
-    _, height, width = images.pixels.shape
-    if (height, width) == (side, side):
-        return images
-    rows, columns = _overlaps(height, side), _overlaps(width, side)
-    pixels = images.pixels.new_empty(len(images), side, side)
-    for old, new in zip(torch.split(images.pixels, BLOCK), torch.split(pixels, BLOCK), strict=True):
-        new.copy_((rows @ old.double() @ columns.t()).div_(height * width).round_())
-    return replace(images, pixels=pixels)
-
-
-def _overlaps(old: int, new: int) -> Tensor:
-    """Return (new, old): how much of each old pixel lies in each new one, in parts of which an old one has ``new``.
-
-    Each row adds up to ``old``.
-    """
-    starts, edges = torch.arange(old) * new, torch.arange(new)[:, None] * old
-    overlap = torch.minimum(starts + new, edges + old) - torch.maximum(starts, edges)
-    return overlap.clamp(min=0).double()

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from manual_bp.training.published import PUBLISHED, File, Identity
+from manual_bp.training.datasets.published import PUBLISHED, File, Identity
 
 
 def find(name: str, root: Path) -> dict[File, Path]:
