@@ -131,9 +131,9 @@ def parser() -> Parser:
 # ------------------------------------------------------------------------------------------------------------- data
 
 
-def load_images(args: Namespace) -> tuple[Images, Images]:
-    """Return the training and the test images."""
-    training, test = datasets.load(args.dataset, args.data_root, download=args.download)
+def load_images(args: Namespace, processes: Processes) -> tuple[Images, Images]:
+    """Return the training and the test images; of several processes, none downloads what the others would too."""
+    training, test = datasets.load(args.dataset, args.data_root, download=args.download and processes.count == 1)
     if args.image_size is not None:
         training, test = (datasets.resized(images, args.image_size) for images in (training, test))
     return training, test
@@ -266,7 +266,7 @@ class Session:
 
 def prepare(args: Namespace, start: Checkpoint | None, processes: Processes) -> Session:
     """Make everything that the settings name, and go on from ``start``, if any."""
-    training, test = load_images(args)
+    training, test = load_images(args, processes)
     batches, test_batches = make_batches(args, training, test, processes)
     side = training.pixels.shape[1]
     sha256, names = datasets.checksum(training, test), list(training.names)

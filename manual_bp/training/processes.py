@@ -61,6 +61,8 @@ class Processes:
         """Meet the others."""
         if self.count > 1:
             backend = "nccl" if self.device.startswith("cuda") else "gloo"
+            if backend == "nccl":
+                torch.cuda.set_device(self.device)
             with _answered("did not come"):
                 dist.init_process_group(backend, timeout=timedelta(seconds=self.timeout))
         return self
