@@ -3,8 +3,6 @@ from collections.abc import Callable
 import pytest
 import torch
 
-import train
-
 Inside = Callable[..., tuple[int, str, str]]
 
 
@@ -22,6 +20,8 @@ def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
     Without pictures, which take a second a run; ``test_train_runs.kept_run`` has them.
     """
+    import train  # not above: a mutant of manual_bp that cannot be imported must fail a test, not this file
+
     monkeypatch.setattr(train, "draw", lambda session, folder: None)
 
     def run(*arguments: object) -> tuple[int, str, str]:
