@@ -37,13 +37,13 @@ from manual_bp.training.data import Images
 from manual_bp.training.evaluation import answers, evaluate
 from manual_bp.training.finite import first_not_finite, seems_finite
 from manual_bp.training.interruption import Interruption
-from manual_bp.training.networks import new_network
+from manual_bp.training.networks import ACTIVATIONS, LOSSES, new_network
 from manual_bp.training.predict import predict
 from manual_bp.training.processes import DataParallelEngine, Processes
 from manual_bp.training.progress import Progress
 from manual_bp.training.run import Run, StoppedError
 from manual_bp.training.run_folder import LAST, RunFolder
-from manual_bp.training.schedule import learning_rate
+from manual_bp.training.schedule import SCHEDULES, learning_rate
 from manual_bp.training.settings import UsageError, continued, kept, read_config, settings, starting_point
 from manual_bp.training.step import Engine, ManualEngine, Optimizer, threads_for
 
@@ -66,8 +66,7 @@ def parser() -> Parser:
     flag: dict[str, Any] = {"action": BooleanOptionalAction}
 
     add = parser.add_argument_group("data").add_argument
-    datasets = choice("mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps")
-    add("--dataset", **datasets, default="mnist5k", help="mnist5k comes along")
+    add("--dataset", **choice(*datasets.NAMES), default="mnist5k", help="mnist5k comes along")
     add("--data-root", type=Path, default=Path("data"), metavar="DIR", help="where the other data sets are")
     add("--download", **flag, default=False, help="fetch the data set to there if it is missing")
     add("--image-size", type=whole(1, 64), metavar="N", help="scale images to N x N; 16 gives the lecture's 256 inputs")
@@ -75,16 +74,9 @@ def parser() -> Parser:
 
     add = parser.add_argument_group("network").add_argument
     add("--hidden", type=whole(1), nargs="*", default=[256, 128], metavar="N", help="units of each hidden layer")
-    add("--activation", **choice("sigmoid", "tanh", "relu"), default="relu", help="σ of E2")
-    losses = choice("cross-entropy", "squared-error")
-    add("--loss", **losses, default="cross-entropy", help="E8 of a softmax, or E6")
-    add(
-        "--label-smoothing",
-        type=number(0, below=1),
-        default=0.0,
-        metavar="A",
-        help="share of t spread over the classes",
-    )
+    add("--activation", **choice(*ACTIVATIONS), default="relu", help="σ of E2")
+    add("--loss", **choice(*LOSSES), default="cross-entropy", help="E8 of a softmax, or E6")
+    add("--label-smoothing", type=number(0, below=1), default=0.0, metavar="A", help="share of t given to all classes")
 
     add = parser.add_argument_group("training").add_argument
     add("--engine", **choice("manual", "autograd", "both"), default="manual", help="who computes")
@@ -96,8 +88,7 @@ def parser() -> Parser:
     add("--momentum", type=number(0), metavar="M", help="0 is plain E9 (default: 0.9; or that of torch.optim)")
     add("--nesterov", **flag, help="Nesterov's form of the momentum, if any (default: yes; or that of torch.optim)")
     add("--weight-decay", type=number(0), metavar="W", help="pull to 0 (default: 0.004; or that of torch.optim)")
-    schedules = choice("constant", "cosine", "linear", "step")
-    add("--lr-schedule", **schedules, default="cosine", help="cosine and linear fall to 0 at the end")
+    add("--lr-schedule", **choice(*SCHEDULES), default="cosine", help="cosine and linear fall to 0 at the end")
     add("--lr-drop-every", type=whole(1), default=10, metavar="N", help="step: it drops every N epochs")
     add("--lr-drop-factor", type=number(1), default=10.0, metavar="F", help="step: and is F times smaller then")
     add("--warmup-epochs", type=number(0), default=0.0, metavar="N", help="it climbs from 0 for so long first")
@@ -106,11 +97,7 @@ def parser() -> Parser:
 
     add = parser.add_argument_group("the run's files").add_argument
     add("--out-dir", type=Path, metavar="DIR", help="keep settings, log, checkpoints and pictures in this new folder")
-    add(
-        "--resume",
-        metavar="PATH",
-        help="go on from a checkpoint or a run's folder; auto: from --out-dir, if it is there",
-    )
+    add("--resume", metavar="PATH", help="go on from a checkpoint or a run's folder, or auto: from --out-dir if it can")
     add("--config", type=Path, metavar="FILE", help="take the settings from a run's config.json; others here go first")
     add("--save-interval", type=whole(0), default=0, metavar="N", help="save every N steps too, not every epoch only")
     add("--log-interval", type=whole(0), default=0, metavar="N", help="log every N steps too, not every epoch only")
