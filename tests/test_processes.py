@@ -1,16 +1,9 @@
-"""Several processes that train one network: 2 and 3 on loopback, one alone with a stand-in, and ``torchrun train.py``."""
+"""Several processes that train one network: 2 and 3 on loopback, and one alone with a stand-in."""
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import processes_worker as worker
@@ -19,8 +12,8 @@ import torch
 from cases import assert_close, assert_identical
 from torch import Tensor
 
-from manual_bp import GradientDescent, Linear, Network, SoftmaxCrossEntropy
-from manual_bp.training import checkpoint, processes
+from manual_bp import GradientDescent, Linear
+from manual_bp.training import processes
 from manual_bp.training.processes import DataParallelEngine, Processes
 from manual_bp.training.step import ManualEngine
 
@@ -248,16 +241,21 @@ def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) ->
         assert not torch.distributed.is_initialized()
 
 
-@pytest.mark.parametrize("value", ["", "-1", "two", "1.5", None])
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("value", ["", "-1", "two", "1.5"])
 @pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "LOCAL_RANK"])
-def test_a_malformed_environment_is_refused(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str, value: str | None
-) -> None:
-    if value is None and name == "WORLD_SIZE":
-        return  # nothing was started by torchrun
-    monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
-    message = f"expected a number in the environment variable {name}, which torchrun sets, got {value or ''!r}"
+def test_a_malformed_environment_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    message = f"expected a number in the environment variable {name}, which torchrun sets, got {value!r}"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Processes.from_environment("cpu")
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK"])
+def test_an_incomplete_environment_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv(name)
+    with pytest.raises(ValueError, match=f"the environment variable {name}, which torchrun sets, got ''"):
         Processes.from_environment("cpu")
 
 
@@ -280,23 +278,3 @@ def test_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConnectionError, match="one of the processes that train together did not come: "):
         Processes(0, 2, timeout=1.0).__enter__()
     assert time.monotonic() - began < 10
-
-
-# --------------------------------------------------------------------------------------------- torchrun train.py ...
-
-
-@contextmanager
-def torchrun(count: int, *options: object, restarts: int = 0) -> Iterator[subprocess.Popen[str]]:
-    """Start ``torchrun train.py``; kill it with all that it started in the end."""
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={count}", f"--max-restarts={restarts}"]
-    meeting = ["--master-addr=127.0.0.1", f"--master-port={worker.free_port()}", "--monitor-interval=0.1"]
-    process = subprocess.Popen(
-        [*command, *meeting, str(worker.ROOT / "train.py"), *map(str, (*SMALL, *options))],
-        env=worker.loopback(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()

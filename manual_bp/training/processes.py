@@ -22,6 +22,8 @@ from typing import Any, Self, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from manual_bp.network import Network
 from manual_bp.trace import Gradients, Trace
@@ -63,9 +65,21 @@ class Processes:
             backend = "nccl" if self.device.startswith("cuda") else "gloo"
             if backend == "nccl":
                 torch.cuda.set_device(self.device)
+            timeout = timedelta(seconds=self.timeout)
             with _answered("did not come"):
-                dist.init_process_group(backend, timeout=timedelta(seconds=self.timeout))
+                dist.init_process_group(
+                    backend, store=self._meeting(timeout), rank=self.rank, world_size=self.count, timeout=timeout
+                )
         return self
+
+    def _meeting(self, timeout: timedelta) -> Store:
+        """Return where the processes leave their addresses for each other.
+
+        torchrun keeps this store when it starts them anew after the death of one: by a name of its own for each start
+        they do not find the addresses of those who are gone.
+        """
+        store, _, _ = next(rendezvous("env://", self.rank, self.count, timeout=timeout))
+        return PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -153,7 +167,7 @@ class DataParallelEngine:
             counted.wait()
             weight = len(x) / rows.item() if self._is_mean else 1.0
             sums = [dist.all_reduce(loss.mul_(weight), async_op=True)]
-            for piece in self._backward(room, len(x)):
+            for piece in self._top_down(room, len(x)):
                 sums.append(dist.all_reduce(piece.mul_(weight), async_op=True))
             for each in sums:
                 each.wait()
@@ -174,7 +188,7 @@ class DataParallelEngine:
             return self.network.buffer.new_zeros(())
         return self.network.loss(self.network.forward(x, out=room.trace), t, trusted=True).clone()
 
-    def _backward(self, room: _Room, rows: int) -> Iterator[Tensor]:
+    def _top_down(self, room: _Room, rows: int) -> Iterator[Tensor]:
         """Yield the pieces one after the other, as soon as each is computed; zeros where there are no rows."""
         if rows == 0:
             for piece in room.pieces:
