@@ -61,8 +61,6 @@ def _decode(path: Path) -> Image.Image:
             with Image.open(path) as picture:
                 if picture.format == "EPS":
                     raise ValueError("EPS is a program, which would be run; save it as PNG")
-                if 0 in picture.size:
-                    raise ValueError(f"it is {picture.width} × {picture.height} pixels")
                 return _grey(ImageOps.exif_transpose(picture))
     except Exception as error:  # a damaged file makes decoders raise whatever comes: SyntaxError, struct.error, ...
         raise ValueError(f"read_picture expects a picture that can be read in {path}: {error}") from error
@@ -160,7 +158,7 @@ def _without_paper(tones: Tones) -> Tones:
     floor = max(4 * noise, 4)  # by chance, one pixel in 30,000 is brighter
     ink = (ink - floor).clip(0)
     full = np.percentile(ink[ink > 0], 90) if ink.any() else 0
-    return (ink / full).clip(0, 1) if full > floor / 4 else np.zeros_like(ink)  # chance would stay below
+    return (ink / full).clip(0, 1) if full > floor / 2 else np.zeros_like(ink)  # chance stays below
 
 
 def _paper(tones: Tones) -> tuple[Tones, float]:
@@ -175,15 +173,16 @@ def _paper(tones: Tones) -> tuple[Tones, float]:
     near = np.ones(sample.shape, dtype=bool)
     near[edge:-edge, edge:-edge] = False
     tone = np.median(sample[near])
-    near &= np.abs(sample - tone) <= 0.3 * np.ptp(sample)  # ink may touch the border
+    far = 0.3 * np.ptp(sample)  # surely ink, which may touch the border
+    near &= np.abs(sample - tone) <= far
     surface, noise = np.array([tone, 0, 0, 0, 0, 0], dtype=np.float32), 0.0
-    for _ in range(8):
-        if near.sum() < len(surface):  # of a picture of a few pixels
+    for n in (1, 1, 3, 3, 6, 6, 6, 6):  # flat, then tilted, then bent: a bend is told by much paper only
+        if near.sum() < n:  # of a picture of a few pixels
             break
-        surface = np.linalg.lstsq(terms[near], sample[near])[0]
+        surface[:n], surface[n:] = np.linalg.lstsq(terms[near][:, :n], sample[near])[0], 0
         off = np.abs(sample - terms @ surface)
         noise = 1.4826 * float(np.median(off[near]))  # of normal noise, the deviation
-        near = off <= max(3 * noise, 2)
+        near = off <= min(max(3 * noise, 2), far)
     return _quadratic(y, x) @ surface, noise
 
 
