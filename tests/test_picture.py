@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
 from manual_bp import GradientDescent, ReLU, SoftmaxCrossEntropy, mlp
-from manual_bp.training.data import Batches, Images, mnist5k
+from manual_bp.training.batches import Batches
+from manual_bp.training.data import Images, mnist5k
 from manual_bp.training.picture import read_picture
 from manual_bp.training.step import ManualEngine
 
