@@ -1,7 +1,7 @@
 """Pictures of real digits, as people would make them, are read as the digits that they are; bad files are named.
 
-Each bound lies a few answers below what was measured, and far above what is left without the step that it guards:
-without centring by mass 66 of 100 answers stay, with uneven paper left in 11, with thin strokes left thin 68.
+Measured: 99 of 100 answers stay, in each of the ways. The bounds lie a few below, and above what is left without the
+step that they guard: 72 of the enlarged digits without centring by mass, 87 of the thin ones if they are left thin.
 """
 
 import io
@@ -73,11 +73,11 @@ def cut(ink: Pixels) -> Pixels:
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def pencil(ink: Pixels, rng: np.random.Generator) -> Pixels:
-    """Draw on grey paper that is 200 bright in one corner and 130 in the opposite one, with grain of 8."""
+def pencil(ink: Pixels, rng: np.random.Generator, depth: float = 90, grain: float = 8) -> Pixels:
+    """Draw on grey paper that is 200 bright in one corner and 130 in the opposite one."""
     y, x = np.mgrid[0 : ink.shape[0], 0 : ink.shape[1]]
     paper = 200 - 70 * (0.6 * x / ink.shape[1] + 0.4 * y / ink.shape[0])
-    return (paper - 90 * (ink / 255) + rng.normal(0, 8, ink.shape)).clip(0, 255).astype(np.uint8)
+    return (paper - depth * (ink / 255) + rng.normal(0, grain, ink.shape)).clip(0, 255).astype(np.uint8)
 
 
 def save_sideways(picture: Image.Image, path: Path) -> None:
@@ -115,11 +115,11 @@ def save_two_frames(picture: Image.Image, path: Path) -> None:
         (lambda ink, rng: ink, "PNG", 96),
         (lambda ink, rng: 255 - shifted(ink, rng), "PNG", 96),
         (lambda ink, rng: 255 - shifted(ink, rng), "JPEG", 96),
-        (lambda ink, rng: 255 - cut(ink), "PNG", 93),
+        (lambda ink, rng: 255 - cut(ink), "PNG", 95),
         (lambda ink, rng: 255 - shifted(thinned(ink), rng), "PNG", 95),
         (lambda ink, rng: pencil(shifted(ink, rng), rng), "JPEG", 95),
         (lambda ink, rng: 255 - pencil(shifted(ink, rng), rng), "PNG", 95),
-        (lambda ink, rng: pencil(shifted(thinned(ink), rng), rng), "PNG", 93),
+        (lambda ink, rng: pencil(shifted(thinned(ink), rng), rng, depth=70, grain=12), "PNG", 93),
     ],
     ids=["enlarged", "shifted", "jpeg", "cut", "thin", "pencil", "chalk", "thin pencil"],
 )
@@ -130,6 +130,7 @@ def test_a_picture_is_answered_as_its_digit(
     for digit in DIGITS:
         Image.fromarray(draw(enlarged(digit), rng)).save(path, save, compress_level=1, quality=60)
         read.append(read_picture(path, 28, like_mnist=True))
+        assert read[-1].max() == 255  # thin or pale ink is full ink
     assert int((answers(torch.stack(read)) == answers(DIGITS)).sum()) >= same
 
 
@@ -143,7 +144,7 @@ def test_a_picture_is_answered_as_its_digit(
         (lambda picture, path: picture.convert("LA").save(path, "PNG"), 0),
         (lambda picture, path: picture.convert("F").save(path, "TIFF"), 0),
         (lambda picture, path: picture.convert("P").save(path, "PNG"), 0),
-        (lambda picture, path: picture.convert("1", dither=0).save(path, "BMP"), 150),
+        (lambda picture, path: picture.convert("1", dither=0).save(path, "BMP"), 255),
         (save_two_frames, 0),
         (save_sideways, 0),
         (save_deep, 0),
@@ -172,24 +173,59 @@ def test_the_way_a_picture_is_stored_does_not_matter(
         save(picture, tmp_path / "picture")
         plain, read = (read_picture(tmp_path / name, 28, like_mnist=like_mnist) for name in ("plain.png", "picture"))
         assert (plain.int() - read.int()).abs().max() <= (off or 2)
-        assert (plain.int() - read.int()).abs().float().mean() < 8
+        assert (plain.int() - read.int()).abs().float().mean() < 12
 
 
 @pytest.mark.parametrize("like_mnist", [True, False])
 @pytest.mark.parametrize("deep", [False, True])
 def test_an_image_of_the_data_set_comes_back_as_it_is(tmp_path: Path, like_mnist: bool, deep: bool) -> None:
-    for digit in DIGITS[::5]:
+    paler = TEST.pixels[TEST.pixels.flatten(1).max(1).values < 255]  # some do not reach 255
+    for digit in torch.cat([DIGITS[::5], paler[:5]]):
         for stored in (digit.numpy(), 255 - digit.numpy()):
             (save_deep if deep else Image.Image.save)(Image.fromarray(stored), tmp_path / "digit.png")
             assert_identical(read_picture(tmp_path / "digit.png", 28, like_mnist=like_mnist), digit)
 
 
 def test_a_thing_that_fills_its_picture_to_the_border_is_not_inverted(tmp_path: Path) -> None:
-    """As clothes do: only a few pixels of the border are ground, in one tone."""
-    tones = (100 + torch.arange(784).reshape(28, 28) % 131).byte()
-    tones[0], tones[:, 14], tones[-1, :14] = 0, 255, 0
+    """As clothes do: a part of the border is ground, but no other tone of it comes as often."""
+    tones = torch.full((28, 28), 20, dtype=torch.uint8)
+    tones[0], tones[-1], tones[1:-1, 0], tones[1:-1, -1] = 0, (150 + 3 * torch.arange(28)).byte(), 190, 240
     Image.fromarray(tones.numpy()).save(tmp_path / "shirt.png")
     assert_identical(read_picture(tmp_path / "shirt.png", 28, like_mnist=False), tones)
+
+
+def test_ink_that_covers_most_of_a_transparent_picture_is_still_ink(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (30, 90), (0, 0, 0, 0))
+    picture.paste((60, 60, 60, 255), (3, 0, 27, 90))
+    picture.save(tmp_path / "one.png")
+    assert read_picture(tmp_path / "one.png", 28, like_mnist=True).max() == 255
+
+
+def test_a_lopsided_figure_stays_within_the_frame(tmp_path: Path) -> None:
+    """Nearly all of its mass is in one corner of its box of 20 × 20, 8 pixels from the centre of the box."""
+    picture = Image.new("L", (300, 300))
+    for box in ((50, 50, 110, 110), (50, 50, 250, 54), (50, 50, 54, 250)):
+        picture.paste(255, box)
+    picture.save(tmp_path / "corner.png")
+    read = read_picture(tmp_path / "corner.png", 28, like_mnist=True)
+    assert Image.fromarray(read.numpy()).getbbox() == (8, 8, 28, 28)
+
+
+def test_a_flaw_in_the_metadata_is_read_past(tmp_path: Path) -> None:
+    Image.fromarray(shifted(enlarged(DIGITS[0]), np.random.default_rng(0))).save(
+        tmp_path / "digit.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01"
+    )
+    with pytest.warns(UserWarning, match="Corrupt EXIF"), Image.open(tmp_path / "digit.jpg"):
+        pass
+    assert read_picture(tmp_path / "digit.jpg", 28, like_mnist=True).max() == 255
+
+
+def test_the_ground_of_a_whole_picture_becomes_0(tmp_path: Path) -> None:
+    picture = Image.new("L", (56, 56), 200)
+    picture.paste(0, (14, 14, 42, 42))
+    picture.save(tmp_path / "picture.png")
+    read = read_picture(tmp_path / "picture.png", 28, like_mnist=False)
+    assert (read[:5].max(), read[14, 14]) == (0, 255)
 
 
 @pytest.mark.parametrize(("size", "box"), [((56, 14), (0, 10, 28, 17)), ((14, 56), (10, 0, 17, 28)), ((900, 3), None)])

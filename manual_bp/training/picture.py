@@ -173,7 +173,7 @@ def _paper(tones: Tones) -> tuple[Tones, float]:
     near = np.ones(sample.shape, dtype=bool)
     near[edge:-edge, edge:-edge] = False
     tone = np.median(sample[near])
-    far = 0.3 * np.ptp(sample)  # surely ink, which may touch the border
+    far = 0.15 * np.ptp(sample)  # surely ink, which may touch the border
     near &= np.abs(sample - tone) <= far
     surface, noise = np.array([tone, 0, 0, 0, 0, 0], dtype=np.float32), 0.0
     for n in (1, 1, 3, 3, 6, 6, 6, 6):  # flat, then tilted, then bent: a bend is told by much paper only
