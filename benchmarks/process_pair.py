@@ -97,7 +97,7 @@ def serve(rank: int, answer: Connection, cases: Sequence[Case], rounds: int) -> 
     """Measure together with the other process; the first one answers."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    with torch.inference_mode(), Processes(rank, 2) as processes:
+    with torch.inference_mode(), Processes(rank, 2, timeout=DEADLINE) as processes:
         wire = fitted(SIZES, [all_reduce_seconds(size, rounds, processes) for size in SIZES])
         times = [measure_case(case, rounds, processes) for case in cases]
         if processes.is_main:

@@ -98,12 +98,13 @@ def test_all_get_what_the_first_makes_or_raises(results: Results) -> None:
         assert result["told"]["error"] == "nothing in process 0"
 
 
-def test_the_death_of_one_is_an_error_of_the_others(results: Results) -> None:
+@pytest.mark.parametrize(("fate", "seconds"), [("death", worker.TIMEOUT), ("silence", 3 * worker.SILENCE)])
+def test_the_death_and_the_silence_of_one_are_errors_of_the_others(results: Results, fate: str, seconds: float) -> None:
     for result in results[:-1]:
-        message, seconds = result["bereft"]
+        message, waited = result[fate]
         assert message.startswith("one of the processes that train together does not answer: ")
         assert "\n" not in message
-        assert seconds < worker.TIMEOUT
+        assert waited < seconds
 
 
 # ------------------------------------------------------------------------------------------------------ one, alone
@@ -189,9 +190,11 @@ def test_the_values_of_a_step_are_named(wire: Wire) -> None:
     engine = DataParallelEngine(worker.network(), Watched(wire), Processes(0, 2))
     assert list(engine.values()) == []
     engine.step(*worker.batch(4))
-    values = dict(engine.values())
+    values, network = dict(engine.values()), engine.network
     assert values["∂L/∂W^2"].shape == (3, 5)
-    assert {"x^0", "L", "∂L/∂b^1"} <= values.keys()
+    assert {"x^0", "∂L/∂b^1"} <= values.keys()
+    x, t = worker.batch(4)
+    assert_identical(values["L"], network.loss(network.forward(x), t))
     wire.events.clear()
     engine.step(*(tensor[:0] for tensor in worker.batch(4)))
     values = dict(engine.values())
