@@ -50,7 +50,9 @@ class Keeping:
 
 
 OPTIMIZERS: dict[str, Callable[[Network], Any]] = {
-    "gradient descent": lambda network: GradientDescent(network, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "gradient descent": lambda network: GradientDescent(
+        network, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.1
+    ),
     "Adam": lambda network: TorchOptimizer("Adam", network.parameters(), lr=0.01),
 }
 
@@ -59,6 +61,11 @@ def network(loss: Loss | None = None, seed: int = 0, dtype: torch.dtype = torch.
     """Return a small network of odd sizes."""
     generator = torch.Generator().manual_seed(seed)
     return mlp([7, 5, 3], activation=Tanh(), loss=loss or SoftmaxCrossEntropy(), generator=generator, dtype=dtype)
+
+
+def beginner(optimizer: str, seed: int = 0, dtype: torch.dtype = torch.float64) -> Network:
+    """Return the network that an optimizer trains: one by a mean, the other by a sum."""
+    return network(SoftmaxCrossEntropy("mean" if optimizer == "Adam" else "sum"), seed, dtype)
 
 
 def batch(rows: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -113,7 +120,7 @@ def trained(processes: Processes, *, inference: bool) -> dict[tuple[str, torch.d
     """Return losses and parameters after updates, where every process began with others of its own."""
     found = {}
     for (name, optimizer), dtype in product(OPTIMIZERS.items(), (torch.float32, torch.float64)):
-        mine = network(seed=processes.rank, dtype=dtype)
+        mine = beginner(name, processes.rank, dtype)
         with torch.inference_mode(inference):
             losses = train(DataParallelEngine(mine, optimizer(mine), processes), dtype, processes)
         found[name, dtype] = losses, mine.buffer.clone()
