@@ -23,7 +23,7 @@ from benchmarks.steps import CaseTimes, measure
 from benchmarks.worker import Worker
 from manual_bp.training.arguments import whole
 
-PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion")
+PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion", "processes")
 RESULTS = Path(__file__).parent / "results"
 ROUNDS, QUICK_ROUNDS = 25, 5
 
@@ -111,7 +111,7 @@ def run_steps(args: argparse.Namespace, out: Console) -> list[CaseTimes]:
 
 def run_part(name: str, quick: bool, out: Console) -> Part:
     """Measure and print another part, in a process of its own where its threads matter."""
-    if name in ("startup", "scaling"):  # these start processes themselves
+    if name in ("startup", "scaling", "processes"):  # these start processes themselves
         part = load_and_measure(name, quick)
     else:
         with Worker(min(2, cores())) as worker:
@@ -123,10 +123,12 @@ def run_part(name: str, quick: bool, out: Console) -> Part:
 
 def load_and_measure(name: str, quick: bool) -> Part:
     """Measure a part in this process."""
-    from benchmarks import scaling, startup
+    from benchmarks import processes, scaling, startup
 
-    measure_part: Measure = startup.measure if name == "startup" else scaling.measure
-    return measure_part(quick=quick)
+    measures: dict[str, Measure] = {
+        "startup": startup.measure, "scaling": scaling.measure, "processes": processes.measure
+    }  # fmt: skip
+    return measures[name](quick=quick)
 
 
 def as_data(results: list[CaseTimes], parts: dict[str, Part]) -> dict[str, Any]:

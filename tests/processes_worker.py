@@ -30,7 +30,8 @@ from torch_ref.optimizer import TorchOptimizer
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT = 30.0  # of a meeting and of an answer: processes on a busy machine take seconds to import torch
-DEADLINE = 90  # of a whole group, after which it is killed
+SILENCE = 2.0  # of an answer, where one keeps silent
+DEADLINE = 150  # of a whole group, after which it is killed
 LOSSES = {f"{kind.__name__} {r}": kind(r) for kind, r in product((SquaredError, SoftmaxCrossEntropy), ("mean", "sum"))}
 ROWS = (10, 1)  # 5 + 5 or 4 + 3 + 3; and 1 + 0 (+ 0)
 EVEN = 6
@@ -49,7 +50,9 @@ class Keeping:
 
 
 OPTIMIZERS: dict[str, Callable[[Network], Any]] = {
-    "gradient descent": lambda network: GradientDescent(network, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "gradient descent": lambda network: GradientDescent(
+        network, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.1
+    ),
     "Adam": lambda network: TorchOptimizer("Adam", network.parameters(), lr=0.01),
 }
 
@@ -58,6 +61,11 @@ def network(loss: Loss | None = None, seed: int = 0, dtype: torch.dtype = torch.
     """Return a small network of odd sizes."""
     generator = torch.Generator().manual_seed(seed)
     return mlp([7, 5, 3], activation=Tanh(), loss=loss or SoftmaxCrossEntropy(), generator=generator, dtype=dtype)
+
+
+def beginner(optimizer: str, seed: int = 0, dtype: torch.dtype = torch.float64) -> Network:
+    """Return the network that an optimizer trains: one by a mean, the other by a sum."""
+    return network(SoftmaxCrossEntropy("mean" if optimizer == "Adam" else "sum"), seed, dtype)
 
 
 def batch(rows: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -112,7 +120,7 @@ def trained(processes: Processes, *, inference: bool) -> dict[tuple[str, torch.d
     """Return losses and parameters after updates, where every process began with others of its own."""
     found = {}
     for (name, optimizer), dtype in product(OPTIMIZERS.items(), (torch.float32, torch.float64)):
-        mine = network(seed=processes.rank, dtype=dtype)
+        mine = beginner(name, processes.rank, dtype)
         with torch.inference_mode(inference):
             losses = train(DataParallelEngine(mine, optimizer(mine), processes), dtype, processes)
         found[name, dtype] = losses, mine.buffer.clone()
@@ -137,11 +145,13 @@ def told(processes: Processes) -> dict[str, object]:
     }
 
 
-def bereft(processes: Processes) -> tuple[str, float]:
-    """Return what a step raises while the last process dies, and after how many seconds."""
-    mine = network()
-    engine = DataParallelEngine(mine, Keeping(), processes)
+def bereft(processes: Processes, leave: Callable[[], None]) -> tuple[str, float]:
+    """Return what the others' step raises while the last process leaves, and after how many seconds."""
+    engine = DataParallelEngine(network(), Keeping(), processes)
     began = time.monotonic()
+    if processes.rank == processes.count - 1:
+        leave()
+        return "", 0.0
     try:
         train(engine, torch.float64, processes)
     except ConnectionError as error:
@@ -149,11 +159,23 @@ def bereft(processes: Processes) -> tuple[str, float]:
     return "", time.monotonic() - began
 
 
+def die() -> None:
+    """End this process at once."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def keep_silent() -> None:
+    """Stay, and do not answer, until the first process has given up; or for three times as long as it should wait."""
+    deadline = time.monotonic() + 3 * SILENCE
+    while time.monotonic() < deadline and not (Path(sys.argv[1]) / "0.pt").exists():
+        time.sleep(0.05)
+
+
 def main(folder: Path) -> None:
-    """Try everything; the last process dies in the end."""
+    """Try everything; in the second meeting the last process is silent, in the third it dies."""
     torch.set_num_threads(1)
-    path = folder / f"{os.environ['RANK']}.pt"
-    with Processes.from_environment("cpu", timeout=TIMEOUT) as processes:
+    path, ports = folder / f"{os.environ['RANK']}.pt", os.environ["PORTS"].split()
+    with meeting(ports[0], TIMEOUT) as processes:
         found = {
             "gradients": gradients(processes),
             "DistributedDataParallel": reference(processes),
@@ -161,12 +183,18 @@ def main(folder: Path) -> None:
             "trained in inference mode": trained(processes, inference=True),
             "told": told(processes),
         }
-        torch.save(found, path)
-        if processes.rank == processes.count - 1:
-            DataParallelEngine(network(), Keeping(), processes)
-            os.kill(os.getpid(), signal.SIGKILL)
-        found["bereft"] = bereft(processes)
-        torch.save(found, path)
+    with meeting(ports[1], SILENCE) as processes:
+        found["silence"] = bereft(processes, keep_silent)
+    torch.save(found, path)
+    with meeting(ports[2], TIMEOUT) as processes:
+        found["death"] = bereft(processes, die)
+    torch.save(found, path)
+
+
+def meeting(port: str, timeout: float) -> Processes:
+    """Return the processes of the environment, who meet at a port."""
+    os.environ["MASTER_PORT"] = port
+    return Processes.from_environment("cpu", timeout)
 
 
 # ------------------------------------------------------------------------------------------------------ from outside
@@ -186,7 +214,8 @@ def loopback() -> dict[str, str]:
 
 def results(count: int, folder: Path) -> list[dict[str, Any]]:
     """Start a group and return what each of its processes kept; raise AssertionError where one failed."""
-    meeting = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    ports = " ".join(str(free_port()) for _ in range(3))
+    meeting = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "PORTS": ports}
     command = [sys.executable, "-W", "error", __file__, str(folder)]
     group = [
         subprocess.Popen(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
@@ -63,7 +62,7 @@ def test_all_take_the_parameters_of_the_first_and_keep_the_same_bit_for_bit(
     results: Results, optimizer: str, dtype: torch.dtype
 ) -> None:
     first_losses, first = results[0]["trained"][optimizer, dtype]
-    assert not torch.equal(first, worker.network(dtype=dtype).buffer)
+    assert not torch.equal(first, worker.beginner(optimizer, dtype=dtype).buffer)
     for result in results[1:]:
         losses, parameters = result["trained"][optimizer, dtype]
         assert losses == first_losses
@@ -72,7 +71,7 @@ def test_all_take_the_parameters_of_the_first_and_keep_the_same_bit_for_bit(
 
 @pytest.mark.parametrize("optimizer", worker.OPTIMIZERS)
 def test_training_is_that_of_one_process(results: Results, optimizer: str) -> None:
-    network = worker.network()
+    network = worker.beginner(optimizer)
     expected = worker.train(ManualEngine(network, worker.OPTIMIZERS[optimizer](network)), torch.float64, ALONE)
     losses, parameters = results[0]["trained"][optimizer, torch.float64]
     assert losses == pytest.approx(expected, rel=TOLERANCE)
@@ -98,12 +97,13 @@ def test_all_get_what_the_first_makes_or_raises(results: Results) -> None:
         assert result["told"]["error"] == "nothing in process 0"
 
 
-def test_the_death_of_one_is_an_error_of_the_others(results: Results) -> None:
+@pytest.mark.parametrize(("fate", "seconds"), [("death", worker.TIMEOUT), ("silence", 3 * worker.SILENCE)])
+def test_the_death_and_the_silence_of_one_are_errors_of_the_others(results: Results, fate: str, seconds: float) -> None:
     for result in results[:-1]:
-        message, seconds = result["bereft"]
+        message, waited = result[fate]
         assert message.startswith("one of the processes that train together does not answer: ")
         assert "\n" not in message
-        assert seconds < worker.TIMEOUT
+        assert waited < seconds
 
 
 # ------------------------------------------------------------------------------------------------------ one, alone
@@ -189,9 +189,11 @@ def test_the_values_of_a_step_are_named(wire: Wire) -> None:
     engine = DataParallelEngine(worker.network(), Watched(wire), Processes(0, 2))
     assert list(engine.values()) == []
     engine.step(*worker.batch(4))
-    values = dict(engine.values())
+    values, network = dict(engine.values()), engine.network
     assert values["∂L/∂W^2"].shape == (3, 5)
-    assert {"x^0", "L", "∂L/∂b^1"} <= values.keys()
+    assert {"x^0", "∂L/∂b^1"} <= values.keys()
+    x, t = worker.batch(4)
+    assert_identical(values["L"], network.loss(network.forward(x), t))
     wire.events.clear()
     engine.step(*(tensor[:0] for tensor in worker.batch(4)))
     values = dict(engine.values())
@@ -210,62 +212,6 @@ def test_goes_on_from_parameters_and_optimizer_state(wire: Wire) -> None:
     for each in (one, other):
         each.step(*worker.batch(4))
     assert_identical(one.network.buffer, other.network.buffer)
-
-
-# ----------------------------------------------------------------------------------------------- what torchrun says
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment as ``torchrun`` sets it for the third of four processes, the second on its machine."""
-    said = {"RANK": "2", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}
-    for name, value in said.items():
-        monkeypatch.setenv(name, value)
-    return said
-
-
-@pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize(("device", "own"), [("cpu", "cpu"), ("cuda", "cuda:1"), ("cuda:0", "cuda:0")])
-def test_a_process_learns_its_rank_and_takes_its_own_gpu(device: str, own: str) -> None:
-    assert Processes.from_environment(device, timeout=5.0) == Processes(2, 4, own, 5.0)
-    assert not Processes(2, 4).is_main
-    assert Processes(0, 4).is_main
-
-
-def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with Processes.from_environment("cpu") as alone:
-        assert alone == Processes(0, 1, "cpu")
-        assert (alone.is_main, alone.any(True), alone.any(False)) == (True, True, False)
-        assert alone.from_main(lambda: "made") == "made"
-        assert not torch.distributed.is_initialized()
-
-
-@pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("value", ["", "-1", "two", "1.5"])
-@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "LOCAL_RANK"])
-def test_a_malformed_environment_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    monkeypatch.setenv(name, value)
-    message = f"expected a number in the environment variable {name}, which torchrun sets, got {value!r}"
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        Processes.from_environment("cpu")
-
-
-@pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK"])
-def test_an_incomplete_environment_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.delenv(name)
-    with pytest.raises(ValueError, match=f"the environment variable {name}, which torchrun sets, got ''"):
-        Processes.from_environment("cpu")
-
-
-@pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize(("rank", "count"), [("4", "4"), ("0", "0")])
-def test_a_rank_outside_the_group_is_refused(monkeypatch: pytest.MonkeyPatch, rank: str, count: str) -> None:
-    monkeypatch.setenv("RANK", rank)
-    monkeypatch.setenv("WORLD_SIZE", count)
-    with pytest.raises(ValueError, match=f"expected a RANK from 0 to below the WORLD_SIZE {count}, got {rank}"):
-        Processes.from_environment("cpu")
 
 
 def test_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> None:

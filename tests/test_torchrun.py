@@ -1,9 +1,10 @@
-"""``torchrun train.py``: the run of one process by several, and by those that are left after a kill."""
+"""What ``torchrun`` says, and ``torchrun train.py``: the run of one process by several, and after kills."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,11 +16,72 @@ from pathlib import Path
 import pytest
 from conftest import Inside
 from processes_worker import DEADLINE, ROOT, loopback
+from torch.distributed import is_initialized
 
 from manual_bp.training import checkpoint
+from manual_bp.training.processes import Processes
 
 SMALL = "--hidden", 16, "--lr-schedule", "constant"
 STEPS = 80  # of an epoch
+
+
+# ----------------------------------------------------------------------------------------------- what torchrun says
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment as ``torchrun`` sets it for the third of four processes, the second on its machine."""
+    said = {"RANK": "2", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    return said
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(("device", "own"), [("cpu", "cpu"), ("cuda", "cuda:1"), ("cuda:0", "cuda:0")])
+def test_a_process_learns_its_rank_and_takes_its_own_gpu(device: str, own: str) -> None:
+    assert Processes.from_environment(device, timeout=5.0) == Processes(2, 4, own, 5.0)
+    assert not Processes(2, 4).is_main
+    assert Processes(0, 4).is_main
+
+
+def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with Processes.from_environment("cpu") as alone:
+        assert alone == Processes(0, 1, "cpu")
+        assert (alone.is_main, alone.any(True), alone.any(False)) == (True, True, False)
+        assert alone.from_main(lambda: "made") == "made"
+        assert not is_initialized()
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("value", ["", "-1", "two", "1.5"])
+@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "LOCAL_RANK"])
+def test_a_malformed_environment_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    message = f"expected a number in the environment variable {name}, which torchrun sets, got {value!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Processes.from_environment("cpu")
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK"])
+def test_an_incomplete_environment_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv(name)
+    with pytest.raises(ValueError, match=f"the environment variable {name}, which torchrun sets, got ''"):
+        Processes.from_environment("cpu")
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(("rank", "count"), [("4", "4"), ("0", "0")])
+def test_a_rank_outside_the_group_is_refused(monkeypatch: pytest.MonkeyPatch, rank: str, count: str) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", count)
+    with pytest.raises(ValueError, match=f"expected a RANK from 0 to below the WORLD_SIZE {count}, got {rank}"):
+        Processes.from_environment("cpu")
+
+
+# --------------------------------------------------------------------------------------------- torchrun train.py
 
 
 @contextmanager
