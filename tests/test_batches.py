@@ -13,6 +13,8 @@ from manual_bp.training import batches as batches_py
 from manual_bp.training.batches import Batches
 from manual_bp.training.data import Images
 
+ORDER = (1, 9, 4, 3, 8, 6, 2, 7, 0, 5)  # of ten images, seed 0, epoch 1
+
 
 def toy(n: int = 10) -> Images:
     return Images(torch.arange(n * 4).reshape(n, 2, 2).byte(), torch.arange(n) % 10)
@@ -74,6 +76,7 @@ def test_the_order_belongs_to_seed_and_epoch() -> None:
     torch.manual_seed(1)
     assert order(0, 1) == first
     assert len({order(seed, epoch) for seed in range(4) for epoch in range(4)}) == 16
+    assert first == ORDER, "a checkpoint of an earlier version would go on with another order"
 
 
 @pytest.mark.parametrize("shift", [0, 1])
@@ -105,8 +108,15 @@ def test_the_block_in_which_batches_are_gathered_changes_nothing(
 
 
 def test_a_batch_larger_than_the_data_is_the_data() -> None:
-    ((x, _),) = made(toy(), 64).in_order()
+    ((x, _),) = made(toy(), 2**40).in_order()
     assert len(x) == 10
+
+
+def test_a_batch_that_is_a_block_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_py, "BLOCK", 8)
+    for size, copied in ((4, True), (8, False)):
+        room = made(toy(16), size)._rooms[size]
+        assert (room.out[0].data_ptr() != room.x.data_ptr()) == copied
 
 
 def test_shuffled_shifts_at_random_what_it_would_have_taken_anyway() -> None:
