@@ -1,4 +1,6 @@
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,3 +34,19 @@ def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         return code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of three epochs, with pictures: not to be written to."""
+    import train
+
+    folder = tmp_path_factory.mktemp("runs") / "kept"
+    settings = "--hidden", "8", "--lr-schedule", "constant", "--epochs", "3", "--log-interval", "50"
+    assert train.main([*settings, "--out-dir", str(folder)]) == 0
+    return folder
+
+
+def log_of(folder: Path) -> list[dict[str, float]]:
+    """Return the log of a run."""
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -14,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from conftest import Inside
+from conftest import Inside, log_of
 from processes_worker import DEADLINE, ROOT, loopback
 from torch.distributed import is_initialized
 
@@ -117,13 +116,9 @@ def finished(process: subprocess.Popen[str]) -> str:
     return out
 
 
-def log(folder: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
 def epochs(folder: Path) -> list[tuple[float, float, float]]:
     """Return loss, test loss and test accuracy of each epoch in the log."""
-    return [(record["loss"], record["test_loss"], record["test_accuracy"]) for record in log(folder)]
+    return [(record["loss"], record["test_loss"], record["test_accuracy"]) for record in log_of(folder)]
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +159,7 @@ def test_a_run_survives_the_death_of_any_process(of_two: tuple[Path, str], tmp_p
             kill(process, rank, folder / "last.pt", step)
         out = finished(process)
     assert out.count("goes on after step") == 2
-    assert [record["step"] for record in log(folder)] == [STEPS * epoch for epoch in range(1, 13)]
+    assert [record["step"] for record in log_of(folder)] == [STEPS * epoch for epoch in range(1, 13)]
     assert epochs(folder)[:2] == epochs(of_two[0])
 
 
