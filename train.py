@@ -91,7 +91,7 @@ def parser() -> Parser:
     add("--lr-schedule", **choice(*SCHEDULES), default="cosine", help="cosine and linear fall to 0 at the end")
     add("--lr-drop-every", type=whole(1), default=10, metavar="N", help="step: it drops every N epochs")
     add("--lr-drop-factor", type=number(1), default=10.0, metavar="F", help="step: and is F times smaller then")
-    add("--warmup-epochs", type=number(0), default=0.0, metavar="N", help="it climbs from 0 for so long first")
+    add("--warmup-epochs", type=number(0), default=0.0, metavar="N", help="it climbs to there for so long first")
     add("--seed", type=whole(0), default=0, metavar="S", help="fixes the first weights, every order and every shift")
     add("--seeds", type=whole(1), default=1, metavar="N", help="train with N seeds from --seed on; mean and deviation")
 
