@@ -10,14 +10,19 @@ torchrun --standalone --nproc-per-node=2 train.py          two processes share e
 
 from __future__ import annotations
 
+import signal
 import time
 
 START = time.perf_counter()  # before torch is imported, which takes a second
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # imports swallow a KeyboardInterrupt or end in a traceback
 
+import io
 import math
 import sys
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -44,13 +49,24 @@ from manual_bp.training.progress import Progress
 from manual_bp.training.run import Run, StoppedError
 from manual_bp.training.run_folder import LAST, RunFolder
 from manual_bp.training.schedule import SCHEDULES, learning_rate
-from manual_bp.training.settings import UsageError, continued, kept, read_config, settings, starting_point
+from manual_bp.training.settings import (
+    UsageError,
+    continued,
+    folder_of,
+    kept,
+    read_config,
+    settings,
+    starting_point,
+)
 from manual_bp.training.step import Engine, ManualEngine, Optimizer, threads_for
 
 # -------------------------------------------------------------------------------------------------------- arguments
 
 DESCENT = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 4e-3}
 """What our gradient descent takes where nothing is given. An optimizer of torch takes its own defaults."""
+SHIFT = 2  # pixels
+STOPPED, INTERRUPTED = 1, 130
+"""Exit codes."""
 
 
 @lru_cache
@@ -64,6 +80,7 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     flag: dict[str, Any] = {"action": BooleanOptionalAction}
+    rate = number(0, below=1e38)  # float32 holds it
 
     add = parser.add_argument_group("data").add_argument
     add("--dataset", **choice(*datasets.NAMES), default="mnist5k", help="mnist5k comes along")
@@ -84,13 +101,34 @@ def parser() -> Parser:
     add("--batch-size", type=whole(1), default=50, metavar="N", help="images per update")
     optimizers = "gradient-descent (E9), or by name any of torch.optim, fed with the same gradients"
     add("--optimizer", default="gradient-descent", metavar="NAME", help=optimizers)
-    add("--lr", type=number(0), metavar="ETA", help="learning rate, η of E9 (default: 0.05; or that of torch.optim)")
-    add("--momentum", type=number(0), metavar="M", help="0 is plain E9 (default: 0.9; or that of torch.optim)")
+    add(
+        "--lr",
+        type=rate,
+        metavar="ETA",
+        help="learning rate, η of E9 (default: 0.05, or that of torch.optim)",
+    )
+    add(
+        "--momentum",
+        type=rate,
+        metavar="M",
+        help="0 is plain E9 (default: 0.9; or that of torch.optim)",
+    )
     add("--nesterov", **flag, help="Nesterov's form of the momentum, if any (default: yes; or that of torch.optim)")
-    add("--weight-decay", type=number(0), metavar="W", help="pull to 0 (default: 0.004; or that of torch.optim)")
+    add(
+        "--weight-decay",
+        type=rate,
+        metavar="W",
+        help="pull to 0 (default: 0.004; or that of torch.optim)",
+    )
     add("--lr-schedule", **choice(*SCHEDULES), default="cosine", help="cosine and linear fall to 0 at the end")
     add("--lr-drop-every", type=whole(1), default=10, metavar="N", help="step: it drops every N epochs")
-    add("--lr-drop-factor", type=number(1), default=10.0, metavar="F", help="step: and is F times smaller then")
+    add(
+        "--lr-drop-factor",
+        type=number(1, below=1e38),
+        default=10.0,
+        metavar="F",
+        help="step: by a factor of F",
+    )
     add("--warmup-epochs", type=number(0), default=0.0, metavar="N", help="it climbs to there for so long first")
     add("--seed", type=whole(0), default=0, metavar="S", help="fixes the first weights, every order and every shift")
     add("--seeds", type=whole(1), default=1, metavar="N", help="train with N seeds from --seed on; mean and deviation")
@@ -132,7 +170,7 @@ def make_batches(args: Namespace, training: Images, test: Images, processes: Pro
     batches = Batches(
         training,
         args.batch_size,
-        shift=2 if args.augment == "shift" else 0,
+        shift=SHIFT if args.augment == "shift" else 0,
         label_smoothing=args.label_smoothing,
         part=(processes.rank, processes.count),
         **kind,
@@ -155,7 +193,8 @@ def build_optimizer(args: Namespace, network: Network) -> Optimizer:
 
     names = ["gradient-descent", *optimizer.names()]
     if args.optimizer not in names:
-        hint = nearest(args.optimizer, names)
+        why = optimizer.NOT_FED.get(args.optimizer)
+        hint = f": {why}" if why else nearest(args.optimizer, names)
         raise UsageError(f"argument --optimizer: expected one of {', '.join(names)}, got {args.optimizer!r}{hint}")
     own = {name: value for name, value in optimizer.settings_of(args.optimizer).items() if name in DESCENT}
     if unknown := [name for name in DESCENT if name not in own and getattr(args, name) is not None]:
@@ -232,6 +271,11 @@ class Session:
         """Return whether this process is the one that prints, logs and saves."""
         return self.processes.is_main
 
+    def trained(self) -> Network:
+        """Return the network with the parameters that the engine has now: autograd trains a copy."""
+        self.network.load_state_dict(self.engines[0].parameters())
+        return self.network
+
     def log(self, event: str, **record: float) -> None:
         """Add a line to the log, where the run has a folder."""
         if self.folder is not None:
@@ -265,15 +309,28 @@ def prepare(args: Namespace, start: Checkpoint | None, processes: Processes) -> 
     if start is not None:
         start.expect(facts)
         run.go_on_from(start, engines)
+    check_length(args, run)
     torch.set_num_threads(args.threads or threads_for(network, args.batch_size // processes.count))
     return Session(args, processes, test, batches, test_batches, facts, network, optimizer, engines, run)
 
 
+def check_length(args: Namespace, run: Run) -> None:
+    """Raise unless the run has steps left, or is just at its end, and more of them than the warm-up."""
+    if run.step > args.epochs * run.batches:
+        done = f"the run has {run.step // run.batches} whole epochs already"
+        raise UsageError(f"argument --epochs: {done}, got {args.epochs}")
+    if round(args.warmup_epochs * run.batches) >= args.epochs * run.batches:
+        raise UsageError(
+            f"argument --warmup-epochs: expected fewer than the {args.epochs} epochs, got {args.warmup_epochs}"
+        )
+
+
 class Outcome(NamedTuple):
-    """How a run ended: the exit code, and the test accuracy where it came to its end."""
+    """How a run ended: the exit code, the test accuracy where it came to its end, and whether no other may follow."""
 
     code: int
     accuracy: float = math.nan
+    is_interrupted: bool = False
 
 
 def train(session: Session) -> Outcome:
@@ -295,11 +352,11 @@ def train(session: Session) -> Outcome:
                     progress.line(finish_epoch(session))
         except StoppedError as error:
             session.complain(f"stopped {error}")
-            return Outcome(1)
+            return Outcome(STOPPED)
     if run.step < session.steps:
         session.complain(f"interrupted after step {run.step} of {session.steps}")
         return Outcome(interruption.exit_code)
-    return Outcome(0, run.history[-1]["test_accuracy"])
+    return Outcome(0, run.history[-1]["test_accuracy"], interruption.asked is not None)
 
 
 def train_epoch(session: Session, progress: Progress, interruption: Interruption) -> bool:
@@ -328,8 +385,7 @@ def check_gradients(session: Session, x: Tensor, t: Tensor) -> None:
     """Cross-check the network, as it is now, with autograd on a batch; stop the run where a gradient is wrong."""
     from torch_ref import crosscheck
 
-    session.network.load_state_dict(session.engines[0].parameters())
-    report = crosscheck(session.network, x, t)
+    report = crosscheck(session.trained(), x, t)
     if not report.ok:
         raise StoppedError(f"before step {session.run.step + 1}: the gradients are wrong\n{report.verdict}")
 
@@ -337,8 +393,9 @@ def check_gradients(session: Session, x: Tensor, t: Tensor) -> None:
 def finish_epoch(session: Session) -> str:
     """Test the network, log and save; return the epoch's line."""
     run, engines = session.run, session.engines
-    session.network.load_state_dict(engines[0].parameters())
-    test_loss, test_accuracy = evaluate(session.network, session.test_batches.in_order())
+    test_loss, test_accuracy = evaluate(session.trained(), session.test_batches.in_order())
+    if not math.isfinite(test_loss):
+        raise StoppedError(f"after epoch {run.epoch - 1}: the test loss is {test_loss}; try a smaller --lr")
     measured = {"test_loss": test_loss, "test_accuracy": test_accuracy, "lr": session.optimizer.lr}
     is_best = run.finish_epoch(measured)
     session.log("epoch", **run.history[-1])
@@ -364,7 +421,7 @@ def title(session: Session) -> str:
     sizes = "-".join(map(str, [facts.side**2, *args.hidden, len(facts.names)]))
     who = f"{count} processes" if count > 1 else f"engine {args.engine}"
     lines = [
-        f"{sizes}, {args.activation}, {args.loss}, {args.dtype} on {args.device}, {who}",
+        f"{sizes}, {args.activation}, {args.loss}, {args.dtype} on {session.processes.device}, {who}",
         f"{session.run.images:,} training images, {len(session.test):,} test images of {args.dataset}",
     ]
     if args.dataset != "mnist5k":
@@ -380,24 +437,32 @@ def title(session: Session) -> str:
 def run_one(given: Mapping[str, Any], processes: Processes) -> Outcome:
     """Train once; or test, or try, where that is asked for."""
     args = settings(parser(), given)
-    start, path = processes.from_main(lambda: starting_point(args))
-    if start is not None:
-        args = continued(parser(), given, start)
-    session = prepare(args, start, processes)
-    if args.eval_only:
-        loss, accuracy = evaluate(session.network, session.test_batches.in_order())
-        if session.is_main:
-            print(f"test accuracy {accuracy:.4f}  test loss {loss:.4f}")
-        return Outcome(0, accuracy)
-    if args.dry_run:
-        return try_out(session)
-    if path is not None and processes.is_main:
-        with RunFolder(path) as session.folder:
-            session.folder.begin(kept(args), session.run, tensorboard=args.tensorboard)
-            outcome = train(session)
-            draw(session, path)
-    else:
+    path, writes = folder_of(args), processes.is_main and not args.eval_only and not args.dry_run
+    with ExitStack() as stack:
+        folder: RunFolder | None = None
+
+        def begin() -> Checkpoint | None:
+            nonlocal folder
+            if path is not None and writes:
+                folder = stack.enter_context(RunFolder(path))  # first, so that nobody else begins there meanwhile
+            return starting_point(args, path)
+
+        start = processes.from_main(begin)
+        if start is not None:
+            args = continued(parser(), given, start)
+        elif args.eval_only:
+            raise UsageError("argument --eval-only: there is no run yet to test")
+        session = prepare(args, start, processes)
+        if args.eval_only:
+            return test(session)
+        if args.dry_run:
+            return try_out(session)
+        if folder is not None:
+            folder.begin(kept(args), session.run, tensorboard=args.tensorboard)
+            session.folder = folder
         outcome = train(session)
+        if folder is not None and outcome.code != STOPPED:
+            draw(session, folder.path)
     if outcome.code == 0 and processes.is_main:
         seconds = f"training {session.run.seconds:.1f} s, in all {time.perf_counter() - START:.1f} s"
         print(f"test accuracy {outcome.accuracy:.4f}  {seconds}")
@@ -409,14 +474,22 @@ def draw(session: Session, folder: Path) -> None:
     from manual_bp.training.plots import draw_run  # matplotlib takes a second to import
 
     if session.run.history:
-        y = answers(session.network, session.test_batches.in_order())
+        y = answers(session.trained(), session.test_batches.in_order())
         draw_run(folder, session.run.history, y, session.test)
+
+
+def test(session: Session) -> Outcome:
+    """Test the network of a checkpoint."""
+    loss, accuracy = evaluate(session.trained(), session.test_batches.in_order())
+    if session.is_main:
+        print(f"test accuracy {accuracy:.4f}  test loss {loss:.4f}")
+    return Outcome(0, accuracy)
 
 
 def try_out(session: Session) -> Outcome:
     """Take one step and say what a run would do."""
     x, t = next(session.batches.shuffled(session.args.seed, 1))
-    loss = session.engines[0].step(x, t).item()
+    loss, *_ = (engine.step(x, t).item() for engine in session.engines)
     parameters = sum(p.numel() for p in session.network.parameters().values())
     if session.is_main:
         steps = f"{session.steps:,} steps in {session.args.epochs} epochs"
@@ -431,50 +504,57 @@ def run_command(given: dict[str, Any]) -> int:
     # saturated units are a hundred times slower when they are denormal numbers.
     torch.set_flush_denormal(True)
     if "config" in given:
-        given = read_config(parser(), given["config"]) | given
+        given = with_config(given)
     args = settings(parser(), given)
     check_together(args)
     with Processes.from_environment(args.device) as processes:
-        if args.seeds == 1:
+        if args.seeds == 1 or args.dry_run:
             return run_one(given, processes).code
         accuracies: list[float] = []
         for seed in range(args.seed, args.seed + args.seeds):
             folder = {} if args.out_dir is None else {"out_dir": args.out_dir / f"seed-{seed}"}
-            code, accuracy = run_one(given | {"seed": seed} | folder, processes)
-            if code:
-                return code
+            code, accuracy, is_interrupted = run_one(given | {"seed": seed} | folder, processes)
+            if code or is_interrupted:
+                return code or INTERRUPTED
             accuracies.append(accuracy)
         if processes.is_main:
             print(f"test accuracy {mean(accuracies):.2%} ± {stdev(accuracies):.2%} (mean ± sd) of {args.seeds} seeds")
     return 0
 
 
+def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given over the settings of --config, whose rates are of no use to another optimizer."""
+    config = read_config(parser(), given["config"])
+    if given.get("optimizer", config.get("optimizer")) != config.get("optimizer"):
+        config = {name: value for name, value in config.items() if name not in DESCENT}
+    return config | dict(given)
+
+
 def check_together(args: Namespace) -> None:
     """Raise where arguments do not fit each other, or this machine."""
     if args.eval_only and args.resume is None:
         raise UsageError("argument --eval-only: expected --resume too, the network to test")
-    if args.tensorboard and args.out_dir is None and args.resume in (None, "auto"):
+    if args.tensorboard and folder_of(args) is None:
         raise UsageError("argument --tensorboard: expected --out-dir too, the folder to write to")
     if args.tensorboard and find_spec("tensorboard") is None:
         raise UsageError("argument --tensorboard: it is not installed; pip install -e '.[tensorboard]'")
-    if args.warmup_epochs >= args.epochs:
-        raise UsageError(
-            f"argument --warmup-epochs: expected fewer than the {args.epochs} epochs, got {args.warmup_epochs}"
-        )
+    if args.augment == "shift" and args.image_size is not None and args.image_size <= SHIFT:
+        raise UsageError(f"argument --augment: images of {args.image_size} pixels cannot shift by {SHIFT}")
     if args.seeds > 1 and args.resume not in (None, "auto"):
-        raise UsageError(
-            "argument --seeds: several runs cannot go on from one checkpoint; --resume auto goes on with each"
-        )
+        hint = "--resume auto goes on with each"
+        raise UsageError(f"argument --seeds: several runs cannot go on from one checkpoint; {hint}")
     try:
         torch.empty(1, device=args.device).add_(1).item()
-    except (RuntimeError, AssertionError) as error:  # torch raises the one or the other, by device
-        raise UsageError(
-            f"argument --device: torch cannot use {args.device!r} here: {str(error).splitlines()[0]}"
-        ) from error
+    except (RuntimeError, AssertionError, ImportError) as error:  # by device, torch raises one of them
+        reason = str(error).splitlines()[0][:200]
+        raise UsageError(f"argument --device: torch cannot use {args.device!r} here: {reason}") from error
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ± or ∂ shows a question mark
     words = sys.argv[1:] if argv is None else argv
     try:
         if words[:1] == ["predict"]:
@@ -485,11 +565,13 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except (OSError, ValueError) as error:  # data, checkpoints and settings from elsewhere; folders, disks, networks
         print(f"train.py: error: {error}", file=sys.stderr)
         return 1
 
 
 if __name__ == "__main__":
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

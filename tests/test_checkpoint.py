@@ -19,6 +19,11 @@ from manual_bp.training.checkpoint import FORMAT, Checkpoint
 DATA = {"name": "toy", "sha256": "00", "side": 2, "mean": 1.5, "deviation": 2.0, "names": ["a", "b", "c"]}
 
 
+def entry(epoch: int) -> dict[str, float]:
+    measured = {"loss": 0.5, "test_loss": 0.6, "test_accuracy": 0.7, "lr": 0.1, "seconds": 1.5}
+    return {"epoch": epoch, "step": 8 * epoch, **measured}
+
+
 def made() -> Checkpoint:
     network = mlp([4, 5, 3], activation=ReLU(), loss=SoftmaxCrossEntropy())
     descent = GradientDescent(network, lr=0.1, momentum=0.9)
@@ -31,8 +36,8 @@ def made() -> Checkpoint:
         seconds=1.5,
         seed=3,
         generators={"cpu": torch.get_rng_state()},
-        history=[{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}],
-        config={"hidden": [5], "lr": 0.1},
+        history=[entry(1), entry(2)],
+        config={"hidden": [5], "lr": 0.1, "seed": 3},
         data=DATA,
     )
 
@@ -134,11 +139,25 @@ def test_missing_and_unknown_fields_are_named(tmp_path: Path) -> None:
         ("seed", -3),
         ("generators", {"cpu": [1, 2]}),
         ("history", {"epoch": 1}),
-        ("history", [{"epoch": "1"}]),
+        ("history", [{"epoch": 1}]),
+        ("history", [entry(1) | {"loss": "0.5"}, entry(2)]),
+        ("history", [entry(1) | {"more": 1.0}, entry(2)]),
+        ("seconds", -1.0),
+        ("seconds", 10**400),
+        ("step", 2**63),
+        ("parameters", {"0.weight": torch.zeros(3, device="meta")}),
+        ("parameters", {"a\x1b[31m": torch.zeros(3)}),
         ("config", ["lr"]),
+        ("config", {"seed": 3, "lr": {"a": 1}}),
+        ("config", {"seed": 3, "hidden": [[1]]}),
         ("data", {}),
         ("data", DATA | {"side": 0}),
+        ("data", DATA | {"side": 10**30}),
+        ("data", DATA | {"mean": 10**400}),
         ("data", DATA | {"deviation": 0.0}),
+        ("data", DATA | {"deviation": 1e300}),
+        ("data", DATA | {"names": []}),
+        ("data", DATA | {"names": ["a\n", "b"]}),
         ("data", DATA | {"names": "abc"}),
         ("versions", {"torch": 2.13}),
     ],
@@ -146,4 +165,11 @@ def test_missing_and_unknown_fields_are_named(tmp_path: Path) -> None:
 def test_a_field_of_a_wrong_kind_is_named(tmp_path: Path, name: str, value: Any) -> None:
     checkpoint.save(tmp_path / "last.pt", replace(made(), **{name: value}))
     with pytest.raises(ValueError, match=f"has a field '{name}' of a wrong kind"):
+        checkpoint.load(tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize("change", [{"history": [entry(1)]}, {"epoch": 3}, {"seed": 4}, {"config": {}}])
+def test_fields_that_do_not_agree_are_named(tmp_path: Path, change: dict[str, Any]) -> None:
+    checkpoint.save(tmp_path / "last.pt", replace(made(), **change))
+    with pytest.raises(ValueError, match="expected a checkpoint whose fields agree"):
         checkpoint.load(tmp_path / "last.pt")

@@ -16,6 +16,7 @@ from conftest import Inside, log_of
 from kills import assert_same_end, without_seconds
 
 from manual_bp.training import checkpoint
+from manual_bp.training import settings as train_settings
 from manual_bp.training.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
@@ -84,14 +85,55 @@ def test_auto_begins_where_there_is_nothing_and_goes_on_where_there_is(inside: I
     assert re.fullmatch(r"test accuracy 0\.\d{4}  training .*", out.splitlines()[-1])
 
 
-def test_a_run_that_has_more_epochs_than_asked_for_is_at_its_end(
-    inside: Inside, kept_run: Path, tmp_path: Path
-) -> None:
+def test_a_run_cannot_go_back(inside: Inside, kept_run: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(kept_run, tmp_path / "run")
-    code, out, _ = inside("--resume", folder / "last.pt", "--epochs", 2, "--quiet", "--out-dir", folder)
-    last = checkpoint.load(kept_run / "last.pt").history[-1]
-    assert code == 0
-    assert out.startswith(f"test accuracy {last['test_accuracy']:.4f}  ")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    code, _, errors = inside("--resume", folder, "--epochs", 2)
+    assert code == 2
+    assert "argument --epochs: the run has 3 whole epochs already, got 2" in errors
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_run_without_its_last_checkpoint_is_not_begun_again(inside: Inside, kept_run: Path, tmp_path: Path) -> None:
+    """Only in its first epoch may a run have a log and no last.pt: it was killed before it could write one."""
+    folder = shutil.copytree(kept_run, tmp_path / "run")
+    (folder / "last.pt").unlink()
+    again = *SHORT, "--epochs", 1, "--out-dir", folder, "--resume", "auto"
+    code, _, errors = inside(*again)
+    assert code == 2
+    assert f"the run of {folder} was in epoch 3, but its last.pt is gone; choose another --out-dir" in errors
+    log = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(log[:2]) + log[3][:20])
+    assert inside(*again)[0] == 0
+
+
+def test_nobody_begins_where_another_begins(inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is locked before anyone looks what it holds."""
+    folder, codes = tmp_path / "run", []
+    real = train_settings.starting_point
+
+    def meanwhile(args, path):
+        found = real(args, path)
+        if not codes:
+            codes.append(None)
+            command = [
+                sys.executable,
+                str(ROOT / "train.py"),
+                *map(str, SHORT),
+                "--epochs",
+                "1",
+                "--out-dir",
+                str(path),
+            ]
+            outcome = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            codes.append((outcome.returncode, outcome.stderr))
+        return found
+
+    monkeypatch.setattr("train.starting_point", meanwhile)
+    assert inside(*SHORT, "--epochs", 1, "--out-dir", folder)[0] == 0
+    code, errors = codes[1]
+    assert code == 1
+    assert f"another process is training in {folder}" in errors
 
 
 def test_another_folder_can_go_on_from_a_checkpoint(inside: Inside, kept_run: Path, tmp_path: Path) -> None:
@@ -145,7 +187,7 @@ def test_a_checkpoint_of_other_data_is_named(inside: Inside, kept_run: Path, tmp
         ("parameters", "0.bias", torch.full((8,), torch.nan), "finite parameters, got NaN or infinity in 0.bias"),
         ("optimizer", "0.bias", {}, "expected a checkpoint of this very run: GradientDescent expects the state"),
         ("generators", "cpu", torch.zeros(3), "expected a checkpoint of this very run"),
-        ("config", "lr", -1, "argument --lr: expected a finite number of at least 0, got '-1'"),
+        ("config", "lr", -1, "argument --lr: expected a finite number of at least 0 and below 1e+38, got '-1'"),
         ("config", "hidden", [10**15], "does not fit into memory here"),
     ],
 )

@@ -108,13 +108,17 @@ def test_the_history_of_a_checkpoint_is_its_own() -> None:
     [
         {"parameters": {}},
         {"optimizer": {}, "parameters": {"0.weight": torch.zeros(5, 4)}},
+        {"optimizer": {}},
+        {"step": 17},
         {"generators": {}},
         {"generators": {"cpu": torch.zeros(3)}},
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused(change: dict[str, object]) -> None:
+    fits = replace(made(), step=6)
+    Run(images=10, batch_size=4).go_on_from(fits, [engine()])
     with pytest.raises(ValueError, match="expected a checkpoint of this very run"):
-        Run(images=10, batch_size=4).go_on_from(replace(made(), **change), [engine()])
+        Run(images=10, batch_size=4).go_on_from(replace(fits, **change), [engine()])
 
 
 def test_data_are_known_by_their_checksum() -> None:
@@ -122,3 +126,10 @@ def test_data_are_known_by_their_checksum() -> None:
     state.expect(replace(FACTS, name="the same under another name"))
     with pytest.raises(ValueError, match=r"trained on, toy with checksum 00\.\.\., got toy with checksum 01\.\.\."):
         state.expect(replace(FACTS, sha256="01"))
+
+
+@pytest.mark.parametrize("change", [{"side": 3}, {"mean": 1.6}, {"deviation": 2.1}, {"names": ["a", "b"]}])
+def test_what_is_said_of_the_data_is_compared(change: dict[str, object]) -> None:
+    state = Run(images=4, batch_size=4).checkpoint(engine(), {"seed": 7}, FACTS)
+    with pytest.raises(ValueError, match="describes its images as they are; it was tampered with"):
+        state.expect(replace(FACTS, **change))

@@ -43,7 +43,11 @@ def test_the_log_is_flushed_line_by_line(folder: RunFolder) -> None:
         assert lines == [{"event": "step", "step": s, "loss": 0.1 + 0.2} for s in range(1, step + 1)]
 
 
-@pytest.mark.parametrize("tail", ["", '{"step": 7, "lo', '{"step": 7}', "\x00\x00\n", "[1]\n", '{"step": "7"}\n'])
+@pytest.mark.parametrize(
+    "tail",
+    ["", '{"step": 7, "lo', '{"step": 7}', "\x00\x00\n", "[1]\n", '{"step": "7"}\n', "[" * 100_000 + "\n"],
+    ids=["nothing", "half a line", "no end of line", "zeros", "a list", "a text", "deep"],
+)
 def test_going_on_forgets_later_steps_and_a_line_that_was_cut_off(folder: RunFolder, tail: str) -> None:
     log = folder.path / "metrics.jsonl"
     log.write_text('{"step": 3}\n{"step": 5}\n{"step": 6}\n' + tail)
@@ -91,3 +95,13 @@ def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "taken").write_bytes(b"")
     with pytest.raises(OSError, match=r"expected a folder that can be written to: .*taken"):
         RunFolder(tmp_path / "taken")
+
+
+def test_a_new_folder_in_which_no_run_began_goes(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "new"):
+        pass
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    with RunFolder(tmp_path / "old"):
+        pass
+    assert (tmp_path / "old").is_dir()

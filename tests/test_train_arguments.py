@@ -15,8 +15,12 @@ SHORT = "--hidden", "8", "--epochs", "1"
         (("--epochs", "0"), "argument --epochs: expected a whole number of at least 1, got '0'"),
         (("--hidden", "30", "x"), "argument --hidden: expected a whole number of at least 1, got 'x'"),
         (("--threads", "100000"), "argument --threads: expected a whole number from 0 to 1024, got '100000'"),
-        (("--lr", "-1"), "argument --lr: expected a finite number of at least 0, got '-1'"),
-        (("--lr", "nan"), "argument --lr: expected a finite number of at least 0, got 'nan'"),
+        (("--lr", "-1"), "argument --lr: expected a finite number of at least 0 and below 1e+38, got '-1'"),
+        (("--lr", "nan"), "argument --lr: expected a finite number of at least 0 and below 1e+38, got 'nan'"),
+        (
+            ("--weight-decay", "1e300"),
+            "argument --weight-decay: expected a finite number of",
+        ),
         (("--label-smoothing", "1"), "argument --label-smoothing: expected a finite number of at least 0 and below 1"),
         (("--seed", "-1"), "argument --seed: expected a whole number of at least 0, got '-1'"),
         (("--engine", "jax"), "argument --engine: invalid choice: 'jax' (choose from manual, autograd, both)\n"),
@@ -26,7 +30,7 @@ SHORT = "--hidden", "8", "--epochs", "1"
         (("--optimzer=Adam",), "unrecognized arguments: --optimzer=Adam; did you mean --optimizer?\n"),
         (("predict.png",), "unrecognized arguments: predict.png\n"),
         (("--optimizer", "adam"), "SGD, got 'adam'; did you mean Adam?\n"),
-        (("--optimizer", "LBFGS"), "argument --optimizer: expected one of gradient-descent, ASGD"),
+        (("--optimizer", "LBFGS"), "SGD, got 'LBFGS': it evaluates the loss by itself\n"),
         (("--optimizer", "Adam", "--momentum", "0.9"), "argument --momentum: Adam has no such setting; leave it out\n"),
         (("--optimizer", "NAdam", "--lr", "0", "--weight-decay", "0", "--nesterov"), "argument --nesterov: NAdam has"),
         (("--hidden", "9" * 15), f"argument --hidden: a network 784-{'9' * 15}-10 does not fit into memory here"),
@@ -36,7 +40,14 @@ SHORT = "--hidden", "8", "--epochs", "1"
         (("--tensorboard",), "argument --tensorboard: expected --out-dir too, the folder to write to\n"),
         (("--resume", "auto"), "argument --resume: auto expects --out-dir, the folder to go on in\n"),
         (("--resume", "x.pt", "--seeds", "2"), "argument --seeds: several runs cannot go on from one checkpoint"),
+        (("--tensorboard", "--resume", "auto"), "argument --resume: auto expects --out-dir"),
         (("--warmup-epochs", "30"), "argument --warmup-epochs: expected fewer than the 30 epochs, got 30.0\n"),
+        (
+            ("--epochs", "1", "--warmup-epochs", "0.999999"),
+            "argument --warmup-epochs: expected fewer than",
+        ),
+        (("--image-size", "2", "--augment", "shift"), "argument --augment: images of 2 pixels cannot shift by 2\n"),
+        (("--device", "privateuseone"), "argument --device: torch cannot use 'privateuseone' here"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, tuple) else "",
 )
@@ -75,6 +86,14 @@ def test_the_command_line_goes_before_the_config(inside: Inside, tmp_path: Path)
     assert out.startswith("784-6-10, sigmoid")
 
 
+def test_the_rates_of_a_config_are_not_another_optimizers(inside: Inside, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"hidden": [8], "epochs": 1, "lr": 0.5, "momentum": 0.9}))
+    code, _, errors = inside("--config", tmp_path / "config.json", "--optimizer", "Adam", "--out-dir", tmp_path / "run")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (code, errors) == (0, "")
+    assert (config["lr"], config["momentum"]) == (0.001, None)
+
+
 def test_an_optimizer_of_torch_has_its_own_defaults(inside: Inside, tmp_path: Path) -> None:
     code, _, _ = inside(*SHORT, "--optimizer", "RMSprop", "--momentum", "0.5", "--out-dir", tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
@@ -95,6 +114,9 @@ def test_an_optimizer_of_torch_has_its_own_defaults(inside: Inside, tmp_path: Pa
         ('{"hidden": true}', "expected hidden as [] would be kept in {path}, got True"),
         ('{"nesterov": 3}', "expected settings that can be given as options in {path}"),
         ('{"lr": "--seeds=9"}', "argument --lr: expected a finite number"),
+        ('{"lr": {"a": 1}}', "expected a plain value for the setting lr, got dict"),
+        ('{"hidden": [[8]]}', "expected a plain value for the setting hidden, got list"),
+        ("[" * 100_000, "expected JSON in"),
     ],
 )
 def test_a_wrong_config_is_named(inside: Inside, tmp_path: Path, content: str, message: str) -> None:

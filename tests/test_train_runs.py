@@ -3,10 +3,13 @@
 import json
 import re
 import resource
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from cases import assert_identical
 from conftest import Inside, log_of
 from torch import nn
 
@@ -101,18 +104,98 @@ def test_gradients_are_checked_while_it_trains(
     assert "Likely cause: a constant factor of 1.001" in errors
 
 
-def test_eval_only_tests_the_network_of_a_checkpoint(inside: Inside, kept_run: Path) -> None:
+@pytest.mark.parametrize("engine", ["manual", "autograd", "both"])
+def test_eval_only_tests_the_network_of_a_checkpoint(inside: Inside, kept_run: Path, engine: str) -> None:
     before = {path.name: path.read_bytes() for path in kept_run.iterdir()}
     last = checkpoint.load(kept_run / "last.pt").history[-1]
-    code, out, _ = inside("--resume", kept_run, "--eval-only")
+    code, out, _ = inside("--resume", kept_run, "--eval-only", "--engine", engine)
     assert (code, out) == (
         0, f"test accuracy {last['test_accuracy']:.4f}  test loss {last['test_loss']:.4f}\n"
     )  # fmt: skip
     assert {path.name: path.read_bytes() for path in kept_run.iterdir()} == before
 
 
-def test_a_dry_run_writes_nothing(inside: Inside, tmp_path: Path) -> None:
-    code, out, _ = inside(*SHORT, "--dry-run", "--out-dir", tmp_path / "run")
+def test_eval_only_expects_a_run(inside: Inside, tmp_path: Path) -> None:
+    code, out, errors = inside("--eval-only", "--resume", "auto", "--out-dir", tmp_path / "run")
+    assert (code, out) == (2, "")
+    assert "argument --eval-only: there is no run yet to test" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("engine", ["manual", "autograd"])
+def test_the_trained_network_is_drawn(
+    inside: Inside, kept_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    folder, drawn = shutil.copytree(kept_run, tmp_path / "run"), []
+    import train
+
+    monkeypatch.setattr(train, "draw", lambda session, path: drawn.append(session.trained().state_dict()))
+    assert train.main(["--resume", str(folder), "--engine", engine]) == 0
+    for name, parameter in checkpoint.load(folder / "last.pt").parameters.items():
+        assert_identical(drawn[0][name], parameter, name)
+
+
+def test_the_network_that_is_cross_checked_is_the_one_that_trains(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch_ref
+
+    real, seen = torch_ref.crosscheck, []
+
+    def noted(network, x, t):
+        seen.append(network.state_dict())
+        return real(network, x, t)
+
+    monkeypatch.setattr(torch_ref, "crosscheck", noted)
+    assert inside(*SHORT, "--epochs", 1, "--engine", "autograd", "--check-gradients", 40)[0] == 0
+    assert len(seen) == 2
+    assert all(not torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
+
+
+def test_a_test_loss_that_is_not_finite_stops_the_run(inside: Inside, tmp_path: Path) -> None:
+    """All 4,000 images in one step of an absurd size: the next loss would be the first to tell."""
+    wild = "--batch-size", 4000, "--lr", "1e20", "--momentum", 0, "--weight-decay", 0, "--lr-schedule", "constant"
+    code, _, errors = inside("--hidden", 16, *wild, "--epochs", 1, "--out-dir", tmp_path / "run")
+    assert code == 1
+    assert re.search("stopped after epoch 1: the test loss is (nan|inf); try a smaller --lr", errors)
+    assert "nothing is saved" in errors
+    assert log_of(tmp_path / "run") == []
+    assert not (tmp_path / "run" / "last.pt").exists()
+
+
+def test_ctrl_c_between_seeds_ends_them_all(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    import train
+
+    real, tests = train.evaluate, []
+
+    def interrupted(network, batches):
+        if not tests:
+            signal.raise_signal(signal.SIGINT)
+        tests.append(1)
+        return real(network, batches)
+
+    monkeypatch.setattr(train, "evaluate", interrupted)
+    code, out, _ = inside(*SHORT, "--epochs", 1, "--seeds", 3, "--quiet")
+    assert code == 130
+    assert len(tests) == 1
+    assert "seeds" not in out
+
+
+def test_of_several_processes_none_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    import train
+    from manual_bp.training.processes import Processes
+
+    asked = []
+    monkeypatch.setattr(train.datasets, "load", lambda name, root, download: (asked.append(download), mnist5k())[1])
+    args = train.settings(train.parser(), {"download": True})
+    train.load_images(args, Processes())
+    train.load_images(args, Processes(0, 2))
+    assert asked == [True, False]
+
+
+@pytest.mark.parametrize("more", [(), ("--seeds", 3), ("--engine", "both")])
+def test_a_dry_run_writes_nothing(inside: Inside, tmp_path: Path, more: tuple[object, ...]) -> None:
+    code, out, _ = inside(*SHORT, "--dry-run", "--out-dir", tmp_path / "run", *more)
     assert code == 0
     assert re.search(r"dry run: 2,400 steps in 30 epochs, 6,370 parameters, first loss \d\.\d{4}; nothing was", out)
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ import math
 import pickle
 import platform
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,14 @@ class Checkpoint:
 
     def expect(self, data: DataFacts) -> None:
         """Raise ValueError unless the run was trained on this very data."""
-        if self.data["sha256"] != data.sha256:
-            own = f"{self.data['name']} with checksum {self.data['sha256'][:12]}..."
-            got = f"{data.name} with checksum {data.sha256[:12]}..."
-            raise ValueError(f"expected the images that the checkpoint's network was trained on, {own}, got {got}")
+        own = DataFacts(**self.data)
+        if own.sha256 != data.sha256:
+            described = [f"{each.name} with checksum {each.sha256[:12]}..." for each in (own, data)]
+            got = "expected the images that the checkpoint's network was trained on, {}, got {}"
+            raise ValueError(got.format(*described))
+        close = math.isclose(own.mean, data.mean) and math.isclose(own.deviation, data.deviation)
+        if (own.side, own.names) != (data.side, data.names) or not close:
+            raise ValueError("expected a checkpoint that describes its images as they are; it was tampered with")
 
 
 @dataclass(frozen=True)
@@ -124,41 +128,63 @@ def _checked(path: Path, content: object) -> Checkpoint:
     for name, is_right in _KINDS.items():
         if not is_right(content[name]):
             raise ValueError(f"expected a checkpoint, {path} has a field {name!r} of a wrong kind")
-    return Checkpoint(**content)
+    state = Checkpoint(**content)
+    if len(state.history) != state.epoch or state.seed != state.config.get("seed"):
+        raise ValueError(f"expected a checkpoint whose fields agree, {path} has epochs or seeds that do not")
+    return state
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]  # one of the two
+    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**53)
+
+
+def _is_positive(value: object) -> bool:
+    return _is_number(value) and value >= 0  # type: ignore[operator]  # a number
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and value.isprintable()
 
 
 def _is_tensor(value: object) -> bool:
-    return isinstance(value, Tensor) and value.layout == torch.strided
+    return isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
 
 
 def _each(of_value: Callable[[object], bool]) -> Callable[[object], bool]:
-    """Return what tells a dictionary from strings to such values."""
+    """Return what tells a dictionary from names to such values."""
     return lambda value: isinstance(value, dict) and all(_is_text(k) and of_value(v) for k, v in value.items())
 
 
-def _is_data(value: object) -> bool:
-    return isinstance(value, dict) and value.keys() == _OF_DATA.keys() and all(_OF_DATA[k](v) for k, v in value.items())
+def _exactly(kinds: Mapping[str, Callable[[object], bool]]) -> Callable[[object], bool]:
+    """Return what tells a dictionary with just these names, each to a value of its kind."""
+    return lambda value: (
+        isinstance(value, dict) and value.keys() == kinds.keys() and all(kinds[k](v) for k, v in value.items())
+    )
 
 
-_OF_DATA: dict[str, Callable[[object], bool]] = {
+def _list_of(kind: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(kind, value))
+
+
+def _is_setting(value: object) -> bool:
+    plain = (str, int, float, bool, type(None))
+    return isinstance(value, plain) or (isinstance(value, list) and all(isinstance(each, plain) for each in value))
+
+
+_EPOCH = {"epoch": _is_count, "step": _is_count, "seconds": _is_positive} | dict.fromkeys(
+    ("loss", "test_loss", "test_accuracy", "lr"), _is_number
+)
+_DATA: dict[str, Callable[[object], bool]] = {
     "name": _is_text,
     "sha256": _is_text,
-    "side": lambda value: _is_count(value) and value != 0,
+    "side": lambda value: _is_count(value) and 0 < value <= 1024,  # type: ignore[operator]  # a count
     "mean": _is_number,
-    "deviation": lambda value: _is_number(value) and value != 0,
-    "names": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "deviation": lambda value: _is_positive(value) and 0 < value <= 255,  # type: ignore[operator]  # a number
+    "names": lambda value: _list_of(_is_text)(value) and 0 < len(value) <= 1000,  # type: ignore[arg-type]  # a list
 }
 _KINDS: dict[str, Callable[[object], bool]] = {
     "parameters": _each(_is_tensor),
@@ -166,13 +192,13 @@ _KINDS: dict[str, Callable[[object], bool]] = {
     "epoch": _is_count,
     "step": _is_count,
     "loss_sum": _is_number,
-    "seconds": _is_number,
+    "seconds": _is_positive,
     "seed": _is_count,
     "generators": _each(_is_tensor),
-    "history": lambda value: isinstance(value, list) and all(map(_each(_is_number), value)),
-    "config": _each(lambda value: True),
-    "data": _is_data,
+    "history": _list_of(_exactly(_EPOCH)),
+    "config": _each(_is_setting),
+    "data": _exactly(_DATA),
     "versions": _each(_is_text),
     "format": _is_count,
 }
-"""How to tell that a field is what it should be; the settings are read as a command line, which checks them."""
+"""How to tell that a field is what it should be; the settings are then read as a command line, which checks them."""

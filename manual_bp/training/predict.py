@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def _answer(picture: Path, network: Network, facts: DataFacts) -> str:
     pixels = read_picture(picture, facts.side, like_mnist=facts.name in LIKE_MNIST)
     x = (pixels.flatten()[None].to(network.buffer) - facts.mean) / facts.deviation
     y = network.forward(x).y[0].tolist()
-    lines = [
-        f"  {name:12} {share:6.1%}  {'#' * round(BAR * share)}" for name, share in zip(facts.names, y, strict=True)
-    ]
+    if not all(map(math.isfinite, y)):
+        raise ValueError(f"the network's answer to {picture} is not finite: {y}")
+    bars = ["#" * round(BAR * min(max(share, 0), 1)) for share in y]
+    lines = [f"  {name:12} {share:6.1%}  {bar}" for name, share, bar in zip(facts.names, y, bars, strict=True)]
     return "\n".join([f"{picture}: {facts.names[y.index(max(y))]}", *map(str.rstrip, lines)])

@@ -88,10 +88,14 @@ class Run:
         """Stand, and let the engines stand, where the run of a checkpoint stood; ValueError where it does not fit."""
         self.step, self.loss_sum, self.seconds = checkpoint.step, checkpoint.loss_sum, checkpoint.seconds
         self.history = [dict(entry) for entry in checkpoint.history]
+        if self.step // self.batches != checkpoint.epoch:
+            raise ValueError(f"expected a checkpoint of this very run: step {self.step} is not in its epoch")
         try:
             torch.set_rng_state(checkpoint.generators["cpu"])
             for engine in engines:
                 engine.load(checkpoint.parameters, checkpoint.optimizer)
+                if self.step and engine.optimizer_state().keys() != checkpoint.optimizer.keys():
+                    raise ValueError("what its optimizer remembers is missing")
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(f"expected a checkpoint of this very run: {error}") from error
 

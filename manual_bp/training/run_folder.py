@@ -24,7 +24,7 @@ from manual_bp.training.whole_file import unfinished, write_whole
 if TYPE_CHECKING:
     from manual_bp.training.board import Board
 
-LAST, BEST, CONFIG, METRICS = "last.pt", "best.pt", "config.json", "metrics.jsonl"
+LAST, BEST, CONFIG, METRICS, LOCK = "last.pt", "best.pt", "config.json", "metrics.jsonl", ".lock"
 
 
 class RunFolder:
@@ -32,11 +32,11 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         """Make the folder where it is missing, and lock it. Raises OSError where that cannot be."""
-        self.path = path
+        self.path, self._is_new = path, not path.exists()
         self._board: Board | None = None
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(path / ".lock")
+            self._lock = FileLock(path / LOCK)
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise OSError(f"another process is training in {path}: wait for it, or choose another --out-dir") from error
@@ -52,17 +52,20 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let others write to the folder."""
+        """Let others write to the folder; take it away where it is new and no run began."""
         if self._board is not None:
             self._board.close()
         self._lock.release()
+        if self._is_new and not holds_a_run(self.path):
+            (self.path / LOCK).unlink(missing_ok=True)
+            self.path.rmdir()
 
     def begin(self, config: Mapping[str, Any], run: Run, *, tensorboard: bool = False) -> None:
         """Write the settings; forget what the log says of steps after the run's: they are taken again."""
         write_whole(self.path / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
         log = self.path / METRICS
         lines = log.read_bytes().splitlines(keepends=True) if log.is_file() else []
-        kept = [line for line in lines if _step_of(line) <= run.step] or [
+        kept = [line for line in lines if _number_in(line, "step") <= run.step] or [
             _line("epoch", entry) for entry in run.history
         ]
         write_whole(log, b"".join(kept))
@@ -89,14 +92,21 @@ def holds_a_run(path: Path) -> bool:
     return any((path / name).exists() for name in (LAST, BEST, CONFIG, METRICS))
 
 
+def logged_epoch(path: Path) -> float:
+    """Return the latest epoch in a folder's log, 0 where there is none."""
+    log = path / METRICS
+    lines = log.read_bytes().splitlines(keepends=True) if log.is_file() else []
+    return max((epoch for line in lines if (epoch := _number_in(line, "epoch")) < float("inf")), default=0)
+
+
 def _line(event: str, record: Mapping[str, float]) -> bytes:
     return json.dumps({"event": event, **record}).encode() + b"\n"
 
 
-def _step_of(line: bytes) -> float:
-    """Return the step of a line of the log; infinity for one that was cut off while it was written."""
+def _number_in(line: bytes, name: str) -> float:
+    """Return a count in a line of the log; infinity for a line that was cut off while it was written."""
     try:
-        step = json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
+        value = json.loads(line)[name]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return float("inf")
-    return step if isinstance(step, int) and line.endswith(b"\n") else float("inf")
+    return value if isinstance(value, int) and line.endswith(b"\n") else float("inf")

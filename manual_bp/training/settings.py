@@ -14,11 +14,13 @@ from typing import Any, Protocol
 
 from manual_bp.training import checkpoint
 from manual_bp.training.checkpoint import Checkpoint
-from manual_bp.training.run_folder import LAST, holds_a_run
+from manual_bp.training.run_folder import BEST, LAST, holds_a_run, logged_epoch
 
-OF_A_SESSION = {"config", "download", "dry_run", "eval_only", "out_dir", "quiet", "resume", "seeds", "tensorboard"}
+OF_A_SESSION = {
+    *("config", "device", "download", "dry_run", "eval_only", "out_dir", "quiet", "resume", "seeds", "tensorboard"),
+}
 """Settings that are not the run's: they are not kept with it."""
-MAY_CHANGE = {"check_gradients", "data_root", "device", "engine", "epochs", "log_interval", "save_interval", "threads"}
+MAY_CHANGE = {"check_gradients", "data_root", "engine", "epochs", "log_interval", "save_interval", "threads"}
 """Settings of a run that may be others when it goes on; so may all of a session's."""
 
 
@@ -51,7 +53,7 @@ def read_config(parser: Parser, path: Path) -> dict[str, Any]:
     """Return the settings in a run's config.json."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"expected JSON in {path}: {error}") from error
     if not isinstance(config, dict):
         raise ValueError(f"expected a JSON object of settings in {path}, got {type(config).__name__}")
@@ -83,36 +85,49 @@ def _words(name: str, value: object) -> list[str]:
             return []
         case bool():
             return [f"--{option}" if value else f"--no-{option}"]
-        case list():
+        case list() if all(isinstance(each, (str, int, float)) for each in value):
             return [f"--{option}", *map(str, value)]
-        case _:
+        case str() | int() | float():
             return [f"--{option}={value}"]
+        case _:
+            raise ValueError(f"expected a plain value for the setting {name}, got {type(value).__name__}")
 
 
-def starting_point(args: Namespace) -> tuple[Checkpoint | None, Path | None]:
-    """Return the checkpoint to go on from, if any, and the folder that the run writes to, if any."""
-    if args.resume is None:
-        _refuse_a_used_folder(args.out_dir)
-        return None, args.out_dir
-    if args.resume == "auto":
-        if args.out_dir is None:
+def folder_of(args: Namespace) -> Path | None:
+    """Return the folder that the run writes to, if any: --out-dir, or that of the last.pt to go on from."""
+    if args.resume in (None, "auto"):
+        if args.resume == "auto" and args.out_dir is None:
             raise UsageError("argument --resume: auto expects --out-dir, the folder to go on in")
-        path = args.out_dir / LAST
-        return (checkpoint.load(path) if path.exists() else None), args.out_dir
-    path = Path(args.resume)
-    path = path / LAST if path.is_dir() else path
-    out_dir = args.out_dir
-    if out_dir is None and path.name == LAST:
-        out_dir = path.parent
-    if out_dir is None or path.resolve() != (out_dir / LAST).resolve():
-        _refuse_a_used_folder(out_dir)
-    return checkpoint.load(path), out_dir
+        return args.out_dir  # type: ignore[no-any-return]  # argparse does not know its types
+    path = _file_of(args.resume)
+    return path.parent if args.out_dir is None and path.name == LAST else args.out_dir
 
 
-def _refuse_a_used_folder(folder: Path | None) -> None:
-    if folder is not None and holds_a_run(folder):
+def starting_point(args: Namespace, folder: Path | None) -> Checkpoint | None:
+    """Return the checkpoint to go on from, if any; UsageError where the run's folder holds another run."""
+    if args.resume == "auto" and folder is not None and (folder / LAST).exists():
+        return checkpoint.load(folder / LAST)
+    if args.resume == "auto":
+        _refuse_a_run_without_end(folder)
+        return None
+    path = None if args.resume is None else _file_of(args.resume)
+    is_own = path is not None and folder is not None and path.resolve() == (folder / LAST).resolve()
+    if folder is not None and not is_own and not args.eval_only and holds_a_run(folder):
         hint = "go on with it by --resume auto, or choose another folder"
         raise UsageError(f"argument --out-dir: {folder} holds a run already: {hint}")
+    return None if path is None else checkpoint.load(path)
+
+
+def _file_of(resume: str) -> Path:
+    path = Path(resume)
+    return path / LAST if path.is_dir() else path
+
+
+def _refuse_a_run_without_end(folder: Path | None) -> None:
+    """Refuse to begin again what was further than its first epoch, the only one that has no last.pt yet."""
+    if folder is not None and (epoch := logged_epoch(folder)) > 1:
+        hint = f"choose another --out-dir; --resume {folder / BEST} goes on from the best epoch"
+        raise UsageError(f"argument --resume: the run of {folder} was in epoch {epoch}, but its {LAST} is gone; {hint}")
 
 
 def continued(parser: Parser, given: Mapping[str, Any], start: Checkpoint) -> Namespace:
