@@ -23,7 +23,6 @@ import sys
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,8 +46,9 @@ from manual_bp.training.predict import predict
 from manual_bp.training.processes import DataParallelEngine, Processes
 from manual_bp.training.progress import Progress
 from manual_bp.training.run import Run, StoppedError
-from manual_bp.training.run_folder import LAST, RunFolder
-from manual_bp.training.schedule import SCHEDULES, learning_rate
+from manual_bp.training.run_folder import RunFolder
+from manual_bp.training.schedule import SCHEDULES
+from manual_bp.training.session import Session
 from manual_bp.training.settings import (
     UsageError,
     continued,
@@ -232,69 +232,6 @@ def build_engines(args: Namespace, network: Network, optimizer: Optimizer, proce
 # -------------------------------------------------------------------------------------------------------------- run
 
 
-@dataclass
-class Session:
-    """All that a run needs while it trains."""
-
-    args: Namespace
-    processes: Processes
-    test: Images
-    batches: Batches
-    test_batches: Batches
-    facts: DataFacts
-    network: Network
-    optimizer: Optimizer
-    engines: list[Engine]
-    run: Run
-    folder: RunFolder | None = None
-
-    @property
-    def steps(self) -> int:
-        """Return the steps of the whole run."""
-        return int(self.args.epochs) * self.run.batches
-
-    def learning_rate(self) -> float:
-        """Return η of the next step."""
-        args, batches = self.args, self.run.batches
-        return learning_rate(
-            args.lr_schedule,
-            args.lr,
-            self.run.step,
-            self.steps,
-            warmup=round(args.warmup_epochs * batches),
-            drop_every=args.lr_drop_every * batches if args.lr_schedule == "step" else None,
-            drop_factor=args.lr_drop_factor,
-        )
-
-    @property
-    def is_main(self) -> bool:
-        """Return whether this process is the one that prints, logs and saves."""
-        return self.processes.is_main
-
-    def trained(self) -> Network:
-        """Return the network with the parameters that the engine has now: autograd trains a copy."""
-        self.network.load_state_dict(self.engines[0].parameters())
-        return self.network
-
-    def log(self, event: str, **record: float) -> None:
-        """Add a line to the log, where the run has a folder."""
-        if self.folder is not None:
-            self.folder.log(event, record)
-
-    def save(self, *, best: bool = False) -> None:
-        """Save a checkpoint, where the run has a folder."""
-        if self.folder is not None:
-            self.folder.save(self.run.checkpoint(self.engines[0], kept(self.args), self.facts), best=best)
-
-    def complain(self, what: str) -> None:
-        """Say why the run ends early, and what is left of it."""
-        if self.is_main:
-            is_saved = self.folder is not None and (self.folder.path / LAST).exists()
-            left = f"{self.folder.path / LAST} is saved" if self.folder and is_saved else "nothing is saved"
-            hint = "--resume goes on from it" if is_saved else "--out-dir would keep checkpoints"
-            print(f"{what}\n{left}: {hint}", file=sys.stderr)
-
-
 def prepare(args: Namespace, start: Checkpoint | None, processes: Processes) -> Session:
     """Make everything that the settings name, and go on from ``start``, if any."""
     training, test = load_images(args, processes)
@@ -341,7 +278,7 @@ def train(session: Session) -> Outcome:
         Interruption() as interruption,
         Progress(session.steps, done=run.step, shown=session.is_main and not session.args.quiet) as progress,
     ):
-        progress.line(title(session))
+        progress.line(session.title())
         try:
             while run.step < session.steps and not is_interrupted:
                 with run.clock():
@@ -355,7 +292,7 @@ def train(session: Session) -> Outcome:
             return Outcome(STOPPED)
     if run.step < session.steps:
         session.complain(f"interrupted after step {run.step} of {session.steps}")
-        return Outcome(interruption.exit_code)
+        return Outcome(interruption.exit_code or INTERRUPTED)
     return Outcome(0, run.history[-1]["test_accuracy"], interruption.asked is not None)
 
 
@@ -413,22 +350,6 @@ def largest_difference(engines: list[Engine]) -> int:
 
     mine, others = (engine.parameters() for engine in engines)
     return max(int(ulp_distance(mine[name], others[name]).max()) for name in mine)
-
-
-def title(session: Session) -> str:
-    """Return the first lines of a run: what trains on what."""
-    args, facts, count = session.args, session.facts, session.processes.count
-    sizes = "-".join(map(str, [facts.side**2, *args.hidden, len(facts.names)]))
-    who = f"{count} processes" if count > 1 else f"engine {args.engine}"
-    lines = [
-        f"{sizes}, {args.activation}, {args.loss}, {args.dtype} on {session.processes.device}, {who}",
-        f"{session.run.images:,} training images, {len(session.test):,} test images of {args.dataset}",
-    ]
-    if args.dataset != "mnist5k":
-        lines.append(session.test.source)
-    if session.run.step:
-        lines.append(f"goes on after step {session.run.step} of {session.steps}")
-    return "\n".join(lines)
 
 
 # --------------------------------------------------------------------------------------------------------- commands
@@ -493,7 +414,7 @@ def try_out(session: Session) -> Outcome:
     parameters = sum(p.numel() for p in session.network.parameters().values())
     if session.is_main:
         steps = f"{session.steps:,} steps in {session.args.epochs} epochs"
-        print(title(session))
+        print(session.title())
         print(f"dry run: {steps}, {parameters:,} parameters, first loss {loss:.4f}; nothing was written")
     return Outcome(0)
 
