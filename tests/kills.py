@@ -1,6 +1,6 @@
 """Kill a training run with ``kill -9`` at random moments, go on each time, and compare its end with a run left alone.
 
-    python tests/kills.py                  60 kills
+    python tests/kills.py                  60 kills, half a minute
     python tests/kills.py --kills 500      more of them
 
 Every start goes on by ``--resume auto`` in the run's folder, by hand and by autograd in turn. Checkpoints are written

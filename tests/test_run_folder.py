@@ -82,13 +82,20 @@ def test_drafts_of_a_killed_process_go(tmp_path: Path) -> None:
 
 
 def test_another_process_is_kept_out_until_this_one_ends(folder: RunFolder) -> None:
-    code = "import sys; from pathlib import Path; from manual_bp.training.run_folder import RunFolder"
-    command = [sys.executable, "-c", f"{code}; RunFolder(Path(sys.argv[1]))", str(folder.path)]
-    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert refused.returncode == 1
-    assert f"another process is training in {folder.path}: wait for it, or choose another --out-dir" in refused.stderr
-    folder.__exit__(None, None, None)
-    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+    """The other tries, hears of it, waits for a word that this one is through, and tries again."""
+    code = (
+        "import sys; from pathlib import Path; from manual_bp.training.run_folder import RunFolder\n"
+        "try: RunFolder(Path(sys.argv[1]))\n"
+        "except OSError as error: print(error, flush=True)\n"
+        "sys.stdin.readline(); RunFolder(Path(sys.argv[1]))"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code, str(folder.path)], **pipes) as other:
+        expected = f"another process is training in {folder.path}: wait for it, or choose another --out-dir\n"
+        assert other.stdout.readline() == expected
+        folder.__exit__(None, None, None)
+        other.communicate("through\n", timeout=60)
+    assert other.returncode == 0
 
 
 def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
