@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,20 @@ def test_ctrl_c_exits_with_130() -> None:
     assert re.fullmatch(
         r"interrupted after step \d+ of 2400\nnothing is saved: --out-dir would keep checkpoints\n", errors
     )
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells what a process has loaded")
+def test_ctrl_c_while_it_imports_ends_it_quietly() -> None:
+    def heed() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, str(ROOT / "train.py")], preexec_fn=heed, **pipes)
+    while "libtorch_cpu" not in Path(f"/proc/{process.pid}/maps").read_text():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out, errors) == (-signal.SIGINT, "", "")
 
 
 def test_auto_begins_where_there_is_nothing_and_goes_on_where_there_is(inside: Inside, tmp_path: Path) -> None:
