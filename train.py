@@ -101,34 +101,13 @@ def parser() -> Parser:
     add("--batch-size", type=whole(1), default=50, metavar="N", help="images per update")
     optimizers = "gradient-descent (E9), or by name any of torch.optim, fed with the same gradients"
     add("--optimizer", default="gradient-descent", metavar="NAME", help=optimizers)
-    add(
-        "--lr",
-        type=rate,
-        metavar="ETA",
-        help="learning rate, η of E9 (default: 0.05, or that of torch.optim)",
-    )
-    add(
-        "--momentum",
-        type=rate,
-        metavar="M",
-        help="0 is plain E9 (default: 0.9; or that of torch.optim)",
-    )
-    add("--nesterov", **flag, help="Nesterov's form of the momentum, if any (default: yes; or that of torch.optim)")
-    add(
-        "--weight-decay",
-        type=rate,
-        metavar="W",
-        help="pull to 0 (default: 0.004; or that of torch.optim)",
-    )
+    add("--lr", type=rate, metavar="ETA", help="learning rate, η of E9 (default: 0.05, or torch.optim's)")
+    add("--momentum", type=rate, metavar="M", help="0 is plain E9 (default: 0.9, or torch.optim's)")
+    add("--nesterov", **flag, help="Nesterov's form of the momentum, if any (default: yes, or torch.optim's)")
+    add("--weight-decay", type=rate, metavar="W", help="pull to 0 (default: 0.004, or torch.optim's)")
     add("--lr-schedule", **choice(*SCHEDULES), default="cosine", help="cosine and linear fall to 0 at the end")
     add("--lr-drop-every", type=whole(1), default=10, metavar="N", help="step: it drops every N epochs")
-    add(
-        "--lr-drop-factor",
-        type=number(1, below=1e38),
-        default=10.0,
-        metavar="F",
-        help="step: by a factor of F",
-    )
+    add("--lr-drop-factor", type=number(1, below=1e38), default=10.0, metavar="F", help="step: by a factor of F")
     add("--warmup-epochs", type=number(0), default=0.0, metavar="N", help="it climbs to there for so long first")
     add("--seed", type=whole(0), default=0, metavar="S", help="fixes the first weights, every order and every shift")
     add("--seeds", type=whole(1), default=1, metavar="N", help="train with N seeds from --seed on; mean and deviation")

@@ -52,7 +52,9 @@ class Batches:
         like = torch.empty((), dtype=dtype, device=device)
         self.targets = one_hot(images.labels.to(device), images.classes, like=like)
         self.targets.mul_(1 - label_smoothing).add_(label_smoothing / images.classes)
-        self.mean, self.deviation = _mean_and_deviation(standard)
+        self.mean, self.deviation = standard.mean_and_deviation
+        if self.deviation == 0:
+            raise ValueError("Batches expects images that are not all one colour, got a standard deviation of 0")
         self._scale, self._offset = 1 / self.deviation, like.new_tensor(-self.mean / self.deviation)
         sizes = {self.batch_size, len(images) % self.batch_size} - {0}
         self._rooms = {size: self._room(size, like) for size in sizes}
@@ -129,13 +131,6 @@ class _Room(NamedTuple):
     t: Tensor
     batches: list[tuple[Tensor, Tensor]]  # the batches of a block, views of x and t
     out: tuple[Tensor, Tensor]
-
-
-def _mean_and_deviation(standard: Images) -> tuple[float, float]:
-    deviation, mean = torch.std_mean(standard.pixels.double())
-    if deviation == 0:
-        raise ValueError("Batches expects images that are not all one colour, got a standard deviation of 0")
-    return mean.item(), deviation.item()
 
 
 def _check(images: Images, batch_size: int, label_smoothing: float, shift: int, part: tuple[int, int]) -> None:

@@ -142,7 +142,7 @@ def _is_number(value: object) -> bool:
     return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**53)
 
 
-def _is_positive(value: object) -> bool:
+def _is_not_negative(value: object) -> bool:
     return _is_number(value) and value >= 0  # type: ignore[operator]  # a number
 
 
@@ -175,7 +175,7 @@ def _is_setting(value: object) -> bool:
     return isinstance(value, plain) or (isinstance(value, list) and all(isinstance(each, plain) for each in value))
 
 
-_EPOCH = {"epoch": _is_count, "step": _is_count, "seconds": _is_positive} | dict.fromkeys(
+_EPOCH = {"epoch": _is_count, "step": _is_count, "seconds": _is_not_negative} | dict.fromkeys(
     ("loss", "test_loss", "test_accuracy", "lr"), _is_number
 )
 _DATA: dict[str, Callable[[object], bool]] = {
@@ -183,7 +183,7 @@ _DATA: dict[str, Callable[[object], bool]] = {
     "sha256": _is_text,
     "side": lambda value: _is_count(value) and 0 < value <= 1024,  # type: ignore[operator]  # a count
     "mean": _is_number,
-    "deviation": lambda value: _is_positive(value) and 0 < value <= 255,  # type: ignore[operator]  # a number
+    "deviation": lambda value: _is_not_negative(value) and 0 < value <= 255,  # type: ignore[operator]  # a number
     "names": lambda value: _list_of(_is_text)(value) and 0 < len(value) <= 1000,  # type: ignore[arg-type]  # a list
 }
 _KINDS: dict[str, Callable[[object], bool]] = {
@@ -192,7 +192,7 @@ _KINDS: dict[str, Callable[[object], bool]] = {
     "epoch": _is_count,
     "step": _is_count,
     "loss_sum": _is_number,
-    "seconds": _is_positive,
+    "seconds": _is_not_negative,
     "seed": _is_count,
     "generators": _each(_is_tensor),
     "history": _list_of(_exactly(_EPOCH)),

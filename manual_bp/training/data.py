@@ -7,6 +7,7 @@ format (``idx.py``); ``datasets.py`` reads larger ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -52,6 +53,12 @@ class Images:
     def classes(self) -> int:
         """Count the classes, those that no image belongs to included."""
         return len(self.names)
+
+    @cached_property
+    def mean_and_deviation(self) -> tuple[float, float]:
+        """Return mean and standard deviation of all pixels."""
+        deviation, mean = torch.std_mean(self.pixels.double())
+        return mean.item(), deviation.item()
 
     def __len__(self) -> int:
         """Count the images."""

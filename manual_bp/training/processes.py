@@ -151,11 +151,8 @@ class DataParallelEngine:
         self._rooms: dict[int, _Room] = {}
         self._newest: _Room | None = None
         self._is_mean = getattr(network.loss_function, "reduction", "mean") == "mean"
-        self._take_parameters()
-
-    def _take_parameters(self) -> None:
         with _answered():
-            dist.broadcast(self.network.buffer, src=0)
+            dist.broadcast(network.buffer, src=0)
 
     def step(self, x: Tensor, t: Tensor) -> Tensor:
         """Train on one batch, of which x, t are this process's rows, perhaps none; return the whole batch's loss."""

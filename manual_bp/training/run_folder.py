@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -55,20 +56,17 @@ class RunFolder:
         """Let others write to the folder; take it away where it is new and no run began."""
         if self._board is not None:
             self._board.close()
-        self._lock.release()
         if self._is_new and not holds_a_run(self.path):
-            (self.path / LOCK).unlink(missing_ok=True)
-            self.path.rmdir()
+            with suppress(OSError):  # somebody has put something there meanwhile: it stays
+                (self.path / LOCK).unlink()
+                self.path.rmdir()
+        self._lock.release()
 
     def begin(self, config: Mapping[str, Any], run: Run, *, tensorboard: bool = False) -> None:
         """Write the settings; forget what the log says of steps after the run's: they are taken again."""
         write_whole(self.path / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
-        log = self.path / METRICS
-        lines = log.read_bytes().splitlines(keepends=True) if log.is_file() else []
-        kept = [line for line in lines if _number_in(line, "step") <= run.step] or [
-            _line("epoch", entry) for entry in run.history
-        ]
-        write_whole(log, b"".join(kept))
+        kept = [line for line in _lines(self.path) if _number_in(line, "step") <= run.step]
+        write_whole(self.path / METRICS, b"".join(kept or [_line("epoch", entry) for entry in run.history]))
         if tensorboard:
             from manual_bp.training.board import Board  # an extra, and two seconds to import
 
@@ -94,9 +92,14 @@ def holds_a_run(path: Path) -> bool:
 
 def logged_epoch(path: Path) -> float:
     """Return the latest epoch in a folder's log, 0 where there is none."""
+    epochs = [_number_in(line, "epoch") for line in _lines(path)]
+    return max((epoch for epoch in epochs if epoch < float("inf")), default=0)
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Return the lines of a folder's log, none where there is none."""
     log = path / METRICS
-    lines = log.read_bytes().splitlines(keepends=True) if log.is_file() else []
-    return max((epoch for line in lines if (epoch := _number_in(line, "epoch")) < float("inf")), default=0)
+    return log.read_bytes().splitlines(keepends=True) if log.is_file() else []
 
 
 def _line(event: str, record: Mapping[str, float]) -> bytes:

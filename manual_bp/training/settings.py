@@ -60,7 +60,7 @@ def read_config(parser: Parser, path: Path) -> dict[str, Any]:
     return as_given(parser, config, path)
 
 
-def as_given(parser: Parser, config: Mapping[str, Any], origin: Path) -> dict[str, Any]:
+def as_given(parser: Parser, config: Mapping[str, Any], origin: Path | str) -> dict[str, Any]:
     """Return kept settings as if the command line had given them."""
     known = parser.defaults().keys() - OF_A_SESSION
     if unknown := sorted(config.keys() - known):
@@ -132,7 +132,7 @@ def _refuse_a_run_without_end(folder: Path | None) -> None:
 
 def continued(parser: Parser, given: Mapping[str, Any], start: Checkpoint) -> Namespace:
     """Return the settings of a run that goes on: its own, but for those that may change."""
-    own = settings(parser, as_given(parser, start.config, Path("the checkpoint")))
+    own = settings(parser, as_given(parser, start.config, "the checkpoint"))
     for name in sorted(given.keys() & vars(own).keys() - MAY_CHANGE - OF_A_SESSION):
         if given[name] != (before := getattr(own, name)):
             hint = "leave it out to go on with that run, or begin a new one"
