@@ -2,7 +2,7 @@
 
 X1 is a 2-2-2-2 network, forward only. X2 is backpropagation on a 2-2-1 network without biases. The slides
 calculate X2 by hand and round as they go, each number computed from rounded ones: their ∂L/∂W^1_11 is
-0.0027 * 0.35 = 0.000945, where the exact gradient is 0.000929. ``by_hand`` repeats their arithmetic digit for
+0.0027 * 0.35 = 0.000945, where the exact gradient is 0.000929. ``on_paper`` repeats their arithmetic digit for
 digit; ``quantities`` reads the exact numbers off a pass of the engine.
 """
 
@@ -99,7 +99,20 @@ X2_NUMBERS = (
 )
 
 
+@dataclass(frozen=True)
+class Calculation:
+    """What the slides calculate for one quantity: the (rounded) numbers put in, and the outcome as they round it."""
+
+    text: str
+    value: Decimal
+
+
 def by_hand() -> dict[str, Decimal]:
+    """Calculate X2 as the slides do; return each outcome by quantity."""
+    return {name: calculation.value for name, calculation in on_paper().items()}
+
+
+def on_paper() -> dict[str, Calculation]:
     """Calculate X2 as the slides do, in decimal arithmetic with their rounding; return it by quantity.
 
     Each number is rounded to the digits that the slides print and goes rounded into the next one. Half a unit
@@ -109,35 +122,32 @@ def by_hand() -> dict[str, Decimal]:
     (t,) = map(_decimal, X2_TARGET)
     w11, w12, w21, w22, v1, v2 = (_decimal(w) for row in X2_W1 + X2_W2 for w in row)  # W^1, then W^2
     lr = _decimal(X2_LEARNING_RATE)
+    done: dict[str, Calculation] = {}
 
-    h1 = _round(_sigmoid(w11 * x1 + w12 * x2), 2)  # E1, E2
-    h2 = _round(_sigmoid(w21 * x1 + w22 * x2), 4)
-    y = _round(_sigmoid(v1 * h1 + v2 * h2), 2)
+    def note(name: str, text: str, value: Decimal, places: int | None) -> Decimal:
+        value = value.normalize() if places is None else _round(value, places)
+        done[name] = Calculation(text.replace("-", "−"), value)
+        return value
 
-    delta = _round((t - y) * y * (1 - y), 4)  # E13
-    delta1 = _round(h1 * (1 - h1) * v1 * delta, 4)  # E14
-    delta2 = _round(h2 * (1 - h2) * v2 * delta, 4)
+    h1 = note("x^1_1", f"σ({w11}·{x1} + {w12}·{x2})", _sigmoid(w11 * x1 + w12 * x2), 2)  # E1, E2
+    h2 = note("x^1_2", f"σ({w21}·{x1} + {w22}·{x2})", _sigmoid(w21 * x1 + w22 * x2), 4)
+    y = note("y_1", f"σ({v1}·{h1} + {v2}·{h2})", _sigmoid(v1 * h1 + v2 * h2), 2)
+
+    delta = note("δ^2_1", f"({t} - {y})·{y}·(1 - {y})", (t - y) * y * (1 - y), 4)  # E13
+    delta1 = note("δ^1_1", f"{h1}·(1 - {h1})·{v1}·({delta})", h1 * (1 - h1) * v1 * delta, 4)  # E14
+    delta2 = note("δ^1_2", f"{h2}·(1 - {h2})·{v2}·({delta})", h2 * (1 - h2) * v2 * delta, 4)
 
     gradients = {  # E12
-        "W^1_11": (-delta1 * x1).normalize(),
-        "W^1_12": (-delta1 * x2).normalize(),
-        "W^1_21": (-delta2 * x1).normalize(),
-        "W^1_22": (-delta2 * x2).normalize(),
-        "W^2_11": _round(-delta * h1, 4),
-        "W^2_12": _round(-delta * h2, 4),
+        "W^1_11": note("∂L/∂W^1_11", f"{-delta1}·{x1}", -delta1 * x1, None),
+        "W^1_12": note("∂L/∂W^1_12", f"{-delta1}·{x2}", -delta1 * x2, None),
+        "W^1_21": note("∂L/∂W^1_21", f"{-delta2}·{x1}", -delta2 * x1, None),
+        "W^1_22": note("∂L/∂W^1_22", f"{-delta2}·{x2}", -delta2 * x2, None),
+        "W^2_11": note("∂L/∂W^2_11", f"{-delta}·{h1}", -delta * h1, 4),
+        "W^2_12": note("∂L/∂W^2_12", f"{-delta}·{h2}", -delta * h2, 4),
     }
-    weights = dict(zip(gradients, (w11, w12, w21, w22, v1, v2), strict=True))
-    after = {name: _round(w - lr * gradients[name], 4) for name, w in weights.items()}  # E9
-    return {
-        "x^1_1": h1,
-        "x^1_2": h2,
-        "y_1": y,
-        "δ^2_1": delta,
-        "δ^1_1": delta1,
-        "δ^1_2": delta2,
-        **{f"∂L/∂{name}": g for name, g in gradients.items()},
-        **{f"{name} after": w for name, w in after.items()},
-    }
+    for (name, gradient), w in zip(gradients.items(), (w11, w12, w21, w22, v1, v2), strict=True):
+        note(f"{name} after", f"{w} - {gradient}", w - lr * gradient, 4)  # E9, η = 1
+    return done
 
 
 def quantities(network: Network, x: tuple[float, ...], t: tuple[float, ...], lr: float) -> dict[str, float]:

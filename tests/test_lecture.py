@@ -1,7 +1,7 @@
 """X1 and X2: each printed number digit for digit by the slides' arithmetic, each exact number by both engines."""
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from manual_bp.lecture import (
     Number,
     by_hand,
     entries,
+    on_paper,
     quantities,
     x1_network,
     x2_network,
@@ -111,3 +112,11 @@ def test_every_number_is_written_down_once() -> None:
 def test_entries_count_from_one() -> None:
     assert entries("W^1", Tensor([[1, 2], [3, 4]])) == {"W^1_11": 1, "W^1_12": 2, "W^1_21": 3, "W^1_22": 4}
     assert entries("x^1", Tensor([5, 6])) == {"x^1_1": 5, "x^1_2": 6}
+
+
+def test_each_calculation_on_paper_gives_its_printed_number() -> None:
+    for name, calculation in on_paper().items():
+        left, right = calculation.text.replace("−", "-").replace("·", "*"), calculation.value
+        python = re.sub(r"(?<![\w.])(\d+(\.\d+)?)", r'Decimal("\1")', left)
+        value = eval(python, {"Decimal": Decimal, "σ": lambda z: 1 / (1 + (-z).exp())})
+        assert value.quantize(right, rounding=ROUND_HALF_UP) == right, name
