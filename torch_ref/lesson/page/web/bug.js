@@ -1,0 +1,92 @@
+import { pass } from "./arithmetic.js";
+import { tensorOf } from "./compare.js";
+import { byId, element } from "./dom.js";
+import { FAULTS, plant } from "./faults.js";
+import { showStepNamed } from "./stepper.js";
+import { change, view, watch } from "./state.js";
+
+const score = { found: 0, planted: 0 };
+
+/** "Spot the bug": plant a wrong formula; the reader has to say which one it is. */
+export function showBug() {
+  byId("plant").addEventListener("click", () => plantOne());
+  byId("give-up").addEventListener("click", () => say(`It was this one. ${explained(view().fault)}`));
+  byId("remove-bug").addEventListener("click", () => {
+    change({ fault: null });
+    say("");
+  });
+  byId("suspects").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button?.dataset.tensor) accuse(button.dataset.tensor);
+    else if (button?.dataset.step) showStepNamed(button.dataset.step);
+  });
+  watch((now, patch) => {
+    if ((patch.start || patch.updates !== undefined) && now.fault) return change({ fault: null });
+    byId("give-up").disabled = byId("remove-bug").disabled = !now.fault;
+    byId("suspects").replaceChildren(...suspects(now));
+  });
+}
+
+function plantOne() {
+  const { network, fault: before } = view();
+  const possible = plantable(network).filter((fault) => fault.name !== before?.name);
+  score.planted += 1;
+  change({ fault: possible[Math.floor(Math.random() * possible.length)], step: view().walk[0].name });
+  say("A formula is wrong now. The numbers in red are wrong; some of them only because of others.");
+}
+
+/** Return the faults, each in a layer of this network, whose numbers differ from the right ones. */
+function plantable(network) {
+  const right = pass(network);
+  const layers = network.weights.map((_, at) => at + 1);
+  return FAULTS.flatMap((fault) => layers.filter((l) => fault.applies(network, l)).map((l) => plant(fault, l)))
+    .filter((fault) => {
+      const wrong = pass(network, fault);
+      return [...right].some(([name, value]) => Math.abs(wrong.get(name) - value) > 1e-6);
+    });
+}
+
+function accuse(tensor) {
+  const { fault, wrong } = view();
+  const guilty = fault.quantity;
+  if (tensor === guilty) {
+    score.found += 1;
+    say(`Right. ${explained(fault)} Found: ${score.found} of ${score.planted}.`);
+  } else if ([...wrong].some((name) => tensorOf(name) === tensor)) {
+    say(`${tensor} is wrong, but its formula is right: it was given wrong numbers. Look for what comes before it in the pass.`);
+  } else {
+    say(`${tensor} is right.`);
+  }
+}
+
+function explained(fault) {
+  return `${fault.quantity} (${fault.equation}): ${fault.title}.`;
+}
+
+function say(words) {
+  byId("bug-outcome").textContent = words;
+}
+
+/** One row for each formula of the pass, its numbers by hand beside autograd's. */
+function suspects({ fault, walk, byHand, reference, wrong }) {
+  if (!fault) return [];
+  const tensors = new Map();
+  for (const step of walk.filter(({ phase }) => phase !== "update")) {
+    const tensor = tensorOf(step.name);
+    tensors.set(tensor, [...(tensors.get(tensor) ?? []), step]);
+  }
+  const head = element("tr", {}, ["", "formula", "by hand", "autograd", ""].map((cell) => element("th", { scope: "col" }, cell)));
+  const rows = [...tensors].map(([tensor, steps]) => {
+    const values = (of) => steps.map(({ name }) => element("div", { class: wrong.has(name) ? "bad" : null }, numberOf(of.get(name))));
+    return element("tr", { class: `phase-${steps[0].phase}` },
+      element("th", { scope: "row" }, element("button", { type: "button", "data-step": steps[0].name }, tensor)),
+      element("td", {}, element("span", { class: "eq" }, steps[0].equation)),
+      element("td", { class: "figure" }, values(byHand)), element("td", { class: "figure" }, values(reference)),
+      element("td", {}, element("button", { type: "button", "data-tensor": tensor, "aria-label": `The formula of ${tensor} is wrong` }, "This one")));
+  });
+  return [element("thead", {}, head), element("tbody", {}, rows)];
+}
+
+function numberOf(value) {
+  return Number.isFinite(value) ? value.toFixed(6).replace("-", "−") : "not finite";
+}

@@ -1,0 +1,49 @@
+import { pass, repeated, updated } from "./arithmetic.js";
+import { showBug } from "./bug.js";
+import { showChapters } from "./chapters.js";
+import { DATA } from "./data.js";
+import { showDigit } from "./digit.js";
+import { byId } from "./dom.js";
+import { showDrawing } from "./drawing.js";
+import { FAULTS, plant } from "./faults.js";
+import { short, shown, ulps } from "./format.js";
+import { formula } from "./math.js";
+import { showRepeat } from "./repeat.js";
+import { showSettings } from "./settings.js";
+import { change, view, watch } from "./state.js";
+import { steps } from "./steps.js";
+import { csv, showTable } from "./table.js";
+import { showTabs } from "./tabs.js";
+import { passByTape } from "./tape.js";
+import { showTheme } from "./theme.js";
+import { showStepNamed, showStepper } from "./stepper.js";
+
+showTheme();
+showTabs();
+showDrawing();
+showStepper();
+showTable();
+showRepeat();
+showBug();
+showSettings();
+showChapters(document);
+showDigit(byId("digit"), DATA.digit);
+
+watch(({ network, updates, lectures, fault }) => {
+  const what = lectures ? "The lecture’s example X2" : "Your own numbers";
+  const shape = `${network.sizes.join("-")}, ${network.activation === "relu" ? "ReLU" : network.activation}, ${network.loss.replace("-", " ")}, η = ${network.lr}`;
+  byId("bench-state").textContent = `${what}: ${shape}${updates ? `, after ${updates} update${updates === 1 ? "" : "s"}` : ""}${fault ? ". A bug is planted." : ""}`;
+  byId("bench").classList.toggle("with-bug", Boolean(fault));
+});
+byId("torch-version").textContent = DATA.versions.torch;
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest(".show-step");
+  if (!button) return;
+  if (!view().walk.some((step) => step.name === button.dataset.step)) change({ start: DATA.x2.network });
+  showStepNamed(button.dataset.step);
+  byId("bench").scrollIntoView();
+});
+
+/** For the console: the page's own arithmetic, and what it shows. */
+globalThis.lesson = { pass, updated, repeated, passByTape, steps, FAULTS, plant, shown, short, ulps, formula, csv, change, view, DATA };

@@ -1,0 +1,21 @@
+const LARGEST = { lr: 1000, other: 100 };
+
+/** Return the number that stands in a field, or say what is wrong with it. */
+export function readNumber(field) {
+  const written = field.value.trim().replace("−", "-").replace(",", ".");
+  const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(written) ? Number(written) : NaN;
+  const name = field.getAttribute("aria-label");
+  const isRate = field.dataset.at === "lr";
+  const [least, most] = isRate ? [0, LARGEST.lr] : [-LARGEST.other, LARGEST.other];
+  if (Number.isNaN(value)) return { value: 0, problem: `${name}: expected a number such as 0.35, got “${field.value}”.` };
+  if (value < least || value > most) return { value, problem: `${name}: expected a number from ${least} to ${most}, got ${field.value}.` };
+  return { value, problem: "" };
+}
+
+/** Say what is wrong with a network as a whole: the targets of a softmax are shares of 1. */
+export function problemOf({ loss, t }) {
+  if (loss !== "cross-entropy") return "";
+  const sum = t.reduce((total, target) => total + target, 0);
+  if (t.some((target) => target < 0)) return "Cross-entropy expects targets from 0 to 1 (E8).";
+  return Math.abs(sum - 1) > 1e-4 ? `Cross-entropy expects targets that sum to 1 (E17), these sum to ${Number(sum.toPrecision(4))}.` : "";
+}

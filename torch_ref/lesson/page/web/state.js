@@ -1,0 +1,57 @@
+import { pass, repeated } from "./arithmetic.js";
+import { differing } from "./compare.js";
+import { DATA } from "./data.js";
+import { steps } from "./steps.js";
+import { passByTape } from "./tape.js";
+
+export const MOST_UPDATES = 2000;
+
+/** What the reader chose; everything else follows from it. */
+const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null };
+const watchers = [];
+let history = [chosen.start];
+
+/** Call `watcher(view, patch)` now and after every change. */
+export function watch(watcher) {
+  watchers.push(watcher);
+  watcher(view(), {});
+}
+
+/** Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`. */
+export function change(patch) {
+  if (patch.start) {
+    history = [patch.start];
+    chosen.updates = 0;
+  }
+  Object.assign(chosen, patch);
+  if (history.length <= chosen.updates) {
+    history = [...history, ...repeated(history.at(-1), chosen.updates + 1 - history.length).slice(1)];
+  }
+  const now = view();
+  for (const watcher of watchers) watcher(now, patch);
+}
+
+/** Tell whether a network is the lecture's X2, untouched. */
+export function isLectures(network) {
+  return JSON.stringify(network) === JSON.stringify(DATA.x2.network);
+}
+
+/** Return everything there is to show. */
+export function view() {
+  const network = history[chosen.updates];
+  const lectures = isLectures(network);
+  const own = pass(network, chosen.fault);
+  const byHand = lectures && !chosen.fault ? new Map(Object.entries(DATA.x2.byHand)) : own;
+  const reference = lectures ? new Map(Object.entries(DATA.x2.autograd)) : passByTape(network);
+  const walk = steps(network, own);
+  const at = Math.max(0, walk.findIndex((step) => step.name === chosen.step));
+  return {
+    ...chosen, network, lectures, history, own, byHand, reference, walk, at,
+    wrong: differing(byHand, reference),
+    slides: lectures ? DATA.x2.slides : {},
+    names: {
+      byHand: lectures && !chosen.fault ? "manual_bp" : chosen.fault ? "with a bug" : "this page",
+      reference: lectures ? `PyTorch ${DATA.versions.torch}` : "this page’s tape",
+    },
+  };
+}

@@ -1,0 +1,160 @@
+import { difference } from "./compare.js";
+import { byId, element } from "./dom.js";
+import { shown } from "./format.js";
+import { change, view, watch } from "./state.js";
+
+const PHASES = { forward: "Forward pass", loss: "Loss", backward: "Backward pass", gradients: "Gradients", update: "Update" };
+const SECONDS_A_STEP = 1.8;
+
+/** Show one step of the walk, and let buttons, slider, phases and keys go through it. */
+export function showStepper() {
+  watch((now) => {
+    showStep(now);
+    showPosition(now);
+  });
+  byId("slider").addEventListener("input", (event) => goTo(Number(event.target.value)));
+  byId("phases").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button) goTo(Number(button.dataset.at));
+  });
+  const buttons = { first: () => goTo(0), back: () => goBy(-1), forward: () => goBy(1), last: () => goTo(Infinity) };
+  for (const [id, go] of Object.entries(buttons)) byId(id).addEventListener("click", go);
+  document.addEventListener("keydown", onKey);
+  playing();
+}
+
+/** Show a step by its name, in the walk. */
+export function showStepNamed(name) {
+  byId("tab-walk").click();
+  change({ step: name });
+}
+
+function goTo(at) {
+  const { walk } = view();
+  change({ step: walk[Math.min(Math.max(at, 0), walk.length - 1)].name });
+}
+
+function goBy(steps) {
+  goTo(view().at + steps);
+}
+
+/** Go to the first step of the phase before or after; from the middle of a phase, back to its own first step. */
+function goByPhase(direction) {
+  const { walk, at } = view();
+  const starts = walk.map((step, i) => (i === 0 || walk[i - 1].phase !== step.phase ? i : -1)).filter((i) => i >= 0);
+  goTo(direction > 0 ? (starts.find((i) => i > at) ?? Infinity) : (starts.findLast((i) => i < at) ?? 0));
+}
+
+const KEYS = {
+  ArrowRight: () => goBy(1), ArrowLeft: () => goBy(-1), Home: () => goTo(0), End: () => goTo(Infinity),
+  PageDown: () => goByPhase(1), PageUp: () => goByPhase(-1),
+};
+
+/** Arrow keys belong to fields, sliders and tabs where one of these has the focus, and to the page where no step is in sight. */
+function onKey(event) {
+  const elsewhere = event.target.closest("input:not(#slider), select, textarea, canvas, [role=tab], .scroll");
+  if (elsewhere || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || !KEYS[event.key] || !inSight()) return;
+  event.preventDefault();
+  KEYS[event.key]();
+}
+
+function inSight() {
+  const { top, bottom } = byId("bench").getBoundingClientRect();
+  return !byId("walk").hidden && bottom > 0 && top < window.innerHeight;
+}
+
+function playing() {
+  let timer = null;
+  const button = byId("play");
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    button.setAttribute("aria-pressed", "false");
+    button.textContent = "Play";
+  };
+  const step = () => {
+    goBy(1);
+    if (view().at === view().walk.length - 1) stop();
+  };
+  button.addEventListener("click", () => {
+    if (timer) return stop();
+    if (view().at === view().walk.length - 1) goTo(0);
+    timer = setInterval(step, SECONDS_A_STEP * 1000);
+    button.setAttribute("aria-pressed", "true");
+    button.textContent = "Pause";
+  });
+  watch((now, patch) => {
+    if (timer && (patch.start || patch.fault !== undefined || patch.updates !== undefined)) stop();
+  });
+}
+
+// ------------------------------------------------------------------------------------------------------------ views
+
+function showStep(now) {
+  const step = now.walk[now.at];
+  const formula = (kind, mathml) => {
+    const home = element("div", { class: `formula ${kind}` });
+    home.innerHTML = mathml; // MathML made by the page itself, of numbers and templates
+    return home;
+  };
+  byId("step").replaceChildren(
+    element("p", { class: `phase phase-${step.phase}` }, PHASES[step.phase], " ", arrow(step.phase), element("span", { class: "eq" }, step.equation)),
+    element("h3", {}, step.title),
+    formula("symbols", step.symbols),
+    formula("numbers", step.numbers),
+    comparison(now, step.name),
+    ...slideNote(now, step.name),
+  );
+}
+
+function arrow(phase) {
+  const sign = { forward: "→", backward: "←" }[phase] ?? "";
+  return element("span", { class: "direction", "aria-hidden": "true" }, sign);
+}
+
+function comparison(now, name) {
+  const [hand, auto, slide] = [now.byHand.get(name), now.reference.get(name), now.slides[name]];
+  const wrong = now.wrong.has(name);
+  const cells = [
+    ["by hand", now.names.byHand, `${hand}`.replace("-", "−"), "hand"],
+    ["autograd", now.names.reference, `${auto}`.replace("-", "−"), "auto"],
+    ["difference", "", difference(hand, auto, wrong), wrong ? "bad" : "good"],
+    ["slide", "", slide ? slide.printed.replace("-", "−") : "–", "slide"],
+  ];
+  return element("dl", { class: "compare" },
+    cells.map(([term, source, value, kind]) => element("div", { class: kind }, element("dt", {}, term, source && element("small", {}, ` ${source}`)), element("dd", {}, value))));
+}
+
+/** Say how the slide comes to its number. */
+function slideNote({ slides, byHand }, name) {
+  const slide = slides[name];
+  if (!slide) return [];
+  const decimals = slide.printed.split(".")[1]?.length ?? 0;
+  const exact = byHand.get(name);
+  const onlyRounded = exact.toFixed(decimals) === slide.printed;
+  const why = onlyRounded
+    ? `rounded to ${decimals} decimals`
+    : `calculated with numbers that were rounded before. Exactly it is ${shown(exact)}`;
+  return [element("p", { class: "slide-note" }, `The slide has ${slide.calculation} = ${slide.printed.replace("-", "−")}, ${why}.`)];
+}
+
+function showPosition({ walk, at }) {
+  const slider = byId("slider");
+  slider.max = walk.length - 1;
+  slider.value = at;
+  slider.setAttribute("aria-valuetext", `${walk[at].name}, step ${at + 1} of ${walk.length}`);
+  byId("position").textContent = `${at + 1} / ${walk.length}`;
+  for (const id of ["first", "back"]) byId(id).disabled = at === 0;
+  for (const id of ["forward", "last"]) byId(id).disabled = at === walk.length - 1;
+  showPhases(walk, at);
+}
+
+function showPhases(walk, at) {
+  const buttons = Object.entries(PHASES).map(([phase, title]) => {
+    const first = walk.findIndex((step) => step.phase === phase);
+    const count = walk.filter((step) => step.phase === phase).length;
+    const current = walk[at].phase === phase;
+    return element("button", { type: "button", class: `phase-${phase}`, "data-at": first, "aria-current": current && "step", style: `flex-grow: ${count}` }, title.replace(" pass", ""));
+  });
+  byId("phases").replaceChildren(...buttons);
+}
