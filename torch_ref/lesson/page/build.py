@@ -1,0 +1,93 @@
+"""Put the page together: one HTML file without any other, from the sources in ``web`` and what Python computes.
+
+``lesson.html`` names its parts in comments: ``<!-- style -->``, ``<!-- script -->``, ``<!-- data -->`` and
+``<!-- include chapters.html -->``. Mathematics stands in the sources as LaTeX, ``<tex>\\delta^l</tex>``, or on a line
+of its own as ``<tex display>``, and becomes MathML here. The scripts are ES modules, each importing the names that it
+needs from its neighbours; here they become one script, every module after those that it imports.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from latex2mathml.converter import convert
+
+WEB = Path(__file__).parent / "web"
+ENTRY = "main.js"
+
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(?P<file>[\w-]+\.js)";\n', flags=re.MULTILINE)
+_OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", flags=re.MULTILINE)
+_DECLARED = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?P<name>[\w$]+)", flags=re.MULTILINE)
+_INCLUDE = re.compile(r"<!-- include (?P<file>[\w-]+\.html) -->")
+_TEX = re.compile(r"<tex(?P<display> display)?>(?P<latex>.*?)</tex>", flags=re.DOTALL)
+
+
+def page(data: dict[str, Any]) -> str:
+    """Return the whole page; ``data`` is what the scripts find as DATA."""
+    html = _INCLUDE.sub(lambda match: source(match["file"]), source("lesson.html"))
+    html = _TEX.sub(lambda match: mathml(unescape(match["latex"]), display=match["display"] is not None), html)
+    parts = {
+        "<!-- style -->": f"<style>\n{source('lesson.css')}</style>",
+        "<!-- data -->": f'<script type="application/json" id="data">{_inside_script(data)}</script>',
+        "<!-- script -->": f'<script type="module">\n{script()}</script>',
+    }
+    for mark, part in parts.items():
+        if html.count(mark) != 1:
+            raise ValueError(f"lesson.html expects {mark} once, got it {html.count(mark)} times")
+        html = html.replace(mark, part)
+    return html
+
+
+def script() -> str:
+    """Return all modules as one, every module after those that it imports."""
+    order: list[str] = []
+
+    def visit(file: str, importing: tuple[str, ...]) -> None:
+        if file in importing:
+            raise ValueError(f"modules import each other in a ring: {' → '.join((*importing, file))}")
+        if file in order:
+            return
+        for match in _IMPORT.finditer(source(file)):
+            visit(match["file"], (*importing, file))
+        order.append(file)
+
+    visit(ENTRY, ())
+    bare = {file: _EXPORT.sub("", _IMPORT.sub("", source(file))) for file in order}
+    _check(bare)
+    return "\n".join(bare.values())
+
+
+def _check(modules: dict[str, str]) -> None:
+    """Raise where modules cannot stand in one script: they share their names there, and nothing is imported."""
+    owner: dict[str, str] = {}
+    for file, text in modules.items():
+        if other := _OTHER_IMPORT.search(text):
+            raise ValueError(f'{file} expects imports on one line, import {{ a, b }} from "./x.js";, got {other[0]}')
+        if "</script" in text:
+            raise ValueError(f"{file} contains </script, which would end the script in the page: write <\\/script")
+        for match in _DECLARED.finditer(text):
+            if match["name"] in owner:
+                raise ValueError(f"{file} declares {match['name']}, which {owner[match['name']]} declares too: rename one")
+            owner[match["name"]] = file
+
+
+def source(file: str) -> str:
+    """Return the text of a file in ``web``."""
+    return (WEB / file).read_text(encoding="utf-8")
+
+
+@cache
+def mathml(latex: str, *, display: bool = False) -> str:
+    """Return LaTeX as MathML."""
+    return convert(latex, display="block" if display else "inline")
+
+
+def _inside_script(data: dict[str, Any]) -> str:
+    """Return JSON that nothing inside can end early: '</script>' cannot occur in it."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
