@@ -21,7 +21,9 @@ WEB = Path(__file__).parent / "web"
 ENTRY = "main.js"
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(?P<file>[\w-]+\.js)";\n', flags=re.MULTILINE)
+_OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", flags=re.MULTILINE)
+_DECLARED = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?P<name>[\w$]+)", flags=re.MULTILINE)
 _INCLUDE = re.compile(r"<!-- include (?P<file>[\w-]+\.html) -->")
 _TEX = re.compile(r"<tex(?P<display> display)?>(?P<latex>.*?)</tex>", flags=re.DOTALL)
 
@@ -56,7 +58,23 @@ def script() -> str:
         order.append(file)
 
     visit(ENTRY, ())
-    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", source(file))) for file in order)
+    bare = {file: _EXPORT.sub("", _IMPORT.sub("", source(file))) for file in order}
+    _check(bare)
+    return "\n".join(bare.values())
+
+
+def _check(modules: dict[str, str]) -> None:
+    """Raise where modules cannot stand in one script: they share their names there, and nothing is imported."""
+    owner: dict[str, str] = {}
+    for file, text in modules.items():
+        if other := _OTHER_IMPORT.search(text):
+            raise ValueError(f'{file} expects imports on one line, import {{ a, b }} from "./x.js";, got {other[0]}')
+        if "</script" in text:
+            raise ValueError(f"{file} contains </script, which would end the script in the page: write <\\/script")
+        for match in _DECLARED.finditer(text):
+            if match["name"] in owner:
+                raise ValueError(f"{file} declares {match['name']}, which {owner[match['name']]} declares too: rename one")
+            owner[match["name"]] = file
 
 
 def source(file: str) -> str:
