@@ -25,6 +25,7 @@ _OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", flags=re.MULTILINE)
 _DECLARED = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?P<name>[\w$]+)", flags=re.MULTILINE)
 _INCLUDE = re.compile(r"<!-- include (?P<file>[\w-]+\.html) -->")
+_SIGMA_PRIME = "<msup><mi>&#x003C3;</mi><mi>&#x02032;</mi></msup>"
 _TEX = re.compile(r"<tex(?P<display> display)?>(?P<latex>.*?)</tex>", flags=re.DOTALL)
 
 
@@ -84,8 +85,8 @@ def source(file: str) -> str:
 
 @cache
 def mathml(latex: str, *, display: bool = False) -> str:
-    """Return LaTeX as MathML."""
-    return convert(latex, display="block" if display else "inline")
+    """Return LaTeX as MathML; σ′ is one identifier, which no font tears apart."""
+    return convert(latex, display="block" if display else "inline").replace(_SIGMA_PRIME, "<mi>σ′</mi>")
 
 
 def _inside_script(data: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ def page_data() -> dict[str, Any]:
         "texts": texts(),
         "x1": x1(),
         "x2": x2(),
-        "versions": {"torch": torch.__version__},
+        "versions": {"torch": torch.__version__.partition("+")[0]},
     }
 
 

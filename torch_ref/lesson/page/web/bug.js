@@ -1,7 +1,7 @@
 import { pass } from "./arithmetic.js";
 import { tensorOf } from "./compare.js";
 import { byId, element } from "./dom.js";
-import { FAULTS, plant } from "./faults.js";
+import { FAULTS, plant, spoiled } from "./faults.js";
 import { showStepNamed } from "./stepper.js";
 import { change, view, watch } from "./state.js";
 
@@ -10,7 +10,8 @@ const score = { found: 0, planted: 0 };
 /** "Spot the bug": plant a wrong formula; the reader has to say which one it is. */
 export function showBug() {
   byId("plant").addEventListener("click", () => plantOne());
-  byId("give-up").addEventListener("click", () => say(`It was this one. ${explained(view().fault)}`));
+  byId("give-up").addEventListener("click", () => say(`It is this one. ${explained(view())}`));
+  byId("hint").addEventListener("click", () => say(`${view().fault.hint}`));
   byId("remove-bug").addEventListener("click", () => {
     change({ fault: null });
     say("");
@@ -22,7 +23,7 @@ export function showBug() {
   });
   watch((now, patch) => {
     if ((patch.start || patch.updates !== undefined) && now.fault) return change({ fault: null });
-    byId("give-up").disabled = byId("remove-bug").disabled = !now.fault;
+    for (const id of ["hint", "give-up", "remove-bug"]) byId(id).disabled = !now.fault;
     byId("suspects").replaceChildren(...suspects(now));
   });
 }
@@ -35,23 +36,23 @@ function plantOne() {
   say("A formula is wrong now. The numbers in red are wrong; some of them only because of others.");
 }
 
-/** Return the faults, each in a layer of this network, whose numbers differ from the right ones. */
+/** Return the faults, each in a layer of this network, whose numbers differ from the right ones in a digit on screen. */
 function plantable(network) {
   const right = pass(network);
-  const layers = network.weights.map((_, at) => at + 1);
-  return FAULTS.flatMap((fault) => layers.filter((l) => fault.applies(network, l)).map((l) => plant(fault, l)))
-    .filter((fault) => {
-      const wrong = pass(network, fault);
-      return [...right].some(([name, value]) => Math.abs(wrong.get(name) - value) > 1e-6);
-    });
+  const visible = (fault) => [...pass(network, fault)].some(([name, value]) => !(Math.abs(value - right.get(name)) < 1e-5));
+  return FAULTS.flatMap((fault) => fault.layers(network).map((l) => plant(fault, l))).filter(visible);
+}
+
+/** Return the tensor whose own formula is wrong: the first of the pass that the fault changes. */
+function guiltyOf({ network, fault }) {
+  return tensorOf(spoiled(network, fault)[0]);
 }
 
 function accuse(tensor) {
-  const { fault, wrong } = view();
-  const guilty = fault.quantity;
-  if (tensor === guilty) {
+  const { wrong } = view();
+  if (tensor === guiltyOf(view())) {
     score.found += 1;
-    say(`Right. ${explained(fault)} Found: ${score.found} of ${score.planted}.`);
+    say(`Right. ${explained(view())} Found: ${score.found} of ${score.planted}.`);
   } else if ([...wrong].some((name) => tensorOf(name) === tensor)) {
     say(`${tensor} is wrong, but its formula is right: it was given wrong numbers. Look for what comes before it in the pass.`);
   } else {
@@ -59,8 +60,8 @@ function accuse(tensor) {
   }
 }
 
-function explained(fault) {
-  return `${fault.quantity} (${fault.equation}): ${fault.title}.`;
+function explained(now) {
+  return `${guiltyOf(now)} (${now.fault.equation}): ${now.fault.title}.`;
 }
 
 function say(words) {
@@ -77,7 +78,7 @@ function suspects({ fault, walk, byHand, reference, wrong }) {
   }
   const head = element("tr", {}, ["", "formula", "by hand", "autograd", ""].map((cell) => element("th", { scope: "col" }, cell)));
   const rows = [...tensors].map(([tensor, steps]) => {
-    const values = (of) => steps.map(({ name }) => element("div", { class: wrong.has(name) ? "bad" : null }, numberOf(of.get(name))));
+    const values = (of) => steps.map(({ name }) => element("div", { class: of === byHand && wrong.has(name) ? "bad" : null }, numberOf(of.get(name))));
     return element("tr", { class: `phase-${steps[0].phase}` },
       element("th", { scope: "row" }, element("button", { type: "button", "data-step": steps[0].name }, tensor)),
       element("td", {}, element("span", { class: "eq" }, steps[0].equation)),

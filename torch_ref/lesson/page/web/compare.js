@@ -25,7 +25,7 @@ export function tensorOf(name) {
 }
 
 /** Say how far two numbers are apart. */
-export function difference(a, b, wrong) {
+export function apart(a, b, wrong) {
   if (wrong) return Number.isFinite(a - b) && b !== 0 ? `off by ${percent(Math.abs((a - b) / b))}` : "off";
   const between = ulps(a, b);
   return between > 1e6 ? "rounding" : `${between} ulp`;

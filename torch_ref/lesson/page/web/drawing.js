@@ -2,16 +2,18 @@ import { byId, element, svgElement } from "./dom.js";
 import { short } from "./format.js";
 import { change, watch } from "./state.js";
 
-const WIDE = { input: 62, unit: 124, height: 40, run: 128, toLoss: 92, lossWidth: 92, row: 104, top: 44, digits: 4 };
-const NARROW = { input: 46, unit: 66, height: 46, run: 74, toLoss: 46, lossWidth: 62, row: 104, top: 44, digits: 4 };
-const COLUMN_FOR_WIDE = 480;
+/** Sizes in the drawing's own units: wide ones side by side, narrow ones with net above x, for a telephone. */
+const WIDE = { name: "wide", input: 66, unit: 150, height: 46, run: 122, toLoss: 84, lossWidth: 106, row: 118, letter: 9.7 };
+const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5 };
+const WIDE_FROM = 480;
+const TOP = 44;
 
 /** Draw the network of every view: weights on the edges, net | x in the units, δ under them, the loss at the end. */
 export function showDrawing() {
   const home = byId("drawing");
   let last = null;
   const draw = () => {
-    const room = home.clientWidth && home.clientWidth < COLUMN_FOR_WIDE ? NARROW : WIDE;
+    const room = home.clientWidth && home.clientWidth < WIDE_FROM ? NARROW : WIDE;
     home.replaceChildren(drawing(last, room));
     byId("drawing-caption").textContent = caption(last.walk[last.at].phase);
   };
@@ -39,7 +41,7 @@ function drawing(view, room) {
   const picture = { view, room, place, step, reached };
   return svgElement(
     "svg",
-    { viewBox: `0 0 ${place.width} ${place.height}`, role: "img", "aria-label": description(view), class: `phase-${step.phase}` },
+    { viewBox: `0 0 ${place.width} ${place.height}`, role: "img", "aria-label": description(view), class: `${room.name} phase-${step.phase}` },
     markers(), heads(picture), edges(picture), toLoss(picture), units(picture), lossBox(picture),
   );
 }
@@ -52,12 +54,12 @@ function description({ network, walk, at }) {
 /** Where everything stands: columns from left to right, the units of a column centred. */
 function places(sizes, room) {
   const rows = Math.max(...sizes);
-  const middle = room.top + ((rows - 1) * room.row) / 2 + room.height / 2 + 14;
+  const middle = TOP + ((rows - 1) * room.row) / 2 + room.height / 2 + 14;
   const widths = sizes.map((_, l) => (l === 0 ? room.input : room.unit));
   const left = widths.map((_, l) => 4 + widths.slice(0, l).reduce((sum, width) => sum + width + room.run, 0));
   const y = (l, i) => middle + (i - 1 - (sizes[l] - 1) / 2) * room.row;
   const lossLeft = left.at(-1) + room.unit + room.toLoss;
-  return { widths, left, y, middle, lossLeft, width: lossLeft + room.lossWidth + 4, height: middle + ((rows - 1) * room.row) / 2 + 62 };
+  return { widths, left, y, middle, lossLeft, width: lossLeft + room.lossWidth + 4, height: middle + ((rows - 1) * room.row) / 2 + room.height / 2 + 30 };
 }
 
 function markers() {
@@ -75,7 +77,7 @@ function heads({ view, place, room }) {
     const names = l === 0 ? "input x⁰" : `layer ${l}`;
     const kind = l === 0 ? "" : l < last ? "net | x" : loss === "cross-entropy" ? "net | softmax y" : "net | y";
     const x = place.left[l] + place.widths[l] / 2;
-    return svgElement("g", { class: "head" }, text(x, 14, names), text(x, 30, kind));
+    return svgElement("g", { class: "head" }, text(x, 14, names), text(x, 32, kind));
   }).concat(svgElement("g", { class: "head" }, text(place.lossLeft + room.lossWidth / 2, 14, "loss")));
 }
 
@@ -112,15 +114,15 @@ function edge({ step }, l, i, j, from, to) {
 }
 
 /** At 1/(n+1) of the way the labels of all edges into n units stand apart, however many come from each side. */
-function edgeLabel({ view, step, reached }, l, i, j, from, to) {
+function edgeLabel({ view, step, reached, room }, l, i, j, from, to) {
   const entry = `W^${l}_${i}${j}`;
   const share = 1 / (view.network.sizes[l] + 1);
   const x = from.x + share * (to.x - from.x);
   const y = from.y + share * (to.y - from.y);
   const { shown, kind, goesTo } = onEdge(view, step, reached, entry, view.network.weights[l - 1][i - 1][j - 1]);
   const on = step.edges.includes(`edge-${l}-${i}-${j}`) ? " on" : "";
-  return svgElement("g", { class: `weight ${kind}${on}${wrongClass(view, goesTo)}`, "data-step": goesTo },
-    svgElement("title", {}, `${entry} = ${view.network.weights[l - 1][i - 1][j - 1]}`), text(x, y + 4, shown));
+  return svgElement("g", { class: `weight ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`, "data-step": goesTo },
+    svgElement("title", {}, `${entry} = ${view.network.weights[l - 1][i - 1][j - 1]}`), label(x, y + 5, shown, room));
 }
 
 /** What an edge shows: its weight; once they are found, its gradient; after the update, the new weight. */
@@ -144,7 +146,7 @@ function toLoss(picture) {
     const [start, end] = on && step.phase === "backward" ? [to, from] : [from, to];
     return svgElement("g", { class: `target${on ? " on" : ""}` },
       svgElement("line", { class: `edge${on ? " on flows" : ""}`, x1: start.x, y1: start.y, x2: end.x, y2: end.y, "marker-end": on ? "url(#arrow)" : null }),
-      text(from.x + (to.x - from.x) / 2, y + (to.y - y) / 2 - 8, `t ${brief(target)}`, room === NARROW ? "small" : ""));
+      label(from.x + (to.x - from.x) / 2, y + (to.y - y) / 2 - 9, `${room === NARROW ? "" : "t "}${brief(target)}`, room));
   });
 }
 
@@ -174,7 +176,7 @@ function unitTexts(picture, l, i) {
   const output = l === view.network.sizes.length - 1 ? `y_${i}` : `x^${l}_${i}`;
   const narrow = room === NARROW;
   const halves = narrow
-    ? [svgElement("line", { class: "divider", x1: x, y1: y, x2: x + room.unit, y2: y }), number(picture, `net^${l}_${i}`, middle, y - 7), number(picture, output, middle, y + 17)]
+    ? [svgElement("line", { class: "divider", x1: x, y1: y, x2: x + room.unit, y2: y }), number(picture, `net^${l}_${i}`, middle, y - 8), number(picture, output, middle, y + 18)]
     : [svgElement("line", { class: "divider", x1: middle, y1: y - room.height / 2, x2: middle, y2: y + room.height / 2 }),
       number(picture, `net^${l}_${i}`, x + room.unit / 4, y + 5), number(picture, output, x + (3 * room.unit) / 4, y + 5)];
   return [...halves, deltaText(picture, l, i, middle, y + room.height / 2), biasText(picture, l, i, middle, y - room.height / 2)];
@@ -194,7 +196,7 @@ function deltaText(picture, l, i, x, below) {
   const name = reached.has(delta) ? delta : error;
   if (!reached.has(name)) return null;
   const now = step.name === name ? " now" : "";
-  return svgElement("g", { class: `delta${now}${wrongClass(view, name)}`, "data-step": name }, text(x, below + 17, `${name[0]} ${brief(view.byHand.get(name))}`));
+  return svgElement("g", { class: `delta${now}${wrongClass(view, name)}`, "data-step": name }, text(x, below + 19, `${name[0]} ${brief(view.byHand.get(name))}`));
 }
 
 function biasText({ view, step, reached }, l, i, x, above) {
@@ -202,7 +204,7 @@ function biasText({ view, step, reached }, l, i, x, above) {
   const entry = `b^${l}_${i}`;
   const { shown, kind, goesTo } = onEdge(view, step, reached, entry, view.network.biases[l - 1][i - 1]);
   const on = step.biases.includes(`bias-${l}-${i}`) ? " on" : "";
-  return svgElement("g", { id: `bias-${l}-${i}`, class: `weight bias ${kind}${on}${wrongClass(view, goesTo)}`, "data-step": goesTo },
+  return svgElement("g", { id: `bias-${l}-${i}`, class: `weight bias ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`, "data-step": goesTo },
     text(x, above - 5, kind === "gradient" ? `∂b ${shown}` : `+ b ${shown}`));
 }
 
@@ -223,6 +225,12 @@ function wrongClass(view, name) {
 
 function text(x, y, content, kind = "") {
   return svgElement("text", { x, y, "text-anchor": "middle", class: kind || null }, content);
+}
+
+/** A text that edges pass behind. */
+function label(x, y, content, room) {
+  const width = content.length * room.letter + 4;
+  return svgElement("g", {}, svgElement("rect", { class: "label-back", x: x - width / 2, y: y - 15, width, height: 19 }), text(x, y, content));
 }
 
 /** Four decimals are enough for a picture; what is small keeps two digits. */

@@ -5,12 +5,12 @@ import { DATA } from "./data.js";
 import { showDigit } from "./digit.js";
 import { byId } from "./dom.js";
 import { showDrawing } from "./drawing.js";
-import { FAULTS, plant } from "./faults.js";
+import { FAULTS, plant, spoiled } from "./faults.js";
 import { short, shown, ulps } from "./format.js";
 import { formula } from "./math.js";
 import { showRepeat } from "./repeat.js";
 import { showSettings } from "./settings.js";
-import { change, view, watch } from "./state.js";
+import { change, isLectures, view, watch } from "./state.js";
 import { steps } from "./steps.js";
 import { csv, showTable } from "./table.js";
 import { showTabs } from "./tabs.js";
@@ -29,8 +29,8 @@ showSettings();
 showChapters(document);
 showDigit(byId("digit"), DATA.digit);
 
-watch(({ network, updates, lectures, fault }) => {
-  const what = lectures ? "The lecture’s example X2" : "Your own numbers";
+watch(({ start, network, updates, fault }) => {
+  const what = isLectures(start) ? "The lecture’s example X2" : "Your own numbers";
   const shape = `${network.sizes.join("-")}, ${network.activation === "relu" ? "ReLU" : network.activation}, ${network.loss.replace("-", " ")}, η = ${network.lr}`;
   byId("bench-state").textContent = `${what}: ${shape}${updates ? `, after ${updates} update${updates === 1 ? "" : "s"}` : ""}${fault ? ". A bug is planted." : ""}`;
   byId("bench").classList.toggle("with-bug", Boolean(fault));
@@ -46,4 +46,4 @@ document.addEventListener("click", (event) => {
 });
 
 /** For the console: the page's own arithmetic, and what it shows. */
-globalThis.lesson = { pass, updated, repeated, passByTape, steps, FAULTS, plant, shown, short, ulps, formula, csv, change, view, DATA };
+globalThis.lesson = { pass, updated, repeated, passByTape, steps, FAULTS, plant, spoiled, shown, short, ulps, formula, csv, change, view, DATA };

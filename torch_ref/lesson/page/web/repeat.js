@@ -47,7 +47,7 @@ function curve(losses, updates) {
   const marked = Number.isFinite(losses[updates]) ? [{ x: updates, y: losses[updates], color: "var(--accent)", label: "" }] : [];
   return plot({
     width: 560, height: 260, x: { label: "updates", min: 0, max: Math.max(losses.length - 1, 1) }, y: { label: "loss L", min: 0 },
-    series: [{ name: "loss", points, color: "var(--forward)" }], markers: marked,
+    series: [{ points, color: "var(--forward)" }], markers: marked,
     label: `Loss after each of ${losses.length - 1} updates, from ${shown(losses[0])} to ${shown(losses.at(-1))}`,
   });
 }

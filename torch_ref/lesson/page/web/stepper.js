@@ -1,4 +1,5 @@
-import { difference } from "./compare.js";
+import { breakable } from "./breakable.js";
+import { apart, tensorOf } from "./compare.js";
 import { byId, element } from "./dom.js";
 import { shown } from "./format.js";
 import { change, view, watch } from "./state.js";
@@ -60,7 +61,7 @@ function onKey(event) {
 
 function inSight() {
   const { top, bottom } = byId("bench").getBoundingClientRect();
-  return !byId("walk").hidden && bottom > 0 && top < window.innerHeight;
+  return bottom > 0 && top < window.innerHeight;
 }
 
 function playing() {
@@ -92,19 +93,24 @@ function playing() {
 
 function showStep(now) {
   const step = now.walk[now.at];
-  const formula = (kind, mathml) => {
-    const home = element("div", { class: `formula ${kind}` });
-    home.innerHTML = mathml; // MathML made by the page itself, of numbers and templates
-    return home;
-  };
+  for (const id of ["step", "stepper"]) byId(id).dataset.phase = step.phase;
   byId("step").replaceChildren(
-    element("p", { class: `phase phase-${step.phase}` }, PHASES[step.phase], " ", arrow(step.phase), element("span", { class: "eq" }, step.equation)),
+    element("p", { class: "phase" }, PHASES[step.phase], " ", arrow(step.phase), element("span", { class: "eq" }, step.equation)),
     element("h3", {}, step.title),
-    formula("symbols", step.symbols),
-    formula("numbers", step.numbers),
+    element("p", { class: "general" }, general(step, now.network)),
+    element("div", { class: "formula symbols" }, breakable(step.symbols)),
+    element("div", { class: "formula numbers" }, breakable(step.numbers)),
     comparison(now, step.name),
     ...slideNote(now, step.name),
   );
+}
+
+/** The lecture's formula for any unit, from the template in the page. */
+function general({ equation, name }, { activation }) {
+  const formulas = byId("general").content;
+  const found = formulas.querySelector(`[data-eq="${equation}"][data-for="${tensorOf(name).replace(/\^\d+/, "")}"]`)
+    ?? formulas.querySelector(`[data-eq="${equation}"][data-for="${activation}"]`) ?? formulas.querySelector(`[data-eq="${equation}"]:not([data-for])`);
+  return found.cloneNode(true);
 }
 
 function arrow(phase) {
@@ -118,8 +124,8 @@ function comparison(now, name) {
   const cells = [
     ["by hand", now.names.byHand, `${hand}`.replace("-", "−"), "hand"],
     ["autograd", now.names.reference, `${auto}`.replace("-", "−"), "auto"],
-    ["difference", "", difference(hand, auto, wrong), wrong ? "bad" : "good"],
-    ["slide", "", slide ? slide.printed.replace("-", "−") : "–", "slide"],
+    ["difference", "", apart(hand, auto, wrong), wrong ? "bad" : "good"],
+    ["slide", "", slide ? slide.printed : "–", "slide"],
   ];
   return element("dl", { class: "compare" },
     cells.map(([term, source, value, kind]) => element("div", { class: kind }, element("dt", {}, term, source && element("small", {}, ` ${source}`)), element("dd", {}, value))));
@@ -131,11 +137,11 @@ function slideNote({ slides, byHand }, name) {
   if (!slide) return [];
   const decimals = slide.printed.split(".")[1]?.length ?? 0;
   const exact = byHand.get(name);
-  const onlyRounded = exact.toFixed(decimals) === slide.printed;
+  const onlyRounded = exact.toFixed(decimals).replace("-", "−") === slide.printed;
   const why = onlyRounded
     ? `rounded to ${decimals} decimals`
     : `calculated with numbers that were rounded before. Exactly it is ${shown(exact)}`;
-  return [element("p", { class: "slide-note" }, `The slide has ${slide.calculation} = ${slide.printed.replace("-", "−")}, ${why}.`)];
+  return [element("p", { class: "slide-note" }, `The slide has ${slide.calculation} = ${slide.printed}, ${why}.`)];
 }
 
 function showPosition({ walk, at }) {

@@ -1,4 +1,4 @@
-import { difference } from "./compare.js";
+import { apart } from "./compare.js";
 import { byId, element } from "./dom.js";
 import { shown } from "./format.js";
 import { showStepNamed } from "./stepper.js";
@@ -47,7 +47,8 @@ async function copied(content) {
 }
 
 function head({ names }) {
-  const cells = ["quantity", "", `by hand (${names.byHand})`, `autograd (${names.reference})`, "difference", "slide"];
+  const source = (name) => element("small", {}, name);
+  const cells = [["quantity"], ["formula"], ["by hand", source(names.byHand)], ["autograd", source(names.reference)], ["difference"], ["slide"]];
   return element("thead", {}, element("tr", {}, cells.map((cell) => element("th", { scope: "col" }, cell))));
 }
 
@@ -56,10 +57,11 @@ function body(now) {
 }
 
 function row({ byHand, reference, wrong, slides }, { name, equation, phase }, current) {
+  const figure = (label, value) => element("td", { class: "figure", "data-label": value && label }, value);
   const [hand, auto, bad] = [byHand.get(name), reference.get(name), wrong.has(name)];
   return element("tr", { class: `phase-${phase}${bad ? " bad" : ""}`, "aria-current": current && "step" },
     element("th", { scope: "row" }, element("button", { type: "button", "data-step": name }, name)),
     element("td", {}, element("span", { class: "eq" }, equation)),
-    element("td", { class: "figure" }, shown(hand)), element("td", { class: "figure" }, shown(auto)),
-    element("td", {}, difference(hand, auto, bad)), element("td", { class: "figure" }, (slides[name]?.printed ?? "").replace("-", "−")));
+    figure("by hand", shown(hand)), figure("autograd", shown(auto)),
+    element("td", { class: bad ? "bad" : null }, apart(hand, auto, bad)), figure("slide", slides[name]?.printed ?? ""));
 }
