@@ -1,3 +1,4 @@
+const ZERO_WIDTH_SPACE = "\u200b";
 const BREAK_BEFORE = new Set(["=", "←", "+", "·", "⋅"]);
 
 /**
@@ -13,7 +14,7 @@ export function breakable(mathml) {
     if (part.localName === "mo") part.setAttribute("form", formOf(part, pieces.at(-1)));
     pieces.at(-1).push(part);
   }
-  return pieces.flatMap((parts) => [inlineMath(parts), " "]);
+  return pieces.flatMap((parts) => [inlineMath(parts), ZERO_WIDTH_SPACE]);
 }
 
 /** The parts of a row, with those of the rows inside of it in their places. */

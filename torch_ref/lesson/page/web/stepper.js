@@ -98,11 +98,16 @@ function showStep(now) {
     element("p", { class: "phase" }, PHASES[step.phase], " ", arrow(step.phase), element("span", { class: "eq" }, step.equation)),
     element("h3", {}, step.title),
     element("p", { class: "general" }, general(step, now.network)),
-    element("div", { class: "formula symbols" }, breakable(step.symbols)),
-    element("div", { class: "formula numbers" }, breakable(step.numbers)),
+    formulaLine("symbols", step.symbols, step.text),
+    formulaLine("numbers", step.numbers, step.textNumbers),
     comparison(now, step.name),
     ...slideNote(now, step.name),
   );
+}
+
+/** A screen reader gets the formula as one text, for the eye it is in pieces. */
+function formulaLine(kind, mathml, text) {
+  return element("div", { class: `formula ${kind}`, role: "math", "aria-label": text }, breakable(mathml));
 }
 
 /** The lecture's formula for any unit, from the template in the page. */
