@@ -19,6 +19,7 @@ from latex2mathml.converter import convert
 
 WEB = Path(__file__).parent / "web"
 ENTRY = "main.js"
+STYLES = ("lesson.css", "chapters.css", "digit.css")
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(?P<file>[\w-]+\.js)";\n', flags=re.MULTILINE)
 _OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)
@@ -34,7 +35,7 @@ def page(data: dict[str, Any]) -> str:
     html = _INCLUDE.sub(lambda match: source(match["file"]), source("lesson.html"))
     html = _TEX.sub(lambda match: mathml(unescape(match["latex"]), display=match["display"] is not None), html)
     parts = {
-        "<!-- style -->": f"<style>\n{source('lesson.css')}</style>",
+        "<!-- style -->": f"<style>\n{chr(10).join(map(source, STYLES))}</style>",
         "<!-- data -->": f'<script type="application/json" id="data">{_inside_script(data)}</script>',
         "<!-- script -->": f'<script type="module">\n{script()}</script>',
     }

@@ -26,6 +26,7 @@ def page_data() -> dict[str, Any]:
         "texts": texts(),
         "x1": x1(),
         "x2": x2(),
+        "digit": None,
         "versions": {"torch": torch.__version__.partition("+")[0]},
     }
 

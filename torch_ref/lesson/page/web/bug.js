@@ -76,7 +76,7 @@ function suspects({ fault, walk, byHand, reference, wrong }) {
     const tensor = tensorOf(step.name);
     tensors.set(tensor, [...(tensors.get(tensor) ?? []), step]);
   }
-  const head = element("tr", {}, ["", "formula", "by hand", "autograd", ""].map((cell) => element("th", { scope: "col" }, cell)));
+  const head = element("tr", {}, ["quantity", "formula", "by hand", "autograd", "guilty"].map((cell) => element("th", { scope: "col" }, cell)));
   const rows = [...tensors].map(([tensor, steps]) => {
     const values = (of) => steps.map(({ name }) => element("div", { class: of === byHand && wrong.has(name) ? "bad" : null }, numberOf(of.get(name))));
     return element("tr", { class: `phase-${steps[0].phase}` },

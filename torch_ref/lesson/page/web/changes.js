@@ -17,7 +17,7 @@ export function withBiases(network, wanted) {
 export function withLoss(network, loss) {
   const sizes = [...network.sizes];
   if (loss === "cross-entropy") sizes[sizes.length - 1] = Math.max(2, sizes.at(-1));
-  return consistent({ ...resized(network, sizes), loss });
+  return resized({ ...network, loss }, sizes);
 }
 
 /** Return the network with random numbers of one or two decimals. */

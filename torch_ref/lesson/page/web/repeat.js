@@ -31,8 +31,6 @@ function showOutcome({ history, updates, network }) {
 }
 
 function outcome(losses, updates) {
-  const broken = losses.findIndex((loss) => !Number.isFinite(loss));
-  if (broken >= 0) return `After ${counted(broken)} the loss is no longer a finite number: the learning rate is too large.`;
   const now = `After ${counted(updates)} the loss is ${shown(losses[updates])}`;
   const most = updates === MOST_UPDATES ? ` This page makes ${MOST_UPDATES} updates and no more.` : "";
   return updates ? `${now}; it was ${shown(losses[0])}.${most}` : `${now}.`;
@@ -43,11 +41,10 @@ function counted(updates) {
 }
 
 function curve(losses, updates) {
-  const points = losses.map((loss, k) => [k, loss]).filter(([, loss]) => Number.isFinite(loss));
-  const marked = Number.isFinite(losses[updates]) ? [{ x: updates, y: losses[updates], color: "var(--accent)", label: "" }] : [];
   return plot({
     width: 560, height: 260, x: { label: "updates", min: 0, max: Math.max(losses.length - 1, 1) }, y: { label: "loss L", min: 0 },
-    series: [{ points, color: "var(--forward)" }], markers: marked,
+    series: [{ points: losses.map((loss, k) => [k, loss]), color: "var(--forward)" }],
+    markers: [{ x: updates, y: losses[updates], color: "var(--accent)" }],
     label: `Loss after each of ${losses.length - 1} updates, from ${shown(losses[0])} to ${shown(losses.at(-1))}`,
   });
 }

@@ -11,6 +11,7 @@ export function showSettings() {
   watch(({ start }) => {
     if (drawn !== start) form.replaceChildren(...fields(start));
     drawn = start;
+    form.querySelector("[data-do=lecture]").disabled = isLectures(start);
   });
   form.addEventListener("input", (event) => {
     if (!event.target.matches("input[data-at]")) return;
@@ -83,7 +84,7 @@ function fields(network) {
       element("label", {}, "Learning rate η ", field("lr", network.lr, "Learning rate η")),
       element("label", { class: "check" }, element("input", { type: "checkbox", name: "biases", checked: network.biases !== null }), " biases")),
     element("div", { class: "row" },
-      button("lecture", "The lecture’s example", isLectures(network)), button("random", "Random numbers"),
+      button("lecture", "The lecture’s example"), button("random", "Random numbers"),
       button("add-layer", "Add a layer", last === 3), button("remove-layer", "Remove a layer", last === 1)),
     element("div", { class: "matrices" }, network.sizes.flatMap((size, l) => layerFields(network, l)), vector(network, "t", "Target t", "t", network.t)),
   ];

@@ -1,0 +1,167 @@
+"""The network and its walk on the page: every step of X2 against the lecture, keys, tabs, the table, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from settings import numbers_of
+
+from manual_bp import lecture
+from torch_ref.lesson.numbers import by_autograd, by_hand
+
+EQUATIONS = {
+    "net": "E1",
+    "x": "E2",
+    "y": "E2",
+    "L": "E6",
+    "e^2": "E13",
+    "δ": "E16",
+    "e^1": "E14",
+    "∂": "E12",
+    "W": "E9",
+}
+PRINTED = {number.quantity: number.printed.replace("-", "−") for number in lecture.X2_NUMBERS}
+STARTS = [0, 6, 7, 13, 19]
+"""Where the phases begin: forward pass, loss, backward pass, gradients, update."""
+
+
+def shown_step(page) -> dict[str, str]:
+    """Return what the panel of the current step shows."""
+    return page.evaluate(
+        """() => ({
+          name: lesson.view().walk[lesson.view().at].name,
+          hand: document.querySelector("#step .hand dd").textContent,
+          auto: document.querySelector("#step .auto dd").textContent,
+          difference: document.querySelectorAll("#step .compare dd")[2].textContent,
+          slide: document.querySelector("#step .slide dd").textContent,
+          note: document.querySelector("#step .slide-note")?.textContent ?? "",
+          equation: document.querySelector("#step .eq").textContent,
+          numbers: document.querySelector("#step .numbers").getAttribute("aria-label"),
+          position: document.querySelector("#position").textContent,
+        })"""
+    )
+
+
+def test_the_arrow_key_goes_through_every_number_of_x2(page, data) -> None:
+    exact = data["x2"]["byHand"]
+    seen = []
+    for at in range(25):
+        step = shown_step(page)
+        name = step["name"]
+        seen.append(name)
+        assert step["position"] == f"{at + 1} / 25"
+        assert float(step["hand"].replace("−", "-")) == float(step["auto"].replace("−", "-")) == exact[name]
+        assert step["difference"] == "0 ulp"
+        assert step["slide"] == PRINTED.get(name, "–")
+        assert step["equation"] == next(number for start, number in EQUATIONS.items() if name.startswith(start))
+        assert step["numbers"].endswith(f"{exact[name]:.6f}".rstrip("0").replace("-", "−"))
+        page.keyboard.press("ArrowRight")
+    assert set(seen) == set(exact) > set(PRINTED)
+
+
+def test_a_slide_s_rounding_is_explained(page) -> None:
+    for name, calculation in lecture.on_paper().items():
+        page.evaluate("name => lesson.change({ step: name })", name)
+        note = shown_step(page)["note"]
+        assert f"{calculation.text} = {PRINTED[name]}" in note
+        exact = next(number.exact for number in lecture.X2_NUMBERS if number.quantity == name)
+        rounded = f"{float(exact):.{len(PRINTED[name].split('.')[1])}f}".replace("-", "−") == PRINTED[name]
+        assert ("rounded before" in note) is not rounded
+        assert rounded or f"Exactly it is {exact.replace('-', '−')}" in note
+
+
+def test_keys_and_buttons_go_where_they_say(page) -> None:
+    at = lambda: page.evaluate("lesson.view().at")  # noqa: E731
+    for key, expected in [("End", 24), ("PageUp", 19), ("PageUp", 13), ("ArrowLeft", 12), ("PageUp", 7), ("Home", 0)]:
+        page.keyboard.press(key)
+        assert at() == expected, key
+    for start in STARTS[1:]:
+        page.keyboard.press("PageDown")
+        assert at() == start
+    page.keyboard.press("PageDown")
+    assert at() == 24
+    for button, expected in [("#first", 0), ("#forward", 1), ("#last", 24), ("#back", 23)]:
+        page.click(button)
+        assert at() == expected, button
+    for start, button in zip(STARTS, page.locator("#phases button").all(), strict=True):
+        button.click()
+        assert at() == start
+    page.locator("#slider").focus()
+    page.keyboard.press("ArrowRight")
+    assert at() == 20
+    assert lesson.get_attribute("#slider", "aria-valuetext") == "W^1_12 after, step 21 of 25"
+
+
+def test_play_goes_on_by_itself_and_stops_when_told(page) -> None:
+    page.clock.install()
+    page.click("#play")
+    page.clock.run_for(4000)
+    assert page.evaluate("lesson.view().at") == 2
+    page.click("#play")
+    page.clock.run_for(9000)
+    assert page.evaluate("lesson.view().at") == 2
+
+
+def test_what_takes_part_lights_up_and_the_direction_is_seen(page) -> None:
+    lit = lambda: set(page.locator(".drawing .on[id]").evaluate_all("all => all.map(one => one.id)"))  # noqa: E731
+    page.evaluate("lesson.change({ step: 'net^1_2' })")
+    assert lit() == {"unit-0-1", "unit-0-2", "unit-1-2", "edge-1-2-1", "edge-1-2-2"}
+    x1, x2 = (float(lesson.get_attribute("#edge-1-2-1", end)) for end in ("x1", "x2"))
+    assert x1 < x2
+    page.evaluate("lesson.change({ step: 'e^1_2' })")
+    assert lit() == {"unit-2-1", "unit-1-2", "edge-2-1-2"}
+    x1, x2 = (float(lesson.get_attribute("#edge-2-1-2", end)) for end in ("x1", "x2"))
+    assert x1 > x2
+
+
+def test_a_number_in_the_drawing_leads_to_its_step(page) -> None:
+    page.keyboard.press("End")
+    page.locator('.drawing [data-step="y_1"]').click()
+    assert shown_step(page)["name"] == "y_1"
+
+
+def test_tabs_go_by_arrow_keys(page) -> None:
+    page.locator("#tab-walk").focus()
+    for panel in ("table", "repeat", "bug", "walk"):
+        page.keyboard.press("ArrowRight")
+        assert page.locator("[role=tabpanel]:visible").get_attribute("id") == panel
+    assert page.evaluate("lesson.view().at") == 0
+
+
+def test_the_table_has_the_whole_pass(page, data) -> None:
+    page.click("#tab-table")
+    rows = page.locator("#numbers tbody tr").evaluate_all(
+        "all => all.map(row => [...row.cells].map(c => c.textContent))"
+    )
+    assert len(rows) == 25
+    for name, _, hand, auto, difference, slide in rows:
+        assert hand == auto == f"{data['x2']['byHand'][name]:.6f}".replace("-", "−")
+        assert (difference, slide) == ("0 ulp", PRINTED.get(name, ""))
+    page.locator("#numbers button", has_text="δ^2_1").click()
+    assert shown_step(page)["name"] == "δ^2_1"
+    assert page.locator("#walk").is_visible()
+
+
+def test_csv_on_the_clipboard_has_every_number_in_full(page, data) -> None:
+    page.click("#tab-table")
+    page.click("#copy-csv")
+    lesson.wait_for_function("document.querySelector('#copied').textContent.startsWith('25 numbers')")
+    rows = list(csv.DictReader(io.StringIO(page.evaluate("navigator.clipboard.readText()"))))
+    assert {row["quantity"]: float(row["by hand"]) for row in rows} == data["x2"]["byHand"]
+    assert {row["quantity"]: float(row["autograd"]) for row in rows} == data["x2"]["autograd"]
+    assert {row["quantity"]: row["slide"] for row in rows if row["slide"]} == PRINTED
+
+
+def test_buttons_in_the_text_show_their_step(page) -> None:
+    for button in page.locator(".show-step").all():
+        button.click()
+        assert shown_step(page)["name"] == button.get_attribute("data-step")
+        assert page.locator("#bench").evaluate("bench => bench.getBoundingClientRect().top < 60")
+
+
+@pytest.mark.parametrize("engine", [by_hand, by_autograd])
+def test_every_number_of_the_walk_is_one_of_python_s(page, data, engine) -> None:
+    names = page.evaluate("lesson.view().walk.map(step => step.name)")
+    assert sorted(names) == sorted(numbers_of(engine, data["x2"]["network"], lecture.x2_network()))

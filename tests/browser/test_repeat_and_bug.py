@@ -1,0 +1,170 @@
+""" "Just repeat" and "Spot the bug" on the page."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from settings import in_manual_bp as network_of, sample
+
+from manual_bp import GradientDescent, lecture
+from torch_ref import crosscheck
+from torch_ref.faults import FAULTS
+from torch_ref.lesson.numbers import by_hand, scalars
+
+
+@pytest.fixture
+def repeat(page):
+    page.click("#tab-repeat")
+    return page
+
+
+@pytest.fixture
+def bug(page):
+    page.click("#tab-bug")
+    return page
+
+
+def test_updates_are_those_of_gradient_descent(repeat, data) -> None:
+    given = data["x2"]["network"]
+    network, (x, t) = network_of(given), batch_of(given)
+    descent, losses = GradientDescent(network, lr=given["lr"]), []
+    for _ in range(12):
+        trace = network.forward(x)
+        losses.append(network.loss(trace, t).item())
+        descent.update(network.backward(trace))
+    for button in ("10 updates", "1 update"):
+        repeat.get_by_role("button", name=button, exact=True).click()
+    view = repeat.evaluate(
+        "(({ updates, history, byHand }) => ({ updates, size: history.length, L: byHand.get('L') }))(lesson.view())"
+    )
+    assert (view["updates"], view["size"]) == (11, 12)
+    assert view["L"] == pytest.approx(losses[11], rel=1e-13)
+    assert f"{losses[11]:.6f}" in repeat.inner_text("#repeat-outcome")
+    cells = repeat.locator("#weights-table tbody tr").evaluate_all(
+        "all => all.map(row => [row.cells[0].textContent, row.cells[1].textContent])"
+    )
+    assert cells == [[str(k), f"{losses[k]:.6f}"] for k in range(12)]
+    assert "after 11 updates" in repeat.inner_text("#bench-state")
+
+
+def test_the_slider_goes_back_and_the_drawing_with_it(repeat) -> None:
+    repeat.get_by_role("button", name="100 updates").click()
+    weight = lambda: repeat.locator("#edge-2-1-1 ~ .weight title, .weight title").all_text_contents()  # noqa: E731
+    after = weight()
+    repeat.locator("#updates").fill("0")
+    assert weight() != after
+    assert repeat.evaluate("lesson.view().lectures")
+    assert repeat.locator("#step .slide dd").text_content() == "–"
+    repeat.get_by_role("button", name="Start again").click()
+    assert repeat.evaluate("lesson.view().history.length") == 1
+
+
+def test_no_more_than_2000_updates_are_made(repeat) -> None:
+    repeat.evaluate("lesson.change({ updates: 1950 })")
+    repeat.get_by_role("button", name="100 updates").click()
+    assert "2000 updates and no more" in repeat.inner_text("#repeat-outcome")
+
+
+NETWORKS = (
+    {"activation": "sigmoid", "loss": "squared-error"},
+    {"activation": "tanh", "loss": "squared-error"},
+    {"activation": "relu", "loss": "cross-entropy"},
+    {"activation": "sigmoid", "loss": "cross-entropy"},
+)
+SQUARE = {
+    "sizes": [2, 2, 2],
+    "weights": [[[0.3, -0.4], [0.7, 0.6]], [[0.5, -0.9], [0.8, 0.2]]],
+    "biases": [[0.1, 0.2], [-0.3, 0.4]],
+    "x": [0.35, 0.9],
+    "t": [0.25, 0.75],
+    "lr": 0.5,
+}
+
+
+def on_page(quantity: str) -> str:
+    """The page calls the network's output y; the checker distinguishes x^L and what the loss makes of it."""
+    return "y" if quantity == "x^2" else quantity
+
+
+@pytest.mark.parametrize("kind", NETWORKS, ids=lambda kind: "-".join(kind.values()))
+def test_each_fault_gives_the_wrong_numbers_of_the_same_fault_in_python(page, kind) -> None:
+    plain = SQUARE | kind
+    network, (x, t) = network_of(plain), batch_of(plain)
+    planted = page.evaluate(
+        """network => lesson.FAULTS.flatMap(fault => fault.layers(network).map(l => lesson.plant(fault, l))).map(
+             planted => ({ name: planted.name, l: planted.l, guilty: lesson.spoiled(network, planted)[0],
+                           numbers: [...lesson.pass(network, planted)] }))""",
+        plain,
+    )
+    assert len(planted) > 15
+    right = scalars(by_hand(network, x, t, plain["lr"]))
+    for one in planted:
+        fault = FAULTS[one["name"]]
+        expected = scalars(by_hand(fault.plant(network, one["l"]), x, t, plain["lr"]))
+        for name, value in one["numbers"]:
+            assert value == pytest.approx(expected[name], rel=1e-10, abs=1e-14), (one["name"], name)
+        assert one["guilty"].split("_")[0] == on_page(fault.quantity(network, one["l"]))
+        assert expected != right
+
+
+def test_the_catalogue_of_the_page_has_the_names_of_python_s(page) -> None:
+    names = page.evaluate("lesson.FAULTS.map(fault => fault.name)")
+    assert len(names) == len(set(names)) > 40
+    assert set(names) <= set(FAULTS)
+
+
+def test_a_bug_is_found_by_accusing_the_formula_that_crosscheck_blames(bug) -> None:
+    for _ in range(5):
+        bug.get_by_role("button", name="Plant a bug").click()
+        view = bug.evaluate(
+            """(({ fault, network, wrong }) =>
+                 ({ name: fault.name, l: fault.l, network, wrong: [...wrong] }))(lesson.view())"""
+        )
+        x, t = batch_of(view["network"])
+        report = crosscheck(FAULTS[view["name"]].plant(network_of(view["network"]), view["l"]), x, t)
+        (guilty,) = [on_page(row.quantity) for row in report.guilty]
+        for wrong in {name.split("_")[0] for name in view["wrong"] if "after" not in name} - {guilty}:
+            bug.get_by_label(f"The formula of {wrong} is wrong", exact=True).click()
+            assert "was given wrong numbers" in bug.inner_text("#bug-outcome")
+        bug.get_by_label(f"The formula of {guilty} is wrong", exact=True).click()
+        assert bug.inner_text("#bug-outcome").startswith("Right.")
+    assert "A bug is planted" in bug.inner_text("#bench-state")
+
+
+def plant(page, name: str) -> None:
+    """Plant a fault in layer 1."""
+    page.evaluate(
+        "name => lesson.change({ fault: lesson.plant(lesson.FAULTS.find(one => one.name === name), 1) })", name
+    )
+
+
+def test_an_innocent_formula_is_called_right(bug) -> None:
+    plant(bug, "sigmoid-error-no-slope")
+    bug.get_by_label("The formula of net^1 is wrong", exact=True).click()
+    assert bug.inner_text("#bug-outcome") == "net^1 is right."
+    bug.get_by_role("button", name="A hint").click()
+    assert bug.inner_text("#bug-outcome") == "Count the factors of the formula."
+    bug.get_by_role("button", name="Show me").click()
+    assert bug.inner_text("#bug-outcome") == "It is this one. δ^1 (E16): σ′ is left out: δ = e."
+
+
+def test_a_bug_goes_with_the_network_it_is_in(bug) -> None:
+    bug.get_by_role("button", name="Plant a bug").click()
+    bug.get_by_role("button", name="Remove it").click()
+    assert bug.evaluate("lesson.view().fault") is None
+    assert bug.locator("#suspects tr").count() == 0
+    bug.get_by_role("button", name="Plant a bug").click()
+    bug.evaluate("lesson.change({ start: lesson.DATA.x1.network })")
+    assert bug.evaluate("[lesson.view().fault, lesson.view().wrong.size]") == [None, 0]
+
+
+def test_with_a_bug_the_panel_marks_what_is_wrong(bug) -> None:
+    plant(bug, "sigmoid-error-x-alone")
+    bug.evaluate("lesson.change({ step: 'δ^1_1' })")
+    bug.click("#tab-walk")
+    assert bug.locator("#step .bad dd").inner_text().startswith("off by ")
+    planted = FAULTS["sigmoid-error-x-alone"].plant(lecture.x2_network(), l=1)
+    x, t = (torch.tensor([row], dtype=torch.float64) for row in (lecture.X2_INPUT, lecture.X2_TARGET))
+    wrong = by_hand(planted, x, t, 1.0)["δ^1"][0, 0].item()
+    assert float(bug.inner_text("#step .hand dd").replace("−", "-")) == pytest.approx(wrong, rel=1e-14)
+    assert bug.locator(".drawing .wrong").count() > 0

@@ -1,0 +1,177 @@
+"""Changing the network on the page: every number afterwards is manual_bp's, and what makes no sense is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from settings import numbers_of
+from settings import assert_same
+
+from torch_ref.lesson.numbers import by_autograd, by_hand
+
+
+def assert_right(page) -> dict[str, Any]:
+    """Compare everything that the page shows now with both engines; return its network."""
+    view = page.evaluate(
+        "(({ network, byHand, reference }) => ({ network, hand: [...byHand], tape: [...reference] }))(lesson.view())"
+    )
+    assert_same(view["hand"], numbers_of(by_hand, view["network"]))
+    assert_same(view["tape"], numbers_of(by_autograd, view["network"]))
+    assert page.locator("#numbers tr.bad").count() == 0
+    return view["network"]
+
+
+def labelled(page, label: str):
+    """Return the field or button of that very label."""
+    return page.locator("#fields").get_by_label(label, exact=True)
+
+
+@pytest.fixture
+def settings(page):
+    page.click("#settings summary")
+    return page
+
+
+def test_one_weight_changed_changes_every_number_that_depends_on_it(settings) -> None:
+    labelled(settings, "Weight to unit 1 of layer 2 from 2").fill("-0.75")
+    network = assert_right(settings)
+    assert network["weights"] == [[[0.1, 0.8], [0.4, 0.6]], [[0.3, -0.75]]]
+    assert "Your own numbers" in settings.inner_text("#bench-state")
+    assert settings.locator("#step .slide dd").text_content() == "–"
+    settings.locator("[data-do=lecture]").click()
+    assert "X2" in settings.inner_text("#bench-state")
+    assert settings.evaluate("lesson.view().network") == settings.evaluate("lesson.DATA.x2.network")
+
+
+@pytest.mark.parametrize(
+    ("label", "path"),
+    [
+        ("Input 2", "x.1"),
+        ("Target t 1", "t.0"),
+        ("Learning rate η", "lr"),
+        ("Weight to unit 2 of layer 1 from 1", "weights.0.1.0"),
+    ],
+)
+def test_every_kind_of_number_can_be_changed(settings, label: str, path: str) -> None:
+    labelled(settings, label).fill("0,125")
+    found = assert_right(settings)
+    for key in path.split("."):
+        found = found[int(key)] if isinstance(found, list) else found[key]
+    assert found == 0.125
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize("loss", ["cross-entropy", "squared-error"])
+def test_activation_and_loss_can_be_changed(settings, activation: str, loss: str) -> None:
+    settings.locator("[name=activation]").select_option(activation)
+    settings.locator("[name=loss]").select_option(loss)
+    network = assert_right(settings)
+    assert (network["activation"], network["loss"]) == (activation, loss)
+    assert network["sizes"][-1] == (2 if loss == "cross-entropy" else 1)
+    assert sum(network["t"]) == (1 if loss == "cross-entropy" else 0.5)
+
+
+def test_units_and_layers_grow_to_4_4_4_4_and_shrink_to_1_1(settings) -> None:
+    settings.locator("[name=biases]").check()
+    settings.get_by_role("button", name="Add a layer").click()
+    assert_right(settings)
+    for name in ("Input x⁰", "Layer 1", "Layer 2", "Layer 3, output"):
+        more = labelled(settings, f"One unit more in {name}")
+        while more.is_enabled():
+            more.click()
+    assert assert_right(settings)["sizes"] == [4, 4, 4, 4]
+    assert settings.get_by_role("button", name="Add a layer").is_disabled()
+    settings.get_by_role("button", name="Random numbers").click()
+    assert_right(settings)
+    for _ in range(2):
+        settings.get_by_role("button", name="Remove a layer").click()
+        assert_right(settings)
+    assert settings.get_by_role("button", name="Remove a layer").is_disabled()
+    for name in ("Input x⁰", "Layer 1, output"):
+        fewer = labelled(settings, f"One unit fewer in {name}")
+        while fewer.is_enabled():
+            fewer.click()
+    assert assert_right(settings)["sizes"] == [1, 1]
+
+
+def test_a_unit_more_keeps_the_other_weights_and_the_focus(settings) -> None:
+    more = labelled(settings, "One unit more in Layer 1")
+    more.focus()
+    settings.keyboard.press("Enter")
+    network = settings.evaluate("lesson.view().network")
+    assert network["weights"][0][:2] == [[0.1, 0.8], [0.4, 0.6]]
+    assert network["weights"][1][0][:2] == [0.3, 0.9]
+    assert settings.evaluate("document.activeElement.getAttribute('aria-label')") == "One unit more in Layer 1"
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "said"),
+    [
+        ("Input 1", "abc", "Input 1: expected a number such as 0.35, got “abc”."),
+        ("Input 1", "", "Input 1: expected a number such as 0.35, got “”."),
+        ("Target t 1", "1e9", "Target t 1: expected a number from -100 to 100, got 1e9."),
+        ("Learning rate η", "-1", "Learning rate η: expected a number from 0 to 1000, got -1."),
+        ("Input 2", "0x10", "Input 2: expected a number such as 0.35, got “0x10”."),
+    ],
+)
+def test_what_is_no_number_is_refused_and_changes_nothing(settings, label: str, text: str, said: str) -> None:
+    before = settings.evaluate("lesson.view().network")
+    field = labelled(settings, label)
+    field.fill(text)
+    assert settings.inner_text("#settings-problem") == said
+    assert field.get_attribute("aria-invalid") == "true"
+    assert settings.evaluate("lesson.view().network") == before
+    field.fill("0.5")
+    assert settings.locator("#settings-problem").inner_text() == ""
+    assert field.get_attribute("aria-invalid") == "false"
+
+
+def test_targets_of_a_softmax_have_to_sum_to_one(settings) -> None:
+    settings.locator("[name=loss]").select_option("cross-entropy")
+    labelled(settings, "Target t 1").fill("0.7")
+    assert (
+        settings.inner_text("#settings-problem")
+        == "Cross-entropy expects targets that sum to 1 (E17), these sum to 0.7."
+    )
+    labelled(settings, "Target t 2").fill("0.3")
+    assert settings.inner_text("#settings-problem") == ""
+    assert assert_right(settings)["t"] == [0.7, 0.3]
+    labelled(settings, "Target t 2").fill("-0.3")
+    labelled(settings, "Target t 1").fill("1.3")
+    assert "from 0 to 1" in settings.inner_text("#settings-problem")
+
+
+def test_the_walk_has_a_step_for_every_number_of_the_new_network(settings) -> None:
+    settings.locator("[name=biases]").check()
+    settings.locator("[name=loss]").select_option("cross-entropy")
+    settings.keyboard.press("Escape")
+    network = settings.evaluate("lesson.view().network")
+    names = settings.evaluate("lesson.view().walk.map(step => step.name)")
+    assert sorted(names) == sorted(numbers_of(by_hand, network))
+    equations = dict(settings.evaluate("lesson.view().walk.map(step => [step.name, step.equation])"))
+    assert equations["y_2"] == "E5"
+    assert equations["L"] == "E8"
+    assert equations["δ^2_1"] == "E17"
+    assert "e^2_1" not in equations
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("loss", ["squared-error", "cross-entropy"])
+@pytest.mark.parametrize("weight", [100, -100])
+def test_saturated_units_are_no_false_alarm(page, activation: str, loss: str, weight: int) -> None:
+    plain = {
+        "sizes": [1, 1, 2],
+        "activation": activation,
+        "loss": loss,
+        "lr": 1000,
+        "x": [100],
+        "t": [0.3, 0.7],
+        "weights": [[[weight]], [[weight], [-weight]]],
+        "biases": [[-100], [100, 100]],
+    }
+    page.evaluate("network => lesson.change({ start: network })", plain)
+    assert page.evaluate("[...lesson.view().wrong]") == []
+    expected = numbers_of(by_hand, plain)
+    for name, value in page.evaluate("[...lesson.view().byHand]"):
+        assert value == pytest.approx(expected[name], rel=1e-12, abs=1e-12 * max(map(abs, expected.values()))), name
