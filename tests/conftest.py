@@ -8,6 +8,12 @@ import torch
 Inside = Callable[..., tuple[int, str, str]]
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say that the page's tests in a browser are a run of their own, where this is not that run."""
+    asked = any("browser" in str(argument) for argument in config.args)
+    return [] if asked else ["the lesson's page in a browser: not in this run, pytest tests/browser"]
+
+
 @pytest.fixture(autouse=True)
 def seed() -> None:
     """The one owner of the seed: every test draws the same numbers, alone or in any order."""

@@ -1,0 +1,138 @@
+"""The page's two engines against manual_bp and autograd, number by number."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+import torch
+from settings import Plain, drawn, in_manual_bp, sample, walked
+
+from manual_bp import GradientDescent, lecture
+from torch_ref.lesson.numbers import by_autograd, by_hand, scalars
+from torch_ref.lesson.page.data import page_data
+
+BOUND = 1e-12
+"""How far a number may be off, as a share of the norm of its tensor. JavaScript's exp and torch's differ by a unit in
+the last place, 1e-16, sums are in another order, and small differences t − y magnify both; measured: 2e-14. A wrong
+formula is off by a part in a hundred or more; a factor of 1.0005 by 5e-4."""
+
+SETTINGS = [drawn(seed) for seed in range(100)]
+BOTH = """(networks) => networks.map((network) => ({
+  byHand: [...lesson.pass(network)], byTape: [...lesson.passByTape(network)] }))"""
+
+
+def worst(found: dict[str, float], expected: dict[str, float]) -> float:
+    """Return the largest distance of a number from the expected one, over the norm of its tensor."""
+    norms: dict[str, float] = {}
+    for name, value in expected.items():
+        norms[tensor_of(name)] = math.hypot(norms.get(tensor_of(name), 0.0), value)
+    return max(abs(found[name] - value) / (norms[tensor_of(name)] or 1.0) for name, value in expected.items())
+
+
+def tensor_of(name: str) -> str:
+    """Return the tensor that a number is an entry of: W^1_21 after is in W^1 after."""
+    return re.sub(r"_\d+", "", name)
+
+
+@pytest.fixture
+def numbers(lesson):
+    """Return the numbers of networks by both engines of the page, all in one call."""
+
+    def evaluated(networks: list[Plain]) -> list[dict[str, dict[str, float]]]:
+        return [{engine: dict(rows) for engine, rows in both.items()} for both in lesson(BOTH, networks)]
+
+    return evaluated
+
+
+def test_x2_by_hand_is_manual_bp_s_to_the_last_bit_and_autograd_s(numbers) -> None:
+    x2 = page_data()["x2"]
+    (found,) = numbers([x2["network"]])
+    assert list(found["byHand"]) == walked(x2["network"])
+    assert found["byHand"] == x2["byHand"] == x2["autograd"]
+    assert found["byTape"].keys() == x2["autograd"].keys()
+    assert worst(found["byTape"], x2["autograd"]) < 1e-15
+
+
+def test_x2_shows_what_the_lecture_prints(lesson) -> None:
+    found = lesson("() => [...lesson.pass(lesson.DATA.x2.network)].map(([name, value]) => [name, lesson.shown(value)])")
+    for number in lecture.X2_NUMBERS:
+        assert dict(found)[number.quantity] == number.exact.replace("-", "−"), number.quantity
+
+
+def test_both_inputs_of_x1_come_out_as_the_lecture_has_them(numbers) -> None:
+    x1 = page_data()["x1"]
+    both = numbers([x1["network"] | {"x": given["x"]} for given in x1["inputs"]])
+    for found, given, printed in zip(both, x1["inputs"], lecture.X1_NUMBERS, strict=True):
+        for engine in found.values():
+            assert worst(engine, given["numbers"]) < BOUND
+            for number in printed:
+                assert f"{engine[number.quantity]:.12f}" == number.exact, number.quantity
+
+
+def test_a_hundred_random_networks_agree_with_manual_bp_and_autograd(numbers) -> None:
+    for plain, found in zip(SETTINGS, numbers(SETTINGS), strict=True):
+        hand = scalars(by_hand(in_manual_bp(plain), *sample(plain)))
+        auto = scalars(by_autograd(in_manual_bp(plain), *sample(plain)))
+        for engine in found.values():
+            assert list(engine) == walked(plain)
+            assert engine.keys() == hand.keys()
+            assert worst(engine, hand) < BOUND, plain
+            assert worst(engine, auto) < BOUND, plain
+
+
+def test_the_hundred_are_of_every_kind() -> None:
+    kinds = {(len(p["sizes"]), p["activation"], p["loss"], p["biases"] is None) for p in SETTINGS}
+    assert len(kinds) >= 34  # of 36
+    assert any(not any(p["x"]) and p["activation"] == "relu" and p["biases"] is None for p in SETTINGS)
+    assert {size for p in SETTINGS for size in p["sizes"]} == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("engine", ["pass", "passByTape"])
+def test_numbers_stay_finite_where_e_to_a_net_would_overflow(lesson, engine) -> None:
+    large = [drawn(7, activation="sigmoid", loss=loss, sizes=[2, 3, 2], biases=None) for loss in LOSSES_OF_THE_PAGE]
+    for network in large:
+        network |= {"weights": [[[2000 * w for w in row] for row in rows] for rows in network["weights"]], "t": [1.0, 0.0]}
+    found = lesson("([engine, networks]) => networks.map((n) => [...lesson[engine](n).values()].map(Number.isFinite))",
+                   [engine, large])  # fmt: skip
+    assert all(map(all, found))
+
+
+LOSSES_OF_THE_PAGE = "squared-error", "cross-entropy"
+
+
+@pytest.mark.parametrize("plain", [page_data()["x2"]["network"], *SETTINGS[:12]], ids=lambda p: str(p["sizes"]))
+def test_fifty_updates_are_those_of_gradient_descent(lesson, plain) -> None:
+    found = lesson("(n) => lesson.repeated(n, 50)", plain)
+    network = in_manual_bp(plain)
+    x, t, lr = sample(plain)
+    assert len(found) == 51
+    assert found[0] == plain
+    for after in found[1:]:
+        trace = network.forward(x)
+        network.loss(trace, t)
+        GradientDescent(network, lr=lr).update(network.backward(trace))
+        flat = torch.tensor(list(parameters(after)), dtype=torch.float64)
+        assert float((flat - network.buffer[: len(flat)]).norm() / network.buffer.norm()) < 1e-9  # chaos: 50 times more
+        assert {key: after[key] for key in after if key not in ("weights", "biases")} == {
+            key: plain[key] for key in plain if key not in ("weights", "biases")
+        }
+
+
+def parameters(plain: Plain):
+    """Yield every parameter in manual_bp's order: a layer's weights, then its biases."""
+    for l, rows in enumerate(plain["weights"]):
+        yield from (w for row in rows for w in row)
+        yield from [] if plain["biases"] is None else plain["biases"][l]
+
+
+def test_an_update_leaves_the_given_network_as_it_was(lesson) -> None:
+    for plain in SETTINGS[:5]:
+        assert lesson("(n) => { lesson.updated(n); lesson.pass(n); lesson.passByTape(n); return n; }", plain) == plain
+        once, repeated = lesson("(n) => [lesson.updated(n), lesson.repeated(n, 1)[1]]", plain)
+        assert once == repeated != plain
+
+
+def test_the_embedded_numbers_keep_every_bit(lesson) -> None:
+    assert lesson("() => lesson.DATA") == page_data()

@@ -1,0 +1,99 @@
+"""Each planted fault of the page against the one of the same name in torch_ref's catalogue."""
+
+from __future__ import annotations
+
+import pytest
+from settings import Plain, drawn, in_manual_bp, sample
+from test_arithmetic import BOUND, worst
+
+from torch_ref import faults
+from torch_ref.formulas import FORMULAS
+from torch_ref.lesson.numbers import by_hand, scalars
+from torch_ref.lesson.page.data import page_data
+
+LISTED = """() => lesson.FAULTS.map(({ name, of, makes, equation, title, hint }) =>
+  ({ name, of, makes, equation, title, hint }))"""
+PLANTED = """(network) => lesson.FAULTS.flatMap((fault) => fault.layers(network).map((l) => {
+  const planted = lesson.plant(fault, l);
+  return { name: fault.name, l, numbers: [...lesson.pass(network, planted)], spoiled: lesson.spoiled(network, planted) };
+}))"""
+
+# Square layers and biases: every fault finds a place. ReLU has units that are on and units that are off.
+NETWORKS = {
+    f"{activation}, {loss}": drawn(seed, sizes=[3, 3, 3], activation=activation, loss=loss, biases=biases)
+    for seed, (activation, loss) in enumerate(
+        [(a, l) for a in ("sigmoid", "tanh", "relu") for l in ("squared-error", "cross-entropy")], start=20
+    )
+    for biases in [[[0.3, -0.2, 0.5], [-0.4, 0.1, 0.2]]]
+}
+
+
+@pytest.fixture
+def planted(lesson):
+    """Return for a network every fault in every layer that it can be in, with the numbers it makes."""
+
+    def of(network: Plain) -> list[dict]:
+        return [row | {"numbers": dict(row["numbers"])} for row in lesson(PLANTED, network)]
+
+    return of
+
+
+def test_every_fault_is_one_of_the_catalogue_and_cites_its_equation(lesson) -> None:
+    listed = lesson(LISTED)
+    assert len({fault["name"] for fault in listed}) == len(listed) >= 10
+    for fault in listed:
+        original = faults.FAULTS[fault["name"]]
+        assert fault["makes"] == original.makes
+        assert fault["equation"] == FORMULAS[original.of][original.makes][0], fault["name"]
+        assert fault["name"].startswith(f"{fault['of']}-")
+        assert fault["title"]
+        assert fault["hint"]
+        assert fault["title"] != fault["hint"]
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_a_planted_fault_makes_the_catalogue_s_wrong_numbers(planted, case) -> None:
+    plain = NETWORKS[case]
+    right = scalars(by_hand(in_manual_bp(plain), *sample(plain)))
+    for row in planted(plain):
+        network = faults.FAULTS[row["name"]].plant(in_manual_bp(plain), row["l"])
+        expected = scalars(by_hand(network, *sample(plain)))
+        assert worst(row["numbers"], expected) < BOUND, row["name"]
+        assert worst(right, expected) > 1e-3, row["name"]
+        first = faults.FAULTS[row["name"]].quantity(network, row["l"])
+        assert row["spoiled"][0].startswith(f"{first}_" if first != "L" else "L"), row["name"]
+
+
+def test_every_fault_is_planted_in_some_network(planted, lesson) -> None:
+    found = {row["name"] for plain in NETWORKS.values() for row in planted(plain)}
+    assert found == {fault["name"] for fault in lesson(LISTED)}
+
+
+def test_x2_has_the_faults_that_its_shape_allows(planted) -> None:
+    found = {(row["name"], row["l"]) for row in planted(page_data()["x2"]["network"])}
+    names = {name for name, _ in found}
+    assert {("linear-forward-transposed", 1), ("linear-weight-swapped", 1), ("linear-error-sign", 2)} <= found
+    assert len(names) >= 20
+    assert not names & {"linear-forward-no-bias", "linear-bias-sign", "linear-error-transposed", "tanh-error-plus"}
+    assert ("linear-error-sign", 1) not in found  # below layer 1 nothing is sent back
+    assert not any(name.startswith("entropy") for name in names)
+
+
+def test_a_fault_that_does_not_apply_says_so(lesson) -> None:
+    shapes = [drawn(1, sizes=[2, 3], biases=None, activation="relu", loss=l) for l in ("squared-error", "cross-entropy")]
+    for plain in shapes:
+        found = lesson("(n) => lesson.FAULTS.map((f) => [f.applies(n), f.layers(n).length > 0, f.name])", plain)
+        assert all(applies == has_place for applies, has_place, _ in found)
+        applying = {name for applies, _, name in found if applies}
+        assert not any("transposed" in name or "swapped" in name or "sigmoid-error" in name for name in applying)
+        assert any(name.startswith("relu-") for name in applying) == (plain["loss"] == "squared-error")
+
+
+def test_a_fault_belongs_to_its_layer_alone(lesson) -> None:
+    network = NETWORKS["sigmoid, squared-error"]
+    spoiled = """(network) => { const f = lesson.FAULTS.find((f) => f.name === "sigmoid-error-no-slope");
+      return [1, 2].map((l) => lesson.spoiled(network, { ...f, l })); }"""
+    first, second = lesson(spoiled, network)
+    assert first[0] == "δ^1_1"
+    assert second[0] == "δ^2_1"
+    assert not any(name.startswith("δ^2") for name in first)
