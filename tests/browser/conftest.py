@@ -19,10 +19,18 @@ try:
 except ImportError:
     sync_playwright = None
 
-from torch_ref.lesson.page.build import page
+from torch_ref.lesson.page import build
 from torch_ref.lesson.page.data import page_data
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+PHONE, SCREEN = 360, 1280
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the pictures be kept."""
+    parser.addoption("--screenshots", metavar="DIR", help="keep the pictures of the lesson page in this folder")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,10 +61,16 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data() -> dict[str, Any]:
+    """What Python embeds into the page."""
+    return page_data()
+
+
+@pytest.fixture(scope="session")
+def page_file(data: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page, built once."""
     file = tmp_path_factory.mktemp("page") / "lesson.html"
-    file.write_text(page(page_data()), encoding="utf-8")
+    file.write_text(build.page(data), encoding="utf-8")
     return file
 
 
@@ -118,3 +132,26 @@ def fresh_page(browser: Browser, page_file: Path) -> Iterator[Callable[..., Page
         yield open_page
     found = [complaint for of_page in complaints for complaint in of_page]
     assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def open_page(fresh_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Open the page anew at a width, in light or dark colours, with the clipboard at hand and nothing moving."""
+
+    def opened_at(width: int = SCREEN, scheme: str = "light") -> Page:
+        opened_page = fresh_page(
+            viewport={"width": width, "height": 900},
+            dark=scheme == "dark",
+            permissions=["clipboard-read", "clipboard-write"],
+            reduced_motion="reduce",
+        )
+        opened_page.set_default_timeout(5000)
+        return opened_page
+
+    return opened_at
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    """The page on a screen of 1280 px, in light colours, as it comes up."""
+    return open_page()

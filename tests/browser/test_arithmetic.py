@@ -93,7 +93,10 @@ def test_the_hundred_are_of_every_kind() -> None:
 def test_numbers_stay_finite_where_e_to_a_net_would_overflow(lesson, engine) -> None:
     large = [drawn(7, activation="sigmoid", loss=loss, sizes=[2, 3, 2], biases=None) for loss in LOSSES_OF_THE_PAGE]
     for network in large:
-        network |= {"weights": [[[2000 * w for w in row] for row in rows] for rows in network["weights"]], "t": [1.0, 0.0]}
+        network |= {
+            "weights": [[[2000 * w for w in row] for row in rows] for rows in network["weights"]],
+            "t": [1.0, 0.0],
+        }
     found = lesson("([engine, networks]) => networks.map((n) => [...lesson[engine](n).values()].map(Number.isFinite))",
                    [engine, large])  # fmt: skip
     assert all(map(all, found))

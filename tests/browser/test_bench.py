@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from settings import numbers_of
+from comparing import numbers_of
 
 from manual_bp import lecture
 from torch_ref.lesson.numbers import by_autograd, by_hand
@@ -91,7 +91,7 @@ def test_keys_and_buttons_go_where_they_say(page) -> None:
     page.locator("#slider").focus()
     page.keyboard.press("ArrowRight")
     assert at() == 20
-    assert lesson.get_attribute("#slider", "aria-valuetext") == "W^1_12 after, step 21 of 25"
+    assert page.get_attribute("#slider", "aria-valuetext") == "W^1_12 after, step 21 of 25"
 
 
 def test_play_goes_on_by_itself_and_stops_when_told(page) -> None:
@@ -108,11 +108,11 @@ def test_what_takes_part_lights_up_and_the_direction_is_seen(page) -> None:
     lit = lambda: set(page.locator(".drawing .on[id]").evaluate_all("all => all.map(one => one.id)"))  # noqa: E731
     page.evaluate("lesson.change({ step: 'net^1_2' })")
     assert lit() == {"unit-0-1", "unit-0-2", "unit-1-2", "edge-1-2-1", "edge-1-2-2"}
-    x1, x2 = (float(lesson.get_attribute("#edge-1-2-1", end)) for end in ("x1", "x2"))
+    x1, x2 = (float(page.get_attribute("#edge-1-2-1", end)) for end in ("x1", "x2"))
     assert x1 < x2
     page.evaluate("lesson.change({ step: 'e^1_2' })")
     assert lit() == {"unit-2-1", "unit-1-2", "edge-2-1-2"}
-    x1, x2 = (float(lesson.get_attribute("#edge-2-1-2", end)) for end in ("x1", "x2"))
+    x1, x2 = (float(page.get_attribute("#edge-2-1-2", end)) for end in ("x1", "x2"))
     assert x1 > x2
 
 
@@ -147,7 +147,7 @@ def test_the_table_has_the_whole_pass(page, data) -> None:
 def test_csv_on_the_clipboard_has_every_number_in_full(page, data) -> None:
     page.click("#tab-table")
     page.click("#copy-csv")
-    lesson.wait_for_function("document.querySelector('#copied').textContent.startsWith('25 numbers')")
+    page.wait_for_function("document.querySelector('#copied').textContent.startsWith('25 numbers')")
     rows = list(csv.DictReader(io.StringIO(page.evaluate("navigator.clipboard.readText()"))))
     assert {row["quantity"]: float(row["by hand"]) for row in rows} == data["x2"]["byHand"]
     assert {row["quantity"]: float(row["autograd"]) for row in rows} == data["x2"]["autograd"]
@@ -164,4 +164,4 @@ def test_buttons_in_the_text_show_their_step(page) -> None:
 @pytest.mark.parametrize("engine", [by_hand, by_autograd])
 def test_every_number_of_the_walk_is_one_of_python_s(page, data, engine) -> None:
     names = page.evaluate("lesson.view().walk.map(step => step.name)")
-    assert sorted(names) == sorted(numbers_of(engine, data["x2"]["network"], lecture.x2_network()))
+    assert sorted(names) == sorted(numbers_of(engine, data["x2"]["network"]))

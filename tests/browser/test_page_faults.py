@@ -80,7 +80,9 @@ def test_x2_has_the_faults_that_its_shape_allows(planted) -> None:
 
 
 def test_a_fault_that_does_not_apply_says_so(lesson) -> None:
-    shapes = [drawn(1, sizes=[2, 3], biases=None, activation="relu", loss=l) for l in ("squared-error", "cross-entropy")]
+    shapes = [
+        drawn(1, sizes=[2, 3], biases=None, activation="relu", loss=l) for l in ("squared-error", "cross-entropy")
+    ]
     for plain in shapes:
         found = lesson("(n) => lesson.FAULTS.map((f) => [f.applies(n), f.layers(n).length > 0, f.name])", plain)
         assert all(applies == has_place for applies, has_place, _ in found)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from settings import numbers_of
-from settings import assert_same
+from comparing import assert_same, numbers_of
 
 from torch_ref.lesson.numbers import by_autograd, by_hand
 
