@@ -1,4 +1,4 @@
-"""The commands of the reference: ``python -m torch_ref faults | grade``."""
+"""The commands of the reference: ``python -m torch_ref compare | faults | grade``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from torch_ref import grade_command, trial_command
+from torch_ref import compare_command, grade_command, trial_command
 
 CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 INTERRUPTED = 130
 
-COMMANDS = (trial_command, grade_command)
+COMMANDS = (compare_command, trial_command, grade_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
