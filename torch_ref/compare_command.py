@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import re
@@ -40,17 +41,27 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what.add_argument("--input", type=int, choices=(1, 2), help="of X1; both unless given")
     what.add_argument("--network", type=_sizes, metavar="SIZES", help="a random network, 3-4-2 for example")
     what.add_argument("--activation", choices=("sigmoid", "tanh", "relu"), help="of the random network (sigmoid)")
-    what.add_argument("--loss", choices=("squared-error", "cross-entropy"), help="squared-error; of a digit the other")
+    what.add_argument(
+        "--loss", choices=("squared-error", "cross-entropy"), help="squared-error; cross-entropy of a digit"
+    )
     what.add_argument("--no-bias", action="store_true", help="of the random network")
     what.add_argument("--data", choices=("mnist5k",), help="a digit through 784-30-10, or a --network 784-...-10")
-    what.add_argument("--index", type=_whole(0, 999), help="of the digit, from 0 to 999 (0)")
-    what.add_argument("--seed", type=_whole(0, 2**63 - 1), help="draws the random network, or the random fault (1)")
-    what.add_argument("--lr", type=_rate, metavar="ETA", help="the learning rate (X2: 1; 0.5)")
+    what.add_argument("--index", type=_whole(0, 999), metavar="N", help="of the digit, from 0 to 999 (0)")
+    what.add_argument(
+        "--seed", type=_whole(0, 2**63 - 1), metavar="N", help="draws the random network, or the random fault (1)"
+    )
+    what.add_argument("--lr", type=_rate, metavar="ETA", help="the learning rate (0.5; X2: 1)")
     how = parser.add_argument_group("how")
     how.add_argument("--steps", type=_whole(1, 10_000), metavar="N", help="just repeat: a table of N updates")
     how.add_argument("--by-hand", action="store_true", help="in arithmetic on paper, rounded and carried on rounded")
-    how.add_argument("--fault", metavar="NAME", help="spot the bug: plant this fault, or 'random'; 'list' lists them")
-    how.add_argument("--layer", type=_whole(1, 1000), help="where to plant it; the first that shows it unless given")
+    how.add_argument(
+        "--fault",
+        metavar="NAME",
+        help="spot the bug: plant this fault, or one that is 'random'; 'list' shows which there are",
+    )
+    how.add_argument(
+        "--layer", type=_whole(1, 1000), metavar="L", help="where to plant it (the first layer that shows it)"
+    )
     how.add_argument("--json", action="store_true", help="print everything as JSON, in full precision")
     how.add_argument("--plain", action="store_true", help="print ASCII without colours")
     parser.set_defaults(run=run)
@@ -165,12 +176,18 @@ def _print_lines(outcomes: list[Outcome], *, plain: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(color_system=None if plain else "auto", highlight=False)
     lines = [line for outcome in outcomes for line in [Text(), Text(), *outcome.lines]][2:]
-    with console.capture() as written:
-        for line in lines:
-            console.print(line, soft_wrap=True)
-    sys.stdout.write(written.get())
+    terminal, text = Console(), io.StringIO()
+    coloured = terminal.is_terminal and terminal.color_system is not None and not plain
+    console = Console(
+        file=text,
+        color_system="standard" if coloured else None,
+        force_terminal=coloured,
+        no_color=terminal.no_color,
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    print(text.getvalue(), end="")  # not by rich, which would answer a closed pipe in its own way
 
 
 def _print_json(outcomes: list[Outcome], *, ascii_only: bool) -> None:
@@ -183,7 +200,7 @@ def _print_json(outcomes: list[Outcome], *, ascii_only: bool) -> None:
 def _takes_unicode() -> bool:
     """Tell whether standard output's encoding has every character of a walk."""
     try:
-        UNICODE.encode(sys.stdout.encoding or "ascii")
+        UNICODE.encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -39,13 +39,17 @@ def fault_named(name: str) -> Fault:
     near = [known for known in FAULTS if name and name in known]
     near = (difflib.get_close_matches(name, FAULTS, n=3, cutoff=0.6) + near)[:3]
     hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ";"
-    raise UnshownFaultError(f"expects a fault of the catalogue, got {name!r}{hint} '--fault list' names all that show")
+    raise UnshownFaultError(
+        f"--fault expects a fault of the catalogue, got {name!r}{hint} '--fault list' names all that show"
+    )
 
 
 def planted(example: Example, fault: Fault, layer: int | None) -> Planted:
     """Plant a fault in the layer given, or in the first one where it shows; raise and say why where there is none."""
     if layer is not None and not 1 <= layer <= example.network.depth:
-        raise UnshownFaultError(f"expects a layer from 1 to {example.network.depth} of this network, got {layer}")
+        raise UnshownFaultError(
+            f"--layer expects a layer from 1 to {example.network.depth} of this network, got {layer}"
+        )
     if layer is not None and is_of_loss(fault):
         raise UnshownFaultError(f"{fault.name} is in the loss: leave --layer out")
     for l in _layers(example, fault) if layer is None else [layer]:
@@ -98,7 +102,9 @@ def _because(example: Example, fault: Fault, layer: int | None) -> str:
     activation, loss = _kinds(fault)
     fitting = random_example([3, 3, 3], activation, loss, seed=1, lr=0.5, bias=True)
     if _layers_that_show(fitting, fault):
-        return f"{fault.name} shows nothing in this network; it does with {fitting_options(fault)}"
+        reasons = [_attempt(example, fault, l) for l in _layers(example, fault)]
+        here = "changes no number of" if "changes no number" in reasons else "does not fit"
+        return f"{fault.name} {here} this network; it shows with {fitting_options(fault)}"
     reason = _attempt(fitting, fault, fitting.network.depth)
     if reason == "changes no number":
         return f"{fault.name} needs a batch of several samples; a walk has one, and there it changes no number"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from manual_bp import Network
+import torch
+from torch import Tensor
+
+from manual_bp import GradientDescent, Network
 from torch_ref.compare import Tensors, Witness, compare, ulp_distance
 from torch_ref.lesson.both import WRONG
 from torch_ref.lesson.examples import Example
-from torch_ref.lesson.numbers import by_autograd, by_hand
+from torch_ref.mirrored import mirror
+from torch_ref.naming import Names
 
 ALL = 20
 """So many rows are shown one and all; more are thinned out."""
@@ -29,18 +33,24 @@ class State:
 
 
 def repeated(example: Example, planted: Network, steps: int) -> Iterator[State]:
-    """Yield the state before and after each update, until ``steps`` are made or a number is not finite."""
+    """Yield the state before the first update and after each, until ``steps`` are made or a number is not finite."""
     if example.t is None:
         raise ValueError("updates expect an example with a target, got one that is forward only")
-    hand_network, auto_network = (Network(n.layers, n.loss_function) for n in (planted, example.network))
+    hand, names = Network(planted.layers, planted.loss_function), Names.of(planted)
+    model, loss_module = mirror(example.network)
+    descent, optimizer = GradientDescent(hand, lr=example.lr), torch.optim.SGD(model.parameters(), lr=example.lr)
     for step in range(steps + 1):
-        hand = by_hand(hand_network, example.x, example.t, example.lr)
-        auto = by_autograd(auto_network, example.x, example.t, example.lr)
-        yield _state(step, _before(hand_network, hand), _before(auto_network, auto))
-        if step == steps or not all(bool(v.isfinite().all()) for v in (*hand.values(), *auto.values())):
+        trace, output = hand.forward(example.x), model(example.x)
+        loss, reference = hand.loss(trace, example.t), loss_module(output, example.t)
+        by_hand = _named(names, loss, trace.y, hand.parameters())
+        by_autograd = _named(names, reference, loss_module.output(output), dict(model.named_parameters()))
+        if not all(bool(value.isfinite().all()) for value in (*by_hand.values(), *by_autograd.values())):
             return
-        for network, tensors in ((hand_network, hand), (auto_network, auto)):
-            network.load_state_dict(dict(zip(network.parameters(), _after(tensors).values(), strict=True)))
+        yield _state(step, by_hand, by_autograd)
+        descent.update(hand.backward(trace))
+        optimizer.zero_grad()
+        reference.backward()
+        optimizer.step()
 
 
 def thinned_out(steps: int) -> set[int]:
@@ -50,17 +60,14 @@ def thinned_out(steps: int) -> set[int]:
     return {0, steps} | {m * 10**k for m in (1, 2, 5) for k in range(len(str(steps))) if m * 10**k < steps}
 
 
-def _before(network: Network, tensors: Tensors) -> Tensors:
-    """Return L and y of a pass, and the parameters with which they were computed, by the lecture's names."""
-    parameters = zip(_after(tensors), network.parameters().values(), strict=True)
-    return {"L": tensors["L"], "y": tensors["y"]} | {name: p.clone() for name, p in parameters}
-
-
-def _after(tensors: Tensors) -> Tensors:
-    return {name.removesuffix(" after"): value for name, value in tensors.items() if name.endswith(" after")}
+def _named(names: Names, loss: Tensor, y: Tensor, parameters: Mapping[str, Tensor]) -> Tensors:
+    """Return copies of L, y and the parameters by the lecture's names."""
+    of_parameters = {names.gradients[name].removeprefix("∂L/∂"): p for name, p in parameters.items()}
+    return {name: value.detach().clone() for name, value in ({"L": loss, "y": y} | of_parameters).items()}
 
 
 def _state(step: int, hand: Tensors, auto: Tensors) -> State:
-    ulp = max(ulp_distance(value, auto[name]).max().item() for name, value in hand.items())
-    compared = [compare(value, Witness.exactly(auto[name]), WRONG[value.dtype]) for name, value in hand.items()]
+    differing = [(value, auto[name]) for name, value in hand.items() if not torch.equal(value, auto[name])]
+    ulp = max((ulp_distance(a, b).max().item() for a, b in differing), default=0.0)
+    compared = [compare(a, Witness.exactly(b), WRONG[a.dtype]) for a, b in differing]
     return State(step, hand, ulp, any(not comparison.ok for comparison in compared))

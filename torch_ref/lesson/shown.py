@@ -8,12 +8,11 @@ from decimal import Decimal
 MINUS = "−"
 
 
-def shown(value: float | Decimal) -> str:
-    """Return a number for a column: 0.680267, −0.000929; 3.214e−7 below 1e-4, 1.250e6 from 1e6 on."""
-    if not math.isfinite(value):
-        return f"{value:f}".replace("-", MINUS)
-    if _is_plain(value):
-        return f"{value:.6f}".replace("-", MINUS)
+def shown(value: float | Decimal, room: int = 14) -> str:
+    """Return a number for a column: 0.680267; 3.214e−7 below 1e-4, 1.250e6 from 1e6 on or where there is less room."""
+    text = f"{value:.6f}".replace("-", MINUS)
+    if not math.isfinite(value) or (_is_plain(value) and len(text) <= room):
+        return text
     mantissa, exponent = f"{value:.3e}".split("e")
     return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
 

@@ -29,7 +29,7 @@ def repeat_lines(example: Example, states: Sequence[State], look: Look, *, walka
     yield from whole.paragraph("By hand; ulp is the largest difference from autograd, of L, y and all parameters.")
     yield from sheet.heading(" step")
     for state, row in zip(states, numbers, strict=True):
-        cells = [shown(state.by_hand["L"].item()), *(shown(row[name]) for name in names), count(state.ulp)]
+        cells = [shown(state.by_hand["L"].item()), *(shown(row[name], WIDTH - 1) for name in names), count(state.ulp)]
         yield sheet.row(f"{state.step:>{STEP}}", cells, "bold red" if state.wrong else "")
     if left_out := len(numbers[0]) - len(names):
         yield from whole.paragraph(f"and {left_out} more in each line, which --json has")

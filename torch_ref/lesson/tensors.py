@@ -64,14 +64,17 @@ def picture_lines(sheet: Sheet, pixels: Tensor, y: Tensor, label: int) -> Iterat
     outputs = [f"{k}  {shown(value):>9}  {'█' * round(bar * max(0.0, value))}" for k, value in enumerate(y.tolist())]
     outputs[label] += " ← t"
     beside = ["   y, before the update", *outputs]
-    for drawn, output in zip_longest(_drawn(pixels[2:]), beside, fillvalue=""):  # digits leave their margin blank
+    for drawn, output in zip_longest(_drawn(pixels), beside, fillvalue=""):
         yield sheet.row(f"{drawn:<{pixels.shape[1]}}  {output}".rstrip())
 
 
-def _drawn(pixels: Tensor) -> Iterator[str]:
-    ink = (pixels >= INK).tolist()
-    for upper, lower in zip(ink[::2], ink[1::2], strict=True):
-        yield "".join(" ▀▄█"[up + 2 * low] for up, low in zip(upper, lower, strict=True))
+def _drawn(pixels: Tensor) -> list[str]:
+    """Draw a picture without its blank margins above and below."""
+    ink = pixels >= INK
+    rows = ink.any(1).nonzero().flatten().tolist() or [0]
+    inked = ink[rows[0] : rows[-1] + 1].tolist()
+    pairs = zip_longest(inked[::2], inked[1::2], fillvalue=[False] * pixels.shape[1])
+    return ["".join(" ▀▄█"[up + 2 * low] for up, low in zip(*pair, strict=True)).rstrip() for pair in pairs]
 
 
 def _summary(name: str, both: Both, rows: Mapping[str, Row]) -> Summary:

@@ -20,7 +20,7 @@ from torch_ref.lesson.tensors import picture_lines, summaries, tensor_entry
 from torch_ref.lesson.walk import Step, phase_of, sizes_of
 
 COLUMNS = (Column("by hand", 11), Column("autograd", 11), Column("ulp", 5))
-PAPER_COLUMNS = (Column("on paper", 11), Column("exact", 11), Column("off", 9))
+PAPER_COLUMNS = (Column("on paper", 10), Column("exact", 10), Column("off", 9))
 TITLES = {"forward": "forward pass", "loss": "loss", "backward": "backward pass"}
 SLIDES = (
     "Below the numbers that the lecture's slides print stand theirs. The slides round as they go, and calculate on "
@@ -143,8 +143,8 @@ def _head(sheet: Sheet, example: Example, remark: str) -> Iterator[Text]:
 def _parameters(example: Example) -> Iterator[str]:
     for l, position in enumerate(example.network.net_positions, start=1):
         named = example.network.parameters()
-        rows = "; ".join(" ".join(map(short, row)) for row in named[f"{position}.weight"].tolist())
-        yield f"W^{l} = ({rows})".replace(" ", GLUE)
+        rows = "; ".join(GLUE.join(map(short, row)) for row in named[f"{position}.weight"].tolist())
+        yield f"W^{l}{GLUE}={GLUE}({rows})"
         if f"{position}.bias" in named:
             yield _vector(f"b^{l}", named[f"{position}.bias"].tolist())
 
