@@ -44,7 +44,7 @@ def repeated(example: Example, planted: Network, steps: int) -> Iterator[State]:
         loss, reference = hand.loss(trace, example.t), loss_module(output, example.t)
         by_hand = _named(names, loss, trace.y, hand.parameters())
         by_autograd = _named(names, reference, loss_module.output(output), dict(model.named_parameters()))
-        if not all(bool(value.isfinite().all()) for value in (*by_hand.values(), *by_autograd.values())):
+        if not all(bool(value.isfinite().all()) for value in (loss, reference, hand.buffer)):
             return
         yield _state(step, by_hand, by_autograd)
         descent.update(hand.backward(trace))

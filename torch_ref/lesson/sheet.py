@@ -12,7 +12,7 @@ from torch_ref.lesson.expression import GLUE
 
 ASCII = {
     "σ": "sigma", "δ": "delta", "∂": "d", "η": "eta", "Σ": "sum", "−": "-", "·": "*", "½": "1/2", "²": "^2", "′": "'",
-    "ᵀ": "^T", "←": "<-", "→": "->", "✗": "x", "×": "x", "…": "...", "█": "#", "▀": '"', "▄": "_",
+    "ᵀ": "^T", "←": "<-", "→": "->", "✗": "x", "‖": "|", "×": "x", "…": "...", "█": "#", "▀": '"', "▄": "_",
 }  # fmt: skip
 """What stands for each character of a sheet where a stream takes ASCII only."""
 
@@ -75,7 +75,10 @@ class Sheet:
     def heading(self, title: str) -> list[Text]:
         """Return a blank line and the line that begins a part: its title, and the headings of the columns."""
         headings = "".join(f"{column.heading:>{column.width}}" for column in self.columns)
-        return [Text(), Text.assemble((f"{self._own(title):<{self.room}}", "bold"), (headings.rstrip(), "dim"))]
+        return [
+            Text(),
+            Text.assemble((f"{self._own(title):<{self.room}}", "bold"), (self._own(headings.rstrip()), "dim")),
+        ]
 
     def entry(self, entry: Entry) -> list[Text]:
         """Return the lines of one quantity; its numbers stand in the first."""

@@ -10,7 +10,7 @@ MINUS = "−"
 
 def shown(value: float | Decimal, room: int = 14) -> str:
     """Return a number for a column: 0.680267; 3.214e−7 below 1e-4, 1.250e6 from 1e6 on or where there is less room."""
-    text = f"{value:.6f}".replace("-", MINUS)
+    text = f"{value or 0.0:.6f}".replace("-", MINUS)  # a zero below zero is a zero
     if not math.isfinite(value) or (_is_plain(value) and len(text) <= room):
         return text
     mantissa, exponent = f"{value:.3e}".split("e")
