@@ -109,11 +109,11 @@ class Sheet:
         return [line.replace(GLUE, " ") for line in lines]
 
     def _first(self, text: str, hanging: int, width: int) -> list[str]:
-        """Wrap what stands beside the columns, and must not reach them: between factors too where it would."""
-        lines = _wrapped(text, hanging, width)
-        if max(map(len, lines)) <= width:
-            return lines
-        return _wrapped(text[:hanging] + text[hanging:].replace(GLUE, " "), hanging, width)
+        """Wrap what stands beside the columns, and must not reach them: between factors too, or anywhere, to fit."""
+        between_factors = text[:hanging] + text[hanging:].replace(GLUE, " ")
+        ways = (text, hanging), (between_factors, hanging), (text.replace(GLUE, " "), 2)
+        wrapped = [_wrapped(written, indent, width) for written, indent in ways]
+        return next((lines for lines in wrapped if max(map(len, lines)) <= width), wrapped[-1])
 
     def _note(self, note: Note, blank: str) -> list[Text]:
         text = _wrapped(self._own(note.text), 0, self.room - len(blank))
