@@ -23,8 +23,8 @@ COLUMNS = (Column("by hand", 11), Column("autograd", 11), Column("ulp", 5))
 PAPER_COLUMNS = (Column("on paper", 10), Column("exact", 10), Column("off", 9))
 TITLES = {"forward": "forward pass", "loss": "loss", "backward": "backward pass"}
 SLIDES = (
-    "Below the numbers that the lecture's slides print stand theirs. The slides round as they go, and calculate on "
-    "with what they rounded."
+    "Where the lecture's slides print a number, theirs stands below with their calculation. They round as they go, and "
+    "calculate on with what they rounded."
 )
 
 TENSORS = (
