@@ -36,8 +36,11 @@ def test_numbers(value, in_a_column: str, in_a_formula: str) -> None:
 
 
 def test_a_number_with_little_room_is_written_shorter() -> None:
-    assert shown(-12.5, 9) == "−1.250e1"
+    assert shown(-12.5, 9) == "−12.50000"
     assert shown(-1.25, 9) == "−1.250000"
+    assert shown(123456.789, 9) == "123456.79"
+    assert short(-123456.789, 9) == "−123456.8"
+    assert at_the_point("−123456.8", 9) == "−123456.8"
 
 
 @pytest.mark.parametrize(

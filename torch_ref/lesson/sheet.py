@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from torch_ref.lesson.expression import GLUE
+from torch_ref.lesson.shown import DECIMALS
 
 ASCII = {
     "σ": "sigma", "δ": "delta", "∂": "d", "η": "eta", "Σ": "sum", "−": "-", "·": "*", "½": "1/2", "²": "^2", "′": "'",
@@ -16,7 +17,7 @@ ASCII = {
 }  # fmt: skip
 """What stands for each character of a sheet where a stream takes ASCII only."""
 
-MARK, DECIMALS, EQUATION = "✗ ", 6, 5
+MARK, EQUATION = "✗ ", 5
 
 
 def in_ascii(text: str) -> str:
@@ -139,7 +140,8 @@ def _wrapped(text: str, hanging: int, width: int) -> list[str]:
     return textwrap.wrap(text, width, subsequent_indent=" " * hanging, break_long_words=False, break_on_hyphens=False)
 
 
-def at_the_point(number: str) -> str:
+def at_the_point(number: str, room: int = 10) -> str:
     """Pad a number with spaces, so that its decimal point stands below that of a number of six decimals."""
     _, point, decimals = number.partition(".")
-    return number if "e" in number else number + " " * (DECIMALS + 1 - len(point + decimals))
+    missing = 0 if "e" in number else DECIMALS + 1 - len(point + decimals)
+    return number + " " * min(missing, room - len(number))

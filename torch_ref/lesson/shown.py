@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-MINUS = "−"
+MINUS, DECIMALS = "−", 6
 
 
 def shown(value: float | Decimal, room: int = 14) -> str:
-    """Return a number for a column: 0.680267; 3.214e−7 below 1e-4, 1.250e6 from 1e6 on or where there is less room."""
-    text = f"{value or 0.0:.6f}".replace("-", MINUS)  # a zero below zero is a zero
-    if not math.isfinite(value) or (_is_plain(value) and len(text) <= room):
-        return text
-    mantissa, exponent = f"{value:.3e}".split("e")
-    return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
+    """Return a number for a column: 0.680267; 3.214e−7 below 1e-4, 1.250e6 from 1e6 on; fewer decimals to fit."""
+    value = value or 0.0  # a zero below zero is a zero
+    if math.isfinite(value) and not _is_plain(value):
+        mantissa, exponent = f"{value:.3e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
+    text = f"{value:.{DECIMALS}f}"
+    too_long = max(0, len(text) - room)
+    return f"{value:.{max(0, DECIMALS - too_long)}f}".replace("-", MINUS)
 
 
-def short(value: float | Decimal) -> str:
+def short(value: float | Decimal, room: int = 14) -> str:
     """Return a number for a formula: as in a column, without the zeros at its end."""
-    mantissa, e, exponent = shown(value).partition("e")
+    mantissa, e, exponent = shown(value, room).partition("e")
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
     return mantissa + e + exponent

@@ -48,7 +48,7 @@ def tensor_entry(summary: Summary) -> Entry:
     """Return the lines of one tensor: its norms, and its worst entry."""
     shape = " x ".join(map(str, summary.shape)) or "a number"
     place = f"[{', '.join(map(str, summary.at))}]"
-    cells = shown(summary.norm_by_hand), shown(summary.norm_by_autograd), count(summary.ulp)
+    cells = shown(summary.norm_by_hand, 10), shown(summary.norm_by_autograd, 10), count(summary.ulp)
     notes = [Note(shape)]
     if summary.ulp:
         notes = [Note(f"{shape}; furthest apart at {place}: {short(summary.by_hand)} and {short(summary.autograd)}")]

@@ -21,6 +21,7 @@ from torch_ref.lesson.walk import Step, phase_of, sizes_of
 
 COLUMNS = (Column("by hand", 11), Column("autograd", 11), Column("ulp", 5))
 PAPER_COLUMNS = (Column("on paper", 10), Column("exact", 10), Column("off", 9))
+ROOM, PAPER_ROOM = COLUMNS[0].width - 1, PAPER_COLUMNS[0].width - 1
 TITLES = {"forward": "forward pass", "loss": "loss", "backward": "backward pass"}
 SLIDES = (
     "Where the lecture's slides print a number, theirs stands below with their calculation. They round as they go, and "
@@ -55,7 +56,7 @@ def walk_lines(both: Both, look: Look) -> Iterator[Text]:
     def entry(step: Step) -> Entry:
         number = both.numbers[step.name]
         notes = _slide(step, steps, example, exact) if step.name in example.slides else ()
-        cells = shown(number.by_hand), shown(number.autograd), count(number.ulp)
+        cells = *(shown(value, ROOM) for value in (number.by_hand, number.autograd)), count(number.ulp)
         return Entry(step.equation, step.name, _written(step, values), cells, notes, "", number.wrong)
 
     yield from _head(sheet, example, SLIDES if example.slides else "")
@@ -70,7 +71,7 @@ def paper_lines(both: Both, look: Look) -> Iterator[Text]:
 
     def entry(step: Step) -> Entry:
         exact, paper = both.numbers[step.name].by_hand, values[step.name]
-        cells = at_the_point(short(paper)), shown(exact), off(paper, exact)
+        cells = at_the_point(short(paper, PAPER_ROOM), PAPER_ROOM), shown(exact, PAPER_ROOM), off(paper, exact)
         return Entry(step.equation, step.name, _written(step, values), cells)
 
     yield from _head(sheet, example, rounding_of(example).description)
@@ -115,8 +116,10 @@ def off(paper: Decimal, exact: float) -> str:
     """Say by how many percent a number on paper is off."""
     if not exact:
         return "0.00 %" if not paper else "-"
-    text = f"{(float(paper) - exact) / abs(exact):+.2%}".replace("-", MINUS).replace("%", " %")
-    return text[1:] if text[1:] == "0.00 %" else text
+    share = (float(paper) - exact) / abs(exact)
+    if abs(share) < 5e-5:
+        return "0.00 %"
+    return f"{share:+.{2 if abs(share) < 1 else 0}%}".replace("-", MINUS).replace("%", " %")
 
 
 def kind_of(example: Example) -> str:
