@@ -185,7 +185,7 @@ def test_on_paper_the_slides_numbers_come_out(printed) -> None:
 def test_a_fault_is_marked_and_named_at_the_very_end(printed) -> None:
     code, out = printed("--fault sigmoid-error-x-alone --layer 1")
     assert code == 1
-    marked = [line.split()[2] for line in out.splitlines() if line.startswith("✗ ")]
+    marked = [line.split()[2] for line in out.splitlines() if line.startswith("✗ E")]
     assert marked[:3] == ["δ^1_1", "δ^1_2", "∂L/∂W^1_11"]
     assert len(marked) == int(re.search(r"^(\d+) of 25 numbers by hand are wrong", out, flags=re.MULTILINE)[1])
     before, _, after = out.partition("The fault is ")

@@ -1,6 +1,7 @@
 """Spot the bug: which faults one sample shows, what goes wrong, and what is said of those that cannot be shown."""
 
 import re
+from decimal import Decimal
 from functools import cache
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from manual_bp import SoftmaxCrossEntropy
 from torch_ref import crosscheck
 from torch_ref.faults import FAULTS
-from torch_ref.lesson.both import Both
+from torch_ref.lesson.both import Both, given
 from torch_ref.lesson.examples import random_example, x2
 from torch_ref.lesson.planting import (
     UnshownFaultError,
@@ -41,6 +42,7 @@ def test_every_fault_is_shown_or_it_is_said_why_not(name: str) -> None:
     assert wrong[0] == first
     assert not found.both.agrees
     assert guilty in [row.quantity for row in found.both.report.guilty]
+    assert first_that_its_formula_does_not_give(found.both) == first
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,16 @@ def test_the_list_is_of_what_can_be_planted() -> None:
     for name, layers in listed.items():
         for l in layers:
             assert planted(x2(), FAULTS[name], None if is_of_loss(FAULTS[name]) else l).l == l
+
+
+def first_that_its_formula_does_not_give(both: Both) -> str:
+    """Find the bug as a class does: recalculate each number by hand from the numbers put into its formula."""
+    values = given(both.example) | {name: Decimal(number.by_hand) for name, number in both.numbers.items()}
+    for step in both.steps():
+        number = both.numbers[step.name].by_hand
+        if float(step.formula.value(values)) != pytest.approx(number, rel=1e-9, abs=1e-12):
+            return re.sub("_[0-9]+", "", step.name)
+    return "none"
 
 
 @cache

@@ -28,6 +28,10 @@ SLIDES = (
     "calculate on with what they rounded."
 )
 
+SPOT_THE_BUG = (
+    "✗ is where hand and autograd differ. The bug is at the first of these numbers by hand that its formula, with the "
+    "numbers put in, does not give."
+)
 TENSORS = (
     "For each tensor: its norm by either engine, the largest difference between two entries, and the entry where "
     "that is."
@@ -60,6 +64,7 @@ def walk_lines(both: Both, look: Look) -> Iterator[Text]:
         return Entry(step.equation, step.name, _written(step, values), cells, notes, "", number.wrong)
 
     yield from _head(sheet, example, SLIDES if example.slides else "")
+    yield from sheet.paragraph(SPOT_THE_BUG, "red") if sheet.marks else []
     yield from _phases(sheet, steps.values(), entry)
 
 
