@@ -8,4 +8,5 @@ import { formula } from "./math.js";
 import { steps } from "./steps.js";
 import { passByTape } from "./tape.js";
 
-globalThis.lesson = { pass, updated, repeated, passByTape, steps, FAULTS, plant, spoiled, shown, short, ulps, DATA, formula };
+const arithmetic = { pass, updated, repeated, passByTape, FAULTS, plant, spoiled };
+globalThis.lesson = { ...arithmetic, steps, formula, shown, short, ulps, DATA };
