@@ -6,13 +6,15 @@ fails the test.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opening import opened
 
 try:
     from playwright.sync_api import Browser, Page, Playwright, sync_playwright
@@ -33,17 +35,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", metavar="DIR", help="keep the pictures of the lesson page in this folder")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip everything here where there is no browser, or nothing to drive it, and say which."""
-    reason = None
+def _missing() -> str | None:
+    """Say what the tests need and have not."""
     if sync_playwright is None:
-        reason = "needs Playwright: pip install -e '.[browser]'"
-    elif CHROMIUM is None:
-        reason = "needs a Chromium: chromium, chromium-browser or google-chrome on the PATH"
-    if reason:
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
-                item.add_marker(pytest.mark.skip(reason=reason))
+        return "needs Playwright: pip install -e '.[browser]'"
+    if CHROMIUM is None:
+        return "needs a Chromium: chromium, chromium-browser or google-chrome on the PATH"
+    return None
+
+
+def pytest_report_header() -> str:
+    """Say which browser it is, or why there is none."""
+    return f"SKIPPED, the lesson's page in a browser: {_missing()}" if _missing() else f"browser: {CHROMIUM}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip everything here where there is no browser, or nothing to drive it."""
+    reason = _missing()
+    for item in items:
+        if reason and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +66,8 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """One browser for all tests; each page has a context of its own."""
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]  # root has none; the page is our own
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
     yield browser
     browser.close()
 
@@ -72,28 +84,6 @@ def page_file(data: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
     file = tmp_path_factory.mktemp("page") / "lesson.html"
     file.write_text(build.page(data), encoding="utf-8")
     return file
-
-
-@contextmanager
-def opened(browser: Browser, file: Path, **settings: Any) -> Iterator[tuple[Page, list[str]]]:
-    """Open the page offline; yield it with the list of its complaints, which grows."""
-    context = browser.new_context(offline=True, **settings)
-    try:
-        complaints: list[str] = []
-        context.on("request", lambda request: complaints.extend(_foreign(request.url, file.as_uri())))
-        opened_page = context.new_page()
-        opened_page.on("console", lambda message: complaints.append(f"console, {message.type}: {message.text}"))
-        opened_page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        opened_page.goto(file.as_uri())
-        yield opened_page, complaints
-    finally:
-        context.close()
-
-
-def _foreign(url: str, own: str) -> list[str]:
-    """Return the complaint about a request that leaves the page: neither its own file nor what it made itself."""
-    allowed = url.split("#")[0] == own or url.startswith(("data:", "blob:", "about:"))
-    return [] if allowed else [f"request: {url}"]
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""The page: HTML, style and scripts in ``web``, the numbers and formulas that Python puts in, one file that comes out."""
+"""The page: HTML, style and scripts in ``web``, numbers and formulas from Python, one file that comes out."""

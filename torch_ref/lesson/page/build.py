@@ -1,7 +1,7 @@
-"""Put the page together: one HTML file without any other, from the sources in ``web`` and what Python computes.
+r"""Put the page together: one HTML file without any other, from the sources in ``web`` and what Python computes.
 
 ``lesson.html`` names its parts in comments: ``<!-- style -->``, ``<!-- script -->``, ``<!-- data -->`` and
-``<!-- include chapters.html -->``. Mathematics stands in the sources as LaTeX, ``<tex>\\delta^l</tex>``, or on a line
+``<!-- include chapters.html -->``. Mathematics stands in the sources as LaTeX, ``<tex>\delta^l</tex>``, or on a line
 of its own as ``<tex display>``, and becomes MathML here. The scripts are ES modules, each importing the names that it
 needs from its neighbours; here they become one script, every module after those that it imports.
 """
@@ -70,12 +70,14 @@ def _check(modules: dict[str, str]) -> None:
     owner: dict[str, str] = {}
     for file, text in modules.items():
         if other := _OTHER_IMPORT.search(text):
-            raise ValueError(f'{file} expects imports on one line, import {{ a, b }} from "./x.js";, got {other[0]}')
+            raise ValueError(f'{file} expects imports like import {{ a, b }} from "./x.js"; but got {other[0]}')
         if "</script" in text:
             raise ValueError(f"{file} contains </script, which would end the script in the page: write <\\/script")
         for match in _DECLARED.finditer(text):
             if match["name"] in owner:
-                raise ValueError(f"{file} declares {match['name']}, which {owner[match['name']]} declares too: rename one")
+                raise ValueError(
+                    f"{file} declares {match['name']}, which {owner[match['name']]} declares too: rename one"
+                )
             owner[match["name"]] = file
 
 

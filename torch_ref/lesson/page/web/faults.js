@@ -14,12 +14,13 @@ const squareOf = LOSSES["squared-error"].forward;
 
 const anyLayer = (network) => upTo(network.weights.length);
 const withBias = (network) => (network.biases ? anyLayer(network) : []);
-const square = (network) => anyLayer(network).filter((l) => network.sizes[l] === network.sizes[l - 1] && network.sizes[l] > 1);
+const square = ({ weights, sizes }) => upTo(weights.length).filter((l) => sizes[l] === sizes[l - 1] && sizes[l] > 1);
 /** The error of a layer's input reaches the layer below; nothing is below layer 1. */
 const aboveFirst = (network) => anyLayer(network).slice(1);
 const squareAboveFirst = (network) => square(network).filter((l) => l > 1);
-const activationIs = (activation) => (network) =>
-  network.activation === activation ? anyLayer(network).slice(0, network.loss === "cross-entropy" ? -1 : undefined) : [];
+const activationIs = (activation) => (network) => (network.activation === activation ? activatedLayers(network) : []);
+/** A softmax takes the place of the last activation. */
+const activatedLayers = (network) => anyLayer(network).slice(0, network.loss === "cross-entropy" ? -1 : undefined);
 const lossIs = (loss) => (network) => (network.loss === loss ? [network.weights.length] : []);
 
 // ------------------------------------------------------------------------------------------------------ the faults
@@ -92,9 +93,11 @@ const GROUPS = [
   ]],
   ["tanh", "error", "E15", activationIs("tanh"), [
     ["error-no-slope", "σ′ is left out: δ = e", FACTORS, (e) => e],
-    ["error-no-square", "1 − x in place of σ′ = 1 − x²", "Is anything missing from 1 − x²?", (e, net, x) => e * (1 - x)],
+    ["error-no-square", "1 − x in place of σ′ = 1 − x²", "Is anything missing from 1 − x²?",
+      (e, net, x) => e * (1 - x)],
     ["error-plus", "1 + x² in place of σ′ = 1 − x²", SIGNED, (e, net, x) => e * (1 + x * x)],
-    ["error-slope-from-net", "1 − net² in place of 1 − x²", "What is σ′ computed from?", (e, net) => e * (1 - net * net)],
+    ["error-slope-from-net", "1 − net² in place of 1 − x²", "What is σ′ computed from?",
+      (e, net) => e * (1 - net * net)],
     ["error-slope-of-sigmoid", "x (1 − x), the slope of the sigmoid, in place of 1 − x²", "Whose slope is this?",
       (e, net, x) => e * logisticSlope(x)],
   ]],
@@ -111,7 +114,8 @@ const GROUPS = [
   ]],
   ["squared", "error", "E13", lossIs("squared-error"), [
     ["error-sign", "y − t in place of t − y", SIGNED, (y, t) => y.map((yk, k) => yk - t[k])],
-    ["error-twice", "A factor of 2 too many", "By which factor is it off?", (y, t) => y.map((yk, k) => 2 * (t[k] - yk))],
+    ["error-twice", "A factor of 2 too many", "By which factor is it off?",
+      (y, t) => y.map((yk, k) => 2 * (t[k] - yk))],
     ["error-no-y", "y is left out: t alone", "Is every summand there?", (y, t) => [...t]],
     ["error-slope-too", "y (1 − y) is multiplied in here already, and once more in δ", FACTORS,
       (y, t) => y.map((yk, k) => (t[k] - yk) * yk * (1 - yk))],
@@ -124,7 +128,8 @@ const GROUPS = [
     ["loss-sign", "The minus sign is left out", SIGNED, (net, t) => -entropyOf(net, t)],
     ["loss-no-logarithm", "The logarithm is left out", "Is a function missing?",
       (net, t) => -sum(softmax(net).map((yk, k) => t[k] * yk))],
-    ["loss-base-2", "A logarithm to the base 2", "By which factor is it off?", (net, t) => entropyOf(net, t) / Math.log(2)],
+    ["loss-base-2", "A logarithm to the base 2", "By which factor is it off?",
+      (net, t) => entropyOf(net, t) / Math.log(2)],
   ]],
   ["entropy", "error", "E17", lossIs("cross-entropy"), [
     ["error-sign", "y − t in place of t − y", SIGNED, (net, t) => softmax(net).map((yk, k) => yk - t[k])],
@@ -172,5 +177,6 @@ export function plant(fault, l) {
  */
 export function spoiled(network, planted) {
   const right = pass(network);
-  return [...pass(network, planted)].filter(([name, value]) => !Object.is(value, right.get(name))).map(([name]) => name);
+  const wrong = [...pass(network, planted)].filter(([name, value]) => value !== right.get(name));
+  return wrong.map(([name]) => name);
 }

@@ -46,4 +46,5 @@ document.addEventListener("click", (event) => {
 });
 
 /** For the console: the page's own arithmetic, and what it shows. */
-globalThis.lesson = { pass, updated, repeated, passByTape, steps, FAULTS, plant, spoiled, shown, short, ulps, formula, csv, change, view, DATA };
+const ownArithmetic = { pass, updated, repeated, passByTape, FAULTS, plant, spoiled };
+globalThis.lesson = { ...ownArithmetic, steps, formula, shown, short, ulps, csv, change, view, DATA };

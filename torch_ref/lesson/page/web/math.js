@@ -45,7 +45,8 @@ export function mathElement({ math }, display = "inline") {
 /** A number as an expression, as `short` writes it. */
 export function numeral(value) {
   const [digits, exponent] = short(value).split("e");
-  return exponent === undefined ? signed(digits) : expression("power-of-ten", { a: signed(digits), b: signed(exponent) });
+  if (exponent === undefined) return signed(digits);
+  return expression("power-of-ten", { a: signed(digits), b: signed(exponent) });
 }
 
 /** A number beside an operator: in brackets where it is negative. */

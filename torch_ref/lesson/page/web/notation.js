@@ -9,7 +9,6 @@ export function inSymbols(network) {
   const of = (kind, l, i, j) => expression(kind, { l, i, j });
   const notation = {
     of,
-    beside: (a, b) => expression("beside", { a, b }),
     product: (a, b) => expression("beside", { a, b }),
     net: (l, i) => of("net", l, i),
     x: (l, i) => (l === L ? of("y", l, i) : of("x", l, i)),

@@ -19,10 +19,10 @@ export function steps(network, values) {
   return walk(network).map(({ name, phase, kind, l, i, j }) => {
     const recipe = RECIPES[kind];
     const left = symbol.of(kind, l, i, j);
-    const sides = (...all) => all.filter(Boolean);
     const link = phase === "update" ? "becomes" : "equal";
-    const symbols = chain(link, sides(left, recipe.before?.(symbol, network, l, i), recipe.right(symbol, network, l, i, j)));
-    const numbers = chain(link, sides(left, recipe.right(number, network, l, i, j), numeral(values.get(name))));
+    const before = recipe.before?.(symbol, network, l, i) ?? null;
+    const symbols = chain(link, left, before, recipe.right(symbol, network, l, i, j));
+    const numbers = chain(link, left, recipe.right(number, network, l, i, j), numeral(values.get(name)));
     return {
       name, phase, l, i, j,
       equation: recipe.equation(network, l),
@@ -36,8 +36,9 @@ export function steps(network, values) {
   });
 }
 
-/** left = middle = right; an update begins with an arrow. */
-function chain(link, [left, first, ...rest]) {
+/** left = middle = right, or left = right without a middle; an update begins with an arrow. */
+function chain(link, left, ...others) {
+  const [first, ...rest] = others.filter((side) => side !== null);
   return joined("equal", [expression(link, { a: left, b: first }), ...rest]);
 }
 
@@ -90,7 +91,7 @@ const RECIPES = {
   y: {
     equation: (network, l) => (softmaxIn(network, l) ? "E5" : "E2"),
     title: (network, l, i) =>
-      softmaxIn(network, l) ? `Softmax: the share of output unit ${i}` : `Output of output unit ${i}: the network's answer`,
+      softmaxIn(network, l) ? `Softmax: the share of output unit ${i}` : `Output unit ${i} answers: its output`,
     before: (n, network, l, i) => (softmaxIn(network, l) ? null : expression("activation", { a: n.net(l, i) })),
     right: (n, network, l, i) => (softmaxIn(network, l) ? share(n, network, l, i) : activated(n, network, l, i)),
     where: (network, l, i) => ({ units: softmaxIn(network, l) ? unitIds(network, l) : [unitId(l, i)] }),
@@ -104,24 +105,29 @@ const RECIPES = {
   e: {
     equation: (network, l) => (l === lastOf(network) ? "E13" : "E14"),
     title: (network, l, i) =>
-      l === lastOf(network) ? `Error of output unit ${i}: target minus answer` : `What reaches ${unitInWords(network, l, i)}`,
+      l === lastOf(network) ? `Error of output unit ${i}: target minus answer` : `What reaches unit ${i} of layer ${l}`,
     right: (n, network, l, i) => (l === lastOf(network) ? difference(n.t(i), n.x(l, i)) : propagated(n, network, l, i)),
-    where: (network, l, i) =>
-      l === lastOf(network)
-        ? { units: [unitId(l, i), "loss"] }
-        : { units: [...unitIds(network, l + 1), unitId(l, i)], edges: upTo(network.sizes[l + 1]).map((k) => edgeId(l + 1, k, i)) },
+    where: (network, l, i) => {
+      if (l === lastOf(network)) return { units: [unitId(l, i), "loss"] };
+      const edges = upTo(network.sizes[l + 1]).map((k) => edgeId(l + 1, k, i));
+      return { units: [...unitIds(network, l + 1), unitId(l, i)], edges };
+    },
   },
   delta: {
     equation: (network, l) => (softmaxIn(network, l) ? "E17" : network.activation === "sigmoid" ? "E16" : "E15"),
     title: deltaInWords,
-    before: (n, network, l, i) => (softmaxIn(network, l) || network.activation === "relu" ? null : n.beside(n.slope(l, i), n.e(l, i))),
+    before: (n, network, l, i) => {
+      const atOnce = softmaxIn(network, l) || network.activation === "relu"; // whose σ′ has no formula of its own
+      return atOnce ? null : n.product(n.slope(l, i), n.e(l, i));
+    },
     right: (n, network, l, i) =>
       softmaxIn(network, l) ? difference(n.t(i), n.y(i)) : n.product(n.slopeFromOutput(l, i), n.e(l, i)),
     where: (network, l, i) => ({ units: softmaxIn(network, l) ? [unitId(l, i), "loss"] : [unitId(l, i)] }),
   },
   dW: {
     equation: () => "E12",
-    title: (network, l, i, j) => `Gradient of the weight from ${unitInWords(network, l - 1, j)} to ${unitInWords(network, l, i)}`,
+    title: (network, l, i, j) =>
+      `Gradient of the weight from ${unitInWords(network, l - 1, j)} to ${unitInWords(network, l, i)}`,
     right: (n, network, l, i, j) => n.product(expression("negative", { a: n.delta(l, i) }), n.x(l - 1, j)),
     where: (network, l, i, j) => ({ units: [unitId(l - 1, j), unitId(l, i)], edges: [edgeId(l, i, j)] }),
   },
