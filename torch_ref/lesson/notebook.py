@@ -31,9 +31,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
-if "__file__" in globals():  # run as a script: the numbers.py of this folder must not stand for Python's own
-    sys.path.pop(0)
+if "get_ipython" not in globals():  # run as a script: the numbers.py of this folder must not stand for Python's own
+    sys.path = [folder for folder in sys.path if Path(folder) != Path(__file__).resolve().parent]
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -45,7 +46,7 @@ import torch_ref
 from manual_bp import GradientDescent, Network, SoftmaxCrossEntropy, lecture
 from manual_bp.training.data import mnist5k
 
-if "__file__" in globals():
+if "get_ipython" not in globals():
     matplotlib.use("Agg")  # a script draws into memory and opens no window
 
 # %% [markdown]
@@ -270,10 +271,10 @@ t = torch.tensor([lecture.X2_TARGET], dtype=torch.float64)
 
 trace = network.forward(x)  # E1, E2, E4
 manual_loss = network.loss(trace, t)  # E6
-found = network.backward(trace)  # E12 to E16
+manual = network.backward(trace)  # E12 to E16
 print(network.layers)
 print(trace)
-print(found)
+print(manual)
 
 
 def assert_close(ours: dict[str, float]) -> None:
@@ -286,7 +287,7 @@ def assert_close(ours: dict[str, float]) -> None:
 assert math.isclose(manual_loss.item(), loss, rel_tol=1e-13)
 assert_close(lecture.entries("x^1", trace.x(1)[0]) | lecture.entries("y", trace.y[0]))
 for l, weight in ((1, "0.weight"), (2, "2.weight")):
-    assert_close(lecture.entries(f"δ^{l}", found.delta(l)[0]) | lecture.entries(f"∂L/∂W^{l}", found[weight]))
+    assert_close(lecture.entries(f"δ^{l}", manual.delta(l)[0]) | lecture.entries(f"∂L/∂W^{l}", manual[weight]))
 
 # %% [markdown]
 # The layers behind these lines are short. `Linear.backward` is E12 and the sum in E14, `Sigmoid.backward` is E16, and
@@ -297,20 +298,38 @@ for l, weight in ((1, "0.weight"), (2, "2.weight")):
 #
 # `mirror` copies the weights into an `nn.Sequential`. PyTorch records the operations of its forward pass and walks them
 # backward by itself; no formula of ours takes part. Both give the same numbers, and not only nearly: every bit is the
-# same.
+# same. (An ulp is the distance from one floating-point number to the next.)
 
 # %%
 model, loss_module = torch_ref.mirror(network)
-autograd_loss = loss_module(model(x), t)
-autograd_loss.backward()
 print(model)
+values = [x]  # x^0, net^1, x^1, net^2, x^2
+for module in model:
+    values.append(module(values[-1]))
+    values[-1].retain_grad()
+autograd_loss = loss_module(values[-1], t)
+autograd_loss.backward()
 
-assert torch.equal(manual_loss, autograd_loss.detach())
-for name, parameter in model.named_parameters():
-    assert parameter.grad is not None
-    ulps = torch_ref.ulp_distance(found[name], parameter.grad).max()
-    print(f"∂L/∂{name}: by hand and by autograd {ulps:g} ulp apart")
-    assert torch.equal(found[name], parameter.grad)
+
+def grad_of(tensor: Tensor) -> Tensor:
+    """Return ∂L/∂tensor, which ``backward()`` has left there."""
+    assert tensor.grad is not None
+    return tensor.grad
+
+
+parameters = dict(model.named_parameters())
+both = {
+    "L": (manual_loss.view(1), autograd_loss.detach().view(1)),
+    "δ^2": (manual.delta(2)[0], -grad_of(values[3])[0]),  # δ is −∂L/∂net
+    "δ^1": (manual.delta(1)[0], -grad_of(values[1])[0]),
+    "∂L/∂W^1": (manual["0.weight"], grad_of(parameters["0.weight"])),
+    "∂L/∂W^2": (manual["2.weight"], grad_of(parameters["2.weight"])),
+}
+print(f"{'quantity':8}  {'by hand, by autograd (first entry)':45}  apart")
+for name, (hand, autograd) in both.items():
+    first, second = hand.flatten()[0].item(), autograd.flatten()[0].item()
+    print(f"{name:8}  {first!r:22} {second!r:22}  {torch_ref.ulp_distance(hand, autograd).max():g} ulp")
+    assert torch.equal(hand, autograd)
 
 # %% [markdown]
 # `crosscheck` does this for every quantity of a pass and calls a third witness, finite differences. *Whole pass* is
@@ -388,8 +407,20 @@ assert right > 0.88
 some = test_pixels[:5], test_labels[:5]
 trace = reader.forward(some[0])
 reader.loss(trace, some[1])
-t_rows = manual_bp.one_hot(some[1], 10, like=trace.y)
-assert torch.allclose(reader.backward(trace).delta(2), (t_rows - trace.y) / 5, rtol=1e-5, atol=1e-7)  # E17, the mean
+one_hot_rows = manual_bp.one_hot(some[1], 10, like=trace.y)
+of_all = reader.backward(trace)
+assert torch.allclose(5 * of_all.delta(2), one_hot_rows - trace.y, rtol=0, atol=1e-6)  # E17
+
+
+def gradient_of(image: Tensor, label: Tensor) -> Tensor:
+    """Return ∂L/∂W^1 of one digit."""
+    trace = reader.forward(image[None])
+    reader.loss(trace, label[None])
+    return reader.backward(trace)["0.weight"]
+
+
+one_by_one = torch.stack([gradient_of(*digit) for digit in zip(*some, strict=True)])
+assert torch.allclose(5 * of_all["0.weight"], one_by_one.sum(0), rtol=0, atol=1e-6)  # E7
 assert torch_ref.crosscheck(reader, *some).identical
 
 figure, (left, *small) = plt.subplots(1, 6, figsize=(10, 2.4), width_ratios=[2.5, 1, 1, 1, 1, 1])
