@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from manual_bp import mlp
+from torch_ref import crosscheck
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path("torch_ref/lesson/notebook.py")
@@ -74,3 +78,12 @@ def test_the_notebook_has_no_outputs_and_no_random_ids() -> None:
     notebook = json.loads((ROOT / NOTEBOOK).read_text(encoding="utf-8"))
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 4)
     assert not any("id" in cell or cell.get("outputs") or cell.get("execution_count") for cell in notebook["cells"])
+
+
+def test_a_report_is_text_inside_a_notebook_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, t = torch.rand(3, 4), torch.rand(3, 2)
+    report = crosscheck(mlp([4, 2]), x, t)
+    outside = str(report)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)  # rich would display the table and return nothing
+    assert str(report) == outside
+    assert "net^1" in outside

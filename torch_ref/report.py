@@ -174,7 +174,7 @@ class Report:
             mark = "GUILTY" if row.blame else "wrong" if row.status == "wrong" else ""
             table.add_row(row.quantity, row.formula, shape, *whole, _size(row.isolated), _slopes(row), mark)
         text = io.StringIO()
-        Console(file=text, width=WIDTH, color_system=None, highlight=False).print(table)
+        Console(file=text, width=WIDTH, color_system=None, highlight=False, force_jupyter=False).print(table)
         return "\n".join([*paragraphs, "", *(line.rstrip() for line in text.getvalue().splitlines())])
 
 

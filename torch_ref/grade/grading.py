@@ -85,7 +85,9 @@ class Grading:
         for mark in self.marks:
             table.add_row(str(mark.of), mark.of.number, str(int(mark.earned)), mark.remark)
         text = io.StringIO()
-        Console(file=text, width=WIDTH, color_system=None, highlight=False, markup=False).print(table)
+        Console(file=text, width=WIDTH, color_system=None, highlight=False, markup=False, force_jupyter=False).print(
+            table
+        )
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
