@@ -19,8 +19,8 @@ export function circle([x, y], letter, lines = [], { color = "var(--ink)", above
   );
 }
 
-/** Return an arrow between two places, which stops ``short`` of its end, with text at its middle. */
-export function flow([x1, y1], [x2, y2], { color = "var(--ink)", text = "", shift = -10, from = CIRCLE_RADIUS, short = CIRCLE_RADIUS } = {}) {
+/** Return an arrow between two places, from ``from`` off its start to ``short`` of its end, with text beside its middle. */
+export function flow([x1, y1], [x2, y2], { color = "var(--ink)", text = "", beside = [0, -10, "middle"], from = CIRCLE_RADIUS, short = CIRCLE_RADIUS } = {}) {
   const length = Math.hypot(x2 - x1, y2 - y1);
   const [ux, uy] = [(x2 - x1) / length, (y2 - y1) / length];
   const [sx, sy, ex, ey] = [x1 + ux * from, y1 + uy * from, x2 - ux * (short + 3), y2 - uy * (short + 3)];
@@ -30,7 +30,7 @@ export function flow([x1, y1], [x2, y2], { color = "var(--ink)", text = "", shif
     { style: `color: ${color}` },
     svgElement("line", { x1: sx, y1: sy, x2: ex - 8 * ux, y2: ey - 8 * uy, class: "arrow" }),
     svgElement("polygon", { points: `${ex},${ey} ${wing(1)} ${wing(-1)}`, class: "arrow-head" }),
-    textAt([(sx + ex) / 2, (sy + ey) / 2 + shift], text),
+    textAt([(sx + ex) / 2 + beside[0], (sy + ey) / 2 + beside[1]], text, beside[2]),
   );
 }
 

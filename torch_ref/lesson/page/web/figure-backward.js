@@ -4,6 +4,7 @@ import { amplifier, circle, diagram, flow, textAt } from "./diagram.js";
 import { short, shown } from "./format.js";
 
 const BACK = { color: "var(--backward)" };
+const OUTPUT = [370, 170];
 
 /** Draw how δ²₁ of X2 flows back through the weights into the hidden units, and through their amplifiers. */
 export function showBackwardFigure(figure) {
@@ -12,43 +13,48 @@ export function showBackwardFigure(figure) {
   figure.prepend(
     diagram(
       430,
-      310,
+      312,
       backwardInWords(values, weights),
       ...outputUnit(values),
-      ...[80, 240].flatMap((y, index) => hiddenUnit(values, weights[index], index + 1, y)),
+      ...hiddenUnit(values, weights[0], { i: 1, y: 80, outward: -1 }),
+      ...hiddenUnit(values, weights[1], { i: 2, y: 260, outward: 1 }),
     ),
   );
 }
 
 /** The error t − y comes in at the top, passes the amplifier, and leaves as δ²₁. */
 function outputUnit(values) {
+  const [x, y] = OUTPUT;
   return [
-    textAt([360, 20], "e²₁ = t − y₁"),
-    textAt([360, 39], shown(values.get("e^2_1"))),
-    flow([360, 46], [360, 70], { ...BACK, from: 0, short: 0 }),
-    amplifier([360, 89], "down"),
-    textAt([330, 84], slopeText(values, 2, 1), "end"),
-    flow([360, 109], [360, 160], { ...BACK, from: 0 }),
-    circle([360, 160], "δ²₁", [shown(values.get("δ^2_1"))], BACK),
+    textAt([x, 20], "e²₁ = t − y₁"),
+    textAt([x, 39], shown(values.get("e^2_1"))),
+    flow([x, 46], [x, 76], { ...BACK, from: 0, short: 0 }),
+    amplifier([x, 94], "down"),
+    textAt([x - 30, 90], slopeText(values.get("y_1")), "end"),
+    flow([x, 114], OUTPUT, { ...BACK, from: 0 }),
+    circle(OUTPUT, "δ²₁", [shown(values.get("δ^2_1"))], BACK),
   ];
 }
 
 /** The weighted δ²₁ comes in at the right, passes the amplifier, and leaves as δ¹ᵢ at the left. */
-function hiddenUnit(values, weight, i, y) {
+function hiddenUnit(values, weight, { i, y, outward }) {
   const index = "₁₂"[i - 1];
+  const above = outward < 0;
+  const [sum, triangle, delta] = [[172, y], [104, y], [40, y]];
   return [
-    flow([360, 160], [222, y], { ...BACK, text: `W²₁${index} = ${short(weight)}`, shift: 30 }),
-    circle([222, y], "Σ", [`e¹${index}`, shown(values.get(`e^1_${i}`))], BACK),
-    flow([222, y], [152, y], { ...BACK, short: 0 }),
-    amplifier([134, y], "left"),
-    textAt([134, y - 30], slopeText(values, 1, i)),
-    flow([114, y], [40, y], { ...BACK, from: 0 }),
-    circle([40, y], `δ¹${index}`, [shown(values.get(`δ^1_${i}`))], BACK),
+    flow(OUTPUT, sum, BACK),
+    textAt([200, OUTPUT[1] + 28 * outward + 5], `W²₁${index} = ${short(weight)}`, "start"),
+    circle(sum, "Σ", [`e¹${index} = ${shown(values.get(`e^1_${i}`))}`], { ...BACK, above }),
+    flow(sum, triangle, { ...BACK, short: 16 }),
+    amplifier(triangle, "left"),
+    textAt([104, y - 36 * outward + 5], slopeText(values.get(`x^1_${i}`))),
+    flow([84, y], delta, { ...BACK, from: 0 }),
+    circle(delta, `δ¹${index}`, [shown(values.get(`δ^1_${i}`))], { ...BACK, above }),
   ];
 }
 
-function slopeText(values, l, i) {
-  const x = values.get(l === 1 ? `x^1_${i}` : "y_1");
+/** σ′ at a sigmoid unit, from what it put out (E16). */
+function slopeText(x) {
   return `σ′ = ${shown(x * (1 - x))}`;
 }
 

@@ -2,7 +2,7 @@ import { ACTIVATIONS, LOSSES, pass } from "./arithmetic.js";
 import { DATA } from "./data.js";
 import { circle, diagram, flow } from "./diagram.js";
 import { dial, readout } from "./dial.js";
-import { shown } from "./format.js";
+import { short, shown } from "./format.js";
 import { element } from "./dom.js";
 
 const SMALL_CHANGE = 1e-5;
@@ -67,10 +67,10 @@ function drawFork(s) {
     400,
     260,
     `s leads to x with ${shown(inner[0])} and to y with ${shown(inner[1])}; x leads to z with ${outer[0]} and y with ${outer[1]}`,
-    flow(left, top, { color: FORWARD, text: shown(inner[0]), shift: -16 }),
-    flow(left, bottom, { color: FORWARD, text: shown(inner[1]), shift: 28 }),
-    flow(top, right, { color: FORWARD, text: String(outer[0]), shift: -16 }),
-    flow(bottom, right, { color: FORWARD, text: String(outer[1]), shift: 28 }),
+    flow(left, top, { color: FORWARD, text: shown(inner[0]), beside: [-6, -8, "end"] }),
+    flow(left, bottom, { color: FORWARD, text: shown(inner[1]), beside: [-6, 20, "end"] }),
+    flow(top, right, { color: FORWARD, text: short(outer[0]), beside: [6, -8, "start"] }),
+    flow(bottom, right, { color: FORWARD, text: short(outer[1]), beside: [6, 20, "start"] }),
     circle(left, "s", ["x⁰₂", shown(s)]),
     circle(top, "x", [`x¹₁ = ${shown(x)}`], { above: true }),
     circle(bottom, "y", [`x¹₂ = ${shown(y)}`]),
@@ -90,5 +90,5 @@ function forkAt(s) {
 
 /** Return a number as it stands in a product. */
 function asFactor(value) {
-  return value < 0 ? `(${shown(value)})` : shown(value);
+  return value < 0 ? `(${short(value)})` : short(value);
 }

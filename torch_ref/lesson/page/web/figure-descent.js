@@ -27,7 +27,7 @@ export function showDescentFigure(figure) {
     stage.replaceChildren(valley(own), lossCurves([...walks, own]));
     table.replaceChildren(...descentRows([...walks, own]));
   };
-  const [max, value] = [RATES.length - 1, RATES.indexOf(60)];
+  const [max, value] = [RATES.length - 1, RATES.indexOf(70)];
   const slider = dial({ label: "learning rate η", min: 0, max, step: 1, value, text: (k) => String(RATES[k]), turned });
   const details = element("details", {}, element("summary", {}, "The numbers"), element("div", { class: "scroll" }, table));
   figure.prepend(stage, slider, numbers, details);

@@ -17,7 +17,7 @@ const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴"
  */
 export function plot({ width = 400, height = 270, x = {}, y = {}, series = [], markers = [], label }) {
   const key = plotLegend(series, width);
-  const box = { left: MARGIN.left, top: key.height + LEGEND_ROW + 8, right: width - MARGIN.right, bottom: height - MARGIN.bottom };
+  const box = { left: MARGIN.left, top: key.height + (y.label ? LEGEND_ROW : 0) + 8, right: width - MARGIN.right, bottom: height - MARGIN.bottom };
   const across = axisScale(x, valuesOf(series, markers, 0), box.left, box.right);
   const up = axisScale(y, valuesOf(series, markers, 1), box.bottom, box.top);
   return svgElement(
