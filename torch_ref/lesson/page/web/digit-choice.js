@@ -15,7 +15,7 @@ const LEAST_MOVE = 3; // of 280 units of the pad: points nearer than this to the
 export function showDigitChoice(samples, first, choose) {
   const clear = showPad(choose, () => choose(first));
   const buttons = samples.map((sample, at) => {
-    const name = `Digit ${at + 1} of ${samples.length}, a ${sample.label}`;
+    const name = `Digit ${at + 1} of ${samples.length}, label ${sample.label}`;
     const button = element("button", { type: "button", "aria-label": name }, inkPicture(sample.x, { "aria-hidden": "true" }));
     button.addEventListener("click", () => choose(sample));
     return button;

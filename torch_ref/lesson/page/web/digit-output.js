@@ -14,7 +14,7 @@ export function showDigitOutput(classes, aim) {
   select.addEventListener("change", () => aim(Number(select.value)));
   return (now) => {
     select.value = now.target;
-    const name = now.sample.label === null ? "The digit that you drew" : `A ${now.sample.label}, of 28 × 28 pixels`;
+    const name = now.sample.label === null ? "The digit that you drew" : `A digit with the label ${now.sample.label}`;
     byId("digit-picture").replaceChildren(inkPicture(now.sample.x, { role: "img", "aria-label": name }));
     byId("digit-outcome").replaceChildren(...outcomeOf(now));
     byId("digit-outputs").replaceChildren(...Array.from(now.pass.y, (_, k) => outputRow(k, now)));
@@ -24,9 +24,8 @@ export function showDigitOutput(classes, aim) {
 }
 
 function outcomeOf({ pass, sample, target, answer }) {
-  const is = sample.label === null ? "" : answer === sample.label ? ", which is right" : `, but it is a ${sample.label}`;
-  const aim = target === sample.label ? "" : ` (target ${target})`;
-  return [`The network takes it for a ${answer}${is}. Confidence `, figureOf(pass.y[answer]), `, loss L = `, lossOf(pass), `${aim}.`];
+  const verdict = sample.label === null ? "." : answer === sample.label ? ", which is right." : `, which is wrong: the label is ${sample.label}.`;
+  return [`The network says ${answer}${verdict} Its confidence is `, figureOf(pass.y[answer]), `; for the target ${target} the loss L is `, lossOf(pass), "."];
 }
 
 function lossOf({ L }) {
@@ -36,9 +35,9 @@ function lossOf({ L }) {
 }
 
 function outputRow(k, { pass, before, steps, target, answer, mostDelta }) {
-  const aim = k === target ? element("span", { class: "aim" }, " target") : null;
+  const aim = k === target ? element("span", { class: "aim" }, "target") : null;
   const row = element("tr", {},
-    element("th", { scope: "row" }, `${k}`, aim),
+    element("th", { scope: "row" }, `${k} `, aim),
     element("td", { class: "room" }, barOf(pass.y[k], steps ? before.y[k] : null)),
     element("td", { class: "figure" }, figureOf(pass.y[k])),
     element("td", { class: "room" }, signedBarOf(pass.delta[2][k] / mostDelta)),
@@ -49,7 +48,7 @@ function outputRow(k, { pass, before, steps, target, answer, mostDelta }) {
 
 function normRows({ delta, e }) {
   const lengths = [["|δ²|", "what the output units answer for", norm(delta[2])], ["|e¹|", "sent back through W²", norm(e[1])], ["|δ¹|", "let through by σ′", norm(delta[1])]];
-  const most = Math.max(...lengths.map(([, , length]) => length));
+  const most = Math.max(Number.MIN_VALUE, ...lengths.map(([, , length]) => length));
   return lengths.map(([name, words, length]) =>
     element("tr", {},
       element("th", { scope: "row" }, name, element("small", {}, words)),
@@ -58,6 +57,6 @@ function normRows({ delta, e }) {
 }
 
 function readingOf({ pass, responsible }) {
-  const share = norm(pass.delta[1]) / norm(pass.e[1]);
+  const share = norm(pass.delta[1]) / Math.max(Number.MIN_VALUE, norm(pass.e[1]));
   return `Unit ${responsible + 1} is the most responsible of the thirty: its |δ¹| is the largest. σ′ is at most ¼, and near 0 for a unit that is nearly on or off, so δ¹ is much smaller than e¹: here ${(100 * share).toFixed(1)} %.`;
 }

@@ -59,7 +59,7 @@ function showLarge(canvas, { pass, unit }, row, most) {
 }
 
 function numberRow([symbol, equation, value]) {
-  const name = element("th", { scope: "row" });
+  const name = element("th", { scope: "row", "aria-label": symbol.text });
   name.innerHTML = mathElement(symbol);
   const number = element("td", {}, element("span", { class: "eq" }, equation));
   return element("tr", {}, name, number, element("td", { class: "figure" }, figureOf(value)));

@@ -13,17 +13,22 @@ export function showDigit(root, data) {
   const trained = decodedNetwork(data);
   const samples = data.digits.map(({ pixels, label }) => ({ x: decodedInk(pixels), label }));
   const chosen = { sample: samples[data.first], target: samples[data.first].label, network: trained, steps: 0, unit: null };
+  let now = null;
   const change = (patch) => {
     Object.assign(chosen, patch);
-    const now = digitView(chosen, trained);
+    now = digitView(chosen, trained);
     for (const show of parts) show(now);
   };
+  const showUnits = showDigitUnits(hidden, (unit) => {
+    chosen.unit = unit;
+    showUnits({ ...now, unit }); // nothing else changes, and nothing is announced again
+  });
   const parts = [
     showDigitChoice(samples, samples[data.first], (sample) => change({ sample, target: targetFor(sample, chosen), unit: null })),
-    showDigitUnits(hidden, (unit) => change({ unit })),
+    showUnits,
     showDigitOutput(classes, (target) => change({ target })),
     showDigitDescent(
-      (lr) => change({ network: oneStepDown(chosen.network, digitView(chosen, trained).pass, lr), steps: chosen.steps + 1 }),
+      (lr) => change({ network: oneStepDown(now.network, now.pass, lr), steps: chosen.steps + 1 }),
       () => change({ network: trained, steps: 0 }),
     ),
   ];
@@ -50,7 +55,7 @@ function digitView({ sample, target, network, steps, unit }, trained) {
     target: aim,
     before: { ...start, ...digitBackward(trained, start, aim) },
     unit: unit ?? responsible,
-    mostDelta: Math.max(...sizes.map((of) => Math.max(...of))),
+    mostDelta: Math.max(Number.MIN_VALUE, ...sizes.flatMap((of) => [...of])), // to divide by
   };
 }
 
