@@ -1,0 +1,126 @@
+"""One real digit for the page: a 784-30-10 network, trained here, and test digits with what it makes of them.
+
+    x^0    784 pixels, no ink 0, full ink 1
+    x^1     30 sigmoid units
+    y       10 sigmoid units, one a class; t is one-hot, the loss is the squared error (E6)
+
+The page computes everything anew from the same weights. They go over as float32; both sides then calculate in
+float64, so that their numbers may differ by the rounding of float64 alone.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manual_bp import GradientDescent, Linear, Network, Sigmoid, SquaredError, mlp, one_hot
+from manual_bp.training.data import Images, mnist5k
+from manual_bp.training.evaluation import mistakes
+from manual_bp.training.step import ManualEngine
+
+HIDDEN = 30
+EPOCHS = 12
+BATCH_SIZE = 10
+LEARNING_RATE = 0.3
+"""η of E9, for the sum over the batch (E7)."""
+SEED = 1
+WRONG = 4
+"""So many of the digits come from those that the network gets wrong."""
+
+
+def digit_data() -> dict[str, Any]:
+    """Train the network, and return it with its digits: numbers as JSON, arrays in base64."""
+    training, test = mnist5k()
+    with _one_thread():
+        network = exact(trained(training))
+        y = network.forward(ink(test)).y
+    right = int((y.argmax(1) == test.labels).sum())
+    samples = chosen(y, test.labels)
+    linears = [layer for layer in network.layers if isinstance(layer, Linear)]
+    return {
+        "sizes": [linears[0].weight.shape[1], *(len(linear.weight) for linear in linears)],
+        "weights": [_base64(linear.weight) for linear in linears],
+        "biases": [_base64(linear.bias) for linear in linears if linear.bias is not None],
+        "training": {"digits": len(training), "epochs": EPOCHS, "batchSize": BATCH_SIZE, "lr": LEARNING_RATE},
+        "test": {"digits": len(test), "right": right},
+        "digits": [digit(network, test, n) for n in samples],
+        "first": least_sure(y[samples], test.labels[samples]),
+    }
+
+
+def trained(training: Images) -> Network:
+    """Return the network after training by E9 in float32; the same numbers every time."""
+    generator = torch.Generator().manual_seed(SEED)
+    sizes = [training.pixels[0].numel(), HIDDEN, training.classes]
+    network = mlp(sizes, loss=SquaredError(reduction="sum"), generator=generator)
+    engine = ManualEngine(network, GradientDescent(network, lr=LEARNING_RATE))
+    x = ink(training).float()
+    t = one_hot(training.labels, training.classes, like=x)
+    for _ in range(EPOCHS):
+        for rows in torch.split(torch.randperm(len(x), generator=generator), BATCH_SIZE):
+            engine.step(x[rows], t[rows])
+    return network
+
+
+def exact(network: Network) -> Network:
+    """Return the network with the very same parameters in float64."""
+    layers: list[Linear | Sigmoid] = []
+    for layer in network.layers:
+        if isinstance(layer, Linear) and layer.bias is not None:
+            layers += [Linear(layer.weight.double(), layer.bias.double()), Sigmoid()]
+    return Network(tuple(layers), network.loss_function)
+
+
+def ink(images: Images) -> Tensor:
+    """Return images as network input in float64, (n, height * width): no ink 0, full ink 1."""
+    return images.pixels.flatten(1).double() / 255
+
+
+def chosen(y: Tensor, labels: Tensor) -> list[int]:
+    """Return the first sample of each class that is answered right, then those answered wrong most confidently."""
+    right = y.argmax(1) == labels
+    firsts = [int((right & (labels == k)).nonzero()[0]) for k in range(y.shape[1])]
+    return firsts + mistakes(y, labels)[:WRONG].tolist()
+
+
+def least_sure(y: Tensor, labels: Tensor) -> int:
+    """Return which sample is answered right with the least confidence: it has something left to learn."""
+    confidence = y.gather(1, labels.unsqueeze(1)).squeeze(1)
+    return int(confidence.where(y.argmax(1) == labels, torch.inf).argmin())
+
+
+def digit(network: Network, images: Images, n: int) -> dict[str, Any]:
+    """Return image n, and what one pass forward and back makes of it: y, L, and the norm of δ^l for each layer."""
+    one = Images(images.pixels[n : n + 1], images.labels[n : n + 1], images.names)
+    x = ink(one)
+    trace = network.forward(x)
+    loss = network.loss(trace, one_hot(one.labels, one.classes, like=x))
+    gradients = network.backward(trace)
+    return {
+        "pixels": b64encode(one.pixels.numpy().tobytes()).decode(),
+        "label": int(one.labels),
+        "y": trace.y[0].tolist(),
+        "L": loss.item(),
+        "delta": [gradients.delta(l).norm().item() for l in range(1, network.depth + 1)],
+    }
+
+
+def _base64(parameter: Tensor) -> str:
+    """Return the float32 numbers, row by row, the lowest byte of each first."""
+    return b64encode(parameter.float().numpy().astype("<f4").tobytes()).decode()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Calculate in one thread: sums that are cut differently come out differently."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
