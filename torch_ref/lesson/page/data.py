@@ -13,6 +13,7 @@ from torch import Tensor
 
 from manual_bp import Linear, Network, lecture
 from torch_ref.lesson.numbers import by_autograd, by_hand, scalars
+from torch_ref.lesson.page.digit import digit_data
 from torch_ref.lesson.page.formulas import formulas, texts
 
 X1_TARGET = (1.0, 0.0)
@@ -26,7 +27,7 @@ def page_data() -> dict[str, Any]:
         "texts": texts(),
         "x1": x1(),
         "x2": x2(),
-        "digit": None,
+        "digit": digit_data(),
         "versions": {"torch": torch.__version__.partition("+")[0]},
     }
 
