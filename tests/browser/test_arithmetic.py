@@ -25,7 +25,9 @@ BOTH = """(networks) => networks.map((network) => ({
 
 
 def worst(found: dict[str, float], expected: dict[str, float]) -> float:
-    """Return the largest distance of a number from the expected one, over the norm of its tensor."""
+    """Return the largest distance of a number from the expected one, over the norm of its tensor; inf for NaN."""
+    if not all(math.isfinite(found[name]) for name in expected):
+        return math.inf  # max() would pass over a NaN
     norms: dict[str, float] = {}
     for name, value in expected.items():
         norms[tensor_of(name)] = math.hypot(norms.get(tensor_of(name), 0.0), value)
