@@ -183,7 +183,6 @@ function difference(a, b) {
 
 function deltaInWords(network, l, i) {
   if (softmaxIn(network, l)) return `δ of output unit ${i}: target minus answer, the slope of the softmax included`;
-  const slope = `σ′(net^${l}_${i})`;
-  if (l === lastOf(network)) return `δ of output unit ${i} (E13): ${slope} times its error`;
-  return `δ of unit ${i} of layer ${l} (E14): ${slope} times what comes back`;
+  if (l === lastOf(network)) return `δ of output unit ${i} (E13): its slope σ′ times its error`;
+  return `δ of unit ${i} of layer ${l} (E14): its slope σ′ times what comes back`;
 }
