@@ -117,7 +117,14 @@ def test_screenshots(open_page, width: int, scheme: str, pytestconfig, tmp_path:
     folder.mkdir(parents=True, exist_ok=True)
     page = open_page(width, scheme)
     page.evaluate("lesson.change({ step: 'e^1_2' })")
-    for name, whole in (("bench", False), ("page", True)):
+    pictures = {
+        "bench": {
+            "clip": {"x": 0, "y": 0, "width": width, "height": 1000 if width == PHONE else 670},
+            "full_page": True,
+        },
+        "page": {"full_page": True},
+    }
+    for name, what in pictures.items():
         file = folder / f"{name}-{width}-{scheme}.png"
-        page.screenshot(path=file, full_page=whole)
+        page.screenshot(path=file, **what)
         assert file.stat().st_size > 20_000
