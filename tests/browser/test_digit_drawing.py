@@ -97,10 +97,9 @@ def test_the_unit_that_is_pointed_to_or_reached_by_key_is_enlarged(page) -> None
     page.locator("#digit-units button").nth(8).click()
     page.keyboard.press("ArrowRight")
     assert page.inner_text("#digit-unit-title") == "Unit 10 of the hidden layer"
-    large, small = page.evaluate(
-        """() => [document.querySelector("#digit-unit-weights canvas"), document.querySelectorAll("#digit-units canvas")[9]]
-          .map((canvas) => canvas.toDataURL())"""
-    )
+    picture = "(canvas) => canvas.toDataURL()"
+    large = page.locator("#digit-unit-weights canvas").evaluate(picture)
+    small = page.locator("#digit-units canvas").nth(9).evaluate(picture)
     assert large == small
     label = page.locator("#digit-units button").nth(9).get_attribute("aria-label")
     shown = page.locator("#digit-unit-numbers data").all_inner_texts()
@@ -131,7 +130,7 @@ def test_the_network_reads_a_plain_drawing(page, strokes: list[Points], answer: 
 
 def test_a_drawing_is_centred_by_its_mass_in_a_box_of_20_pixels(page) -> None:
     ink = drawn(page, SEVEN)
-    assert centre(ink) == pytest.approx((14, 14), abs=0.02)
+    assert centre(ink) == pytest.approx((14, 14), abs=0.1)  # after the last shift pixels are cut anew
     rows, columns = (ink.amax(1) > 0.5).nonzero(), (ink.amax(0) > 0.5).nonzero()
     extent = max(int(rows.max() - rows.min()), int(columns.max() - columns.min())) + 1
     assert 19 <= extent <= 21
@@ -150,7 +149,7 @@ def test_strokes_add_up_and_a_click_makes_a_dot(page) -> None:
     assert 1.6 * one.sum() < both.sum() < 2 * one.sum()
     assert torch.allclose(both, both.T, atol=0.1)
     dot = drawn(page, [[(0.8, 0.1)]])
-    assert centre(dot) == pytest.approx((14, 14), abs=0.02)
+    assert centre(dot) == pytest.approx((14, 14), abs=0.1)
     assert 3 < dot.sum() < 6  # the area of a circle of a stroke's width
 
 

@@ -59,8 +59,9 @@ function showLarge(canvas, { pass, unit }, row, most) {
 }
 
 function numberRow([symbol, equation, value]) {
-  const name = element("th", { scope: "row", "aria-label": symbol.text });
-  name.innerHTML = mathElement(symbol);
+  const seen = element("span", { "aria-hidden": "true" });
+  seen.innerHTML = mathElement(symbol);
+  const name = element("th", { scope: "row" }, seen, element("span", { class: "off-screen" }, symbol.text));
   const number = element("td", {}, element("span", { class: "eq" }, equation));
   return element("tr", {}, name, number, element("td", { class: "figure" }, figureOf(value)));
 }
