@@ -12,9 +12,9 @@ from digit_network import embedded_digit, embedded_network
 from manual_bp import GradientDescent, Linear, SquaredError, mlp, one_hot
 from manual_bp.training.data import Images, mnist5k
 from torch_ref.engine import AutogradEngine
-from torch_ref.lesson.numbers import by_autograd, by_hand
 from torch_ref.lesson.page import digit
 from torch_ref.lesson.page.digit import digit_data, trained
+from torch_ref.lesson.quantities import by_autograd, by_hand
 
 ROOM = 220_000
 """Bytes of the page for this chapter's data."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from settings import Plain, in_manual_bp, sample
 
-from torch_ref.lesson.numbers import scalars
+from torch_ref.lesson.quantities import scalars
 
 ROUNDING = 1e-12
 """Of a tensor's largest entry: exp and ln of a browser and of torch differ by a unit in the last place (1e-16), and

@@ -11,8 +11,8 @@ from settings import LOSSES, Plain, drawn, in_manual_bp, sample, walked
 
 from manual_bp import GradientDescent, lecture
 from torch_ref.compare import relative_difference
-from torch_ref.lesson.numbers import by_autograd, by_hand, scalars
 from torch_ref.lesson.page.data import page_data
+from torch_ref.lesson.quantities import by_autograd, by_hand, scalars
 
 BOUND = 1e-13
 """How far a number may be off, as a share of the norm of its tensor. JavaScript's exp and torch's differ by a unit in

@@ -10,8 +10,8 @@ from test_arithmetic import BOUND, worst
 
 from torch_ref import faults
 from torch_ref.formulas import FORMULAS
-from torch_ref.lesson.numbers import by_hand, scalars
 from torch_ref.lesson.page.data import page_data
+from torch_ref.lesson.quantities import by_hand, scalars
 
 LISTED = """() => lesson.FAULTS.map(({ name, of, makes, equation, title, hint }) =>
   ({ name, of, makes, equation, title, hint }))"""

@@ -13,7 +13,7 @@ from manual_bp import Network
 from manual_bp.lecture import entries
 from torch_ref.compare import Tensors, Witness, compare, ulp_distance
 from torch_ref.lesson.examples import Example
-from torch_ref.lesson.numbers import by_autograd, by_hand, scalars
+from torch_ref.lesson.quantities import by_autograd, by_hand, scalars
 from torch_ref.lesson.walk import Step, walk
 from torch_ref.naming import SYMBOL, Names
 from torch_ref.network_check import crosscheck

@@ -29,14 +29,9 @@
 
 # %%
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-
-if "get_ipython" not in globals():  # run as a script: the numbers.py of this folder must not stand for Python's own
-    sys.path = [folder for folder in sys.path if Path(folder) != Path(__file__).resolve().parent]
 
 import matplotlib
 import matplotlib.pyplot as plt

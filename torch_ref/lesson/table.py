@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from torch_ref.lesson.examples import Example
-from torch_ref.lesson.numbers import scalars
+from torch_ref.lesson.quantities import scalars
 from torch_ref.lesson.repeat import State
 from torch_ref.lesson.sheet import Column, Sheet
 from torch_ref.lesson.shown import count, short, shown

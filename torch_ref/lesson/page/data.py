@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from manual_bp import Linear, Network, lecture
-from torch_ref.lesson.numbers import by_autograd, by_hand, scalars
 from torch_ref.lesson.page.digit import digit_data
 from torch_ref.lesson.page.formulas import formulas, texts
+from torch_ref.lesson.quantities import by_autograd, by_hand, scalars
 
 X1_TARGET = (1.0, 0.0)
 """X1 is forward only. With a target of ours the page can take it through the backward pass too."""

@@ -5,7 +5,7 @@ import torch
 
 from manual_bp import Linear, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, lecture, mlp
 from torch_ref.faults import FAULTS
-from torch_ref.lesson.numbers import by_autograd, by_hand, scalars
+from torch_ref.lesson.quantities import by_autograd, by_hand, scalars
 
 X, T = torch.tensor([lecture.X2_INPUT], dtype=torch.float64), torch.tensor([lecture.X2_TARGET], dtype=torch.float64)
 
