@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -56,3 +57,11 @@ def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def log_of(folder: Path) -> list[dict[str, float]]:
     """Return the log of a run."""
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="session")
+def lesson_data() -> dict[str, Any]:
+    """What the lesson page is made of; its digit's network is trained once."""
+    from torch_ref.lesson.page.data import page_data
+
+    return page_data()

@@ -21,8 +21,8 @@ ROOM = 220_000
 
 
 @pytest.fixture(scope="module")
-def data() -> dict[str, Any]:
-    return digit_data()
+def data(lesson_data: dict[str, Any]) -> dict[str, Any]:
+    return lesson_data["digit"]
 
 
 def test_two_calls_give_the_same_and_leave_the_number_of_threads_alone(data) -> None:

@@ -22,7 +22,6 @@ except ImportError:
     sync_playwright = None
 
 from torch_ref.lesson.page import build
-from torch_ref.lesson.page.data import page_data
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -73,9 +72,9 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def data() -> dict[str, Any]:
+def data(lesson_data: dict[str, Any]) -> dict[str, Any]:
     """What Python embeds into the page."""
-    return page_data()
+    return lesson_data
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from test_arithmetic import BOUND, worst
 
 from torch_ref import faults
 from torch_ref.formulas import FORMULAS
-from torch_ref.lesson.page.data import page_data
+from torch_ref.lesson.page.data import x2
 from torch_ref.lesson.quantities import by_hand, scalars
 
 LISTED = """() => lesson.FAULTS.map(({ name, of, makes, equation, title, hint }) =>
@@ -73,7 +73,7 @@ def test_every_fault_is_planted_in_some_network(planted, lesson) -> None:
 
 
 def test_x2_has_the_faults_that_its_shape_allows(planted) -> None:
-    found = {(row["name"], row["l"]) for row in planted(page_data()["x2"]["network"])}
+    found = {(row["name"], row["l"]) for row in planted(x2()["network"])}
     names = {name for name, _ in found}
     assert {("linear-forward-transposed", 1), ("linear-weight-swapped", 1), ("linear-error-sign", 2)} <= found
     assert len(names) >= 20

@@ -8,12 +8,12 @@ import pytest
 from settings import Plain, drawn, in_manual_bp, walked
 
 from torch_ref.formulas import FORMULAS
-from torch_ref.lesson.page.data import page_data
+from torch_ref.lesson.page.data import x1, x2
 
-X2 = page_data()["x2"]["network"]
+X2 = x2()["network"]
 CASES = {
     "X2": X2,
-    "X1": page_data()["x1"]["network"],
+    "X1": x1()["network"],
     "softmax": drawn(11, sizes=[3, 4, 2], activation="tanh", loss="cross-entropy"),
     "relu": drawn(12, sizes=[2, 1, 3, 1], activation="relu", loss="squared-error"),
     "one layer": drawn(13, sizes=[4, 4], activation="sigmoid", loss="cross-entropy", biases=[[0.1, -0.2, 0.0, 1e-7]]),
