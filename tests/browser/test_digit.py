@@ -127,7 +127,7 @@ def test_a_step_moves_each_layer_s_weights_as_far_as_manual_bp_does(page, data) 
     new = page.evaluate(READ)
     then, now = expected(before, first), expected(updated(before, first, 0.1), first)
     for name in ("net^1", "y", "L"):
-        moved = torch.tensor(new[name]).double() - torch.tensor(old[name]).double()
+        moved = torch.tensor(new[name], dtype=torch.float64) - torch.tensor(old[name], dtype=torch.float64)
         wanted = now[name] - then[name]
         assert (moved - wanted).norm() <= 1e-8 * wanted.norm(), name
 
