@@ -188,7 +188,8 @@ def test_a_drawing_keeps_the_target_that_the_reader_chose_for_it(page) -> None:
 
 def test_digits_are_picked_by_keyboard_and_the_small_network_stays_where_it_is(page, data) -> None:
     """One stop of the tab key, then arrows, Home and End; Enter picks."""
-    page.set_viewport_size({"width": 1280, "height": 6000})  # both are in sight: the walk listens to arrows, too
+    page.set_viewport_size({"width": 1280, "height": 16000})  # both are in sight: the walk listens to arrows, too
+    assert page.evaluate("document.getElementById('digit').getBoundingClientRect().bottom <= innerHeight")
     at = page.evaluate("lesson.view().at")
     buttons = page.locator("#digit-samples button")
     assert buttons.evaluate_all("(all) => all.filter((one) => one.tabIndex === 0).length") == 1
