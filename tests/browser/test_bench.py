@@ -69,11 +69,12 @@ def test_a_slide_s_rounding_is_explained(page) -> None:
         exact = next(number.exact for number in lecture.X2_NUMBERS if number.quantity == name)
         rounded = f"{float(exact):.{len(PRINTED[name].split('.')[1])}f}".replace("-", "−") == PRINTED[name]
         assert ("rounded before" in note) is not rounded
-        assert rounded or f"Exactly it is {exact.replace('-', '−')}" in note
+        assert rounded or f"To six decimals it is {exact.replace('-', '−')}" in note
 
 
 def test_keys_and_buttons_go_where_they_say(page) -> None:
     at = lambda: page.evaluate("lesson.view().at")  # noqa: E731
+    page.click("#bench-title")
     for key, expected in [("End", 24), ("PageUp", 19), ("PageUp", 13), ("ArrowLeft", 12), ("PageUp", 7), ("Home", 0)]:
         page.keyboard.press(key)
         assert at() == expected, key
@@ -91,7 +92,7 @@ def test_keys_and_buttons_go_where_they_say(page) -> None:
     page.locator("#slider").focus()
     page.keyboard.press("ArrowRight")
     assert at() == 20
-    assert page.get_attribute("#slider", "aria-valuetext") == "W^1_12 after, step 21 of 25"
+    assert page.get_attribute("#slider", "aria-valuetext") == "W¹₁₂ after, step 21 of 25"
 
 
 def test_play_goes_on_by_itself_and_stops_when_told(page) -> None:
@@ -117,7 +118,7 @@ def test_what_takes_part_lights_up_and_the_direction_is_seen(page) -> None:
 
 
 def test_a_number_in_the_drawing_leads_to_its_step(page) -> None:
-    page.keyboard.press("End")
+    page.evaluate("lesson.change({ step: 'W^2_12 after' })")
     page.locator('.drawing [data-step="y_1"]').click()
     assert shown_step(page)["name"] == "y_1"
 
@@ -133,13 +134,13 @@ def test_tabs_go_by_arrow_keys(page) -> None:
 def test_the_table_has_the_whole_pass(page, data) -> None:
     page.click("#tab-table")
     rows = page.locator("#numbers tbody tr").evaluate_all(
-        "all => all.map(row => [...row.cells].map(c => c.textContent))"
+        "all => all.map(row => [row.querySelector('button').dataset.step, ...[...row.cells].map(c => c.textContent)])"
     )
     assert len(rows) == 25
-    for name, _, hand, auto, difference, slide in rows:
+    for name, _, _, hand, auto, difference, slide in rows:
         assert hand == auto == f"{data['x2']['byHand'][name]:.6f}".replace("-", "−")
         assert (difference, slide) == ("0 ulp", PRINTED.get(name, ""))
-    page.locator("#numbers button", has_text="δ^2_1").click()
+    page.locator("#numbers button", has_text="δ²₁").click()
     assert shown_step(page)["name"] == "δ^2_1"
     assert page.locator("#walk").is_visible()
 
@@ -151,7 +152,9 @@ def test_csv_on_the_clipboard_has_every_number_in_full(page, data) -> None:
     rows = list(csv.DictReader(io.StringIO(page.evaluate("navigator.clipboard.readText()"))))
     assert {row["quantity"]: float(row["by hand"]) for row in rows} == data["x2"]["byHand"]
     assert {row["quantity"]: float(row["autograd"]) for row in rows} == data["x2"]["autograd"]
-    assert {row["quantity"]: row["slide"] for row in rows if row["slide"]} == PRINTED
+    assert {row["quantity"]: row["slide"].replace("-", "−") for row in rows if row["slide"]} == PRINTED
+    page.evaluate("lesson.change({ updates: 1 })")
+    assert page.locator("#copied").text_content() == ""
 
 
 def test_buttons_in_the_text_show_their_step(page) -> None:
@@ -165,3 +168,42 @@ def test_buttons_in_the_text_show_their_step(page) -> None:
 def test_every_number_of_the_walk_is_one_of_python_s(page, data, engine) -> None:
     names = page.evaluate("lesson.view().walk.map(step => step.name)")
     assert sorted(names) == sorted(numbers_of(engine, data["x2"]["network"]))
+
+
+def test_keys_that_scroll_a_page_do_so_unless_the_focus_is_on_the_bench(page) -> None:
+    page.keyboard.press("End")
+    assert page.evaluate("lesson.view().at") == 0
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("lesson.view().at") == 0
+
+
+def test_the_focus_survives_the_last_step_and_a_phase(page) -> None:
+    for control in ("#last", "#first", "#phases button:nth-child(3)"):
+        page.locator(control).focus()
+        page.keyboard.press("Enter")
+        assert page.evaluate("control => document.activeElement.matches(control)", control)
+    assert page.locator("#phases [aria-current=step]").inner_text() == "Backward"
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("sizes", [[2, 2, 1], [2, 3, 1], [3, 3, 2], [4, 4, 4, 4]])
+def test_no_weight_is_hidden_by_a_unit(open_page, width: int, sizes: list[int]) -> None:
+    page = open_page(width)
+    page.evaluate(
+        """sizes => lesson.change({ start: {
+             ...lesson.DATA.x2.network, sizes, x: Array(sizes[0]).fill(0.5), t: Array(sizes.at(-1)).fill(0.5),
+             weights: sizes.slice(1).map((n, l) => Array(n).fill(Array(sizes[l]).fill(-0.1234))) } })""",
+        sizes,
+    )
+    hidden = page.evaluate(
+        """() => {
+             const boxes = selector => [...document.querySelectorAll(selector)].map(one => one.getBoundingClientRect());
+             const apart = (a, b) => a.right <= b.left + 0.5 || b.right <= a.left + 0.5
+               || a.bottom <= b.top + 0.5 || b.bottom <= a.top + 0.5;
+             const units = boxes(".drawing .unit rect");
+             const labels = boxes(".drawing .weight:not(.bias) text");
+             return labels.filter(label => units.some(unit => !apart(label, unit))).length;
+           }"""
+    )
+    assert hidden == 0

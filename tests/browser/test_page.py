@@ -74,6 +74,18 @@ def test_the_whole_page_can_be_reached_with_the_tab_key(page) -> None:
     assert {"theme", "forward", "play", "slider", "tab-walk", "SUMMARY", "INPUT", "BUTTON"} <= reached
 
 
+def test_every_link_of_the_contents_arrives_and_no_id_is_used_twice(page) -> None:
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
+    assert len(ids) == len(set(ids))
+    for link in page.locator(".contents a").all():
+        link.click()
+        target = page.locator(link.get_attribute("href"))
+        assert target.locator("h2").count() == 1
+        assert (
+            abs(target.evaluate("one => one.getBoundingClientRect().top")) < 120 or link.inner_text() == "A real digit"
+        )
+
+
 def test_light_and_dark_follow_the_system_and_the_button(open_page) -> None:
     background = lambda page: page.evaluate("getComputedStyle(document.body).backgroundColor")  # noqa: E731
     light, dark = open_page(scheme="light"), open_page(scheme="dark")
@@ -102,7 +114,7 @@ def test_what_is_said_to_a_screen_reader(page) -> None:
     name = page.locator("#drawing svg").get_attribute("aria-label")
     assert name == "Network 2-2-1, sigmoid, squared error. Step: What reaches unit 2 of layer 1."
     assert page.locator("#step").get_attribute("aria-live") == "polite"
-    assert page.locator("#slider").get_attribute("aria-valuetext") == "e^1_2, step 12 of 25"
+    assert page.locator("#slider").get_attribute("aria-valuetext") == "e¹₂, step 12 of 25"
 
 
 def test_long_formulas_break_in_a_narrow_column(open_page) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from settings import in_manual_bp, sample
@@ -65,6 +67,11 @@ def test_no_more_than_2000_updates_are_made(repeat) -> None:
     assert "2000 updates and no more" in repeat.inner_text("#repeat-outcome")
 
 
+def pretty(tensor: str) -> str:
+    """Write a tensor's name as the page does: ∂L/∂W²."""
+    return re.sub(r"\^(\d)", lambda match: "⁰¹²³⁴"[int(match[1])], tensor)
+
+
 def on_page(quantity: str) -> str:
     """The page calls the network's output y; the checker distinguishes x^L and what the loss makes of it."""
     return "y" if quantity == "x^2" else quantity
@@ -81,9 +88,9 @@ def test_a_bug_is_found_by_accusing_the_formula_that_crosscheck_blames(bug) -> N
         report = crosscheck(FAULTS[view["name"]].plant(in_manual_bp(view["network"]), view["l"]), x, t)
         (guilty,) = [on_page(row.quantity) for row in report.guilty]
         for wrong in {name.split("_")[0] for name in view["wrong"] if "after" not in name} - {guilty}:
-            bug.get_by_label(f"The formula of {wrong} is wrong", exact=True).click()
+            bug.get_by_label(f"The formula of {pretty(wrong)} is wrong", exact=True).click()
             assert "was given wrong numbers" in bug.inner_text("#bug-outcome")
-        bug.get_by_label(f"The formula of {guilty} is wrong", exact=True).click()
+        bug.get_by_label(f"The formula of {pretty(guilty)} is wrong", exact=True).click()
         assert bug.inner_text("#bug-outcome").startswith("Right.")
     assert "A bug is planted" in bug.inner_text("#bench-state")
 
@@ -97,12 +104,12 @@ def plant(page, name: str) -> None:
 
 def test_an_innocent_formula_is_called_right(bug) -> None:
     plant(bug, "sigmoid-error-no-slope")
-    bug.get_by_label("The formula of net^1 is wrong", exact=True).click()
-    assert bug.inner_text("#bug-outcome") == "net^1 is right."
+    bug.get_by_label("The formula of net¹ is wrong", exact=True).click()
+    assert bug.inner_text("#bug-outcome") == "net¹ is right."
     bug.get_by_role("button", name="A hint").click()
     assert bug.inner_text("#bug-outcome") == "Count the factors of the formula."
     bug.get_by_role("button", name="Show me").click()
-    assert bug.inner_text("#bug-outcome") == "It is this one. δ^1 (E16): σ′ is left out: δ = e."
+    assert bug.inner_text("#bug-outcome") == "It is this one. δ¹ (E16): σ′ is left out: δ = e."
 
 
 def test_a_bug_goes_with_the_network_it_is_in(bug) -> None:
@@ -113,6 +120,54 @@ def test_a_bug_goes_with_the_network_it_is_in(bug) -> None:
     bug.get_by_role("button", name="Plant a bug").click()
     bug.evaluate("lesson.change({ start: lesson.DATA.x1.network })")
     assert bug.evaluate("[lesson.view().fault, lesson.view().wrong.size]") == [None, 0]
+    assert "bug" not in bug.inner_text("#bench-state")
+    assert bug.locator("#bug-outcome").inner_text() == ""
+
+
+def test_every_fault_can_be_planted_when_the_network_then_changes(bug) -> None:
+    changes = (
+        "[name=biases]",
+        '[data-do="more"][data-layer="1"]',
+        '[data-do="fewer"][data-layer="1"]',
+        "[data-do=remove-layer]",
+    )
+    planted = bug.evaluate(
+        """changes => lesson.FAULTS.flatMap(fault => changes.map(change => {
+             const activation = ["tanh", "relu"].includes(fault.of) ? fault.of : "sigmoid";
+             const loss = fault.of === "entropy" ? "cross-entropy" : "squared-error";
+             lesson.change({ start: { ...lesson.DATA.x1.network, activation, loss } });
+             lesson.change({ fault: lesson.plant(fault, fault.layers(lesson.view().network).at(-1)) });
+             document.querySelector(change).click();
+             return [lesson.view().fault, document.querySelector("#bench").classList.contains("with-bug")];
+           }))""",
+        list(changes),
+    )
+    assert len(planted) > 150
+    assert all(one == [None, False] for one in planted)
+
+
+def test_a_bug_counts_once_as_found_and_not_after_it_was_shown(bug) -> None:
+    score = lambda: bug.inner_text("#bug-outcome").rpartition("Found: ")[2]  # noqa: E731
+    guilty = "lesson.spoiled(lesson.view().network, lesson.view().fault)[0].replace(/_.*/, '')"
+    accuse = lambda: bug.evaluate(f"document.querySelector(`[data-tensor='${{{guilty}}}']`).click()")  # noqa: E731
+    bug.click("#plant")
+    accuse()
+    accuse()
+    assert score() == "1 of 1."
+    bug.click("#plant")
+    bug.click("#give-up")
+    accuse()
+    assert score() == "1 of 2."
+
+
+def test_where_no_mistake_would_show_none_is_planted(bug) -> None:
+    bug.evaluate(
+        """lesson.change({ start: { sizes: [1, 1], activation: "relu", loss: "squared-error", weights: [[[1]]],
+             biases: null, x: [0], t: [0], lr: 1 } })"""
+    )
+    bug.click("#plant")
+    assert bug.inner_text("#bug-outcome") == "No mistake would show in these numbers: change the network."
+    assert bug.evaluate("lesson.view().fault") is None
 
 
 def test_with_a_bug_the_panel_marks_what_is_wrong(bug) -> None:

@@ -174,3 +174,42 @@ def test_saturated_units_are_no_false_alarm(page, activation: str, loss: str, we
     expected = numbers_of(by_hand, plain)
     for name, value in page.evaluate("[...lesson.view().byHand]"):
         assert value == pytest.approx(expected[name], rel=1e-12, abs=1e-12 * max(map(abs, expected.values()))), name
+
+
+@pytest.mark.parametrize(
+    "control",
+    [
+        *("[name=activation]", "[name=loss]", "[name=biases]", "[data-do=random]"),
+        *("[data-do=more][data-layer='1']", "[data-at='weights.0.1.0']"),
+    ],
+)
+def test_the_focus_stays_where_something_was_changed(settings, control: str) -> None:
+    settings.locator(control).focus()
+    kind = settings.locator(control).evaluate("one => one.tagName + one.type")
+    settings.keyboard.press({"SELECTselect-one": "ArrowDown", "INPUTtext": "1"}.get(kind, "Space"))
+    settings.wait_for_function("JSON.stringify(lesson.view().network) !== JSON.stringify(lesson.DATA.x2.network)")
+    assert settings.evaluate("control => document.activeElement.matches(control)", control)
+
+
+@pytest.mark.parametrize(("layer", "does", "other"), [("", "remove-layer", "add-layer"), ("1", "fewer", "more")])
+def test_where_a_button_can_do_no_more_its_opposite_gets_the_focus(settings, layer: str, does: str, other: str) -> None:
+    settings.locator(f"[data-do={does}]" + f"[data-layer='{layer}']" * bool(layer)).focus()
+    settings.keyboard.press("Enter")
+    assert settings.evaluate("document.activeElement.dataset.do") == other
+
+
+def test_what_was_read_is_shown_once_the_field_is_left(settings) -> None:
+    field = labelled(settings, "Input 1")
+    field.fill("−3,5e-1")
+    field.blur()
+    assert field.input_value() == "-0.35"
+
+
+def test_targets_that_the_new_loss_does_not_take_become_a_single_one(settings) -> None:
+    settings.evaluate("lesson.change({ start: { ...lesson.DATA.x1.network, t: [1.5, -0.5] } })")
+    settings.locator("[name=loss]").select_option("cross-entropy")
+    assert assert_right(settings)["t"] == [1, 0]
+    labelled(settings, "Target t 1").fill("0.33333")
+    labelled(settings, "Target t 2").fill("0.66667")
+    settings.get_by_label("One unit more in Layer 1", exact=True).click()
+    assert assert_right(settings)["t"] == [0.33333, 0.66667]

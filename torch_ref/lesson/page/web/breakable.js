@@ -2,7 +2,7 @@ const ZERO_WIDTH_SPACE = "\u200b";
 const BREAK_BEFORE = new Set(["=", "←", "+", "·", "⋅"]);
 
 /**
- * Return one formula as several inline ones, so that a narrow column can break it before an operator.
+ * Return one formula as several inline ones, so that a narrow column can break it before an operator or a space.
  * A browser never breaks a line inside of a math element.
  */
 export function breakable(mathml) {
@@ -10,7 +10,8 @@ export function breakable(mathml) {
   home.innerHTML = mathml; // made by the page itself, of templates and numbers
   const pieces = [[]];
   for (const part of flattened(home.querySelector("math"))) {
-    if (part.localName === "mo" && BREAK_BEFORE.has(part.textContent) && pieces.at(-1).length > 0) pieces.push([]);
+    const breaks = part.localName === "mspace" || (part.localName === "mo" && BREAK_BEFORE.has(part.textContent));
+    if (breaks && pieces.at(-1).length > 0) pieces.push([]);
     if (part.localName === "mo") part.setAttribute("form", formOf(part, pieces.at(-1)));
     pieces.at(-1).push(part);
   }

@@ -2,27 +2,29 @@ import { pass } from "./arithmetic.js";
 import { tensorOf } from "./compare.js";
 import { byId, element } from "./dom.js";
 import { FAULTS, plant, spoiled } from "./faults.js";
+import { shown } from "./format.js";
+import { pretty } from "./notation.js";
 import { showStepNamed } from "./stepper.js";
 import { change, view, watch } from "./state.js";
 
-const score = { found: 0, planted: 0 };
+const score = { found: 0, planted: 0, open: false };
 
 /** "Spot the bug": plant a wrong formula; the reader has to say which one it is. */
 export function showBug() {
   byId("plant").addEventListener("click", () => plantOne());
-  byId("give-up").addEventListener("click", () => say(`It is this one. ${explained(view())}`));
-  byId("hint").addEventListener("click", () => say(`${view().fault.hint}`));
-  byId("remove-bug").addEventListener("click", () => {
-    change({ fault: null });
-    say("");
+  byId("give-up").addEventListener("click", () => {
+    score.open = false;
+    say(`It is this one. ${explained(view())}`);
   });
+  byId("hint").addEventListener("click", () => say(`${view().fault.hint}`));
+  byId("remove-bug").addEventListener("click", () => change({ fault: null }));
   byId("suspects").addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (button?.dataset.tensor) accuse(button.dataset.tensor);
     else if (button?.dataset.step) showStepNamed(button.dataset.step);
   });
-  watch((now, patch) => {
-    if ((patch.start || patch.updates !== undefined) && now.fault) return change({ fault: null });
+  watch((now) => {
+    if (!now.fault) say("");
     for (const id of ["hint", "give-up", "remove-bug"]) byId(id).disabled = !now.fault;
     byId("suspects").replaceChildren(...suspects(now));
   });
@@ -31,9 +33,11 @@ export function showBug() {
 function plantOne() {
   const { network, fault: before } = view();
   const possible = plantable(network).filter((fault) => fault.name !== before?.name);
+  if (possible.length === 0) return say("No mistake would show in these numbers: change the network.");
   score.planted += 1;
+  score.open = true;
   change({ fault: possible[Math.floor(Math.random() * possible.length)], step: view().walk[0].name });
-  say("A formula is wrong now. The numbers in red are wrong; some of them only because of others.");
+  say("A formula is wrong now. The numbers with a ✗ are wrong; some of them only because of others.");
 }
 
 /** Return the faults, each in a layer of this network, whose numbers differ from the right ones in a digit on screen. */
@@ -51,17 +55,18 @@ function guiltyOf({ network, fault }) {
 function accuse(tensor) {
   const { wrong } = view();
   if (tensor === guiltyOf(view())) {
-    score.found += 1;
+    score.found += Number(score.open);
+    score.open = false;
     say(`Right. ${explained(view())} Found: ${score.found} of ${score.planted}.`);
   } else if ([...wrong].some((name) => tensorOf(name) === tensor)) {
-    say(`${tensor} is wrong, but its formula is right: it was given wrong numbers. Look for what comes before it in the pass.`);
+    say(`${pretty(tensor)} is wrong, but its formula is right: it was given wrong numbers. Look for what comes before it in the pass.`);
   } else {
-    say(`${tensor} is right.`);
+    say(`${pretty(tensor)} is right.`);
   }
 }
 
 function explained(now) {
-  return `${guiltyOf(now)} (${now.fault.equation}): ${now.fault.title}.`;
+  return `${pretty(guiltyOf(now))} (${now.fault.equation}): ${now.fault.title}.`;
 }
 
 function say(words) {
@@ -78,16 +83,13 @@ function suspects({ fault, walk, byHand, reference, wrong }) {
   }
   const head = element("tr", {}, ["quantity", "formula", "by hand", "autograd", "guilty"].map((cell) => element("th", { scope: "col" }, cell)));
   const rows = [...tensors].map(([tensor, steps]) => {
-    const values = (of) => steps.map(({ name }) => element("div", { class: of === byHand && wrong.has(name) ? "bad" : null }, numberOf(of.get(name))));
+    const byHandOf = ({ name }) => (wrong.has(name) ? element("div", { class: "bad" }, `✗ ${shown(byHand.get(name))}`) : element("div", {}, shown(byHand.get(name))));
+    const autogradOf = ({ name }) => element("div", {}, shown(reference.get(name)));
     return element("tr", { class: `phase-${steps[0].phase}` },
-      element("th", { scope: "row" }, element("button", { type: "button", "data-step": steps[0].name }, tensor)),
+      element("th", { scope: "row" }, element("button", { type: "button", "data-step": steps[0].name }, pretty(tensor))),
       element("td", {}, element("span", { class: "eq" }, steps[0].equation)),
-      element("td", { class: "figure" }, values(byHand)), element("td", { class: "figure" }, values(reference)),
-      element("td", {}, element("button", { type: "button", "data-tensor": tensor, "aria-label": `The formula of ${tensor} is wrong` }, "This one")));
+      element("td", { class: "figure" }, steps.map(byHandOf)), element("td", { class: "figure" }, steps.map(autogradOf)),
+      element("td", {}, element("button", { type: "button", "data-tensor": tensor, "aria-label": `The formula of ${pretty(tensor)} is wrong` }, "This one")));
   });
   return [element("thead", {}, head), element("tbody", {}, rows)];
-}
-
-function numberOf(value) {
-  return Number.isFinite(value) ? value.toFixed(6).replace("-", "−") : "not finite";
 }

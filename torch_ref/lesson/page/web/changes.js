@@ -1,11 +1,19 @@
+import { problemOf } from "./reading.js";
+
+/** For a new weight: round, not 0, and another one for its neighbours. */
+const NEW_WEIGHTS = [0.5, -0.4, 0.3, 0.7, -0.2, 0.6, -0.8, 0.1];
+const NEW_INPUTS = [0.35, 0.9, 0.5, 0.2];
+
 /** Return the network with other numbers of units; what stays keeps its numbers, what is new gets round ones. */
 export function resized(network, sizes) {
-  const kept = (row, length, fill) => Array.from({ length }, (_, at) => row?.[at] ?? fill(at));
-  const weights = sizes.slice(1).map((size, at) =>
-    kept(sameLayer(network, sizes, at)?.map((row) => kept(row, sizes[at], (j) => roundNumber(at, 1, j))), size, (i) => kept([], sizes[at], (j) => roundNumber(at, i, j))));
-  const biases = network.biases && sizes.slice(1).map((size, at) => kept(network.biases[at], size, (i) => roundNumber(at, i, 5)));
-  const t = kept(network.t, sizes.at(-1), () => (network.loss === "cross-entropy" ? 0 : 0.5));
-  return consistent({ ...network, sizes, weights, biases, x: kept(network.x, sizes[0], (j) => [0.35, 0.9, 0.5, 0.2][j]), t });
+  const weights = sizes.slice(1).map((size, at) => {
+    const before = weightsBefore(network, sizes, at);
+    return Array.from({ length: size }, (_, i) => filled(before?.[i], sizes[at], (j) => newWeight(at, i, j)));
+  });
+  const biases = network.biases && sizes.slice(1).map((size, at) => filled(network.biases[at], size, (i) => newWeight(at, i, 5)));
+  const x = filled(network.x, sizes[0], (j) => NEW_INPUTS[j]);
+  const t = filled(network.t, sizes.at(-1), () => (network.loss === "cross-entropy" ? 0 : 0.5));
+  return consistent({ ...network, sizes, weights, biases, x, t });
 }
 
 /** Return the network with biases, 0 at first, or without. */
@@ -20,7 +28,7 @@ export function withLoss(network, loss) {
   return resized({ ...network, loss }, sizes);
 }
 
-/** Return the network with random numbers of one or two decimals. */
+/** Return the network with random numbers of two decimals. */
 export function withRandomNumbers(network) {
   const draw = (most) => Math.round((2 * Math.random() - 1) * most * 100) / 100;
   const target = Math.floor(Math.random() * network.t.length);
@@ -34,18 +42,22 @@ export function withRandomNumbers(network) {
   };
 }
 
-/** A layer that keeps its place keeps its weights; the output layer keeps them where a layer is put in before it. */
-function sameLayer(network, sizes, at) {
-  const fromTheEnd = at === sizes.length - 2 && sizes.length !== network.sizes.length;
-  return fromTheEnd ? network.weights.at(-1) : network.weights[at];
+/** A layer that keeps its place keeps its weights; the output layer, also where a layer comes or goes before it. */
+function weightsBefore(network, sizes, at) {
+  const isOutput = at === sizes.length - 2;
+  return isOutput && sizes.length !== network.sizes.length ? network.weights.at(-1) : network.weights[at];
 }
 
+/** Return the first `length` numbers of a row, and where it has no more, those of `fill`. */
+function filled(row, length, fill) {
+  return Array.from({ length }, (_, at) => row?.[at] ?? fill(at));
+}
+
+function newWeight(at, i, j) {
+  return NEW_WEIGHTS[(3 * at + 5 * i + 2 * j) % NEW_WEIGHTS.length];
+}
+
+/** Targets that make no sense for the loss become a single 1. */
 function consistent(network) {
-  if (network.loss !== "cross-entropy" || Math.abs(network.t.reduce((a, b) => a + b, 0) - 1) < 1e-9) return network;
-  return { ...network, t: network.t.map((_, k) => Number(k === 0)) };
-}
-
-/** A number for a new weight: round, not 0, and another one for its neighbours. */
-function roundNumber(at, i, j) {
-  return ([0.5, -0.4, 0.3, 0.7, -0.2, 0.6, -0.8, 0.1][(3 * at + 5 * i + 2 * j) % 8]);
+  return problemOf(network) ? { ...network, t: network.t.map((_, k) => Number(k === 0)) } : network;
 }

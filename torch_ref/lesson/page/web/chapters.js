@@ -1,5 +1,7 @@
 import { pass, updated } from "./arithmetic.js";
+import { breakable } from "./breakable.js";
 import { DATA } from "./data.js";
+import { element } from "./dom.js";
 import { showBackwardFigure } from "./figure-backward.js";
 import { showChainFigure } from "./figure-chain.js";
 import { showDescentFigure } from "./figure-descent.js";
@@ -24,6 +26,9 @@ export function showChapters(root) {
   for (const place of root.querySelectorAll("[data-x1]")) {
     const { x1, quantity, as } = place.dataset;
     place.textContent = forwardNumber(DATA.x1.inputs[Number(x1) - 1], quantity, as);
+  }
+  for (const math of root.querySelectorAll(".equation math")) {
+    math.replaceWith(element("span", {}, breakable(math.outerHTML)));
   }
   for (const figure of root.querySelectorAll("[data-figure]")) {
     FIGURES[figure.dataset.figure](figure);

@@ -6,6 +6,9 @@ const TOLERANCE = 1e-9;
 /** Of the largest number of all: x (1 − x) of a saturated unit is 0 where x is rounded to 1, and 1e−40 on the tape. */
 const ROUNDING = 1e-14;
 
+/** What is further apart differs because digits cancelled; how many units that is says nothing. */
+const MOST_ULPS = 100;
+
 /** Return the names of the numbers in which two passes differ by more than rounding. */
 export function differing(byHand, reference) {
   const scale = new Map();
@@ -32,7 +35,7 @@ export function tensorOf(name) {
 export function apart(a, b, wrong) {
   if (wrong) return Number.isFinite(a - b) && b !== 0 ? `off by ${percent(Math.abs((a - b) / b))}` : "off";
   const between = ulps(a, b);
-  return between > 1e6 ? "rounding" : `${between} ulp`;
+  return between > MOST_ULPS ? "by rounding" : `${between} ulp`;
 }
 
 function percent(share) {

@@ -43,6 +43,7 @@ function showPad(choose, leave) {
     choose({ x: inkOf(strokes), label: null });
   };
   pad.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || !event.isPrimary) return;
     event.preventDefault();
     pad.setPointerCapture(event.pointerId);
     strokes.push([]);
@@ -52,7 +53,7 @@ function showPad(choose, leave) {
     goOn(strokes.at(-1)[0]); // a line of one point is not drawn
   });
   pad.addEventListener("pointermove", (event) => {
-    if (!pad.hasPointerCapture(event.pointerId)) return;
+    if (!event.isPrimary || !pad.hasPointerCapture(event.pointerId)) return;
     const [point, last] = [placeOn(pad, event), strokes.at(-1).at(-1)];
     if (Math.hypot(point.x - last.x, point.y - last.y) >= LEAST_MOVE) goOn(point);
   });

@@ -1,6 +1,7 @@
 import { byId, element } from "./dom.js";
 import { shown } from "./format.js";
-import { lowered, figureOf } from "./digit-number.js";
+import { figureOf } from "./digit-number.js";
+import { lowered } from "./notation.js";
 
 /**
  * Let the reader take steps of gradient descent on the digit.
@@ -35,7 +36,7 @@ function effectRows({ pass, before, steps, target }) {
 
 function steppedWords({ pass, before, steps, target }) {
   const way = pass.L < before.L ? "falls" : pass.L > before.L ? "rises" : "stays";
-  return `After ${counting(steps)} the loss ${way} from ${shown(before.L)} to ${shown(pass.L)}; the confidence in ${target} goes from ${shown(before.y[target])} to ${shown(pass.y[target])}. The thin marks above are the confidences before.`;
+  return `After ${counting(steps)}, whatever they were made on, the loss of this digit ${way} from ${shown(before.L)} to ${shown(pass.L)}; the confidence in ${target} goes from ${shown(before.y[target])} to ${shown(pass.y[target])}. The thin marks above are the confidences before.`;
 }
 
 function counting(steps) {

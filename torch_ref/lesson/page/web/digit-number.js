@@ -1,16 +1,9 @@
 import { element } from "./dom.js";
 import { shown } from "./format.js";
 
-const LOWERED = "₀₁₂₃₄₅₆₇₈₉";
-
 /** A number to read, with all of its digits in `value`. */
 export function figureOf(value) {
   return element("data", { value: String(value) }, shown(value));
-}
-
-/** An index in small: 12 is ₁₂. */
-export function lowered(index) {
-  return [...String(index)].map((digit) => LOWERED[digit]).join("");
 }
 
 /** A bar from the left, `share` of its room long; `ghost` marks where it ended before. */

@@ -3,10 +3,10 @@ import { short } from "./format.js";
 import { change, watch } from "./state.js";
 
 /** Sizes in the drawing's own units: wide ones side by side, narrow ones with net above x, for a telephone. */
-const WIDE = { name: "wide", input: 66, unit: 150, height: 46, run: 122, toLoss: 84, lossWidth: 106, row: 118, letter: 9.7 };
-const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5 };
+const WIDE = { name: "wide", input: 74, unit: 176, height: 52, run: 120, toLoss: 84, lossWidth: 124, row: 124, letter: 11.5, high: 22 };
+const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5, high: 18 };
 const WIDE_FROM = 480;
-const TOP = 44;
+const TOP = 52;
 
 /** Draw the network of every view: weights on the edges, net | x in the units, δ under them, the loss at the end. */
 export function showDrawing() {
@@ -77,8 +77,8 @@ function heads({ view, place, room }) {
     const names = l === 0 ? "input x⁰" : `layer ${l}`;
     const kind = l === 0 ? "" : l < last ? "net | x" : loss === "cross-entropy" ? "net | softmax y" : "net | y";
     const x = place.left[l] + place.widths[l] / 2;
-    return svgElement("g", { class: "head" }, text(x, 14, names), text(x, 32, kind));
-  }).concat(svgElement("g", { class: "head" }, text(place.lossLeft + room.lossWidth / 2, 14, "loss")));
+    return svgElement("g", { class: "head" }, text(x, 16, names), text(x, 36, kind));
+  }).concat(svgElement("g", { class: "head" }, text(place.lossLeft + room.lossWidth / 2, 16, "loss")));
 }
 
 // ----------------------------------------------------------------------------------------------------------- edges
@@ -113,13 +113,16 @@ function edge({ step }, l, i, j, from, to) {
   });
 }
 
-/** At 1/(n+1) of the way the labels of all edges into n units stand apart, however many come from each side. */
+/**
+ * At 1/(n+1) of the way the labels of all edges into n units stand apart, however many come from each side. Where that
+ * is too near to the box that the edge comes from, the label moves to the right, and the edge enters it at its left.
+ */
 function edgeLabel({ view, step, reached, room }, l, i, j, from, to) {
   const entry = `W^${l}_${i}${j}`;
   const share = 1 / (view.network.sizes[l] + 1);
-  const x = from.x + share * (to.x - from.x);
-  const y = from.y + share * (to.y - from.y);
   const { shown, kind, goesTo } = onEdge(view, step, reached, entry, view.network.weights[l - 1][i - 1][j - 1]);
+  const x = from.x + Math.max(share * (to.x - from.x), labelWidth(shown, room) / 2 + 3);
+  const y = from.y + share * (to.y - from.y);
   const on = step.edges.includes(`edge-${l}-${i}-${j}`) ? " on" : "";
   return svgElement("g", { class: `weight ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`, "data-step": goesTo },
     svgElement("title", {}, `${entry} = ${view.network.weights[l - 1][i - 1][j - 1]}`), label(x, y + 5, shown, room));
@@ -178,7 +181,7 @@ function unitTexts(picture, l, i) {
   const halves = narrow
     ? [svgElement("line", { class: "divider", x1: x, y1: y, x2: x + room.unit, y2: y }), number(picture, `net^${l}_${i}`, middle, y - 8), number(picture, output, middle, y + 18)]
     : [svgElement("line", { class: "divider", x1: middle, y1: y - room.height / 2, x2: middle, y2: y + room.height / 2 }),
-      number(picture, `net^${l}_${i}`, x + room.unit / 4, y + 5), number(picture, output, x + (3 * room.unit) / 4, y + 5)];
+      number(picture, `net^${l}_${i}`, x + room.unit / 4, y + 6), number(picture, output, x + (3 * room.unit) / 4, y + 6)];
   return [...halves, deltaText(picture, l, i, middle, y + room.height / 2), biasText(picture, l, i, middle, y - room.height / 2)];
 }
 
@@ -196,7 +199,7 @@ function deltaText(picture, l, i, x, below) {
   const name = reached.has(delta) ? delta : error;
   if (!reached.has(name)) return null;
   const now = step.name === name ? " now" : "";
-  return svgElement("g", { class: `delta${now}${wrongClass(view, name)}`, "data-step": name }, text(x, below + 19, `${name[0]} ${brief(view.byHand.get(name))}`));
+  return svgElement("g", { class: `delta${now}${wrongClass(view, name)}`, "data-step": name }, text(x, below + 21, `${name[0]} ${brief(view.byHand.get(name))}`));
 }
 
 function biasText({ view, step, reached }, l, i, x, above) {
@@ -229,8 +232,13 @@ function text(x, y, content, kind = "") {
 
 /** A text that edges pass behind. */
 function label(x, y, content, room) {
-  const width = content.length * room.letter + 4;
-  return svgElement("g", {}, svgElement("rect", { class: "label-back", x: x - width / 2, y: y - 15, width, height: 19 }), text(x, y, content));
+  const width = labelWidth(content, room);
+  const back = { class: "label-back", x: x - width / 2, y: y - room.high + 4, width, height: room.high };
+  return svgElement("g", {}, svgElement("rect", back), text(x, y, content));
+}
+
+function labelWidth(content, room) {
+  return content.length * room.letter + 2;
 }
 
 /** Four decimals are enough for a picture; what is small keeps two digits. */

@@ -71,7 +71,7 @@ function drawFork(s) {
     flow(left, bottom, { color: FORWARD, text: shown(inner[1]), beside: [-6, 20, "end"] }),
     flow(top, right, { color: FORWARD, text: short(outer[0]), beside: [6, -8, "start"] }),
     flow(bottom, right, { color: FORWARD, text: short(outer[1]), beside: [6, 20, "start"] }),
-    circle(left, "s", ["x⁰₂", shown(s)]),
+    circle(left, "s", [`x⁰₂ = ${short(s)}`]),
     circle(top, "x", [`x¹₁ = ${shown(x)}`], { above: true }),
     circle(bottom, "y", [`x¹₂ = ${shown(y)}`]),
     circle(right, "z", ["net²₁", shown(z)]),

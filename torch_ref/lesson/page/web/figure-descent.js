@@ -76,7 +76,8 @@ function valley({ lr, walk }) {
 
 function lossCurves(all) {
   const series = all.map(({ name, color, dashed, walk }) => ({ name, color, dashed, points: walk.map(({ loss }, k) => [k, loss]) }));
-  const label = `The loss after each of ${UPDATES} updates: slow with η = 1, fast with η = 20, up and down with η = 100`;
+  const ends = all.map(({ lr, walk }) => `η = ${lr} ends at ${shown(walk.at(-1).loss)}`);
+  const label = `The loss after each of ${UPDATES} updates, from ${shown(all[0].walk[0].loss)}: ${ends.join(", ")}`;
   return plot({ x: { label: "updates", min: 0, max: UPDATES }, y: { label: "L", min: 0 }, series, label });
 }
 

@@ -40,7 +40,7 @@ byId("torch-version").textContent = DATA.versions.torch;
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".show-step");
   if (!button) return;
-  if (!view().walk.some((step) => step.name === button.dataset.step)) change({ start: DATA.x2.network });
+  if (!view().lectures) change({ start: DATA.x2.network }); // the chapters speak of X2
   showStepNamed(button.dataset.step);
   byId("bench").scrollIntoView();
 });

@@ -62,3 +62,20 @@ function numbersWritten(network, values, write) {
   })[network.activation]();
   return notation;
 }
+
+const RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const LOWERED_DIGITS = "₀₁₂₃₄₅₆₇₈₉";
+
+/** The lecture's name of a number as it is written by hand: W^1_21 is W¹₂₁. */
+export function pretty(name) {
+  return name.replace(/\^(\d+)/g, (_, digits) => inDigits(digits, RAISED_DIGITS)).replace(/_(\d+)/g, (_, digits) => inDigits(digits, LOWERED_DIGITS));
+}
+
+/** An index in small: 12 is ₁₂. */
+export function lowered(index) {
+  return inDigits(`${index}`, LOWERED_DIGITS);
+}
+
+function inDigits(digits, set) {
+  return [...digits].map((digit) => set[digit]).join("");
+}

@@ -1,6 +1,7 @@
 import { svgElement } from "./dom.js";
+import { short } from "./format.js";
 
-const MARGIN = { left: 54, right: 14, bottom: 44 };
+const MARGIN = { left: 62, right: 26, bottom: 44 };
 const LEGEND_ROW = 20;
 const LETTER_WIDTH = 8;
 const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
@@ -67,7 +68,7 @@ function roundValues(low, high) {
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   return Array.from({ length: count }, (_, k) => {
     const value = (first + k) * step;
-    return { value, text: value.toFixed(digits).replace("-", "−") };
+    return { value, text: digits > 4 || Math.abs(value) >= 1e6 ? short(value) : value.toFixed(digits).replace("-", "−") };
   });
 }
 

@@ -2,7 +2,7 @@ const LARGEST = { lr: 1000, other: 100 };
 
 /** Return the number that stands in a field, or say what is wrong with it. */
 export function readNumber(field) {
-  const written = field.value.trim().replace("−", "-").replace(",", ".");
+  const written = field.value.trim().replaceAll("−", "-").replace(",", ".");
   const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(written) ? Number(written) : NaN;
   const name = field.getAttribute("aria-label");
   const isRate = field.dataset.at === "lr";

@@ -1,6 +1,6 @@
-import { pass } from "./arithmetic.js";
 import { byId, element } from "./dom.js";
 import { shown } from "./format.js";
+import { pretty } from "./notation.js";
 import { plot } from "./plot.js";
 import { change, MOST_UPDATES, view, watch } from "./state.js";
 
@@ -24,7 +24,7 @@ function showOutcome({ history, updates, network }) {
   slider.max = history.length - 1;
   slider.value = updates;
   slider.disabled = history.length === 1;
-  const losses = history.map((one) => pass(one).get("L"));
+  const losses = history.map(({ loss }) => loss);
   byId("repeat-outcome").textContent = outcome(losses, updates);
   byId("loss-curve").replaceChildren(curve(losses, updates));
   byId("weights-table").replaceChildren(...weightsTable(history, losses, network));
@@ -53,9 +53,9 @@ function curve(losses, updates) {
 function weightsTable(history, losses, network) {
   const rows = thinned(history.length);
   const names = [...parameters(network).keys()];
-  const head = element("tr", {}, ["updates", "L", ...names].map((name) => element("th", { scope: "col" }, name)));
+  const head = element("tr", {}, ["updates", "L", ...names.map(pretty)].map((name) => element("th", { scope: "col" }, name)));
   const body = rows.map((k) => {
-    const values = [losses[k], ...parameters(history[k]).values()].map((value) => element("td", { class: "figure" }, shown(value)));
+    const values = [losses[k], ...parameters(history[k].network).values()].map((value) => element("td", { class: "figure" }, shown(value)));
     return element("tr", {}, element("th", { scope: "row" }, `${k}`), values);
   });
   return [element("thead", {}, head), element("tbody", {}, body)];

@@ -9,7 +9,7 @@ export function showSettings() {
   const form = byId("fields");
   let drawn = null;
   watch(({ start }) => {
-    if (drawn !== start) form.replaceChildren(...fields(start));
+    if (drawn !== start) keepingFocus(form, () => form.replaceChildren(...fields(start)));
     drawn = start;
     form.querySelector("[data-do=lecture]").disabled = isLectures(start);
   });
@@ -22,6 +22,7 @@ export function showSettings() {
     change({ start: read.network });
   });
   form.addEventListener("change", (event) => {
+    if (event.target.matches("input[data-at]") && event.target.getAttribute("aria-invalid") === "false") event.target.value = readNumber(event.target).value;
     const choose = { activation: withActivation, loss: withLoss, biases: withBiases }[event.target.name];
     if (choose) replace(choose(view().start, event.target.type === "checkbox" ? event.target.checked : event.target.value));
   });
@@ -49,10 +50,22 @@ function act(what, layer) {
   if (what === "lecture") return replace(DATA.x2.network);
   if (what === "random") return replace(withRandomNumbers(start));
   changes[what]();
-  const named = document.activeElement?.getAttribute("aria-label");
   replace(resized(start, sizes));
-  if (named) byId("fields").querySelector(`[aria-label="${named}"]`)?.focus();
 }
+
+/** Give the focus to the field or button that takes the place of the one that had it. */
+function keepingFocus(form, rebuild) {
+  const before = form.contains(document.activeElement) ? document.activeElement : null;
+  rebuild();
+  if (!before) return;
+  const { name, dataset } = before;
+  const [one, other] = [dataset.do, OPPOSITES[dataset.do]].map((what) => `[data-do="${what}"]${dataset.layer ? `[data-layer="${dataset.layer}"]` : ""}`);
+  const place = name ? [`[name="${name}"]`] : dataset.at ? [`[data-at="${dataset.at}"]`] : [one, other];
+  place.map((selector) => form.querySelector(selector)).find((found) => found && !found.disabled)?.focus();
+}
+
+/** Where one of them can do no more, the other can. */
+const OPPOSITES = { more: "fewer", fewer: "more", "add-layer": "remove-layer", "remove-layer": "add-layer" };
 
 function withActivation(network, activation) {
   return { ...network, activation };
@@ -69,6 +82,9 @@ function readFields(form, before) {
     const path = field.dataset.at.split(".");
     const last = path.pop();
     path.reduce((part, key) => part[key], network)[last] = read.value;
+  }
+  if (!problem && problemOf(network)) {
+    for (const field of form.querySelectorAll('[data-at^="t."]')) field.setAttribute("aria-invalid", "true");
   }
   return { network, problem: problem || problemOf(network) };
 }
@@ -112,7 +128,7 @@ function labelled(shownName, at, value, name) {
 }
 
 function field(at, value, name) {
-  return element("input", { type: "text", inputmode: "decimal", "data-at": at, value: `${Number(value.toPrecision(6))}`, "aria-label": name, size: 6 });
+  return element("input", { type: "text", inputmode: "decimal", "data-at": at, value: `${value}`, "aria-label": name, size: 6 });
 }
 
 function select(name, label, value, options) {

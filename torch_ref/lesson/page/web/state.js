@@ -9,7 +9,7 @@ export const MOST_UPDATES = 2000;
 /** What the reader chose; everything else follows from it. */
 const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null };
 const watchers = [];
-let history = [chosen.start];
+let history = withLosses([chosen.start]);
 
 /** Call `watcher(view, patch)` now and after every change. */
 export function watch(watcher) {
@@ -17,18 +17,22 @@ export function watch(watcher) {
   watcher(view(), {});
 }
 
-/** Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`. */
+/**
+ * Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`.
+ * A fault goes with the numbers that it was planted in: in others it may not even have a place.
+ */
 export function change(patch) {
-  if (patch.start) {
-    history = [patch.start];
-    chosen.updates = 0;
-  }
-  Object.assign(chosen, patch);
-  if (history.length <= chosen.updates) {
-    history = [...history, ...repeated(history.at(-1), chosen.updates + 1 - history.length).slice(1)];
-  }
+  const other = patch.start ? { updates: 0, fault: null } : patch.updates !== undefined ? { fault: null } : {};
+  Object.assign(chosen, other, patch);
+  if (patch.start) history = withLosses([patch.start]);
+  const missing = chosen.updates + 1 - history.length;
+  if (missing > 0) history = [...history, ...withLosses(repeated(history.at(-1).network, missing).slice(1))];
   const now = view();
   for (const watcher of watchers) watcher(now, patch);
+}
+
+function withLosses(networks) {
+  return networks.map((network) => ({ network, loss: pass(network).get("L") }));
 }
 
 /** Tell whether a network is the lecture's X2, untouched. */
@@ -38,7 +42,7 @@ export function isLectures(network) {
 
 /** Return everything there is to show. */
 export function view() {
-  const network = history[chosen.updates];
+  const { network } = history[chosen.updates];
   const lectures = isLectures(network);
   const own = pass(network, chosen.fault);
   const byHand = lectures && !chosen.fault ? new Map(Object.entries(DATA.x2.byHand)) : own;

@@ -2,6 +2,7 @@ import { breakable } from "./breakable.js";
 import { apart, tensorOf } from "./compare.js";
 import { byId, element } from "./dom.js";
 import { shown } from "./format.js";
+import { pretty } from "./notation.js";
 import { change, view, watch } from "./state.js";
 
 const PHASES = { forward: "Forward pass", loss: "Loss", backward: "Backward pass", gradients: "Gradients", update: "Update" };
@@ -9,6 +10,7 @@ const SECONDS_A_STEP = 1.8;
 
 /** Show one step of the walk, and let buttons, slider, phases and keys go through it. */
 export function showStepper() {
+  byId("phases").replaceChildren(...Object.entries(PHASES).map(phaseButton));
   watch((now) => {
     showStep(now);
     showPosition(now);
@@ -24,10 +26,11 @@ export function showStepper() {
   playing();
 }
 
-/** Show a step by its name, in the walk. */
+/** Show a step by its name, in the walk; the arrow keys go on from there. */
 export function showStepNamed(name) {
   byId("tab-walk").click();
   change({ step: name });
+  byId("slider").focus({ preventScroll: true });
 }
 
 function goTo(at) {
@@ -51,17 +54,22 @@ const KEYS = {
   PageDown: () => goByPhase(1), PageUp: () => goByPhase(-1),
 };
 
-/** Arrow keys belong to fields, sliders and tabs where one of these has the focus, and to the page where no step is in sight. */
+/**
+ * The arrow keys belong to what has the focus where that has a use for them, and else to the walk, where it is in
+ * sight; the keys that scroll a page only where the focus is on the bench.
+ */
 function onKey(event) {
-  const elsewhere = event.target.closest("input:not(#slider), select, textarea, canvas, [role=tab], .scroll");
-  if (elsewhere || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || !KEYS[event.key] || !inSight()) return;
+  const elsewhere = event.target.closest("input:not(#slider), select, textarea, summary, [role=tab], [role=toolbar], .scroll");
+  const modified = event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
+  if (elsewhere || modified || !KEYS[event.key] || !inSight()) return;
+  if (!event.key.startsWith("Arrow") && !byId("bench").contains(document.activeElement)) return;
   event.preventDefault();
   KEYS[event.key]();
 }
 
 function inSight() {
-  const { top, bottom } = byId("bench").getBoundingClientRect();
-  return bottom > 0 && top < window.innerHeight;
+  const { top, bottom } = byId("stepper").getBoundingClientRect();
+  return top < window.innerHeight && bottom > 0;
 }
 
 function playing() {
@@ -111,11 +119,11 @@ function formulaLine(kind, mathml, text) {
 }
 
 /** The lecture's formula for any unit, from the template in the page. */
-function general({ equation, name }, { activation }) {
+function general({ equation, name }, { biases }) {
   const formulas = byId("general").content;
-  const found = formulas.querySelector(`[data-eq="${equation}"][data-for="${tensorOf(name).replace(/\^\d+/, "")}"]`)
-    ?? formulas.querySelector(`[data-eq="${equation}"][data-for="${activation}"]`) ?? formulas.querySelector(`[data-eq="${equation}"]:not([data-for])`);
-  return found.cloneNode(true);
+  const kinds = [tensorOf(name).replace(/\^\d+/, ""), biases ? "with biases" : "without biases"];
+  const special = kinds.map((kind) => formulas.querySelector(`[data-eq="${equation}"][data-for="${kind}"]`)).find(Boolean);
+  return (special ?? formulas.querySelector(`[data-eq="${equation}"]:not([data-for])`)).cloneNode(true);
 }
 
 function arrow(phase) {
@@ -127,13 +135,18 @@ function comparison(now, name) {
   const [hand, auto, slide] = [now.byHand.get(name), now.reference.get(name), now.slides[name]];
   const wrong = now.wrong.has(name);
   const cells = [
-    ["by hand", now.names.byHand, `${hand}`.replace("-", "−"), "hand"],
-    ["autograd", now.names.reference, `${auto}`.replace("-", "−"), "auto"],
+    ["by hand", now.names.byHand, inFull(hand), "hand"],
+    ["autograd", now.names.reference, inFull(auto), "auto"],
     ["difference", "", apart(hand, auto, wrong), wrong ? "bad" : "good"],
     ["slide", "", slide ? slide.printed : "–", "slide"],
   ];
   return element("dl", { class: "compare" },
     cells.map(([term, source, value, kind]) => element("div", { class: kind }, element("dt", {}, term, source && element("small", {}, ` ${source}`)), element("dd", {}, value))));
+}
+
+/** Every digit that tells a number from its neighbours. */
+function inFull(value) {
+  return `${value}`.replaceAll("-", "−");
 }
 
 /** Say how the slide comes to its number. */
@@ -145,7 +158,7 @@ function slideNote({ slides, byHand }, name) {
   const onlyRounded = exact.toFixed(decimals).replace("-", "−") === slide.printed;
   const why = onlyRounded
     ? `rounded to ${decimals} decimals`
-    : `calculated with numbers that were rounded before. Exactly it is ${shown(exact)}`;
+    : `calculated with numbers that were rounded before. To six decimals it is ${shown(exact)}`;
   return [element("p", { class: "slide-note" }, `The slide has ${slide.calculation} = ${slide.printed}, ${why}.`)];
 }
 
@@ -153,19 +166,23 @@ function showPosition({ walk, at }) {
   const slider = byId("slider");
   slider.max = walk.length - 1;
   slider.value = at;
-  slider.setAttribute("aria-valuetext", `${walk[at].name}, step ${at + 1} of ${walk.length}`);
+  slider.setAttribute("aria-valuetext", `${pretty(walk[at].name)}, step ${at + 1} of ${walk.length}`);
   byId("position").textContent = `${at + 1} / ${walk.length}`;
-  for (const id of ["first", "back"]) byId(id).disabled = at === 0;
-  for (const id of ["forward", "last"]) byId(id).disabled = at === walk.length - 1;
+  // Not `disabled`: a button that switches itself off would drop the focus.
+  for (const id of ["first", "back"]) byId(id).setAttribute("aria-disabled", String(at === 0));
+  for (const id of ["forward", "last"]) byId(id).setAttribute("aria-disabled", String(at === walk.length - 1));
   showPhases(walk, at);
 }
 
 function showPhases(walk, at) {
-  const buttons = Object.entries(PHASES).map(([phase, title]) => {
-    const first = walk.findIndex((step) => step.phase === phase);
-    const count = walk.filter((step) => step.phase === phase).length;
-    const current = walk[at].phase === phase;
-    return element("button", { type: "button", class: `phase-${phase}`, "data-at": first, "aria-current": current && "step", style: `flex-grow: ${count}` }, title.replace(" pass", ""));
-  });
-  byId("phases").replaceChildren(...buttons);
+  for (const button of byId("phases").children) {
+    const steps = walk.filter((step) => step.phase === button.dataset.phase);
+    button.dataset.at = walk.indexOf(steps[0]);
+    button.style.flexGrow = steps.length;
+    button.setAttribute("aria-current", walk[at].phase === button.dataset.phase ? "step" : "false");
+  }
+}
+
+function phaseButton([phase, title]) {
+  return element("button", { type: "button", "data-phase": phase }, title.replace(" pass", ""));
 }

@@ -22,7 +22,8 @@ export function steps(network, values) {
     const link = phase === "update" ? "becomes" : "equal";
     const before = recipe.before?.(symbol, network, l, i) ?? null;
     const symbols = chain(link, left, before, recipe.right(symbol, network, l, i, j));
-    const numbers = chain(link, left, recipe.right(number, network, l, i, j), numeral(values.get(name)));
+    const [calculated, value] = [recipe.right(number, network, l, i, j), numeral(values.get(name))];
+    const numbers = chain(link, left, calculated.text === value.text ? null : calculated, value);
     return {
       name, phase, l, i, j,
       equation: recipe.equation(network, l),
@@ -183,6 +184,6 @@ function difference(a, b) {
 
 function deltaInWords(network, l, i) {
   if (softmaxIn(network, l)) return `δ of output unit ${i}: target minus answer, the slope of the softmax included`;
-  if (l === lastOf(network)) return `δ of output unit ${i} (E13): its slope σ′ times its error`;
+  if (l === lastOf(network)) return `δ of output unit ${i} its slope σ′ times its error`;
   return `δ of unit ${i} of layer ${l} (E14): its slope σ′ times what comes back`;
 }

@@ -1,12 +1,16 @@
 import { apart } from "./compare.js";
 import { byId, element } from "./dom.js";
 import { shown } from "./format.js";
+import { pretty } from "./notation.js";
 import { showStepNamed } from "./stepper.js";
 import { view, watch } from "./state.js";
 
 /** Show the whole pass as a table, and copy it as CSV. */
 export function showTable() {
-  watch((now) => byId("numbers").replaceChildren(head(now), body(now)));
+  watch((now) => {
+    byId("numbers").replaceChildren(head(now), body(now));
+    byId("copied").textContent = "";
+  });
   byId("numbers").addEventListener("click", (event) => {
     const button = event.target.closest("button[data-step]");
     if (button) showStepNamed(button.dataset.step);
@@ -22,7 +26,7 @@ export function showTable() {
 /** Return the pass as CSV, every number in full. */
 export function csv({ walk, byHand, reference, slides }) {
   const rows = walk.map(({ name, equation, text, textNumbers }) =>
-    [name, equation, text, textNumbers, byHand.get(name), reference.get(name), slides[name]?.printed ?? ""]);
+    [name, equation, text, textNumbers, byHand.get(name), reference.get(name), slides[name]?.printed.replace("−", "-") ?? ""]);
   return [["quantity", "equation", "formula", "with numbers", "by hand", "autograd", "slide"], ...rows].map((row) => row.map(quoted).join(",")).join("\n") + "\n";
 }
 
@@ -60,7 +64,7 @@ function row({ byHand, reference, wrong, slides }, { name, equation, phase }, cu
   const figure = (label, value) => element("td", { class: "figure", "data-label": value && label }, value);
   const [hand, auto, bad] = [byHand.get(name), reference.get(name), wrong.has(name)];
   return element("tr", { class: `phase-${phase}${bad ? " bad" : ""}`, "aria-current": current && "step" },
-    element("th", { scope: "row" }, element("button", { type: "button", "data-step": name }, name)),
+    element("th", { scope: "row" }, element("button", { type: "button", "data-step": name }, pretty(name))),
     element("td", {}, element("span", { class: "eq" }, equation)),
     figure("by hand", shown(hand)), figure("autograd", shown(auto)),
     element("td", { class: bad ? "bad" : null }, apart(hand, auto, bad)), figure("slide", slides[name]?.printed ?? ""));

@@ -10,12 +10,13 @@ export function showTabs() {
       byId(tab.getAttribute("aria-controls")).hidden = tab !== chosen;
     }
   };
-  const moves = { ArrowRight: 1, ArrowLeft: -1 };
+  const targets = { ArrowRight: (at) => at + 1, ArrowLeft: (at) => at - 1, Home: () => 0, End: () => -1 };
   for (const [at, tab] of tabs.entries()) {
     tab.addEventListener("click", () => select(tab));
     tab.addEventListener("keydown", (event) => {
-      if (!moves[event.key]) return;
-      const next = tabs.at((at + moves[event.key]) % tabs.length);
+      if (!targets[event.key]) return;
+      const next = tabs.at(targets[event.key](at) % tabs.length);
+      event.preventDefault();
       select(next);
       next.focus();
     });
