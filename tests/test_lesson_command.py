@@ -1,5 +1,6 @@
 """``python -m torch_ref lesson``: one file, whole or not at all."""
 
+import io
 import webbrowser
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_it_goes_to_standard_output_alone(capfdbinary) -> None:
 
 def test_open_opens_it_in_the_browser(tmp_path: Path, monkeypatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
     assert main(["lesson", "--out", str(tmp_path / "a page.html"), "--open"]) == 0
     assert opened == [(tmp_path / "a page.html").as_uri()]
 
@@ -68,3 +69,23 @@ def test_a_full_disk_leaves_the_page_before_unharmed(tmp_path: Path, monkeypatch
     assert "No space left on device; what was there before is unharmed" in capsys.readouterr().err
     assert file.read_text() == "before"
     assert [one.name for one in tmp_path.iterdir()] == ["lesson.html"]
+
+
+def test_without_a_browser_it_says_so(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda address: False)
+    assert main(["lesson", "--out", str(tmp_path / "lesson.html"), "--open"]) == 0
+    assert "open the file yourself" in capsys.readouterr().out
+
+
+def test_a_name_that_the_terminal_cannot_write_is_no_reason_to_fail(tmp_path: Path, monkeypatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stream)
+    assert main(["lesson", "--out", str(tmp_path / "ü.html")]) == 0
+    stream.flush()
+    assert stream.buffer.getvalue().endswith(b"\\xfc.html  0 kB\n")
+
+
+def test_a_closed_output_is_refused(monkeypatch, capsys) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["lesson", "--out", "-"]) == 2
+    assert "it is closed" in capsys.readouterr().err

@@ -29,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     to_stdout = arguments.out == "-"
     if to_stdout and arguments.open:
         return _wrong("--open expects a file, got --out -")
+    if to_stdout and sys.stdout is None:
+        return _wrong("--out - expects a standard output, and it is closed")
     path = Path(arguments.out)
     if not to_stdout and (not path.parent.is_dir() or (path.exists() and not path.is_file())):
         return _wrong(f"--out expects a file in a folder that is there, got {arguments.out}")
@@ -45,10 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
         write_whole(path, written)
     except OSError as error:
         return _wrong(str(error))
-    print(f"{arguments.out}  {len(written) / 1000:.0f} kB")
-    if arguments.open:
-        webbrowser.open(path.absolute().as_uri())
+    _say(f"{arguments.out}  {len(written) / 1000:.0f} kB")
+    if arguments.open and not webbrowser.open(path.absolute().as_uri()):
+        _say("no browser is to be found here: open the file yourself")
     return 0
+
+
+def _say(line: str) -> None:
+    """Print a line, in a terminal that has not every letter of a file's name too."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _wrong(message: str) -> int:

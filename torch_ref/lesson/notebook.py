@@ -235,9 +235,9 @@ by_hand |= {f"∂L/∂{name}": gradient for name, gradient in gradients.items()}
 by_hand |= {f"{name} after": weight for name, weight in after.items()}
 
 # %% [markdown]
-# The slides calculate on paper. They round every result and go on with the rounded one, so their last digits differ
-# from ours. `lecture.on_paper` repeats their arithmetic digit for digit. Look at $\partial L/\partial W^1_{11}$: they
-# have 0.000945 where the exact number is 0.000929, because their $\delta^1_1$ was rounded to two digits.
+# The slides calculate on paper. They round as they go and calculate on with what they rounded, so their last digits
+# differ from ours. `lecture.on_paper` repeats their arithmetic digit for digit. Look at $\partial L/\partial W^1_{11}$:
+# their number is larger by 2 %, because the $\delta^1_1$ in it was rounded before.
 
 # %%
 print(f"{'quantity':12} {'exact':>10}  {'slides':>9}  as the slides get it")
@@ -507,8 +507,10 @@ torch_ref.assert_gradients_match(report)  # the same in a test of yours: it rais
 # %% [markdown]
 # Right, up to the last bits: PyTorch calculates the same slope in other steps.
 #
-# Now it is your turn. Write a leaky ReLU: $z$ where $z > 0$, and $0.1\,z$ elsewhere (`nn.LeakyReLU(0.1)`). Then one
-# with a parameter: a scale $a$ for each unit, $x_i = a_i\,net_i$. It returns a gradient for $a$, too.
+# Now it is your turn. Write a leaky ReLU: $z$ where $z > 0$, and $0.1\,z$ elsewhere; its mirror is `nn.LeakyReLU(0.1)`.
+# Then a layer with a parameter: a scale $a_i$ for each unit, $x_i = a_i\,net_i$. It returns a gradient for `a`, too.
+# Check that one alone, against a function of PyTorch:
+# `torch_ref.check_layer(Scale(torch.rand(4)), torch.rand(7, 4), lambda x, a: a * x)`.
 #
 # `python -m torch_ref compare` walks through a pass in the terminal, `python -m torch_ref lesson` writes the page to
 # read and play with, and `python -m torch_ref grade --template` gives you all formulas of this lecture to fill in.

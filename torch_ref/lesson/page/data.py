@@ -15,6 +15,7 @@ from manual_bp import Linear, Network, lecture
 from torch_ref.lesson.page.digit import digit_data
 from torch_ref.lesson.page.formulas import formulas, texts
 from torch_ref.lesson.quantities import by_autograd, by_hand, scalars
+from torch_ref.lesson.walk import sizes_of
 
 X1_TARGET = (1.0, 0.0)
 """X1 is forward only. With a target of ours the page can take it through the backward pass too."""
@@ -66,7 +67,7 @@ def plain(network: Network, x: Sequence[float], t: Sequence[float], lr: float) -
     """Return a sigmoid network with squared error as the page's plain object."""
     linears = [layer for layer in network.layers if isinstance(layer, Linear)]
     return {
-        "sizes": [linears[0].weight.shape[1], *(len(linear.weight) for linear in linears)],
+        "sizes": sizes_of(network),
         "activation": "sigmoid",
         "loss": "squared-error",
         "weights": [linear.weight.tolist() for linear in linears],

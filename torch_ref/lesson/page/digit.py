@@ -22,6 +22,7 @@ from manual_bp import GradientDescent, Linear, Network, Sigmoid, SquaredError, m
 from manual_bp.training.data import Images, mnist5k
 from manual_bp.training.evaluation import mistakes
 from manual_bp.training.step import ManualEngine
+from torch_ref.lesson.walk import sizes_of
 
 HIDDEN = 30
 EPOCHS = 12
@@ -43,7 +44,7 @@ def digit_data() -> dict[str, Any]:
     samples = chosen(y, test.labels)
     linears = [layer for layer in network.layers if isinstance(layer, Linear)]
     return {
-        "sizes": [linears[0].weight.shape[1], *(len(linear.weight) for linear in linears)],
+        "sizes": sizes_of(network),
         "weights": [_base64(linear.weight) for linear in linears],
         "biases": [_base64(linear.bias) for linear in linears if linear.bias is not None],
         "training": {"digits": len(training), "epochs": EPOCHS, "batchSize": BATCH_SIZE, "lr": LEARNING_RATE},
