@@ -127,3 +127,13 @@ def test_a_bias_in_one_layer_alone_cannot_be_shown() -> None:
     one = Linear(torch.ones(1, 1), torch.ones(1)), Sigmoid(), Linear(torch.ones(1, 1)), Sigmoid()
     with pytest.raises(ValueError, match="a bias in every layer or in none"):
         plain(Network(one, SquaredError()), [1.0], [1.0], 1.0)
+
+
+def test_every_imported_name_is_used_and_no_line_is_endless() -> None:
+    for file in build.WEB.glob("*.js"):
+        text = file.read_text(encoding="utf-8")
+        imports = re.findall(r"^import \{ (.+) \} from .*$", text, flags=re.MULTILINE)
+        body = re.sub(r"^import .*$", "", text, flags=re.MULTILINE)
+        unused = [name for names in imports for name in names.split(", ") if not re.search(rf"\b{name}\b", body)]
+        assert not unused, f"{file.name}: {unused}"
+        assert max(map(len, text.splitlines())) <= 170, file.name

@@ -143,7 +143,8 @@ def test_steps_add_up_and_start_again_takes_all_of_them_back(page, data) -> None
     assert_same(shown, expected(network, digit))
     assert shown["L"] < start["L"]
     said = page.inner_text("#digit-stepped")
-    assert said.startswith(f"After 2 steps the loss falls from {start['L'][0]:.6f} to {shown['L'][0]:.6f};")
+    losses = f"from {start['L'][0]:.6f} to {shown['L'][0]:.6f};"
+    assert said.startswith(f"After 2 steps (on this digit or on others) the loss of this digit falls {losses}")
     page.click("#digit-again")
     assert page.evaluate(READ) == start
     assert page.inner_text("#digit-stepped") == ""

@@ -36,7 +36,9 @@ function effectRows({ pass, before, steps, target }) {
 
 function steppedWords({ pass, before, steps, target }) {
   const way = pass.L < before.L ? "falls" : pass.L > before.L ? "rises" : "stays";
-  return `After ${counting(steps)}, whatever they were made on, the loss of this digit ${way} from ${shown(before.L)} to ${shown(pass.L)}; the confidence in ${target} goes from ${shown(before.y[target])} to ${shown(pass.y[target])}. The thin marks above are the confidences before.`;
+  const loss = `the loss of this digit ${way} from ${shown(before.L)} to ${shown(pass.L)}`;
+  const confidence = `the confidence in ${target} goes from ${shown(before.y[target])} to ${shown(pass.y[target])}`;
+  return `After ${counting(steps)} (on this digit or on others) ${loss}; ${confidence}. The thin marks above are the confidences before.`;
 }
 
 function counting(steps) {

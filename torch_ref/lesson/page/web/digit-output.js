@@ -47,7 +47,11 @@ function outputRow(k, { pass, before, steps, target, answer, mostDelta }) {
 }
 
 function normRows({ delta, e }) {
-  const lengths = [["|δ²|", "what the output units answer for", norm(delta[2])], ["|e¹|", "sent back through W²", norm(e[1])], ["|δ¹|", "let through by σ′", norm(delta[1])]];
+  const lengths = [
+    ["|δ²|", "what the output units answer for", norm(delta[2])],
+    ["|e¹|", "sent back through W²", norm(e[1])],
+    ["|δ¹|", "let through by σ′", norm(delta[1])],
+  ];
   const most = Math.max(Number.MIN_VALUE, ...lengths.map(([, , length]) => length));
   return lengths.map(([name, words, length]) =>
     element("tr", {},
@@ -58,5 +62,7 @@ function normRows({ delta, e }) {
 
 function readingOf({ pass, responsible }) {
   const share = norm(pass.delta[1]) / Math.max(Number.MIN_VALUE, norm(pass.e[1]));
-  return `Unit ${responsible + 1} is the most responsible of the thirty: its |δ¹| is the largest. σ′ is at most ¼, and near 0 for a unit that is nearly on or off, so δ¹ is much smaller than e¹: here ${(100 * share).toFixed(1)} %.`;
+  const who = `Unit ${responsible + 1} is the most responsible of the thirty: its |δ¹| is the largest.`;
+  const why = "σ′ is at most ¼, and near 0 for a unit that is nearly on or off, so δ¹ is much smaller than e¹";
+  return `${who} ${why}: here ${(100 * share).toFixed(1)} %.`;
 }

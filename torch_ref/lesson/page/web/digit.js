@@ -65,5 +65,7 @@ function indexOfLargest(values) {
 
 function trainingOf({ training, test }) {
   const count = (number) => number.toLocaleString("en");
-  return `The network was trained by E9 on ${count(training.digits)} digits of MNIST, ${training.epochs} times each, ${training.batchSize} at a time, η = ${training.lr}. Of ${count(test.digits)} others it gets ${count(test.right)} right.`;
+  const how = `${training.epochs} times each, ${training.batchSize} at a time, η = ${training.lr}`;
+  const outcome = `Of ${count(test.digits)} others it gets ${count(test.right)} right.`;
+  return `The network was trained by E9 on ${count(training.digits)} digits of MNIST, ${how}. ${outcome}`;
 }

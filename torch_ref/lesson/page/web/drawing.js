@@ -1,4 +1,4 @@
-import { byId, element, svgElement } from "./dom.js";
+import { byId, svgElement } from "./dom.js";
 import { short } from "./format.js";
 import { change, watch } from "./state.js";
 
@@ -178,10 +178,17 @@ function unitTexts(picture, l, i) {
   const [x, y, middle] = [place.left[l], place.y(l, i), place.left[l] + room.unit / 2];
   const output = l === view.network.sizes.length - 1 ? `y_${i}` : `x^${l}_${i}`;
   const narrow = room === NARROW;
-  const halves = narrow
-    ? [svgElement("line", { class: "divider", x1: x, y1: y, x2: x + room.unit, y2: y }), number(picture, `net^${l}_${i}`, middle, y - 8), number(picture, output, middle, y + 18)]
-    : [svgElement("line", { class: "divider", x1: middle, y1: y - room.height / 2, x2: middle, y2: y + room.height / 2 }),
-      number(picture, `net^${l}_${i}`, x + room.unit / 4, y + 6), number(picture, output, x + (3 * room.unit) / 4, y + 6)];
+  const divider = narrow
+    ? { x1: x, y1: y, x2: x + room.unit, y2: y }
+    : { x1: middle, y1: y - room.height / 2, x2: middle, y2: y + room.height / 2 };
+  const [net, out] = narrow
+    ? [[middle, y - 8], [middle, y + 18]]
+    : [[x + room.unit / 4, y + 6], [x + (3 * room.unit) / 4, y + 6]];
+  const halves = [
+    svgElement("line", { class: "divider", ...divider }),
+    number(picture, `net^${l}_${i}`, ...net),
+    number(picture, output, ...out),
+  ];
   return [...halves, deltaText(picture, l, i, middle, y + room.height / 2), biasText(picture, l, i, middle, y - room.height / 2)];
 }
 

@@ -111,10 +111,13 @@ function layerFields(network, l) {
   const name = l === 0 ? "Input x⁰" : l === last ? `Layer ${l}, output` : `Layer ${l}`;
   const least = l === last && network.loss === "cross-entropy" ? 2 : 1;
   const size = network.sizes[l];
-  const head = element("legend", {}, `${name} `, unitButton("fewer", l, `One unit fewer in ${name}`, "−", size === least), ` ${size} `, unitButton("more", l, `One unit more in ${name}`, "+", size === 4));
+  const fewer = unitButton("fewer", l, `One unit fewer in ${name}`, "−", size === least);
+  const more = unitButton("more", l, `One unit more in ${name}`, "+", size === 4);
+  const head = element("legend", {}, `${name} `, fewer, ` ${size} `, more);
   if (l === 0) return [element("fieldset", {}, head, network.x.map((value, j) => labelled(`x_${j + 1}`, `x.${j}`, value, `Input ${j + 1}`)))];
   const rows = network.weights[l - 1].map((row, i) =>
-    element("div", { class: "weights" }, row.map((value, j) => labelled(`W_${i + 1}${j + 1}`, `weights.${l - 1}.${i}.${j}`, value, `Weight to unit ${i + 1} of layer ${l} from ${j + 1}`)),
+    element("div", { class: "weights" },
+      row.map((value, j) => labelled(`W_${i + 1}${j + 1}`, `weights.${l - 1}.${i}.${j}`, value, `Weight to unit ${i + 1} of layer ${l} from ${j + 1}`)),
       network.biases ? labelled(`b_${i + 1}`, `biases.${l - 1}.${i}`, network.biases[l - 1][i], `Bias of unit ${i + 1} of layer ${l}`) : null));
   return [element("fieldset", {}, head, rows)];
 }

@@ -141,7 +141,8 @@ function comparison(now, name) {
     ["slide", "", slide ? slide.printed : "–", "slide"],
   ];
   return element("dl", { class: "compare" },
-    cells.map(([term, source, value, kind]) => element("div", { class: kind }, element("dt", {}, term, source && element("small", {}, ` ${source}`)), element("dd", {}, value))));
+    cells.map(([term, source, value, kind]) => element("div", { class: kind },
+      element("dt", {}, term, source && element("small", {}, ` ${source}`)), element("dd", {}, value))));
 }
 
 /** Every digit that tells a number from its neighbours. */
