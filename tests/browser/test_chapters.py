@@ -7,10 +7,9 @@ import re
 
 import pytest
 import torch
-from settings import in_manual_bp
+from one_weight import losses_of_one_weight
 
 from manual_bp import GradientDescent, lecture
-from torch_ref.lesson.page.data import x2
 
 CHAPTERS = (
     *("three-steps", "unit", "function-set", "goodness", "gradient-descent", "chain-rule", "backward-pass"),
@@ -96,17 +95,6 @@ def test_both_losses_follow_their_slider(page) -> None:
         squared, entropy = numbers_in(text_of(page, "#goodness .readout"))
         assert squared == pytest.approx(0.5 * (0.5 - y) ** 2, abs=6e-7)
         assert entropy == pytest.approx(-math.log(y), abs=6e-7)
-
-
-def losses_of_one_weight(lr: float, updates: int) -> list[float]:
-    """Return the loss before and after each update of W^2_12 of X2 alone."""
-    network = in_manual_bp(x2()["network"])
-    weight, losses = network.parameters()["2.weight"], []
-    for _ in range(updates + 1):
-        trace = network.forward(X)
-        losses.append(network.loss(trace, T).item())
-        weight[0, 1] -= lr * network.backward(trace)["2.weight"][0, 1]
-    return losses
 
 
 def test_the_three_learning_rates_and_the_reader_s_have_manual_bp_s_losses(page) -> None:

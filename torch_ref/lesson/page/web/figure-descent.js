@@ -1,9 +1,9 @@
 import { pass } from "./arithmetic.js";
 import { DATA } from "./data.js";
 import { dial, readout } from "./dial.js";
+import { element } from "./dom.js";
 import { shown } from "./format.js";
 import { plot } from "./plot.js";
-import { element } from "./dom.js";
 
 const UPDATES = 20;
 const RATES = [0.5, 1, 2, 3, 5, 8, 10, 15, 20, 25, 30, 36, 40, 50, 60, 70, 75, 80, 90, 100, 120, 150, 200];
@@ -20,17 +20,24 @@ export function showDescentFigure(figure) {
   const numbers = readout();
   const table = element("table", { class: "numbers" });
   const walks = SHAPES.map((one) => ({ ...one, walk: descent(one.lr) }));
-  const turned = (choice) => {
-    const lr = RATES[choice];
-    const own = { ...OWN, lr, walk: descent(lr) };
-    numbers.textContent = descentInWords(lr, own.walk);
-    stage.replaceChildren(valley(own), lossCurves([...walks, own]));
+  const logarithmic = element("input", { type: "checkbox" });
+  const now = {};
+  const draw = () => {
+    const own = { ...OWN, lr: now.lr, walk: descent(now.lr) };
+    numbers.textContent = descentInWords(now.lr, own.walk);
+    stage.replaceChildren(valley(own), lossCurves([...walks, own], logarithmic.checked));
     table.replaceChildren(...descentRows([...walks, own]));
   };
+  const turned = (choice) => {
+    now.lr = RATES[choice];
+    draw();
+  };
+  logarithmic.addEventListener("change", draw);
   const [max, value] = [RATES.length - 1, RATES.indexOf(70)];
   const slider = dial({ label: "learning rate η", min: 0, max, step: 1, value, text: (k) => String(RATES[k]), turned });
+  const choice = element("label", { class: "choice" }, logarithmic, "loss over updates on a logarithmic scale");
   const details = element("details", {}, element("summary", {}, "The numbers"), element("div", { class: "scroll" }, table));
-  figure.prepend(stage, slider, numbers, details);
+  figure.prepend(stage, slider, choice, numbers, details);
 }
 
 /** Return weight and loss before each of UPDATES updates of W²₁₂ alone, and after the last (E9). */
@@ -74,11 +81,11 @@ function valley({ lr, walk }) {
   });
 }
 
-function lossCurves(all) {
+function lossCurves(all, log) {
   const series = all.map(({ name, color, dashed, walk }) => ({ name, color, dashed, points: walk.map(({ loss }, k) => [k, loss]) }));
   const ends = all.map(({ lr, walk }) => `η = ${lr} ends at ${shown(walk.at(-1).loss)}`);
   const label = `The loss after each of ${UPDATES} updates, from ${shown(all[0].walk[0].loss)}: ${ends.join(", ")}`;
-  return plot({ x: { label: "updates", min: 0, max: UPDATES }, y: { label: "L", min: 0 }, series, label });
+  return plot({ x: { label: "updates", min: 0, max: UPDATES }, y: log ? { label: "L", log } : { label: "L", min: 0 }, series, label });
 }
 
 function descentRows(all) {
