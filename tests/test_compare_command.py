@@ -108,7 +108,7 @@ def test_the_digit_is_drawn_beside_the_ten_outputs(printed) -> None:
     assert "            ▄████   ██▄  " in out
     assert len(re.findall(r"  \d   0\.\d{6}  █+", out)) == 10
     assert re.search(r"  0   0\.\d{6}  █+ ← t$", out, flags=re.MULTILINE)
-    assert "     30 x 784; the largest, " in out
+    assert "     30 x 784; the largest in size, " in out
     assert "All 47,871 numbers by hand are autograd's, identical to the last bit." in out
 
 
@@ -175,7 +175,7 @@ def test_on_paper_the_slides_numbers_come_out(printed) -> None:
     code, out = printed("--by-hand")
     assert code == 0
     assert "18 of the slides' 18 numbers come out as they\nprint them." in out
-    assert re.search(r"δ\^1_1 = .* −0\.0027   −0\.002654  −1\.71 %$", out, flags=re.MULTILINE)
+    assert re.search(r"δ\^1_1 = .* −0\.0027   −0\.002654  \+1\.71 %$", out, flags=re.MULTILINE)
     assert "= −(−0.0027)·0.35" in out  # carried on rounded
 
 

@@ -62,7 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     how.add_argument(
         "--layer", type=_whole(1, 1000), metavar="L", help="where to plant it (the first layer that shows it)"
     )
-    how.add_argument("--json", action="store_true", help="print everything as JSON, in full precision")
+    how.add_argument("--json", action="store_true", help="print JSON: numbers in full precision, or summaries")
     how.add_argument("--plain", action="store_true", help="print ASCII without colours")
     parser.set_defaults(run=run)
 

@@ -18,6 +18,10 @@ def _with_zero_row(d: Tensor, row: int) -> Tensor:
     return torch.cat([d[:row], torch.zeros_like(d[row : row + 1]), d[row + 1 :]])
 
 
+def _plus_b(layer: Linear, product: Tensor) -> Tensor:
+    return product if layer.bias is None else product + layer.bias
+
+
 def _with_one_nan(net: Tensor) -> Tensor:
     net = net.clone()
     net[1, 2] = float("nan")
@@ -58,15 +62,20 @@ def _slope(x: Tensor) -> Tensor:
 
 
 LINEAR: Rows = [
-    ("forward-transposed", "forward", "transposed weights", lambda l, x: x @ l.weight + l.bias),
+    ("forward-transposed", "forward", "transposed weights", lambda l, x: _plus_b(l, x @ l.weight)),
     ("forward-no-bias", "forward", "the bias is missing", lambda l, x: x @ l.weight_t),
     ("forward-bias-twice", "forward", "the bias is doubled", lambda l, x: x @ l.weight_t + l.bias + l.bias),
     ("forward-bias-sign", "forward", "the bias has the wrong sign", lambda l, x: x @ l.weight_t - l.bias),
     ("forward-bias-beside", "forward", "the bias is of the unit", lambda l, x: x @ l.weight_t + l.bias.roll(1)),
-    ("forward-wrong-sample", "forward", "pairs the wrong sample", lambda l, x: x.roll(1, 0) @ l.weight_t + l.bias),
-    ("forward-1.0005", "forward", "a constant factor of 1.0005", lambda l, x: 1.0005 * (x @ l.weight_t + l.bias)),
-    ("forward-nan", "forward", "NaN appears here first", lambda l, x: _with_one_nan(x @ l.weight_t + l.bias)),
-    ("forward-sign", "forward", "the sign is wrong", lambda l, x: -(x @ l.weight_t) - l.bias),
+    (
+        "forward-wrong-sample",
+        "forward",
+        "pairs the wrong sample",
+        lambda l, x: _plus_b(l, x.roll(1, 0) @ l.weight_t),
+    ),
+    ("forward-1.0005", "forward", "a constant factor of 1.0005", lambda l, x: 1.0005 * _plus_b(l, x @ l.weight_t)),
+    ("forward-nan", "forward", "NaN appears here first", lambda l, x: _with_one_nan(_plus_b(l, x @ l.weight_t))),
+    ("forward-sign", "forward", "the sign is wrong", lambda l, x: -_plus_b(l, x @ l.weight_t)),
     ("error-transposed", "error", "transposed weights", lambda l, d, x: d @ l.weight_t),
     ("error-stale", "error", "stale weights", lambda l, d, x: d @ _after_an_update(l, d, x)),
     ("error-updating", "error", "changes weight in place", _updating_inside),

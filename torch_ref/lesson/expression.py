@@ -6,7 +6,7 @@
     product.value(values)                 Decimal("0.035")
 
 The three come from one description, so what is displayed is what is calculated. A no-break space stands wherever a
-line must not be broken: lines break before + and / only.
+line is best not broken: lines break before + and / where that is enough.
 """
 
 from __future__ import annotations

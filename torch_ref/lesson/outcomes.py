@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -81,8 +82,23 @@ def _verdict(both: Both, planted: Planted | None, look: Look) -> list[Text]:
     if planted:
         lines += [Text(), *sheet.paragraph(planted.answer, "bold")]
     if both.report:
-        lines += [Text(), *sheet.paragraph(f"torch_ref.crosscheck says: {both.report.verdict}")]
+        verdict = counted_from_one(both.report.verdict, single=document.walkable(both.example))
+        lines += [Text(), *sheet.paragraph(f"torch_ref.crosscheck says: {verdict}")]
     return lines
+
+
+def counted_from_one(verdict: str, *, single: bool) -> str:
+    """Write the places in a verdict as the walk does, from 1 and without the sample: δ^1_2 for 'δ^1 at [0, 1]'.
+
+    Of large tensors, which are not walked through number by number: 'δ^1 at [2]'.
+    """
+
+    def place(match: re.Match[str]) -> str:
+        indices = [str(int(i) + 1) for i in match["at"].split(", ")]
+        own = indices if match["name"].startswith("∂") else indices[1:]
+        return f"{match['name']}_{''.join(own)}" if single else f"{match['name']} at [{', '.join(own)}]"
+
+    return re.sub(r"(?P<name>\S+) at \[(?P<at>\d+(?:, \d+)*)\]", place, verdict)
 
 
 def _furthest_off(values: dict[str, Decimal], exact: dict[str, float]) -> str:

@@ -57,13 +57,29 @@ def explanation(step: Step, steps: Mapping[str, Step], slides: Mapping[str, Slid
     """Say why the printed number of a step is not the exact one: only rounded itself, or made of rounded ones."""
     printed = slides[step.name].printed
     if _rounded(exact[step.name], places(printed)) == Decimal(printed):
-        decimals = places(printed)
-        same = exact[step.name] == Decimal(printed)
-        return "exact" if same else f"to {decimals} decimal{'s' * (decimals != 1)}".replace(" ", GLUE)
+        return "exact" if exact[step.name] == Decimal(printed) else _to_places(printed)
     sources = {name: slides[name].printed for name in _sources(step, steps, slides) if name in slides}
     rounded = {name: text for name, text in sources.items() if Decimal(text) != exact[name]}
     named = [f"{name} is {text}".replace(" ", GLUE) for name, text in rounded.items()]
+    if _calculated(step, steps, slides, exact) != Decimal(printed):
+        named.append(_to_places(printed))
     return f"where{GLUE}{', '.join(named)}".replace("-", MINUS)
+
+
+def _calculated(step: Step, steps: Mapping[str, Step], slides: Mapping[str, Slide], exact: Values) -> Decimal:
+    """Return what the step's formula gives of the printed numbers, before it is rounded."""
+
+    def value(name: str) -> Decimal:
+        if name in slides:
+            return Decimal(slides[name].printed)
+        return _calculated(steps[name], steps, slides, exact) if name in steps else exact[name]
+
+    return step.formula.value({name: value(name) for name in references(step.formula)})
+
+
+def _to_places(printed: str) -> str:
+    decimals = places(printed)
+    return f"to {decimals} decimal{'s' * (decimals != 1)}".replace(" ", GLUE)
 
 
 def _sources(step: Step, steps: Mapping[str, Step], slides: Mapping[str, Slide]) -> Iterator[str]:

@@ -12,6 +12,9 @@ from torch_ref.faults import FAULTS, Fault
 from torch_ref.lesson.both import Both
 from torch_ref.lesson.examples import Example, random_example
 
+VISIBLE = 0.01
+"""Of the largest number of its tensor: what 'random' faults are off by at least."""
+
 
 class UnshownFaultError(ValueError):
     """A fault that is not in the catalogue, or that this walk cannot show."""
@@ -64,7 +67,15 @@ def drawn(example: Example, seed: int) -> Planted:
     places = [(fault, l) for fault in FAULTS.values() for l in _layers(example, fault)]
     random.Random(seed).shuffle(places)
     found = (_attempt(example, fault, l) for fault, l in places)
-    return next(attempt for attempt in found if isinstance(attempt, Planted))
+    return next(attempt for attempt in found if isinstance(attempt, Planted) and _is_plain(attempt))
+
+
+def _is_plain(planted: Planted) -> bool:
+    """Tell whether a class can find the fault by the six digits that are printed: it is off by a percent or more."""
+    both = planted.both
+    first = next(name for name, wrong in both.wrong.items() if wrong.any())
+    hand, auto = both.hand[first], both.autograd[first]
+    return bool((hand - auto).abs().max() > VISIBLE * auto.abs().max())
 
 
 def showing(example: Example) -> dict[str, list[int]]:
@@ -85,13 +96,19 @@ def fitting_options(fault: Fault) -> str:
 def _attempt(example: Example, fault: Fault, l: int) -> Planted | str:
     """Plant a fault in one layer; return why not where it does not fit, stops the pass or changes no number."""
     layer = example.network.layers[example.network.net_positions[l - 1]]
-    if fault.of is Linear and fault.makes in ("forward", "bias") and getattr(layer, "bias", None) is None:
+    if fault.of is Linear and "bias" in fault.name and getattr(layer, "bias", None) is None:
         return "expects a bias"
     try:
         both = Both.of(example, fault.plant(example.network, l))
     except Exception as error:  # a fault may break a pass in any way
         return f"stops the pass ({error})"
-    return Planted(fault, l, both) if any(w.any() for w in both.wrong.values()) else "changes no number"
+    first = next((name for name, wrong in both.wrong.items() if wrong.any()), None)
+    if first is None:
+        return "changes no number"
+    guilty = fault.quantity(example.network, l)
+    if first != (guilty if guilty in both.hand else "y"):
+        return f"overwrites {first}, which it was given"
+    return Planted(fault, l, both)
 
 
 def _because(example: Example, fault: Fault, layer: int | None) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 from torch_ref.lesson.examples import Example
 from torch_ref.lesson.quantities import scalars
 from torch_ref.lesson.repeat import State
-from torch_ref.lesson.sheet import Column, Sheet
+from torch_ref.lesson.sheet import MARK, Column, Sheet
 from torch_ref.lesson.shown import count, short, shown
 from torch_ref.lesson.terminal import Look, kind_of
 
@@ -21,16 +21,19 @@ WIDTH = 10
 def repeat_lines(example: Example, states: Sequence[State], look: Look, *, walkable: bool) -> Iterator[Text]:
     """Yield the table: a line for each state, with as many weights (of a large network: norms) as there is room for."""
     numbers = [numbers_of(state, example, walkable=walkable) for state in states]
-    names = list(numbers[0])[: (look.width - STEP - LOSS.width - ULP.width) // WIDTH]
+    marks = any(state.wrong for state in states)
+    first = STEP + len(MARK) * marks
+    names = list(numbers[0])[: (look.width - first - LOSS.width - ULP.width) // WIDTH]
     columns = [LOSS, *(Column(name, WIDTH) for name in names), ULP]
-    sheet = Sheet(STEP + sum(column.width for column in columns), columns, look.plain, marks=False)
+    sheet = Sheet(first + sum(column.width for column in columns), columns, look.plain)
     whole = look.sheet()
     yield from whole.paragraph(f"{example.title}: {kind_of(example)}, η = {short(example.lr)}", "bold")
     yield from whole.paragraph("By hand; ulp is the largest difference from autograd, of L, y and all parameters.")
-    yield from sheet.heading(" step")
+    yield from sheet.heading(f"{'step':>{first}}")
     for state, row in zip(states, numbers, strict=True):
         cells = [shown(state.by_hand["L"].item()), *(shown(row[name], WIDTH - 1) for name in names), count(state.ulp)]
-        yield sheet.row(f"{state.step:>{STEP}}", cells, "bold red" if state.wrong else "")
+        mark = (MARK if state.wrong else " " * len(MARK)) if marks else ""
+        yield sheet.row(f"{mark}{state.step:>{STEP}}", cells, "bold red" if state.wrong else "")
     if left_out := len(numbers[0]) - len(names):
         yield from whole.paragraph(f"and {left_out} more in each line, which --json has")
 

@@ -31,7 +31,7 @@ class Summary:
     norm_by_autograd: float
     ulp: float
     at: tuple[int, ...]
-    """Where the two are furthest apart or, where they are identical, the largest entry is; counted from 1."""
+    """Where they are furthest apart or, if identical, where the entry of the largest size is; counted from 1."""
     by_hand: float
     autograd: float
     """The two entries there."""
@@ -53,7 +53,7 @@ def tensor_entry(summary: Summary) -> Entry:
     if summary.ulp:
         notes = [Note(f"{shape}; furthest apart at {place}: {short(summary.by_hand)} and {short(summary.autograd)}")]
     elif summary.shape:
-        notes = [Note(f"{shape}; the largest, {short(summary.by_hand)}, at {place}")]
+        notes = [Note(f"{shape}; the largest in size, {short(summary.by_hand)}, at {place}")]
     return Entry(summary.equation, summary.name, [summary.formula], cells, notes, wrong=summary.wrong)
 
 

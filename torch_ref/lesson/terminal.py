@@ -23,7 +23,8 @@ COLUMNS = (Column("by hand", 11), Column("autograd", 11), Column("ulp", 5))
 PAPER_COLUMNS = (Column("on paper", 10), Column("exact", 10), Column("off", 9))
 ROOM, PAPER_ROOM = COLUMNS[0].width - 1, PAPER_COLUMNS[0].width - 1
 TITLES = {"forward": "forward pass", "loss": "loss", "backward": "backward pass"}
-SLIDES = (
+SLIDES = "Where the lecture's slides print a number, theirs stands below."
+CALCULATIONS = (
     "Where the lecture's slides print a number, theirs stands below with their calculation. They round as they go, and "
     "calculate on with what they rounded."
 )
@@ -63,7 +64,8 @@ def walk_lines(both: Both, look: Look) -> Iterator[Text]:
         cells = *(shown(value, ROOM) for value in (number.by_hand, number.autograd)), count(number.ulp)
         return Entry(step.equation, step.name, _written(step, values), cells, notes, "", number.wrong)
 
-    yield from _head(sheet, example, SLIDES if example.slides else "")
+    calculated = any(slide.calculation for slide in example.slides.values())
+    yield from _head(sheet, example, CALCULATIONS if calculated else SLIDES if example.slides else "")
     yield from sheet.paragraph(SPOT_THE_BUG, "red") if sheet.marks else []
     yield from _phases(sheet, steps.values(), entry)
 
@@ -108,7 +110,8 @@ def tensor_lines(both: Both, look: Look) -> Iterator[Text]:
     example = both.example
     sheet = look.sheet(COLUMNS, marks=any(wrong.any() for wrong in both.wrong.values()))
     yield from sheet.paragraph(f"{example.title}: {kind_of(example)}", "bold")
-    yield from sheet.paragraph(f"Weights as nn.Linear draws them, η = {short(example.lr)}. {TENSORS}")
+    untrained = f"Weights as nn.Linear draws them, before any training, η = {short(example.lr)}."
+    yield from sheet.paragraph(f"{untrained} {TENSORS}")
     if example.pixels is not None and example.label is not None:
         yield from picture_lines(sheet, example.pixels, both.hand["y"][0], example.label)
     for phase, of_phase in groupby(summaries(both), lambda summary: phase_of(summary.name)):
@@ -118,10 +121,10 @@ def tensor_lines(both: Both, look: Look) -> Iterator[Text]:
 
 
 def off(paper: Decimal, exact: float) -> str:
-    """Say by how many percent a number on paper is off."""
+    """Say by how many percent a number on paper is off: + where it is too large in size, - where too small."""
     if not exact:
         return "0.00 %" if not paper else "-"
-    share = (float(paper) - exact) / abs(exact)
+    share = (float(paper) - exact) / exact
     if abs(share) < 5e-5:
         return "0.00 %"
     return f"{share:+.{2 if abs(share) < 1 else 0}%}".replace("-", MINUS).replace("%", " %")
