@@ -48,10 +48,11 @@ SHAPES = (
     (7, 1, 4),
     (33, 17, 9, 3),
     (784, 30, 10),
-    (3, 2, 2, 2, 2, 2, 2),
-    (2, 1, 30, 1, 1, 11),
+    (3, 2, 2, 2, 2, 2),
+    (2, 1, 30, 1, 11),
 )
 BATCHES = dict(zip(REGIMES, ((1, 129), (2, 7), (4, 32)), strict=True))
+"""Of each pair the first for a sum over the samples, the second for a mean."""
 
 
 @pytest.mark.parametrize("sizes", SHAPES, ids=lambda sizes: "-".join(map(str, sizes)))
@@ -63,11 +64,10 @@ def test_every_quantity_equals_autograd_s_to_the_last_bit(
 ) -> None:
     """At initial, trained and saturated weights."""
     for regime, batches in BATCHES.items():
-        made = network(sizes, activation, loss, dtype, regime)
-        for rows in batches:
-            x, t = torch.randn(rows, sizes[0], dtype=dtype), targets(rows, sizes[-1], dtype)
-            report = crosscheck(made, x, t)
-            assert report.identical, f"{regime.__name__} weights, batch {rows}\n{report}"
+        made, rows = network(sizes, activation, loss, dtype, regime), batches[loss.reduction == "mean"]
+        x, t = torch.randn(rows, sizes[0], dtype=dtype), targets(rows, sizes[-1], dtype)
+        report = crosscheck(made, x, t)
+        assert report.identical, f"{regime.__name__} weights, batch {rows}\n{report}"
 
 
 @pytest.mark.parametrize("threads", [1, 2])
