@@ -134,7 +134,7 @@ def open_page(fresh_page: Callable[..., Page]) -> Callable[..., Page]:
             permissions=["clipboard-read", "clipboard-write"],
             reduced_motion="reduce",
         )
-        opened_page.set_default_timeout(5000)
+        opened_page.set_default_timeout(15_000)
         return opened_page
 
     return opened_at
