@@ -76,7 +76,7 @@ def test_an_exact_number_of_x1_is_called_exact() -> None:
 def test_each_reason_holds() -> None:
     """With the numbers that it names put in, the formula gives what is printed, rounded as it says."""
     example = x2()
-    steps, exact = {step.name: step for step in walk(example.network)}, exact_of(example)
+    steps, exact = {step.name: step for step in walk(example.network)}, Both.of(example).exact
     for name, slide in example.slides.items():
         reason = explained(example, name)
         named = dict(part.split(" is ") for part in reason.removeprefix("where ").split(", ") if " is " in part)
@@ -109,10 +109,6 @@ def test_percent_off(paper: str, exact: float, shown: str) -> None:
     assert off(Decimal(paper), exact) == shown
 
 
-def exact_of(example) -> dict[str, Decimal]:
-    return given(example) | {name: Decimal(n.autograd) for name, n in Both.of(example).numbers.items()}
-
-
 def explained(example, name: str) -> str:
     steps = {step.name: step for step in walk(example.network)}
-    return explanation(steps[name], steps, example.slides, exact_of(example)).replace(GLUE, " ")
+    return explanation(steps[name], steps, example.slides, Both.of(example).exact).replace(GLUE, " ")

@@ -77,6 +77,16 @@ class Both:
         hand, auto, ulp, wrong = each
         return {name: Number(hand[name], auto[name], ulp[name], bool(wrong[name])) for name in hand}
 
+    @cached_property
+    def written(self) -> dict[str, Decimal]:
+        """Return what a walk puts into its formulas: the given numbers, and those by hand."""
+        return given(self.example) | {name: Decimal(number.by_hand) for name, number in self.numbers.items()}
+
+    @cached_property
+    def exact(self) -> dict[str, Decimal]:
+        """Return the given numbers and autograd's."""
+        return given(self.example) | {name: Decimal(number.autograd) for name, number in self.numbers.items()}
+
     def steps(self) -> list[Step]:
         """Return the steps of the walk whose numbers there are: all of them, or those of a forward pass."""
         return [step for step in walk(self.example.network) if step.name in self.numbers]

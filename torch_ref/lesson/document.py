@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Any
 
-from torch_ref.lesson.both import Both, given
+from torch_ref.lesson.both import Both
 from torch_ref.lesson.examples import Example
 from torch_ref.lesson.expression import GLUE, SYMBOLS, Values, with_numbers
 from torch_ref.lesson.paper import explanation
@@ -53,17 +52,15 @@ def tensors(both: Both) -> Document:
 def steps(both: Both) -> Document:
     """Return each step of a walk, with the slide's number where there is one."""
     example, by_name = both.example, {step.name: step for step in both.steps()}
-    values = given(example) | {name: Decimal(number.by_hand) for name, number in both.numbers.items()}
-    exact = given(example) | {name: Decimal(number.autograd) for name, number in both.numbers.items()}
     documents = []
     for step in by_name.values():
         number = both.numbers[step.name]
         found: Document = {"by_hand": number.by_hand, "autograd": number.autograd}
         found |= {"ulp": number.ulp, "wrong": number.wrong}
         if slide := example.slides.get(step.name):
-            why = explanation(step, by_name, example.slides, exact).replace(GLUE, " ")
+            why = explanation(step, by_name, example.slides, both.exact).replace(GLUE, " ")
             found["slide"] = {"printed": slide.printed, "calculation": slide.calculation, "why": why}
-        documents.append(_step(step, values) | found)
+        documents.append(_step(step, both.written) | found)
     return {"steps": documents}
 
 
@@ -86,8 +83,7 @@ def updates(states: Sequence[State], example: Example) -> Document:
 
 def walkable(example: Example) -> bool:
     """Tell whether an example is walked through number by number."""
-    bias = any(name.endswith("bias") for name in example.network.parameters())
-    return is_walkable(sizes_of(example.network), bias=bias)
+    return is_walkable(sizes_of(example.network), bias=example.has_biases)
 
 
 def jsonable(value: Any) -> Any:

@@ -49,6 +49,11 @@ class Example:
     """The picture (height, width) that x is made of."""
     label: int | None = None
 
+    @property
+    def has_biases(self) -> bool:
+        """Tell whether the layers have biases."""
+        return any(name.endswith("bias") for name in self.network.parameters())
+
 
 def x1(which: int) -> Example:
     """Return X1 with its input 1 or 2; the slides give no target."""

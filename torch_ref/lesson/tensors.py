@@ -96,8 +96,7 @@ def _formula(name: str, both: Both, rows: Mapping[str, Row]) -> tuple[str, str]:
     last = f"x^{both.example.network.depth}"
     row = rows[last if name == "y" and last in rows else name]  # y is x^L, or the softmax of net^L
     _, _, text = row.of.text.partition(" = ")
-    biased = any(name.startswith("b^") for name in both.hand)
-    return row.formula, text if biased else text.partition(" + b^")[0]
+    return row.formula, text if both.example.has_biases else text.partition(" + b^")[0]
 
 
 def _one_sample(name: str, tensor: Tensor) -> Tensor:

@@ -55,14 +55,12 @@ def walk_lines(both: Both, look: Look) -> Iterator[Text]:
     """Yield the lines of a walk, number by number, without its verdict."""
     sheet = look.sheet(COLUMNS, marks=any(wrong.any() for wrong in both.wrong.values()))
     example, steps = both.example, {step.name: step for step in both.steps()}
-    exact = given(example) | {name: Decimal(number.autograd) for name, number in both.numbers.items()}
-    values = given(example) | {name: Decimal(number.by_hand) for name, number in both.numbers.items()}
 
     def entry(step: Step) -> Entry:
         number = both.numbers[step.name]
-        notes = _slide(step, steps, example, exact) if step.name in example.slides else ()
+        notes = _slide(step, steps, example, both.exact) if step.name in example.slides else ()
         cells = *(shown(value, ROOM) for value in (number.by_hand, number.autograd)), count(number.ulp)
-        return Entry(step.equation, step.name, _written(step, values), cells, notes, "", number.wrong)
+        return Entry(step.equation, step.name, _written(step, both.written), cells, notes, "", number.wrong)
 
     calculated = any(slide.calculation for slide in example.slides.values())
     yield from _head(sheet, example, CALCULATIONS if calculated else SLIDES if example.slides else "")
@@ -137,7 +135,7 @@ def kind_of(example: Example) -> str:
     activations = [type(layer).__name__ for layer in network.layers if type(layer).__name__ != "Linear"]
     parts = [f"a {'-'.join(map(str, sizes_of(network)))} network", *{name.lower(): 0 for name in activations}]
     parts += ["softmax and cross-entropy" if softmax else "squared error"] if example.t is not None else []
-    parts += [] if any(name.endswith("bias") for name in network.parameters()) else ["no biases"]
+    parts += [] if example.has_biases else ["no biases"]
     return ", ".join([*parts, str(network.buffer.dtype).removeprefix("torch.")])
 
 
