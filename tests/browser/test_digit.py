@@ -56,10 +56,10 @@ def expected(network: Network, digit: dict[str, Any], target: int | None = None)
     return numbers | {"σ′": numbers["x^1"] * (1 - numbers["x^1"]), "norms": torch.stack(norms)}
 
 
-def updated(network: Network, digit: dict[str, Any], lr: float) -> Network:
+def updated(network: Network, digit: dict[str, Any], lr: float, target: int | None = None) -> Network:
     """Return the network after one update by manual_bp (E9)."""
     own = Network(network.layers, network.loss_function)
-    x, t = embedded_digit(digit)
+    x, t = embedded_digit(digit, target)
     trace = own.forward(x)
     own.loss(trace, t)
     GradientDescent(own, lr=lr).update(own.backward(trace))
@@ -115,6 +115,14 @@ def test_one_step_of_descent_is_manual_bp_s(page, data, lr: str) -> None:
     assert_same(shown, {"effect": torch.stack([then["L"][0], now["L"][0], then["y"][label], now["y"][label]])})
     pick(page, 3)
     assert_same(page.evaluate(READ), expected(after, digits[3]))
+
+
+def test_a_step_goes_towards_the_reader_s_target(page, data) -> None:
+    digit, before = data["digit"]["digits"][4], embedded_network(data["digit"])
+    pick(page, 4)
+    page.select_option("#digit-target", "8")
+    take_step(page, "3")
+    assert_same(page.evaluate(READ), expected(updated(before, digit, 3.0, 8), digit, 8))
 
 
 def test_a_step_moves_each_layer_s_weights_as_far_as_manual_bp_does(page, data) -> None:
