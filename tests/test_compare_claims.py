@@ -92,6 +92,16 @@ def test_wrong_rows_of_updates_are_marked_by_a_sign_and_in_json(shell) -> None:
     assert [update["wrong"] for update in updates] == [False, True, True]
 
 
+@pytest.mark.parametrize(("lr", "apart"), [(1e-6, "they differ by at most"), (1e-15, "they are autograd's to")])
+def test_a_planted_fault_that_updates_do_not_show_is_called_unseen(shell, lr: float, apart: str) -> None:
+    out = shell("--fault", "linear-weight-1.0005", "--steps", 2, "--lr", lr).out
+    said = " ".join(out.split())
+    assert f"The fault is not seen in L, y and the parameters yet, {apart}" in said
+    assert "but for rounding" not in said
+    assert "identical" not in said
+    assert "✗" not in out
+
+
 def test_a_verdict_counts_as_the_walk_does(shell) -> None:
     out = shell("--fault", "sigmoid-error-no-slope", "--layer", 1).out
     assert "δ^1_2: by hand" in out

@@ -16,7 +16,7 @@ from torch_ref.lesson.examples import Example
 from torch_ref.lesson.paper import on_paper, rounding_of
 from torch_ref.lesson.planting import Planted, is_of_loss, showing
 from torch_ref.lesson.repeat import repeated, thinned_out
-from torch_ref.lesson.table import repeat_lines, verdict_of
+from torch_ref.lesson.table import repeat_lines, unseen, verdict_of
 from torch_ref.lesson.terminal import Look, kind_of, off, paper_lines, tensor_lines, walk_lines
 
 
@@ -56,7 +56,8 @@ def iterated(example: Example, planted: Planted | None, steps: int, look: Look) 
     """Repeat the update, by hand and by autograd."""
     states = list(repeated(example, planted.both.planted if planted else example.network, steps))
     shown = [state for state in states if state.step in thinned_out(steps) | {states[-1].step}]
-    verdict, agrees = verdict_of(states, steps), not any(state.wrong for state in states)
+    agrees, finished = not any(state.wrong for state in states), states[-1].step == steps
+    verdict = unseen(states) if planted and agrees and finished else verdict_of(states, steps)
     lines = [*repeat_lines(example, shown, look, walkable=document.walkable(example)), Text()]
     lines += look.sheet().paragraph(verdict, "bold green" if agrees else "bold red")
     lines += [Text(), *look.sheet().paragraph(planted.answer)] if planted else []

@@ -48,6 +48,13 @@ def numbers_of(state: State, example: Example, *, walkable: bool) -> dict[str, f
     return target | {f"‖{name}‖": p.double().norm().item() for name, p in parameters.items()}
 
 
+def unseen(states: Sequence[State]) -> str:
+    """Say that a planted fault has not changed what a table shows; 'but for rounding' would not be true."""
+    most = max(state.ulp for state in states)
+    apart = f"they differ by at most {count(most)} ulp" if most else "they are autograd's to the last bit"
+    return f"The fault is not seen in L, y and the parameters yet, {apart}. A larger --lr or more --steps may show it."
+
+
 def verdict_of(states: Sequence[State], steps: int) -> str:
     """Say how far the two engines are apart after the last update."""
     last, most = states[-1], max(state.ulp for state in states)
