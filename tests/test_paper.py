@@ -7,7 +7,7 @@ import pytest
 
 from manual_bp import lecture
 from torch_ref.lesson.both import Both, given
-from torch_ref.lesson.examples import random_example, x1, x2
+from torch_ref.lesson.examples import Slide, random_example, x1, x2
 from torch_ref.lesson.expression import GLUE
 from torch_ref.lesson.paper import explanation, on_paper, rounding_of, two_decimals
 from torch_ref.lesson.terminal import off
@@ -28,11 +28,12 @@ def test_the_walk_on_paper_is_the_slides_arithmetic_digit_for_digit() -> None:
     ("value", "rounded"),
     [
         ("0.680267", "0.68"), ("-12.345", "-12.35"), ("0.1049", "0.10"), ("0.0949", "0.095"), ("-0.0026544", "-0.0027"),
-        ("0.00093", "0.00093"), ("0.000945", "0.00095"), ("0", "0"), ("123.456", "123.46"), ("0.0999", "0.10"),
+        ("0.00093", "0.00093"), ("0.000945", "0.00095"), ("0", "0.00"), ("123.456", "123.46"), ("0.0999", "0.100"),
+        ("0.1", "0.10"), ("0E-7", "0.00"),
     ],
 )  # fmt: skip
 def test_two_decimals_or_two_digits(value: str, rounded: str) -> None:
-    assert two_decimals(Decimal(value)) == Decimal(rounded)
+    assert str(two_decimals(Decimal(value))) == rounded
 
 
 @pytest.mark.parametrize("which", [1, 2])
@@ -71,6 +72,14 @@ def test_a_printed_number_is_explained(name: str, reason: str) -> None:
 def test_an_exact_number_of_x1_is_called_exact() -> None:
     assert explained(x1(1), "net^1_2") == "exact"
     assert explained(x1(1), "x^1_2") == "to 2 decimals"
+
+
+def test_a_printed_number_that_is_exact_is_no_reason() -> None:
+    exact = Both.of(x1(1)).exact
+    slides = {"x^1_1": Slide("0.98"), "x^1_2": Slide(str(exact["x^1_2"])), "net^2_1": Slide("1.841")}
+    steps = {step.name: step for step in walk(x1(1).network)}
+    reason = explanation(steps["net^2_1"], steps, slides, exact).replace(GLUE, " ")
+    assert reason == "where x^1_1 is 0.98, to 3 decimals"
 
 
 def test_each_reason_holds() -> None:

@@ -27,7 +27,7 @@ class Rounding:
 
 def two_decimals(value: Decimal) -> Decimal:
     """Round to two decimals, or to two significant digits below 0.1; half a unit away from zero."""
-    return _rounded(value, 2 if abs(value) >= Decimal("0.1") or not value else 1 - value.adjusted())
+    return _rounded(value, max(2, 1 - value.adjusted()) if value else 2)
 
 
 def rounding_of(example: Example) -> Rounding:
