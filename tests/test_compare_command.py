@@ -140,7 +140,15 @@ def test_colours_on_a_terminal_only(printed, monkeypatch) -> None:
     assert "\x1b" not in printed(arguments)[1]
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    assert "\x1b[1;31m✗ " in printed(arguments)[1]
+    out, red, green = printed(arguments)[1], "\x1b[1;31m", "\x1b[1;32m"
+    assert f"{red}✗ " in out
+    assert re.search(rf"✗ .*δ\^1_1 .*{re.escape(red)} +0\.002654", out)
+    assert f"{red}10 of 25 numbers by hand are wrong." in out
+    assert f"{green}All 25 numbers" in printed("")[1]
+    assert f"{green}After 2 updates all" in printed("--steps 2")[1]
+    updates = printed(f"{arguments} --steps 2")[1]
+    assert re.search(rf"✗ +2{re.escape(red)} +\d", updates)
+    assert f"{red}After 2 updates by hand the numbers are wrong." in updates
     assert "\x1b" not in printed(f"{arguments} --plain")[1]
     monkeypatch.setenv("NO_COLOR", "1")
     assert not re.search("\x1b\\[[0-9;]*3[0-9]", printed(arguments)[1])
