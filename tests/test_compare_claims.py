@@ -62,8 +62,14 @@ def test_where_two_tensors_part_the_place_is_where_they_are_furthest_apart(shell
     example = large_example([12, 12, 2], "sigmoid", "squared-error", 1, 0.5, bias=True)
     hand = by_hand(FAULTS["sigmoid-error-x-alone"].plant(example.network, 1), example.x, example.t, 0.5)["δ^1"][0]
     auto = by_autograd(example.network, example.x, example.t, 0.5)["δ^1"][0]
+    for norm, tensor in (("norm_by_hand", hand), ("norm_by_autograd", auto)):
+        assert summary[norm] == pytest.approx(tensor.norm().item(), rel=1e-12)
     assert summary["at"] == [int(ulp_distance(hand, auto).argmax()) + 1]
     assert summary["wrong"] is True
+
+
+def test_a_network_as_it_is_drawn_is_called_untrained(shell) -> None:
+    assert "Weights as nn.Linear draws them, before any training," in shell("--data", "mnist5k").out
 
 
 def test_lr_and_seed_are_what_help_says(shell) -> None:

@@ -11,7 +11,7 @@ from manual_bp import SoftmaxCrossEntropy
 from torch_ref import crosscheck
 from torch_ref.faults import FAULTS
 from torch_ref.lesson.both import Both, given
-from torch_ref.lesson.examples import random_example, x2
+from torch_ref.lesson.examples import digit, random_example, x2
 from torch_ref.lesson.planting import (
     UnshownFaultError,
     drawn,
@@ -101,6 +101,14 @@ def test_rounding_is_not_marked() -> None:
     assert not any(number.wrong for number in rounded.numbers.values())
     assert {number.ulp for number in rounded.numbers.values()} == {1.0}
     assert rounded.verdict == "0 of 25 numbers are identical; the others differ by at most 1 ulp."
+
+
+def test_float32_is_held_to_its_own_rounding() -> None:
+    both = Both.of(digit(0, [784, 3, 10], "sigmoid", "cross-entropy", 1, 0.5, bias=True))
+    for factor, wrong in ((1 + 5e-4, True), (1 + 5e-6, False)):
+        moved = {name: value * factor for name, value in both.autograd.items()}
+        found = Both(both.example, moved, both.autograd, both.planted)
+        assert {name: bool(where.any()) for name, where in found.wrong.items()} == dict.fromkeys(moved, wrong)
 
 
 def test_a_seed_draws_a_fault_that_shows() -> None:

@@ -31,8 +31,8 @@ from torch_ref.lesson.expression import (
 from torch_ref.lesson.terminal import kind_of
 from torch_ref.lesson.walk import is_walkable, sizes_of, walk
 
-A, B, C = Ref("a"), Ref("b"), Ref("c")
-VALUES = {"a": Decimal("0.5"), "b": Decimal("-2"), "c": Decimal("1e-7")}
+A, B, C, ZERO = Ref("a"), Ref("b"), Ref("c"), Ref("z")
+VALUES = {"a": Decimal("0.5"), "b": Decimal("-2"), "c": Decimal("1e-7"), "z": Decimal(0)}
 
 EXAMPLES = [
     random_example(sizes, activation, loss, seed, 0.5, bias=bias)
@@ -111,6 +111,7 @@ def test_every_reference_is_a_given_number_or_an_earlier_step() -> None:
         (Square(B), "(b)²", "(−2)²"),
         (Product((StepSlope(A), B)), "σ′(a) b", "1·(−2)"),
         (StepSlope(B), "σ′(b)", "0"),
+        (StepSlope(ZERO), "σ′(z)", "0"),
         (Difference(A, Difference(B, A)), "a − (b − a)", "0.5 − (−2 − 0.5)"),
     ],
 )
@@ -145,6 +146,15 @@ def test_random_networks_have_two_decimals_and_pass_something_through() -> None:
     one, again, two = (random_example([2, 2], "tanh", "squared-error", seed, 0.5, bias=True) for seed in (1, 1, 2))
     assert torch.equal(one.network.buffer, again.network.buffer)
     assert not torch.equal(one.network.buffer, two.network.buffer)
+
+
+@pytest.mark.parametrize(("activation", "low", "high"), [("sigmoid", 0, 1), ("tanh", -1, 1), ("relu", 0, 1)])
+def test_targets_can_be_reached(activation: str, low: int, high: int) -> None:
+    draw = (random_example([2, 9], activation, "squared-error", seed, 0.5, bias=True) for seed in range(20))
+    t = torch.cat([example.t for example in draw])
+    assert low <= t.min()
+    assert t.max() <= high
+    assert (t.max() - t.min()) > 0.7 * (high - low)
 
 
 def test_x1_is_forward_only() -> None:
