@@ -61,3 +61,10 @@ def test_ulps_are_those_of_the_checker(lesson) -> None:
 
 def test_ulps_of_what_is_no_number_are_none(lesson) -> None:
     assert lesson("() => [lesson.ulps(NaN, 1), lesson.ulps(1, NaN)].every(Number.isNaN)")
+
+
+def test_how_far_two_numbers_are_apart_is_said_in_ulp_or_in_percent(lesson) -> None:
+    cases = [[0.5, 0.5, False], [0.5, 0.5 + 2**-52, False], [1.0, 1.0 + 2e-13, False]]
+    cases += [[-0.0243, -0.0081, True], [1.0005, 1.0, True], [1.0, 0.0, True]]
+    said = ["0 ulp", "2 ulp", "by rounding", "off by 200 %", "off by 0.050 %", "off"]
+    assert lesson("(cases) => cases.map((one) => lesson.apart(...one))", cases) == said

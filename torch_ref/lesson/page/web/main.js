@@ -1,6 +1,7 @@
 import { pass, repeated, updated } from "./arithmetic.js";
 import { showBug } from "./bug.js";
 import { showChapters } from "./chapters.js";
+import { apart } from "./compare.js";
 import { DATA } from "./data.js";
 import { showDigit } from "./digit.js";
 import { byId } from "./dom.js";
@@ -47,4 +48,4 @@ document.addEventListener("click", (event) => {
 
 /** For the console: the page's own arithmetic, and what it shows. */
 const ownArithmetic = { pass, updated, repeated, passByTape, FAULTS, plant, spoiled };
-globalThis.lesson = { ...ownArithmetic, steps, formula, shown, short, ulps, csv, change, view, DATA };
+globalThis.lesson = { ...ownArithmetic, steps, formula, shown, short, ulps, apart, csv, change, view, DATA };

@@ -16,7 +16,11 @@ export function showRepeat() {
   }
   byId("start-again").addEventListener("click", () => change({ start: view().start }));
   byId("updates").addEventListener("input", (event) => change({ updates: Number(event.target.value) }));
-  watch(showOutcome);
+  let drawn = {};
+  watch((now) => {
+    if (drawn.history !== now.history || drawn.updates !== now.updates) showOutcome(now);
+    drawn = now;
+  });
 }
 
 function showOutcome({ history, updates, network }) {

@@ -10,6 +10,7 @@ export const MOST_UPDATES = 2000;
 const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null };
 const watchers = [];
 let history = withLosses([chosen.start]);
+let numbers = numbersOfNow();
 
 /** Call `watcher(view, patch)` now and after every change. */
 export function watch(watcher) {
@@ -27,6 +28,7 @@ export function change(patch) {
   if (patch.start) history = withLosses([patch.start]);
   const missing = chosen.updates + 1 - history.length;
   if (missing > 0) history = [...history, ...withLosses(repeated(history.at(-1).network, missing).slice(1))];
+  if (Object.keys(patch).some((key) => key !== "step")) numbers = numbersOfNow();
   const now = view();
   for (const watcher of watchers) watcher(now, patch);
 }
@@ -42,19 +44,25 @@ export function isLectures(network) {
 
 /** Return everything there is to show. */
 export function view() {
+  const at = Math.max(0, numbers.walk.findIndex((step) => step.name === chosen.step));
+  return { ...chosen, ...numbers, history, at };
+}
+
+/** What only another network or fault changes: a step through the walk computes nothing anew. */
+function numbersOfNow() {
+  const { fault } = chosen;
   const { network } = history[chosen.updates];
   const lectures = isLectures(network);
-  const own = pass(network, chosen.fault);
-  const byHand = lectures && !chosen.fault ? new Map(Object.entries(DATA.x2.byHand)) : own;
+  const own = pass(network, fault);
+  const byHand = lectures && !fault ? new Map(Object.entries(DATA.x2.byHand)) : own;
   const reference = lectures ? new Map(Object.entries(DATA.x2.autograd)) : passByTape(network);
-  const walk = steps(network, own);
-  const at = Math.max(0, walk.findIndex((step) => step.name === chosen.step));
   return {
-    ...chosen, network, lectures, history, own, byHand, reference, walk, at,
+    network, lectures, byHand, reference,
+    walk: steps(network, own),
     wrong: differing(byHand, reference),
     slides: lectures ? DATA.x2.slides : {},
     names: {
-      byHand: lectures && !chosen.fault ? "manual_bp" : chosen.fault ? "with a bug" : "this page",
+      byHand: lectures && !fault ? "manual_bp" : fault ? "with a bug" : "this page",
       reference: lectures ? `PyTorch ${DATA.versions.torch}` : "this page’s tape",
     },
   };
