@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from manual_bp import Linear, Network, Sigmoid, SquaredError, lecture
+from torch_ref.lesson.examples import Example
 from torch_ref.lesson.page import build
 from torch_ref.lesson.page.build import mathml, page, script
 from torch_ref.lesson.page.data import plain
@@ -126,7 +127,7 @@ def test_the_data_hold_both_examples_as_the_lecture_has_them(lesson_data) -> Non
 def test_a_bias_in_one_layer_alone_cannot_be_shown() -> None:
     one = Linear(torch.ones(1, 1), torch.ones(1)), Sigmoid(), Linear(torch.ones(1, 1)), Sigmoid()
     with pytest.raises(ValueError, match="a bias in every layer or in none"):
-        plain(Network(one, SquaredError()), [1.0], [1.0], 1.0)
+        plain(Example("half biased", Network(one, SquaredError()), torch.ones(1, 1), torch.ones(1, 1), 1.0))
 
 
 def test_every_imported_name_is_used_and_no_line_is_endless() -> None:

@@ -191,7 +191,7 @@ def _print_lines(outcomes: list[Outcome], *, plain: bool) -> None:
 
 
 def _print_json(outcomes: list[Outcome], *, ascii_only: bool) -> None:
-    from torch_ref.lesson.document import jsonable
+    from torch_ref.report import jsonable
 
     walks = {"walks": [jsonable(outcome.document) for outcome in outcomes]}
     print(json.dumps(walks, ensure_ascii=ascii_only, allow_nan=False, indent=1))

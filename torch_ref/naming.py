@@ -37,6 +37,11 @@ class Names:
             gradients[name] = f"∂L/∂{SYMBOL.get(short, short)}^{layers[int(position)]}"
         return cls(tuple(values), tuple(errors), tuple(layers), gradients)
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return the lecture's names of the parameters, W^1, b^1, ..., by those in ``nn.Sequential``."""
+        return {name: shown.removeprefix("∂L/∂") for name, shown in self.gradients.items()}
+
     def of_layer(self, position: int, layer: Layer) -> dict[str, str]:
         """Return the names of one layer's gradients, by its own parameter names."""
         return {name: self.gradients[f"{position}.{name}"] for name in parameters(layer)}

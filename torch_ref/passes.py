@@ -52,7 +52,7 @@ def by_hand(network: Network, names: Names, x: Tensor, t: Tensor) -> HandPass:
     done = HandPass()
     try:
         own_x, own_t = (given.clone() if isinstance(given, Tensor) else given for given in (x, t))
-        trace, gradients = _run(network, names, own_x, own_t, done.found)
+        trace, gradients = run(network, names, own_x, own_t, done.found)
         done.changed = _changed({"the parameters": (network.buffer, before), "x": (own_x, x), "t": (own_t, t)})
         if not done.changed:
             done.unlike = _unlike(network, names, x, t, trace, gradients, done.found)
@@ -66,7 +66,7 @@ def _changed(pairs: dict[str, tuple[Tensor, Tensor]]) -> tuple[str, ...]:
     return tuple(name for name, (now, before) in pairs.items() if not same(now, before))
 
 
-def _run(
+def run(
     network: Network,
     names: Names,
     x: Tensor,
@@ -92,8 +92,8 @@ def _unlike(
 ) -> tuple[str, ...]:
     """Return what a pass gives otherwise in the tensors of another batch, the same rows in reverse order."""
     again: Tensors = {}
-    _run(network, names, x.flip(0), t.flip(0), {}, trace, gradients)
-    _run(network, names, x.clone(), t.clone(), again, trace, gradients)
+    run(network, names, x.flip(0), t.flip(0), {}, trace, gradients)
+    run(network, names, x.clone(), t.clone(), again, trace, gradients)
     allowed = max(SAME_PASS, 4 * torch.finfo(network.buffer.dtype).eps)
     return tuple(
         name

@@ -90,7 +90,7 @@ class Row:
         where = {"owner": self.of.owner, "method": self.method, "source": self.source, "shape": list(self.shape)}
         found = {"status": self.status, "blame": self.blame, "cause": self.cause, "differences": self.differences}
         views = {"isolated": asdict(self.isolated), "end_to_end": self.end_to_end and asdict(self.end_to_end)}
-        return {key: _jsonable(value) for key, value in (head | where | found | views).items()}
+        return {key: jsonable(value) for key, value in (head | where | found | views).items()}
 
 
 @dataclass(frozen=True)
@@ -225,9 +225,10 @@ def _unexplained(first: Row) -> str:
     )
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
+    """Return a value in terms that JSON knows: a number that is not finite becomes None."""
     if isinstance(value, dict):
-        return {key: _jsonable(inner) for key, inner in value.items()}
-    if isinstance(value, tuple):
-        return [_jsonable(inner) for inner in value]
+        return {key: jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

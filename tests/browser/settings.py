@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manual_bp import Linear, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
+from manual_bp import Linear, Network
+from manual_bp.training.networks import ACTIVATIONS, LOSSES
+from torch_ref.lesson.walk import walk
 
 Plain = dict[str, Any]
-ACTIVATIONS = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
-LOSSES = {"squared-error": SquaredError(), "cross-entropy": SoftmaxCrossEntropy()}
 
 
 def drawn(seed: int, **fixed: Any) -> Plain:
@@ -56,28 +56,8 @@ def sample(plain: Plain) -> tuple[Tensor, Tensor, float]:
 
 
 def walked(plain: Plain) -> list[str]:
-    """Return the names of all numbers in the order of the walk, written down a second time."""
-    sizes, softmax = plain["sizes"], plain["loss"] == "cross-entropy"
-    last = len(sizes) - 1
-    order = []
-    for l in range(1, last + 1):
-        nets = [f"net^{l}_{i}" for i in _units(sizes[l])]
-        outputs = [f"y_{i}" if l == last else f"x^{l}_{i}" for i in _units(sizes[l])]
-        unit_by_unit = [name for pair in zip(nets, outputs, strict=True) for name in pair]
-        order += nets + outputs if softmax and l == last else unit_by_unit
-    order.append("L")
-    for l in range(last, 0, -1):
-        for i in _units(sizes[l]):
-            order += [f"δ^{l}_{i}"] if softmax and l == last else [f"e^{l}_{i}", f"δ^{l}_{i}"]
-    for form in "∂L/∂{}", "{} after":
-        for l in range(1, last + 1):
-            order += [form.format(f"W^{l}_{i}{j}") for i in _units(sizes[l]) for j in _units(sizes[l - 1])]
-            order += [form.format(f"b^{l}_{i}") for i in _units(sizes[l])] if plain["biases"] is not None else []
-    return order
-
-
-def _units(n: int) -> range:
-    return range(1, n + 1)
+    """Return the names of all numbers in the order in which the terminal walks through them."""
+    return [step.name for step in walk(in_manual_bp(plain))]
 
 
 def _float64(values: Any) -> Tensor:

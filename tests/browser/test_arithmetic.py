@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 
 import pytest
 import torch
+from comparing import BOUND, worst
 from settings import LOSSES, Plain, drawn, in_manual_bp, sample, walked
 
 from manual_bp import GradientDescent, lecture
@@ -14,29 +14,9 @@ from torch_ref.compare import relative_difference
 from torch_ref.lesson.page.data import x2
 from torch_ref.lesson.quantities import by_autograd, by_hand, scalars
 
-BOUND = 1e-13
-"""How far a number may be off, as a share of the norm of its tensor. JavaScript's exp and torch's differ by a unit in
-the last place, 1e-16, sums are in another order, and small differences t − y magnify both; measured: 7e-15. A wrong
-formula is off by a part in a hundred or more; a factor of 1.0005 by 5e-4."""
-
 SETTINGS = [drawn(seed) for seed in range(100)]
 BOTH = """(networks) => networks.map((network) => ({
   byHand: [...lesson.pass(network)], byTape: [...lesson.passByTape(network)] }))"""
-
-
-def worst(found: dict[str, float], expected: dict[str, float]) -> float:
-    """Return the largest distance of a number from the expected one, over the norm of its tensor; inf for NaN."""
-    if not all(math.isfinite(found[name]) for name in expected):
-        return math.inf  # max() would pass over a NaN
-    norms: dict[str, float] = {}
-    for name, value in expected.items():
-        norms[tensor_of(name)] = math.hypot(norms.get(tensor_of(name), 0.0), value)
-    return max(abs(found[name] - value) / (norms[tensor_of(name)] or 1.0) for name, value in expected.items())
-
-
-def tensor_of(name: str) -> str:
-    """Return the tensor that a number is an entry of: W^1_21 after is in W^1 after."""
-    return re.sub(r"_\d+", "", name)
 
 
 @pytest.fixture

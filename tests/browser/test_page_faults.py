@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from comparing import BOUND, worst
 from settings import ACTIVATIONS, LOSSES, Plain, drawn, in_manual_bp, sample
-from test_arithmetic import BOUND, worst
 
 from torch_ref import faults
 from torch_ref.formulas import FORMULAS

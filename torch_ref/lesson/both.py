@@ -15,7 +15,7 @@ from torch_ref.compare import Tensors, Witness, compare, ulp_distance
 from torch_ref.lesson.examples import Example
 from torch_ref.lesson.quantities import by_autograd, by_hand, scalars
 from torch_ref.lesson.walk import Step, walk
-from torch_ref.naming import SYMBOL, Names
+from torch_ref.naming import Names
 from torch_ref.network_check import crosscheck
 from torch_ref.report import Report
 
@@ -36,7 +36,7 @@ class Both:
     def of(cls, example: Example, planted: Network | None = None) -> Both:
         """Run both engines; ``planted`` is the network with a fault in it, whose tensors must keep their shapes."""
         planted = planted or example.network
-        t = _target(example)
+        t = target_of(example)
         hand = by_hand(planted, example.x, t, example.lr)
         auto = by_autograd(example.network, example.x, t, example.lr)
         if {name: value.shape for name, value in hand.items()} != {name: value.shape for name, value in auto.items()}:
@@ -123,15 +123,14 @@ class Number:
 
 def given(example: Example) -> dict[str, Decimal]:
     """Return what the walk starts from, by name: x^0, t, η and the parameters, as the decimals that were written."""
-    numbers = entries("x^0", example.x[0]) | entries("t", _target(example)[0]) | {"η": example.lr}
-    names = Names.of(example.network)
+    numbers = entries("x^0", example.x[0]) | entries("t", target_of(example)[0]) | {"η": example.lr}
+    names = Names.of(example.network).parameters
     for name, parameter in example.network.parameters().items():
-        position, short = name.split(".", 1)
-        numbers |= entries(f"{SYMBOL[short]}^{names.layers[int(position)]}", parameter)
+        numbers |= entries(names[name], parameter)
     return {name: Decimal(repr(value)) for name, value in numbers.items()}
 
 
-def _target(example: Example) -> Tensor:
+def target_of(example: Example) -> Tensor:
     """Return t; zeros where there is none, which a forward pass does not read."""
     if example.t is not None:
         return example.t

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -84,15 +83,6 @@ def updates(states: Sequence[State], example: Example) -> Document:
 def walkable(example: Example) -> bool:
     """Tell whether an example is walked through number by number."""
     return is_walkable(sizes_of(example.network), bias=example.has_biases)
-
-
-def jsonable(value: Any) -> Any:
-    """Return a document in terms that JSON knows: a number that is not finite becomes None."""
-    if isinstance(value, dict):
-        return {key: jsonable(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _step(step: Step, values: Values) -> Document:

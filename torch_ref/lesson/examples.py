@@ -12,8 +12,8 @@ from torch import Tensor
 from manual_bp import Layer, Linear, Loss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, lecture
 from manual_bp.initial import random_linear
 from manual_bp.training.data import mnist5k
+from manual_bp.training.networks import ACTIVATIONS
 
-ACTIVATIONS: dict[str, Layer] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
 LOSSES: dict[str, Loss] = {
     "squared-error": SquaredError(reduction="sum"),
     "cross-entropy": SoftmaxCrossEntropy(reduction="sum"),

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch_ref.lesson.shown import MINUS, short
 
@@ -43,6 +43,7 @@ def with_numbers(values: Values) -> Writing:
     return Writing(lambda name: short(values[name]), "·", values)
 
 
+@runtime_checkable
 class Expression(Protocol):
     """A formula, or a part of one."""
 
@@ -53,10 +54,6 @@ class Expression(Protocol):
     @abstractmethod
     def value(self, values: Values) -> Decimal:
         """Calculate it in decimal arithmetic, of the decimal context's precision."""
-
-    @abstractmethod
-    def parts(self) -> tuple[Expression, ...]:
-        """Return what it consists of."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +70,6 @@ class Ref:
         """Look it up."""
         return values[self.name]
 
-    def parts(self) -> tuple[Expression, ...]:
-        """Return nothing: it is a leaf."""
-        return ()
-
 
 @dataclass(frozen=True)
 class Constant:
@@ -92,10 +85,6 @@ class Constant:
     def value(self, values: Values) -> Decimal:
         """Return it."""
         return self.number
-
-    def parts(self) -> tuple[Expression, ...]:
-        """Return nothing: it is a leaf."""
-        return ()
 
 
 ONE, HALF = Constant("1", Decimal(1)), Constant("½", Decimal("0.5"))
@@ -116,10 +105,6 @@ class Sum:
         """Add the terms."""
         return sum((term.value(values) for term in self.terms), Decimal(0))
 
-    def parts(self) -> tuple[Expression, ...]:
-        """Return the terms."""
-        return self.terms
-
 
 @dataclass(frozen=True)
 class Product:
@@ -138,10 +123,6 @@ class Product:
             product *= factor.value(values)
         return product
 
-    def parts(self) -> tuple[Expression, ...]:
-        """Return the factors."""
-        return self.factors
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -158,10 +139,6 @@ class Difference:
         """Subtract."""
         return self.a.value(values) - self.b.value(values)
 
-    def parts(self) -> tuple[Expression, ...]:
-        """Return both."""
-        return self.a, self.b
-
 
 @dataclass(frozen=True)
 class Negative:
@@ -176,10 +153,6 @@ class Negative:
     def value(self, values: Values) -> Decimal:
         """Change the sign."""
         return -self.a.value(values)
-
-    def parts(self) -> tuple[Expression, ...]:
-        """Return what is behind the sign."""
-        return (self.a,)
 
 
 @dataclass(frozen=True)
@@ -198,10 +171,6 @@ class Square:
         """Square it."""
         return self.a.value(values) ** 2
 
-    def parts(self) -> tuple[Expression, ...]:
-        """Return what is squared."""
-        return (self.a,)
-
 
 @dataclass(frozen=True)
 class Quotient:
@@ -217,10 +186,6 @@ class Quotient:
     def value(self, values: Values) -> Decimal:
         """Divide."""
         return self.a.value(values) / self.b.value(values)
-
-    def parts(self) -> tuple[Expression, ...]:
-        """Return both."""
-        return self.a, self.b
 
 
 @dataclass(frozen=True)
@@ -257,10 +222,6 @@ class Apply:
         """Apply the function."""
         return self.function.of(self.a.value(values))
 
-    def parts(self) -> tuple[Expression, ...]:
-        """Return the argument."""
-        return (self.a,)
-
 
 @dataclass(frozen=True)
 class StepSlope:
@@ -276,10 +237,6 @@ class StepSlope:
         """Return 1 or 0."""
         return Decimal(self.a.value(values) > 0)
 
-    def parts(self) -> tuple[Expression, ...]:
-        """Return the argument."""
-        return (self.a,)
-
 
 def references(formula: Expression) -> Iterator[str]:
     """Yield the name of every quantity in a formula, each once, from left to right."""
@@ -289,8 +246,15 @@ def references(formula: Expression) -> Iterator[str]:
 def _references(formula: Expression) -> Iterator[str]:
     if isinstance(formula, Ref):
         yield formula.name
-    for part in formula.parts():
+    for part in _parts(formula):
         yield from _references(part)
+
+
+def _parts(formula: Any) -> Iterator[Expression]:
+    """Yield the formulas that a formula consists of: those of its fields, one or several in each."""
+    for field in fields(formula):
+        value = getattr(formula, field.name)
+        yield from (part for part in (value if isinstance(value, tuple) else [value]) if isinstance(part, Expression))
 
 
 def _bracketed(part: Expression, writing: Writing, kinds: tuple[type, ...]) -> str:

@@ -18,41 +18,28 @@ from manual_bp import GradientDescent, Network
 from manual_bp.lecture import entries
 from torch_ref.compare import Tensors
 from torch_ref.mirrored import mirror
-from torch_ref.naming import SYMBOL, Names
+from torch_ref.naming import Names
+from torch_ref.passes import Reference, run
 
 
 def by_hand(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
     """Run one handwritten pass and update on x (N, n^0), t (N, n^L) or (N,); the network keeps its parameters."""
-    own = Network(network.layers, network.loss_function)
+    own, found = Network(network.layers, network.loss_function), Tensors()
     names = Names.of(own)
-    trace = own.forward(x)
-    own.loss(trace, t)
-    gradients = own.backward(trace)
-    errors = {name: e.clone() for name, e in zip(names.errors, gradients.errors, strict=True) if e is not None}
-    found = _forward(names, trace.values, trace.y, trace.loss) | _backward(names, errors)
-    found |= {shown: gradients[name].clone() for name, shown in names.gradients.items()}
+    _, gradients = run(own, names, x, t, found)
     GradientDescent(own, lr=lr).update(gradients)
-    return found | {_after(names, name): p for name, p in own.parameters().items()}
+    return _in_order(names, found, own.parameters())
 
 
 def by_autograd(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
     """Return the same by autograd and ``torch.optim.SGD``, of the mirrored network; δ^l is −∂L/∂net^l."""
-    names = Names.of(network)
-    with torch.inference_mode(mode=False), torch.enable_grad():
-        model, loss_module = mirror(network)
-        values = [x.detach().clone().requires_grad_()]
-        for module in model:
-            values.append(module(values[-1]))
-            values[-1].retain_grad()
-        y, loss = loss_module.output(values[-1]), loss_module(values[-1], t)
-        loss.backward()
-        errors = {name: -v.grad for name, v in zip(names.errors, values, strict=True) if v.grad is not None}
-        found = _forward(names, [value.detach() for value in values], y.detach(), loss.detach())
-        found |= _backward(names, errors)
-        parameters = dict(model.named_parameters())
-        found |= {shown: _gradient(parameters[name]) for name, shown in names.gradients.items()}
-        torch.optim.SGD(model.parameters(), lr=lr).step()
-    return found | {_after(names, name): p.detach() for name, p in parameters.items()}
+    names, (model, loss) = Names.of(network), mirror(network)
+    found = Reference(names, tuple(model), loss).evaluate({"x": x, **network.parameters()}, {"t": t})
+    parameters = dict(model.named_parameters())
+    for name, parameter in parameters.items():
+        parameter.grad = found[names.gradients[name]].clone()
+    torch.optim.SGD(model.parameters(), lr=lr).step()
+    return _in_order(names, found, {name: p.detach() for name, p in parameters.items()})
 
 
 def scalars(tensors: Tensors) -> dict[str, float]:
@@ -69,25 +56,9 @@ def scalars(tensors: Tensors) -> dict[str, float]:
     return numbers
 
 
-def _forward(names: Names, values: list[Tensor], y: Tensor, loss: Tensor) -> Tensors:
-    """Name the values of a forward pass; y takes the place of x^L."""
-    named = dict(zip(names.values, values, strict=True))
-    del named[names.values[0]]
-    named.pop(f"x^{max(names.layers)}", None)
-    return named | {"y": y, "L": loss}
-
-
-def _backward(names: Names, errors: Tensors) -> Tensors:
-    """Put the errors in the order in which a backward pass computes them, without the error of the input."""
-    return {name: errors[name] for name in reversed(names.errors[1:])}
-
-
-def _after(names: Names, name: str) -> str:
-    position, short = name.split(".", 1)
-    return f"{SYMBOL.get(short, short)}^{names.layers[int(position)]} after"
-
-
-def _gradient(parameter: Tensor) -> Tensor:
-    if parameter.grad is None:
-        raise ValueError("a network's loss depends on each of its parameters; autograd gave one of them no gradient")
-    return parameter.grad.clone()
+def _in_order(names: Names, found: Tensors, after: Tensors) -> Tensors:
+    """Return what a pass found in the order of the walk, y in the place of x^L, and the parameters after the update."""
+    forward = [name for name in names.values[1:] if name != f"x^{max(names.layers)}"]
+    order = [*forward, "y", "L", *reversed(names.errors[1:]), *names.gradients.values()]
+    updated = {f"{names.parameters[name]} after": parameter for name, parameter in after.items()}
+    return {name: found[name] for name in order} | updated

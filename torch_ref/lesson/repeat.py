@@ -62,7 +62,7 @@ def thinned_out(steps: int) -> set[int]:
 
 def _named(names: Names, loss: Tensor, y: Tensor, parameters: Mapping[str, Tensor]) -> Tensors:
     """Return copies of L, y and the parameters by the lecture's names."""
-    of_parameters = {names.gradients[name].removeprefix("∂L/∂"): p for name, p in parameters.items()}
+    of_parameters = {names.parameters[name]: p for name, p in parameters.items()}
     return {name: value.detach().clone() for name, value in ({"L": loss, "y": y} | of_parameters).items()}
 
 
