@@ -33,23 +33,11 @@ import torch
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network
-from manual_bp.training import datasets
-from manual_bp.training.arguments import HelpFormatter, Parser, choice, nearest, number, whole
-from manual_bp.training.batches import Batches
-from manual_bp.training.checkpoint import Checkpoint, DataFacts
-from manual_bp.training.data import Images
-from manual_bp.training.evaluation import answers, evaluate
-from manual_bp.training.finite import first_not_finite, seems_finite
-from manual_bp.training.interruption import Interruption
-from manual_bp.training.networks import ACTIVATIONS, LOSSES, new_network
-from manual_bp.training.predict import predict
-from manual_bp.training.processes import DataParallelEngine, Processes
-from manual_bp.training.progress import Progress
-from manual_bp.training.run import Run, StoppedError
-from manual_bp.training.run_folder import RunFolder
-from manual_bp.training.schedule import SCHEDULES
-from manual_bp.training.session import Session
-from manual_bp.training.settings import (
+from manual_bp.training.command.arguments import HelpFormatter, Parser, choice, nearest, number, whole
+from manual_bp.training.command.networks import ACTIVATIONS, LOSSES, new_network
+from manual_bp.training.command.predict import predict
+from manual_bp.training.command.session import Session
+from manual_bp.training.command.settings import (
     UsageError,
     continued,
     folder_of,
@@ -58,7 +46,19 @@ from manual_bp.training.settings import (
     settings,
     starting_point,
 )
-from manual_bp.training.step import Engine, ManualEngine, Optimizer, threads_for
+from manual_bp.training.engine.finite import first_not_finite, seems_finite
+from manual_bp.training.engine.processes import DataParallelEngine, Processes
+from manual_bp.training.engine.schedule import SCHEDULES
+from manual_bp.training.engine.step import Engine, ManualEngine, Optimizer, threads_for
+from manual_bp.training.images import datasets
+from manual_bp.training.images.batches import Batches
+from manual_bp.training.images.data import Images
+from manual_bp.training.run.checkpoint import Checkpoint, DataFacts
+from manual_bp.training.run.evaluation import answers, evaluate
+from manual_bp.training.run.interruption import Interruption
+from manual_bp.training.run.progress import Progress
+from manual_bp.training.run.run import Run, StoppedError
+from manual_bp.training.run.run_folder import RunFolder
 
 # -------------------------------------------------------------------------------------------------------- arguments
 
@@ -168,7 +168,7 @@ def build_optimizer(args: Namespace, network: Network) -> Optimizer:
         return GradientDescent(
             network, lr=args.lr, momentum=args.momentum, nesterov=nesterov, weight_decay=args.weight_decay
         )
-    from torch_ref import optimizer  # torch_ref takes a second to import: only where it trains
+    from torch_ref.autograd import optimizer  # torch_ref takes a second to import: only where it trains
 
     names = ["gradient-descent", *optimizer.names()]
     if args.optimizer not in names:
@@ -202,7 +202,7 @@ def build_engines(args: Namespace, network: Network, optimizer: Optimizer, proce
         return [DataParallelEngine(network, optimizer, processes)]
     engines: list[Engine] = [] if args.engine == "autograd" else [ManualEngine(network, optimizer)]
     if args.engine != "manual":
-        from torch_ref.engine import AutogradEngine
+        from torch_ref.autograd.engine import AutogradEngine
 
         engines.append(AutogradEngine(network, optimizer))
     return engines
@@ -371,7 +371,7 @@ def run_one(given: Mapping[str, Any], processes: Processes) -> Outcome:
 
 def draw(session: Session, folder: Path) -> None:
     """Draw the pictures of a run that has ended, whether of itself or by an interruption."""
-    from manual_bp.training.plots import draw_run  # matplotlib takes a second to import
+    from manual_bp.training.run.plots import draw_run  # matplotlib takes a second to import
 
     if session.run.history:
         y = answers(session.trained(), session.test_batches.in_order())

@@ -21,7 +21,7 @@ from benchmarks.machine import cores, machine, sentence
 from benchmarks.part import Measure, Part
 from benchmarks.steps import CaseTimes, measure
 from benchmarks.worker import Worker
-from manual_bp.training.arguments import whole
+from manual_bp.training.command.arguments import whole
 
 PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion", "processes")
 RESULTS = Path(__file__).parent / "results"

@@ -20,9 +20,9 @@ from benchmarks.contenders.by_hand import Manual
 from benchmarks.gates import FED
 from benchmarks.machine import cores
 from benchmarks.part import Part
-from manual_bp.training.batches import Batches
-from manual_bp.training.data import Images
-from manual_bp.training.step import threads_for
+from manual_bp.training.engine.step import threads_for
+from manual_bp.training.images.batches import Batches
+from manual_bp.training.images.data import Images
 
 METHOD = (
     f"Synthetic uint8 images, shuffled; medians of 3 in turn. First whole epochs of {C128.title} on one thread; the "

@@ -12,11 +12,11 @@ import torch
 
 from benchmarks.part import Part
 from manual_bp import GradientDescent, ReLU, SoftmaxCrossEntropy, mlp
-from manual_bp.training.batches import Batches
-from manual_bp.training.data import Images
-from manual_bp.training.datasets import load
-from manual_bp.training.evaluation import evaluate
-from manual_bp.training.step import ManualEngine
+from manual_bp.training.engine.step import ManualEngine
+from manual_bp.training.images.batches import Batches
+from manual_bp.training.images.data import Images
+from manual_bp.training.images.datasets import load
+from manual_bp.training.run.evaluation import evaluate
 
 FOLDER = Path(os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
 GOAL, EPOCHS = 0.88, 3

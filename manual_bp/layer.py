@@ -17,7 +17,8 @@ Letters.  N rows (samples), n_in = n^(l-1) and n_out = n^l units.
 ``out=`` takes what an earlier call returned for inputs of the same shapes: the formulas then write into those
 tensors and allocate nothing. Shapes and values are checked when ``out`` is not given; the tensors of an earlier
 call prove the rest. A layer never keeps what it saw, never updates itself and never changes its inputs: with
-``out=`` it runs the same operations at every call, and a step may be recorded and repeated (``training.recorder``).
+``out=`` it runs the same operations at every call, and a step may be recorded and repeated
+(``training.engine.recorder``).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from manual_bp import (
     mlp,
 )
 from torch_ref import Report
-from torch_ref.trial import WEIGHTS
+from torch_ref.trial.trial import WEIGHTS
 
 DTYPES = (torch.float32, torch.float64)
 

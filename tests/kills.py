@@ -25,10 +25,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import torch_ref.engine  # noqa: F401  # once, before the processes are forked
+import torch_ref.autograd.engine  # noqa: F401  # once, before the processes are forked
 import train
-from manual_bp.training import checkpoint
-from manual_bp.training.whole_file import unfinished
+from manual_bp.training.run import checkpoint
+from manual_bp.training.run.whole_file import unfinished
 
 ENGINES = "manual", "autograd"
 SETTINGS = "--hidden 16 --save-interval 7 --log-interval 10 --quiet --threads 1 --epochs"

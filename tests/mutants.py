@@ -62,15 +62,21 @@ class Verdict:
 
 
 def paths(names: Sequence[str]) -> tuple[str, ...]:
-    """Return what pytest takes: 'tests/test_network.py::test_...' for 'network::test_...'."""
+    """Return what pytest takes: 'tests/manual_bp/test_network.py::test_...' for 'network::test_...'."""
     split = [name.partition("::") for name in names]
-    return tuple(f"{TESTS / f'test_{name}.py'}{colons}{test}" for name, colons, test in split)
+    return tuple(f"{files()[name]}{colons}{test}" for name, colons, test in split)
+
+
+@cache
+def files() -> dict[str, Path]:
+    """Return the files of tests by their short names; those of the browser are a run of their own."""
+    found = {path.stem.removeprefix("test_"): path for path in sorted(TESTS.rglob("test_*.py"))}
+    return {name: path for name, path in found.items() if "browser" not in path.parts}
 
 
 def parts(file: str) -> tuple[tuple[str, ...], ...]:
     """Return the whole suite in three parts, for a file of the package; without the tests of this very tool."""
-    files = sorted(path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py"))
-    others = [name for name in files if name not in (*FIRST[file], *QUICK, "mutants")]
+    others = [name for name in files() if name not in (*FIRST[file], *QUICK, "mutants")]
     return paths(FIRST[file]), paths(QUICK), paths(others)
 
 

@@ -18,20 +18,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch_ref.assertion import GradientMismatchError, assert_gradients_match
-    from torch_ref.checks import check_autograd_function, check_function, check_layer
-    from torch_ref.compare import ulp_distance
-    from torch_ref.mirrored import LossModule, Mirror, loss_of, mirror, module_of
-    from torch_ref.network_check import check_module, crosscheck
-    from torch_ref.report import Report, Row
+    from torch_ref.autograd.mirrored import LossModule, Mirror, loss_of, mirror, module_of
+    from torch_ref.check.checks import check_autograd_function, check_function, check_layer
+    from torch_ref.check.network import check_module, crosscheck
+    from torch_ref.numbers.agreement import ulp_distance
+    from torch_ref.verdict.assertion import GradientMismatchError, assert_gradients_match
+    from torch_ref.verdict.report import Report, Row
 
 _HOME = {
-    "assertion": ("GradientMismatchError", "assert_gradients_match"),
-    "checks": ("check_autograd_function", "check_function", "check_layer"),
-    "compare": ("ulp_distance",),
-    "network_check": ("check_module", "crosscheck"),
-    "mirrored": ("LossModule", "Mirror", "loss_of", "mirror", "module_of"),
-    "report": ("Report", "Row"),
+    "verdict.assertion": ("GradientMismatchError", "assert_gradients_match"),
+    "check.checks": ("check_autograd_function", "check_function", "check_layer"),
+    "numbers.agreement": ("ulp_distance",),
+    "check.network": ("check_module", "crosscheck"),
+    "autograd.mirrored": ("LossModule", "Mirror", "loss_of", "mirror", "module_of"),
+    "verdict.report": ("Report", "Row"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

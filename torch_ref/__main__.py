@@ -8,7 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from torch_ref import compare_command, grade_command, lesson_command, trial_command
+from torch_ref.grade import command as grade_command
+from torch_ref.lesson.page import command as lesson_command
+from torch_ref.lesson.terminal import command as compare_command
+from torch_ref.trial import command as trial_command
 
 CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 INTERRUPTED = 130

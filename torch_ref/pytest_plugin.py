@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from torch_ref.report import Report
+    from torch_ref.verdict.report import Report
 
 DIRECTORY = pytest.StashKey[Path]()
 WRITTEN = pytest.StashKey[set[Path]]()
@@ -49,7 +49,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     directory = item.config.stash.get(DIRECTORY, None)
     if directory is None:
         return (yield)
-    from torch_ref.assertion import LISTENERS
+    from torch_ref.verdict.assertion import LISTENERS
 
     written = item.config.stash[WRITTEN]
 
@@ -74,7 +74,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put verdict and table of a failed assertion into a section of the test's report."""
     outcome = yield
-    module = sys.modules.get("torch_ref.assertion")  # not imported: then no gradient was asserted
+    module = sys.modules.get("torch_ref.verdict.assertion")  # not imported: then no gradient was asserted
     if module is None or call.excinfo is None:
         return outcome
     mismatch = next((e for e in _chain(call.excinfo.value) if isinstance(e, module.GradientMismatchError)), None)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from benchmarks.cases import Array, Problem
 from manual_bp import GradientDescent
-from manual_bp.training.step import ManualEngine
+from manual_bp.training.engine.step import ManualEngine
 
 
 class Manual:

@@ -8,7 +8,7 @@ from typing import Any
 
 from settings import Plain, in_manual_bp, sample
 
-from torch_ref.lesson.quantities import scalars
+from torch_ref.lesson.walk.quantities import scalars
 
 BOUND = 1e-13
 """How far a number may be off, as a share of the norm of its tensor. JavaScript's exp and torch's differ by a unit in

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from manual_bp import Linear, Network
-from manual_bp.training.networks import ACTIVATIONS, LOSSES
-from torch_ref.lesson.walk import walk
+from manual_bp.training.command.networks import ACTIVATIONS, LOSSES
+from torch_ref.lesson.walk.walk import walk
 
 Plain = dict[str, Any]
 

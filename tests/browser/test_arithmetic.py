@@ -10,9 +10,9 @@ from comparing import BOUND, worst
 from settings import LOSSES, Plain, drawn, in_manual_bp, sample, walked
 
 from manual_bp import GradientDescent, lecture
-from torch_ref.compare import relative_difference
 from torch_ref.lesson.page.data import x2
-from torch_ref.lesson.quantities import by_autograd, by_hand, scalars
+from torch_ref.lesson.walk.quantities import by_autograd, by_hand, scalars
+from torch_ref.numbers.agreement import relative_difference
 
 SETTINGS = [drawn(seed) for seed in range(100)]
 BOTH = """(networks) => networks.map((network) => ({

@@ -9,7 +9,7 @@ import pytest
 from comparing import numbers_of
 
 from manual_bp import lecture
-from torch_ref.lesson.quantities import by_autograd, by_hand
+from torch_ref.lesson.walk.quantities import by_autograd, by_hand
 
 EQUATIONS = {
     "net": "E1",

@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network
-from torch_ref.lesson.quantities import by_hand
+from torch_ref.lesson.walk.quantities import by_hand
 
 ROUNDING = 1e-11
 Numbers = dict[str, list[float]]

@@ -9,7 +9,7 @@ import struct
 import pytest
 import torch
 
-from torch_ref.compare import ulp_distance
+from torch_ref.numbers.agreement import ulp_distance
 
 WRITTEN = [
     (0.6802671966986485, "0.680267", "0.680267"),

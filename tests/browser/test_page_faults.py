@@ -9,10 +9,10 @@ import pytest
 from comparing import BOUND, worst
 from settings import ACTIVATIONS, LOSSES, Plain, drawn, in_manual_bp, sample
 
-from torch_ref import faults
-from torch_ref.formulas import FORMULAS
+from torch_ref.known import faults
+from torch_ref.known.formulas import FORMULAS
 from torch_ref.lesson.page.data import x2
-from torch_ref.lesson.quantities import by_hand, scalars
+from torch_ref.lesson.walk.quantities import by_hand, scalars
 
 LISTED = """() => lesson.FAULTS.map(({ name, of, makes, equation, title, hint }) =>
   ({ name, of, makes, equation, title, hint }))"""

@@ -10,8 +10,8 @@ from settings import in_manual_bp, sample
 
 from manual_bp import GradientDescent, lecture
 from torch_ref import crosscheck
-from torch_ref.faults import FAULTS
-from torch_ref.lesson.quantities import by_hand
+from torch_ref.known.faults import FAULTS
+from torch_ref.lesson.walk.quantities import by_hand
 
 
 @pytest.fixture

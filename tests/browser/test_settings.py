@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from comparing import assert_same, numbers_of
 
-from torch_ref.lesson.quantities import by_autograd, by_hand
+from torch_ref.lesson.walk.quantities import by_autograd, by_hand
 
 
 def assert_right(page) -> dict[str, Any]:

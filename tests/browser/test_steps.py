@@ -7,7 +7,7 @@ import re
 import pytest
 from settings import Plain, drawn, in_manual_bp, walked
 
-from torch_ref.formulas import FORMULAS
+from torch_ref.known.formulas import FORMULAS
 from torch_ref.lesson.page.data import x1, x2
 
 X2 = x2()["network"]

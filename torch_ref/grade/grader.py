@@ -16,7 +16,7 @@ from torch_ref.grade.marking import Sheet, mark
 from torch_ref.grade.process import Limits, Outcome, run
 from torch_ref.grade.students_file import StudentsFile, read, refusal
 from torch_ref.grade.subjects import FORMULAS_OF, Formula, Point, points
-from torch_ref.step import Value
+from torch_ref.steps.step import Value
 
 Advance = Callable[[Formula], None]
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from torch_ref.grade.subjects import FORMULAS_OF, Formula
-from torch_ref.report import WIDTH, Row
+from torch_ref.verdict.report import WIDTH, Row
 
 
 @dataclass(frozen=True)

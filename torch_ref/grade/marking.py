@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from torch_ref.causes import NO_PATTERN
-from torch_ref.compare import relative_difference
 from torch_ref.grade.grading import Mark
 from torch_ref.grade.subjects import TWINS, Formula, Point
-from torch_ref.judge import rows_of
-from torch_ref.report import Report, Row
-from torch_ref.step import Value
+from torch_ref.known.causes import NO_PATTERN
+from torch_ref.numbers.agreement import relative_difference
+from torch_ref.steps.step import Value
+from torch_ref.verdict.judge import rows_of
+from torch_ref.verdict.report import Report, Row
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 """Of the norm: what a right formula may be off, in whatever order it computes. A wrong one shows in float64."""

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torch_ref.calling import Call, is_pair, substituted
 from torch_ref.grade.messages import Message
-from torch_ref.step import Value
+from torch_ref.steps.calling import Call, is_pair, substituted
+from torch_ref.steps.step import Value
 
 LARGEST = 100_000
 """Entries of a tensor that is worth sending: an answer has about a hundred."""

@@ -41,7 +41,7 @@ from torch import Tensor, nn
 import manual_bp
 import torch_ref
 from manual_bp import GradientDescent, Network, SoftmaxCrossEntropy, lecture
-from manual_bp.training.data import mnist5k
+from manual_bp.training.images.data import mnist5k
 
 if "get_ipython" not in globals():
     matplotlib.use("Agg")  # a script draws into memory and opens no window

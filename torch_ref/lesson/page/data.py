@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from manual_bp import Linear
-from torch_ref.lesson import examples
-from torch_ref.lesson.both import Both, target_of
-from torch_ref.lesson.examples import Example
 from torch_ref.lesson.page.digit import digit_data
 from torch_ref.lesson.page.formulas import formulas, texts
-from torch_ref.lesson.quantities import by_hand, scalars
-from torch_ref.lesson.walk import sizes_of
+from torch_ref.lesson.walk import examples
+from torch_ref.lesson.walk.both import Both, target_of
+from torch_ref.lesson.walk.examples import Example
+from torch_ref.lesson.walk.quantities import by_hand, scalars
+from torch_ref.lesson.walk.walk import sizes_of
 
 X1_TARGET = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
 """X1 is forward only. With a target of ours the page can take it through the backward pass too."""

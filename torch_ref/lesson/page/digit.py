@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from manual_bp import GradientDescent, Linear, Network, Sigmoid, SquaredError, mlp, one_hot
-from manual_bp.training.data import Images, mnist5k
-from manual_bp.training.evaluation import mistakes
-from manual_bp.training.step import ManualEngine
-from torch_ref.lesson.walk import sizes_of
+from manual_bp.training.engine.step import ManualEngine
+from manual_bp.training.images.data import Images, mnist5k
+from manual_bp.training.run.evaluation import mistakes
+from torch_ref.lesson.walk.walk import sizes_of
 
 HIDDEN = 30
 EPOCHS = 12

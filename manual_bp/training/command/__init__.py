@@ -1,0 +1,1 @@
+"""What ``train.py`` takes: options, settings, predict."""

@@ -1,0 +1,1 @@
+"""One training step: by hand, recorded and repeated, shared by several processes, with finite numbers, at its rate."""

@@ -1,0 +1,1 @@
+"""Images in memory: data sets, batches, distortions, and pictures from anywhere."""

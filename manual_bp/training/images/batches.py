@@ -1,0 +1,148 @@
+"""Mini-batches of images: shuffled, shifted at random, shared among processes, all in tensors that are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.random import SeedSequence  # here, not at first use: its import swallows a Ctrl-C
+from torch import Tensor
+
+from manual_bp.loss import one_hot
+from manual_bp.training.images.data import Images
+from manual_bp.training.images.shifts import Shifts
+
+BLOCK = 512  # images gathered in one go where batches are smaller; larger blocks gained little more
+
+
+class Batches:
+    """Mini-batches of images as network input: x (N, height * width) standardised, t (N, classes).
+
+    Pixels are standardised with the mean and standard deviation of all pixels of ``standard``, the training images.
+    With ``label_smoothing`` a, a row of t is 1 − a at the image's class, and a / classes more everywhere: a = 0 is
+    one-hot. With ``shift`` s, ``shuffled`` moves every image by up to s pixels in each direction, anew in each epoch,
+    and fills in background, 0.
+
+    ``part`` (rank, count) shares each batch among count processes: this one gets rows
+    ``tensor_split(batch, count)[rank]``, which may be none, of the same batch that one process alone would get.
+
+    All batches of one size are written into the same two tensors: use a batch before taking the next. Small batches
+    are gathered a block at a time, since five calls for ten images cost more than the images.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        batch_size: int,
+        *,
+        standard: Images,
+        dtype: torch.dtype,
+        device: str,
+        label_smoothing: float = 0.0,
+        shift: int = 0,
+        part: tuple[int, int] = (0, 1),
+    ) -> None:
+        """Move the images to the device once; raise ValueError for a number out of its range."""
+        _check(images, batch_size, label_smoothing, shift, part)
+        self.batch_size, self.part = min(batch_size, len(images)), part
+        self._shifts = Shifts(images.pixels.to(device), shift) if shift else None
+        self.pixels = self._shifts.pixels if self._shifts else images.pixels.flatten(1).to(device)
+        like = torch.empty((), dtype=dtype, device=device)
+        self.targets = one_hot(images.labels.to(device), images.classes, like=like)
+        self.targets.mul_(1 - label_smoothing).add_(label_smoothing / images.classes)
+        self.mean, self.deviation = standard.mean_and_deviation
+        if self.deviation == 0:
+            raise ValueError("Batches expects images that are not all one colour, got a standard deviation of 0")
+        self._scale, self._offset = 1 / self.deviation, like.new_tensor(-self.mean / self.deviation)
+        sizes = {self.batch_size, len(images) % self.batch_size} - {0}
+        self._rooms = {size: self._room(size, like) for size in sizes}
+
+    def _room(self, size: int, like: Tensor) -> _Room:
+        """Make the tensors for batches of ``size`` rows, in all processes together."""
+        rows = self._mine(torch.empty(1, size)).shape[1]
+        n = max(1, BLOCK // size)
+        x, t = (like.new_empty(n, rows, columns.shape[1]) for columns in (self.pixels, self.targets))
+        batches = list(zip(x.unbind(), t.unbind(), strict=True))
+        out = batches[0] if n == 1 else (torch.empty_like(x[0]), torch.empty_like(t[0]))
+        pixels = self.pixels.new_empty(n * rows, self.pixels.shape[1])
+        return _Room(pixels, torch.empty_like(pixels), x.flatten(0, 1), t.flatten(0, 1), batches, out)
+
+    def __len__(self) -> int:
+        """Count the batches of an epoch, a smaller last one included."""
+        return -(-len(self.pixels) // self.batch_size)
+
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (x, t) of all images in their order, unshifted."""
+        return self._batches(torch.arange(len(self.pixels), device=self.pixels.device), None)
+
+    def shuffled(self, seed: int, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (x, t) of all images once, but for the first ``start`` batches.
+
+        Order and shifts belong to (seed, epoch), on any device: an epoch that was left after k batches is continued,
+        number for number, by ``start=k``.
+        """
+        if not 0 <= start <= len(self):
+            raise ValueError(f"Batches expects to start at one of its {len(self)} batches, got {start}")
+        device, n = self.pixels.device, len(self.pixels)
+        entropy = int(SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
+        generator = torch.Generator().manual_seed(entropy >> 1)
+        order = torch.randperm(n, generator=generator).to(device)
+        drawn = self._shifts.draw(n, generator).to(device) if self._shifts else None
+        return self._batches(order[start * self.batch_size :], drawn)
+
+    def _batches(self, order: Tensor, drawn: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+        whole = len(order) - len(order) % self.batch_size
+        for rows in (order[:whole].view(-1, self.batch_size), order[None, whole:]):
+            if rows.numel():
+                yield from self._in_blocks(self._mine(rows), self._rooms[rows.shape[1]], drawn)
+
+    def _mine(self, rows: Tensor) -> Tensor:
+        """Return this process's columns of batches (n, size), a batch a row."""
+        rank, count = self.part
+        return rows.tensor_split(count, 1)[rank]
+
+    def _in_blocks(self, batches: Tensor, room: _Room, drawn: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+        x, t = room.out
+        for block in torch.split(batches, len(room.batches)):
+            self._gather(block.flatten(), room, drawn)
+            for batch_x, batch_t in room.batches[: len(block)]:
+                yield x.copy_(batch_x), t.copy_(batch_t)  # where the batch is the block, these are no copies
+
+    def _gather(self, rows: Tensor, room: _Room, drawn: Tensor | None) -> None:
+        """Write images ``rows`` into the room, each shifted as drawn for it."""
+        n = len(rows)
+        pixels, x = room.pixels[:n], room.x[:n]
+        if self._shifts is None or drawn is None:
+            torch.index_select(self.pixels, 0, rows, out=pixels)
+        else:
+            self._shifts.gather(rows, drawn[rows], out=pixels, scratch=room.scratch[:n])
+        torch.add(self._offset, x.copy_(pixels), alpha=self._scale, out=x)
+        torch.index_select(self.targets, 0, rows, out=room.t[:n])
+
+
+class _Room(NamedTuple):
+    """Where batches of one size are gathered, a block of them at a time, and the two tensors that hold each in turn."""
+
+    pixels: Tensor
+    scratch: Tensor  # of the shifts
+    x: Tensor
+    t: Tensor
+    batches: list[tuple[Tensor, Tensor]]  # the batches of a block, views of x and t
+    out: tuple[Tensor, Tensor]
+
+
+def _check(images: Images, batch_size: int, label_smoothing: float, shift: int, part: tuple[int, int]) -> None:
+    if batch_size < 1:
+        raise ValueError(f"Batches expects a batch size of at least 1, got {batch_size}")
+    if len(images) == 0:
+        raise ValueError("Batches expects at least one image, got none")
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"Batches expects a label_smoothing from 0 to below 1, got {label_smoothing}")
+    height, width = images.pixels.shape[1:]
+    if not 0 <= shift < min(height, width):
+        raise ValueError(f"Batches expects a shift from 0 to below the side of {height} x {width} images, got {shift}")
+    rank, count = part
+    if not 0 <= rank < count:
+        raise ValueError(f"Batches expects a part (rank, count) with a rank from 0 to count - 1, got {part}")

@@ -1,0 +1,60 @@
+"""The files of a published data set on disk: where they may lie, and whether each is what it should be."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from manual_bp.training.images.datasets.published import PUBLISHED, File, Identity
+
+
+def find(name: str, root: Path) -> dict[File, Path]:
+    """Return the path of every file of a data set, all from one folder: the first that has them all.
+
+    That may be torchvision's folder under the root, one of the data set's name, or the root itself.
+    Raises FileNotFoundError, which says what is missing, or another OSError where a folder cannot be read.
+    """
+    if root.exists() and not root.is_dir():
+        raise NotADirectoryError(f"load expects a folder as --data-root, got the file {root}")
+    data_set = PUBLISHED[name]
+    found = {folder: _present(data_set.files, folder) for folder in (root / data_set.folder, root / name, root)}
+    best = max(found, key=lambda folder: len(found[folder]))  # the first of them
+    if missing := [file.names[0] for file in data_set.files if file not in found[best]]:
+        places = " or ".join(map(str, found))
+        raise FileNotFoundError(f"load expects the files of {name} in {places}; {best} lacks {', '.join(missing)}")
+    return found[best]
+
+
+def _present(files: tuple[File, ...], folder: Path) -> dict[File, Path]:
+    try:
+        there = {path.name: path for path in folder.iterdir() if path.is_file()} if folder.is_dir() else {}
+    except PermissionError as error:
+        raise PermissionError(f"load expects a folder that it can read, got {folder}: {error.strerror}") from error
+    names = {file: [name for name in file.names if name in there] for file in files}
+    return {file: there[present[0]] for file, present in names.items() if present}
+
+
+def checked(name: str, file: File, path: Path, known: Mapping[str, Identity]) -> tuple[bytes, bool]:
+    """Return the contents of a file, for torchvision to read, and whether its MD5 is the published one.
+
+    Raises ValueError where the file is damaged, or known to be another one.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise type(error)(f"load expects to read {path}: {error.strerror}") from error
+    contents = file.contents(raw, path)
+    md5 = _md5(contents)
+    identity = known.get(md5) or known.get(_md5(raw))
+    if identity == Identity(name, file.name):
+        return contents, True
+    if identity is not None:
+        raise ValueError(f"load expects {path} to be {file.name} of {name}, got {identity.file} of {identity.data_set}")
+    if file.md5 is not None:
+        raise ValueError(f"load expects {path} to hold {file.name} of {name}, MD5 {file.md5}, got MD5 {md5}")
+    return contents, False
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,0 +1,175 @@
+"""Pictures of a run, one PNG file each: its curves, which class it takes for which, and its worst mistakes.
+
+Figures are drawn without pyplot: nothing global changes, no display is asked for. A file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from torch import Tensor
+
+from manual_bp.training.images.data import Images
+from manual_bp.training.run.evaluation import confusion, mistakes
+from manual_bp.training.run.whole_file import write_whole
+
+GRID = 40  # mistakes in one picture: five rows of eight can be looked at one by one
+COLUMNS = 8
+WITH_COUNTS = 20  # classes: with more, a count does not fit into its cell
+
+
+def draw_run(folder: Path, history: Sequence[Mapping[str, float]], y: Tensor, test: Images) -> None:
+    """Draw curves.png, confusion.png and mistakes.png: y (n, classes) are the answers to the test images."""
+    confidences, answered = y.cpu().max(1)
+    plot_curves(folder / "curves.png", history)
+    plot_confusion(folder / "confusion.png", confusion(answered, test.labels, test.classes), test.names)
+    worst = mistakes(y.cpu(), test.labels)
+    shown = test.pixels[worst], test.labels[worst], answered[worst], confidences[worst]
+    plot_mistakes(folder / "mistakes.png", *shown, test.names)
+
+
+def plot_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Draw the run's epochs: losses, test accuracy, and below them the learning rate where it changes.
+
+    An epoch is a mapping of ``epoch``, ``loss``, ``test_loss``, ``test_accuracy`` (a share) and ``lr``.
+    """
+    if not history:
+        raise ValueError("plot_curves expects at least one epoch, got none")
+    names = "epoch", "loss", "test_loss", "test_accuracy", "lr"
+    curves = {name: [epoch[name] for epoch in history] for name in names}
+    lr_changes = len(set(curves["lr"])) > 1
+    figure = Figure(figsize=(8, 5.2 if lr_changes else 3.6), layout="constrained")
+    rows, heights = ("LA;RR", [5, 2]) if lr_changes else ("LA", [1])
+    axes = figure.subplot_mosaic(rows, height_ratios=heights)
+    _plot_losses(axes["L"], curves)
+    _plot_accuracy(axes["A"], curves)
+    if lr_changes:
+        axes["R"].plot(curves["epoch"], curves["lr"], color="C4", **_line(curves))
+        axes["R"].set(title="Learning rate", ylabel="η")
+        axes["R"].set_ylim(bottom=0)
+    for part in axes.values():
+        part.set_xlabel("epoch")
+        part.grid(alpha=0.3)
+        part.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _save(figure, path)
+
+
+def _plot_losses(axes: Axes, curves: Mapping[str, Sequence[float]]) -> None:
+    axes.plot(curves["epoch"], curves["loss"], color="C0", label="training", **_line(curves))
+    axes.plot(curves["epoch"], curves["test_loss"], color="C3", label="test", **_line(curves))
+    axes.set(title="Loss", ylabel="mean over the images")
+    axes.legend()
+    _scale_by_decades(axes, [*curves["loss"], *curves["test_loss"]])
+
+
+def _plot_accuracy(axes: Axes, curves: Mapping[str, Sequence[float]]) -> None:
+    shares = curves["test_accuracy"]
+    axes.plot(curves["epoch"], [100 * share for share in shares], color="C2", **_line(curves))
+    title, best = f"Test accuracy: {shares[-1]:.2%} at the end", max(shares)
+    if best > shares[-1]:
+        title += f"\n(best: {best:.2%} after epoch {curves['epoch'][shares.index(best)]})"
+    axes.set(title=title, ylabel="test images answered right (%)")
+
+
+def _line(curves: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Return how a curve is drawn: a dot an epoch, one epoch alone included, unless they would run together."""
+    return {"marker": "o", "markersize": 3} if len(curves["epoch"]) <= 60 else {"linewidth": 1}
+
+
+def _scale_by_decades(axes: Axes, values: Sequence[float]) -> None:
+    """Scale y logarithmically, marked in plain numbers, where all values are above 0."""
+    if min(values) <= 0:
+        return
+    axes.set_yscale("log")
+    several = max(values) > 100 * min(values)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1,) if several else (1, 1.5, 2, 3, 5, 7)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def plot_confusion(path: Path, counts: Tensor, names: Sequence[str]) -> None:
+    """Draw counts (classes, classes) int64, a row for each label, a column for each answer.
+
+    Colours show mistakes only, each as a share of its row: right answers, which would outshine them, stay grey.
+    """
+    classes = len(names)
+    if counts.shape != (classes, classes):
+        got = tuple(counts.shape)
+        raise ValueError(f"plot_confusion expects counts ({classes}, {classes}) for {classes} names, got {got}")
+    shares = 100 * counts.cpu().double() / counts.cpu().sum(1, keepdim=True).clamp(min=1)
+    shares.fill_diagonal_(math.nan)
+    size = 6.4 if classes <= WITH_COUNTS else 9.6
+    figure = Figure(figsize=(1.15 * size, size), layout="constrained")
+    axes = figure.subplots()
+    colours = colormaps["Reds"].with_extremes(bad="0.85")
+    most = max(1.0, shares.nan_to_num().max().item())
+    norm = PowerNorm(0.5, vmin=0, vmax=most)  # a mistake a fiftieth as frequent as the worst is still to be seen
+    image = axes.imshow(shares.numpy(), cmap=colours, norm=norm)
+    figure.colorbar(image, label="share of the label's images (%)", shrink=0.8)
+    if classes <= WITH_COUNTS:
+        _write_counts(axes, counts, shares > 0.4 * most)
+    right, total = int(counts.trace()), int(counts.sum())
+    axes.set(title=f"Mistakes in red: {total - right:,} of {total:,} images", xlabel="answer", ylabel="label")
+    axes.set_xticks(range(classes), names)
+    if max(map(len, names)) > 3:
+        for text in axes.get_xticklabels():
+            text.set(rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(classes), names)
+    axes.tick_params(length=0, labelsize=10 if classes <= WITH_COUNTS else 7)
+    _save(figure, path)
+
+
+def _write_counts(axes: Axes, counts: Tensor, on_dark: Tensor) -> None:
+    """Write every count but 0 into its cell, white where the cell is dark."""
+    for row, column in counts.nonzero().tolist():
+        colour = "white" if on_dark[row, column] else "black"
+        axes.text(column, row, f"{int(counts[row, column])}", ha="center", va="center", color=colour, fontsize=9)
+
+
+def plot_mistakes(
+    path: Path, pixels: Tensor, labels: Tensor, answers: Tensor, confidences: Tensor, names: Sequence[str]
+) -> None:
+    """Draw wrong answers, the first ``GRID`` of those given: pixels (n, h, w) uint8; the rest (n,), confidences 0 to 1.
+
+    Give them as ``mistakes`` sorts them, the most confident first.
+    """
+    shown, total = min(len(pixels), GRID), len(pixels)
+    if shown == 0:
+        figure = Figure(figsize=(5, 1.5))
+        figure.text(0.5, 0.5, "No mistakes: every image is answered right", ha="center", va="center")
+        _save(figure, path)
+        return
+    columns = min(COLUMNS, max(shown, 4))
+    rows = math.ceil(shown / columns)
+    figure = Figure(figsize=(1.3 * columns, 1.6 * rows + 0.4))
+    axes = figure.add_axes((0, 0, 1, 1 - 0.4 / (1.6 * rows + 0.4)))  # all images on one sheet: 40 axes take a second
+    axes.set_axis_off()
+    which = f"The {shown} most confident of {total:,} mistakes" if shown < total else "All mistakes"
+    figure.suptitle(f"{which}, the most confident first", y=0.99, va="top")
+    for i in range(shown):
+        row, column = divmod(i, columns)
+        box = column + 0.04, column + 0.96, row + 0.99, row + 0.25
+        axes.imshow(pixels[i].numpy(force=True), cmap="gray_r", vmin=0, vmax=255, extent=box, aspect="auto")
+        label, answer = names[int(labels[i])], names[int(answers[i])]
+        text = f"is {label}\nsays {answer}, {confidences[i]:.0%}"
+        axes.text(column + 0.5, row + 0.23, text, ha="center", va="bottom", fontsize=8)
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a PNG file, whole or not at all."""
+    FigureCanvasAgg(figure)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    write_whole(path, content.getvalue())

@@ -1,0 +1,153 @@
+"""What ``torchrun`` says, and ``torchrun train.py``: the run of one process by several, and after kills."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from conftest import Inside, log_of
+from processes_worker import DEADLINE, ROOT, loopback
+from torch.distributed import is_initialized
+
+from manual_bp.training.engine.processes import Processes
+from manual_bp.training.run import checkpoint
+
+SMALL = "--hidden", 16, "--lr-schedule", "constant"
+STEPS = 80  # of an epoch
+
+
+# ----------------------------------------------------------------------------------------------- what torchrun says
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment as ``torchrun`` sets it for the third of four processes, the second on its machine."""
+    said = {"RANK": "2", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    return said
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(("device", "own"), [("cpu", "cpu"), ("cuda", "cuda:1"), ("cuda:0", "cuda:0")])
+def test_a_process_learns_its_rank_and_takes_its_own_gpu(device: str, own: str) -> None:
+    assert Processes.from_environment(device, timeout=5.0) == Processes(2, 4, own, 5.0)
+    assert not Processes(2, 4).is_main
+    assert Processes(0, 4).is_main
+
+
+def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with Processes.from_environment("cpu") as alone:
+        assert alone == Processes(0, 1, "cpu")
+        assert (alone.is_main, alone.any(True), alone.any(False)) == (True, True, False)
+        assert alone.from_main(lambda: "made") == "made"
+        assert not is_initialized()
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("value", ["", "-1", "two", "1.5"])
+@pytest.mark.parametrize("name", ["RANK", "WORLD_SIZE", "LOCAL_RANK"])
+def test_a_malformed_environment_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    message = f"expected a number in the environment variable {name}, which torchrun sets, got {value!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Processes.from_environment("cpu")
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK"])
+def test_an_incomplete_environment_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.delenv(name)
+    with pytest.raises(ValueError, match=f"the environment variable {name}, which torchrun sets, got ''"):
+        Processes.from_environment("cpu")
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(("rank", "count"), [("4", "4"), ("0", "0")])
+def test_a_rank_outside_the_group_is_refused(monkeypatch: pytest.MonkeyPatch, rank: str, count: str) -> None:
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", count)
+    with pytest.raises(ValueError, match=f"expected a RANK from 0 to below the WORLD_SIZE {count}, got {rank}"):
+        Processes.from_environment("cpu")
+
+
+# --------------------------------------------------------------------------------------------- torchrun train.py
+
+
+@contextmanager
+def torchrun(count: int, *options: object, restarts: int = 0) -> Iterator[subprocess.Popen[str]]:
+    """Start ``torchrun train.py``; in the end leave nothing of it running."""
+    launcher = "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1", "--monitor-interval=0.1"
+    command = [*launcher, f"--nproc-per-node={count}", f"--max-restarts={restarts}", ROOT / "train.py", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, *map(str, command)], env=loopback(), **pipes)
+    try:
+        yield process
+    finally:
+        for pid in (process.pid, *workers(process.pid).values()):  # first who would start them anew
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate()
+
+
+def workers(pid: int) -> dict[int, int]:
+    """Return the processes that ``torchrun`` has started, by rank."""
+    found = {}
+    with suppress(FileNotFoundError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+            found |= {int(each.removeprefix(b"RANK=")): int(child) for each in variables if each.startswith(b"RANK=")}
+    return found
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    """Return the output of a run, which must end well."""
+    out, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, errors
+    return out
+
+
+def epochs(folder: Path) -> list[tuple[float, float, float]]:
+    """Return loss, test loss and test accuracy of each epoch in the log."""
+    return [(record["loss"], record["test_loss"], record["test_accuracy"]) for record in log_of(folder)]
+
+
+def test_two_go_on_from_the_checkpoint_of_one_survive_a_death_and_train_as_one(inside: Inside, tmp_path: Path) -> None:
+    """The first of the two is killed, which saves and keeps the meeting; the end is that of one process left alone."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert inside(*SMALL, "--epochs", 2, "--out-dir", one)[0] == 0
+    shutil.copytree(one, two)
+    more = *SMALL, "--epochs", 8, "--resume", "auto"
+    with torchrun(2, *more, "--save-interval", 10, "--out-dir", two, restarts=1) as process:
+        kill(process, 0, two / "last.pt", 3 * STEPS)
+        out = finished(process)
+    code, expected, _ = inside(*more, "--out-dir", one)
+    assert code == 0
+    assert out.count("784-16-10, relu, cross-entropy, float32 on cpu, 2 processes\n") == 2
+    assert "goes on after step 160 of 640\n" in out
+    lines, alone = ({line for line in text.splitlines() if line.startswith("epoch")} for text in (out, expected))
+    assert lines == alone  # the losses to 4 digits, the accuracies
+    assert out.splitlines()[-1].split()[:3] == expected.splitlines()[-1].split()[:3]
+    assert [record["step"] for record in log_of(two)] == [STEPS * epoch for epoch in range(1, 9)]
+    for got, other in zip(epochs(two), epochs(one), strict=True):
+        assert got == pytest.approx(other, rel=1e-3)
+
+
+def kill(process: subprocess.Popen[str], rank: int, path: Path, step: int) -> None:
+    """Kill the process of a rank as soon as the run has saved a step, or a later one."""
+    deadline = time.monotonic() + DEADLINE
+    while not path.exists() or checkpoint.load(path).step < step:
+        assert process.poll() is None, "the run was over before the kill"
+        assert time.monotonic() < deadline, f"no checkpoint of step {step}"
+        time.sleep(0.005)
+    os.kill(workers(process.pid)[rank], signal.SIGKILL)

@@ -1,0 +1,175 @@
+"""Checkpoints: what they hold, and what a file that is none, damaged, newer or hostile brings."""
+
+import pickle
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from cases import assert_identical
+from torch import nn
+
+from manual_bp import GradientDescent, ReLU, SoftmaxCrossEntropy, mlp
+from manual_bp.training.run import checkpoint
+from manual_bp.training.run.checkpoint import FORMAT, Checkpoint
+
+DATA = {"name": "toy", "sha256": "00", "side": 2, "mean": 1.5, "deviation": 2.0, "names": ["a", "b", "c"]}
+
+
+def entry(epoch: int) -> dict[str, float]:
+    measured = {"loss": 0.5, "test_loss": 0.6, "test_accuracy": 0.7, "lr": 0.1, "seconds": 1.5}
+    return {"epoch": epoch, "step": 8 * epoch, **measured}
+
+
+def made() -> Checkpoint:
+    network = mlp([4, 5, 3], activation=ReLU(), loss=SoftmaxCrossEntropy())
+    descent = GradientDescent(network, lr=0.1, momentum=0.9)
+    return Checkpoint(
+        parameters=network.state_dict(),
+        optimizer=descent.state_dict(),
+        epoch=2,
+        step=17,
+        loss_sum=0.1 + 0.2,
+        seconds=1.5,
+        seed=3,
+        generators={"cpu": torch.get_rng_state()},
+        history=[entry(1), entry(2)],
+        config={"hidden": [5], "lr": 0.1, "seed": 3},
+        data=DATA,
+    )
+
+
+def test_comes_back_as_it_was(tmp_path: Path) -> None:
+    saved = made()
+    checkpoint.save(tmp_path / "last.pt", saved)
+    loaded = checkpoint.load(tmp_path / "last.pt")
+    for name, parameter in saved.parameters.items():
+        assert_identical(loaded.parameters[name], parameter, name)
+        assert_identical(loaded.optimizer[name]["momentum_buffer"], saved.optimizer[name]["momentum_buffer"], name)
+    assert_identical(loaded.generators["cpu"], saved.generators["cpu"])
+    for name in ("epoch", "step", "loss_sum", "seconds", "seed", "history", "config", "data", "versions", "format"):
+        assert getattr(loaded, name) == getattr(saved, name)
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_the_parameters_load_into_a_plain_sequential(tmp_path: Path) -> None:
+    saved = made()
+    checkpoint.save(tmp_path / "last.pt", saved)
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3))
+    model.load_state_dict(torch.load(tmp_path / "last.pt", weights_only=True)["parameters"])
+    assert_identical(model[2].weight.detach(), saved.parameters["2.weight"])
+
+
+def test_versions_are_plain_text(tmp_path: Path) -> None:
+    """torch.__version__ is of a class of its own, which weights_only would have to be told of."""
+    versions = made().versions
+    assert versions.keys() == {"python", "torch", "numpy"}
+    assert all(type(version) is str for version in versions.values())
+
+
+class Code:
+    """Unpickled by a careless reader, it writes a file."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return Path.write_text, (self.victim, "owned")
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
+def test_code_in_a_file_is_not_run(tmp_path: Path, write: Callable[[object, Path], object]) -> None:
+    write({"parameters": Code(tmp_path / "victim")}, tmp_path / "last.pt")
+    with pytest.raises(ValueError, match=r"last\.pt holds something else, perhaps code; nothing of it was run"):
+        checkpoint.load(tmp_path / "last.pt")
+    assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_named(tmp_path: Path, share: float) -> None:
+    checkpoint.save(tmp_path / "last.pt", made())
+    content = (tmp_path / "last.pt").read_bytes()
+    (tmp_path / "last.pt").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=re.escape(str(tmp_path / "last.pt"))):
+        checkpoint.load(tmp_path / "last.pt")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"expected a checkpoint at .*nowhere\.pt: there is no such file"):
+        checkpoint.load(tmp_path / "nowhere.pt")
+
+
+def test_a_newer_format_is_named(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "last.pt", replace(made(), format=FORMAT + 1))
+    with pytest.raises(ValueError, match=f"format {FORMAT} at most, .* has format {FORMAT + 1}: a newer version"):
+        checkpoint.load(tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize("content", [{"0.weight": torch.zeros(3)}, [1, 2], torch.zeros(3), {"format": "1"}])
+def test_another_file_of_torch_is_named(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "model.pt")
+    with pytest.raises(ValueError, match="has no format number"):
+        checkpoint.load(tmp_path / "model.pt")
+
+
+def test_missing_and_unknown_fields_are_named(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "last.pt", made())
+    content = torch.load(tmp_path / "last.pt", weights_only=True)
+    content["stride"] = content.pop("step")
+    torch.save(content, tmp_path / "last.pt")
+    with pytest.raises(ValueError, match=r"lacks \['step'\] and has \['stride'\]"):
+        checkpoint.load(tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("parameters", {"0.weight": 3}),
+        ("parameters", {0: torch.zeros(3)}),
+        ("parameters", {"0.weight": torch.zeros(3).to_sparse()}),
+        ("optimizer", {"0.weight": torch.zeros(3)}),
+        ("epoch", -1),
+        ("epoch", True),
+        ("step", 1.5),
+        ("loss_sum", float("nan")),
+        ("seconds", "long"),
+        ("seed", -3),
+        ("generators", {"cpu": [1, 2]}),
+        ("history", {"epoch": 1}),
+        ("history", [{"epoch": 1}]),
+        ("history", [entry(1) | {"loss": "0.5"}, entry(2)]),
+        ("history", [entry(1) | {"more": 1.0}, entry(2)]),
+        ("seconds", -1.0),
+        ("seconds", 10**400),
+        ("step", 2**63),
+        ("parameters", {"0.weight": torch.zeros(3, device="meta")}),
+        ("parameters", {"a\x1b[31m": torch.zeros(3)}),
+        ("config", ["lr"]),
+        ("config", {"seed": 3, "lr": {"a": 1}}),
+        ("config", {"seed": 3, "hidden": [[1]]}),
+        ("data", {}),
+        ("data", DATA | {"side": 0}),
+        ("data", DATA | {"side": 10**30}),
+        ("data", DATA | {"mean": 10**400}),
+        ("data", DATA | {"deviation": 0.0}),
+        ("data", DATA | {"deviation": 1e300}),
+        ("data", DATA | {"names": []}),
+        ("data", DATA | {"names": ["a\n", "b"]}),
+        ("data", DATA | {"names": "abc"}),
+        ("versions", {"torch": 2.13}),
+    ],
+)
+def test_a_field_of_a_wrong_kind_is_named(tmp_path: Path, name: str, value: Any) -> None:
+    checkpoint.save(tmp_path / "last.pt", replace(made(), **{name: value}))
+    with pytest.raises(ValueError, match=f"has a field '{name}' of a wrong kind"):
+        checkpoint.load(tmp_path / "last.pt")
+
+
+@pytest.mark.parametrize("change", [{"history": [entry(1)]}, {"epoch": 3}, {"seed": 4}, {"config": {}}])
+def test_fields_that_do_not_agree_are_named(tmp_path: Path, change: dict[str, Any]) -> None:
+    checkpoint.save(tmp_path / "last.pt", replace(made(), **change))
+    with pytest.raises(ValueError, match="expected a checkpoint whose fields agree"):
+        checkpoint.load(tmp_path / "last.pt")

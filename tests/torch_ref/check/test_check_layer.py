@@ -1,0 +1,181 @@
+"""One layer of the protocol against a module or a function: whatever it does becomes a verdict."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from cases import CASES, Scale, blamed
+from torch import Tensor, nn
+
+from manual_bp import Linear, Network, SquaredError, Tanh
+from torch_ref import (
+    check_layer,
+    module_of,
+)
+from torch_ref.known.faults import FAULTS
+from torch_ref.steps.calling import substituted
+from torch_ref.steps.passes import call
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_right_layers_pass_against_their_modules(case, dtype: torch.dtype) -> None:
+    layer, x = case.make(dtype), case.input(dtype)
+    report = check_layer(layer, x, module_of(layer))
+    assert report.identical, str(report)
+    assert all(row.differences is not None for row in report.rows if row.quantity != "y")
+
+
+def test_a_layer_against_a_function_at_its_own_parameters() -> None:
+    layer, x = Linear(torch.randn(3, 5), torch.randn(3)), torch.randn(4, 5)
+    assert check_layer(layer, x, nn.functional.linear).ok
+    assert check_layer(layer, x, nn.Linear(5, 3)).ok, "the module's own parameters must not matter"
+    assert check_layer(Scale(torch.randn(5)), x, lambda x, a: a * x).ok
+    wrong = check_layer(layer, x, lambda x, weight, bias: nn.functional.linear(x, weight))
+    assert blamed(wrong)["y"] != ""
+    assert "y" in wrong.verdict
+
+
+def test_a_layer_s_fault_is_named_with_its_source() -> None:
+    layer = Linear(torch.randn(3, 5), torch.randn(3))
+    good = Network((layer, Tanh()), SquaredError())
+    planted = FAULTS["linear-bias-twice"].plant(good, 1).layers[0]
+    report = check_layer(planted, torch.randn(4, 5), nn.functional.linear)
+    assert blamed(report) == {"∂L/∂bias": "a factor of 2"}
+    assert re.search(r"FaultyLinear\.gradients at .*fault\.py:\d+\.", " ".join(report.verdict.split()))
+
+
+@dataclass(frozen=True)
+class Broken:
+    what: str
+
+    def forward(self, x, out=None):
+        if self.what == "forward raises":
+            raise IndexError("no such unit")
+        return x if self.what == "no pair" else (2 * x, x)
+
+    def backward(self, error, saved, out=None):
+        if self.what == "backward raises":
+            raise IndexError("no such unit")
+        if self.what == "shape":
+            return 2 * error[:1], {}
+        if self.what == "dtype":
+            return 2 * error.double(), {}
+        if self.what == "None":
+            return None, {}
+        if self.what == "NaN":
+            return error / 0 * 0, {}
+        return error.mul_(2), {}
+
+
+@pytest.mark.parametrize(
+    ("what", "quantity", "cause"),
+    [
+        ("forward raises", "y", "raises IndexError: no such unit"),
+        ("no pair", "y", "gives a Tensor where forward(x) -> (y, saved) is expected"),
+        ("backward raises", "error of x", "raises IndexError: no such unit"),
+        ("shape", "error of x", "it is of shape (1, 5), expected (4, 5)"),
+        ("dtype", "error of x", "it is of dtype torch.float64, expected torch.float32"),
+        ("None", "error of x", "gives None where backward(error, saved) -> (error of x, gradients) is expected"),
+        ("NaN", "error of x", "NaN appears here first"),
+        ("in place", "error of x", "changes error in place"),
+    ],
+)
+def test_whatever_a_layer_does_becomes_a_verdict(what: str, quantity: str, cause: str) -> None:
+    x = torch.randn(4, 5)
+    before = x.clone()
+    report = check_layer(Broken(what), x, lambda x: 2 * x)
+    assert blamed(report)[quantity] == cause
+    assert not report.ok
+    assert torch.equal(x, before)
+    assert str(report)
+
+
+class DoubledGradient(torch.autograd.Function):
+    """sin with twice 1 for its derivative."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return torch.sin(x)
+
+    @staticmethod
+    def backward(ctx, d_y):
+        return 2 * d_y
+
+
+@dataclass(frozen=True)
+class Sine:
+    derivative: Callable[[Tensor], Tensor]
+
+    def forward(self, x, out=None):
+        return torch.sin(x), x
+
+    def backward(self, error, saved, out=None):
+        return error * self.derivative(saved), {}
+
+
+def test_agreement_on_a_wrong_derivative_is_no_proof() -> None:
+    """Both backward passes are wrong in the same way: the finite differences of the forward formula tell."""
+    twice = Sine(lambda x: torch.full_like(x, 2.0))
+    report = check_layer(twice, torch.randn(4, 5).double(), DoubledGradient.apply)
+    assert report.guilty[0].blame == "both"
+    assert "finite differences" in report.verdict
+
+
+@pytest.mark.parametrize(
+    ("derivative", "blame"),
+    [(torch.cos, "reference"), (lambda x: 3 * torch.cos(x), "by hand"), (lambda x: torch.zeros_like(x), "by hand")],
+    ids=["right", "also wrong", "zeros"],
+)
+def test_a_wrong_reference_is_told_from_a_wrong_backward(derivative, blame: str) -> None:
+    """Only a backward formula that the reference's own slopes confirm makes it the reference's fault."""
+    report = check_layer(Sine(derivative), torch.randn(4, 5).double(), DoubledGradient.apply)
+    assert [row.blame for row in report.guilty] == [blame]
+    who = "The reference is wrong" if blame == "reference" else "Wrong"
+    assert report.verdict.startswith(f"{who}: error of x")
+
+
+def test_a_reference_that_is_right_is_not_blamed() -> None:
+    report = check_layer(Sine(lambda x: 1.0005 * torch.cos(x)), torch.randn(4, 5).double(), torch.sin)
+    assert [row.blame for row in report.guilty] == ["by hand"]
+
+
+def test_a_wrong_forward_with_its_own_derivative_is_one_fault() -> None:
+    """tanh for sigmoid in both directions: the forward formula is wrong, the backward formula follows it."""
+    report = check_layer(Tanh(), torch.randn(4, 5), torch.sigmoid)
+    assert list(blamed(report)) == ["y"]
+    assert [row.quantity for row in report.consequences] == ["error of x"]
+
+
+def test_check_layer_names_wrong_input() -> None:
+    layer, x = Linear(torch.randn(3, 5)), torch.randn(4, 5)
+    with pytest.raises(TypeError, match=r"check_layer expects x as a floating-point torch\.Tensor, got list"):
+        check_layer(layer, [1.0], nn.functional.linear)
+    with pytest.raises(TypeError, match=r"floating-point torch.Tensor, got torch\.int64"):
+        check_layer(layer, torch.ones(4, 5).long(), nn.functional.linear)
+    with pytest.raises(ValueError, match=r"the error of y of shape \(4, 3\), got \(3,\)"):
+        check_layer(layer, x, nn.functional.linear, error=torch.ones(3))
+    with pytest.raises(ValueError, match=r"a reference with the parameters of Linear.*'weight': \(3, 5\).*got"):
+        check_layer(layer, x, nn.Linear(5, 3))  # which has a bias
+
+
+def test_what_forward_saved_of_its_own_output_is_replaced_and_nothing_else() -> None:
+    own, x, right = torch.randn(4, 5), torch.randn(4, 5), torch.randn(4, 5)
+    saved = substituted((x, {"y": own}, [own.clone()], own[:2], own.double(), "k"), own, right)
+    assert torch.equal(saved[0], x)
+    assert torch.equal(saved[1]["y"], right)
+    assert torch.equal(saved[2][0], right), "a copy of it counts"
+    assert torch.equal(saved[3], own[:2])
+    assert torch.equal(saved[4], own.double())
+    assert saved[5] == "k"
+    assert substituted(own, own, right[:2]) is own, "an output of another shape is another fault"
+    assert substituted(own, own, right.double()) is own
+
+
+def test_a_module_s_buffers_follow_the_dtype_of_x() -> None:
+    module = nn.BatchNorm1d(5).eval()
+    x = torch.randn(4, 5).double()
+    named = {name: p.detach().double() for name, p in module.named_parameters()}
+    assert call(module, x, named).dtype == torch.float64

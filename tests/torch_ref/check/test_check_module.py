@@ -1,0 +1,87 @@
+"""A network against a module, the one assertion, and a six-layer pass with one wrong formula."""
+
+import re
+from dataclasses import dataclass
+
+import pytest
+import torch
+from cases import blamed
+from torch import Tensor, nn
+
+from manual_bp import Network, ReLU, Sigmoid, SoftmaxCrossEntropy, Tanh, mlp
+from torch_ref import (
+    GradientMismatchError,
+    assert_gradients_match,
+    check_module,
+    crosscheck,
+)
+from torch_ref.known.faults import FAULTS
+
+
+def test_a_network_against_a_module_at_the_module_s_parameters() -> None:
+    network = mlp([5, 4, 3], activation=Tanh(), loss=SoftmaxCrossEntropy())
+    before = network.state_dict()
+    module = nn.Sequential(nn.Sequential(nn.Linear(5, 4), nn.Tanh()), nn.Identity(), nn.Linear(4, 3))
+    report = check_module(network, module)
+    assert report.identical, str(report)
+    assert all(torch.equal(p, before[name]) for name, p in network.parameters().items())
+    x, t = torch.randn(7, 5), torch.arange(7) % 3
+    assert check_module(network, module, x, t).batch == 7
+    other = check_module(network, nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)), x, t)
+    assert list(blamed(other)) == ["x^1"]
+    assert "the reference is another function" in other.verdict
+
+
+def test_a_module_that_does_not_correspond_is_named() -> None:
+    network = mlp([5, 4, 3], activation=ReLU(), loss=SoftmaxCrossEntropy())
+    with pytest.raises(ValueError, match=r"one module for each layer of \['Linear', 'ReLU', 'Linear'\], got \['Linear"):
+        check_module(network, nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3), nn.Softmax(1)))
+    with pytest.raises(ValueError, match=r"Linear at position 2 .*\(3, 4\).* got .*\(2, 4\)"):
+        check_module(network, nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)))
+
+    class Otherwise(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return -self.c(self.b(self.a(x)))
+
+    with pytest.raises(ValueError, match="computes Linear → ReLU → Linear one after the other, but its output"):
+        check_module(network, Otherwise())
+
+
+def test_assert_gradients_match_raises_verdict_and_table() -> None:
+    good = mlp([5, 4, 3])
+    x, t = torch.randn(4, 5), torch.rand(4, 3)
+    assert_gradients_match(crosscheck(good, x, t))
+    with pytest.raises(GradientMismatchError) as caught:
+        assert_gradients_match(crosscheck(FAULTS["sigmoid-error-no-slope"].plant(good, 1), x, t))
+    assert isinstance(caught.value, AssertionError)
+    assert caught.value.report.guilty[0].quantity == "δ^1"
+    assert "σ′ is missing" in str(caught.value)
+    assert "GUILTY" in str(caught.value)
+    with pytest.raises(TypeError, match=r"expects the Report of a check .* got bool"):
+        assert_gradients_match(True)
+
+
+def test_the_user_story_a_six_layer_pass_with_one_wrong_formula() -> None:
+    """A hand-written pass of six layers whose fourth has σ′ of the wrong quantity: found by name, in one call."""
+
+    @dataclass(frozen=True)
+    class MySigmoid(Sigmoid):
+        def backward(self, error, saved, out=None):
+            x = saved
+            return error * torch.sigmoid(x) * (1 - torch.sigmoid(x)), {}
+
+    good = mlp([20, 30, 25, 20, 15, 12, 10], dtype=torch.float32)
+    layers = list(good.layers)
+    layers[7] = MySigmoid()
+    report = crosscheck(Network(tuple(layers), good.loss_function), torch.randn(32, 20), torch.arange(32) % 10)
+    (row,) = report.guilty
+    assert (row.quantity, row.formula, row.of.layer, row.method) == ("δ^4", "E16", 4, "backward")
+    assert row.cause == "σ′ of the wrong quantity: σ′(x) for σ′(net)"
+    assert re.search(r"test_check_module\.py:\d+", row.source)
+    first, second, *_ = report.verdict.splitlines()
+    assert first.startswith("Wrong: δ^4 = σ′(net^4) e^4, σ′ = x^4 (1 − x^4) (E16), layer 4, MySigmoid.backward at ")
+    assert second == "Likely cause: σ′ of the wrong quantity: σ′(x) for σ′(net)."

@@ -1,0 +1,1 @@
+"""The public checks; everybody else takes them from ``torch_ref`` itself."""

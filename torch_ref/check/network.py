@@ -1,0 +1,197 @@
+"""Every quantity of a network by hand, by autograd and by finite differences, in the whole pass and formula by formula.
+
+The reference's δ^l is −∂L/∂net^l as autograd gives it, never one of our formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from manual_bp import Network
+from manual_bp.layer import parameters
+from torch_ref.autograd.mirrored import LossModule, loss_of, mirror
+from torch_ref.known.formulas import quantity
+from torch_ref.numbers.agreement import Tensors, Tolerance, Witness, check_tolerance, compare, witnesses
+from torch_ref.steps.function import random_like
+from torch_ref.steps.naming import Names
+from torch_ref.steps.passes import LossSlopes, Reference, by_hand, call
+from torch_ref.steps.protocol import answer_step, layer_step, loss_step
+from torch_ref.steps.step import Step
+from torch_ref.verdict.judge import rows_of, third_opinion
+from torch_ref.verdict.report import Report, Row
+
+
+def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance | None = None) -> Report:
+    """Compare the handwritten pass of ``network`` with autograd's on the batch x (N, n^0), t (N, n^L) or (N,).
+
+    Neither the network nor the batch is changed. The report has one row for each quantity, in the order of the
+    data flow: net^1, x^1, ..., y, L, e^L, δ^L, ∂L/∂W^L, ∂L/∂b^L, e^(L-1), ... ``tolerance``, by dtype and relative to
+    a tensor's norm, takes the place of twice the reference's own rounding error.
+    """
+    _check_network("crosscheck", network)
+    check_tolerance(tolerance)
+    model, loss = mirror(network)
+    return check_against(network, tuple(model), loss, x, t, tolerance)
+
+
+def check_module(
+    network: Network,
+    module: nn.Module,
+    x: Tensor | None = None,
+    t: Tensor | None = None,
+    *,
+    tolerance: Tolerance | None = None,
+) -> Report:
+    """Compare a handwritten network with an ``nn.Module`` of the same layers in the same order, layer by layer.
+
+    The parameters are the module's; the loss is the network's. Without x (N, n^0) and t a random batch of 16 rows is
+    drawn. Raises ValueError where the layers or the shapes of the parameters do not correspond.
+    """
+    _check_network("check_module", network)
+    check_tolerance(tolerance)
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"check_module expects a torch.nn.Module, got {type(module).__name__}")
+    modules = tuple(leaf for leaf in _leaves(module) if not isinstance(leaf, nn.Identity))
+    own = Network(network.layers, network.loss_function)
+    own.load_state_dict(_corresponding(own, modules))
+    generator = torch.Generator().manual_seed(0)
+    weights = next(p for p in own.parameters().values())
+    if x is None:
+        x = torch.randn(16, weights.shape[-1], dtype=weights.dtype, generator=generator).to(weights.device)
+    if t is None:
+        output = own.forward(x).values[-1]
+        t = torch.softmax(torch.randn(output.shape, dtype=x.dtype, generator=generator), 1).to(x.device)
+    with torch.no_grad():
+        _check_order(module, modules, x)
+    return check_against(own, modules, loss_of(own.loss_function), x, t, tolerance)
+
+
+def _check_network(owner: str, network: Any) -> None:
+    if not isinstance(network, Network):
+        raise TypeError(f"{owner} expects a manual_bp.Network, got {type(network).__name__}")
+
+
+def _leaves(module: nn.Module) -> list[nn.Module]:
+    """Return the innermost modules in the order in which they were registered."""
+    children = list(module.children())
+    return [leaf for child in children for leaf in _leaves(child)] if children else [module]
+
+
+def _corresponding(network: Network, modules: tuple[nn.Module, ...]) -> Tensors:
+    """Return the modules' parameters under the network's names; raise where the two do not correspond."""
+    shown = [type(m).__name__ for m in modules]
+    if len(modules) != len(network.layers):
+        layers = [type(layer).__name__ for layer in network.layers]
+        raise ValueError(f"check_module expects one module for each layer of {layers}, got {shown}")
+    state: Tensors = {}
+    for i, (layer, module) in enumerate(zip(network.layers, modules, strict=True)):
+        mine = {name: tuple(p.shape) for name, p in parameters(layer).items()}
+        theirs = {name: p.detach() for name, p in module.named_parameters()}
+        if mine != {name: tuple(p.shape) for name, p in theirs.items()}:
+            got = {name: tuple(p.shape) for name, p in theirs.items()}
+            raise ValueError(
+                f"check_module expects {shown[i]} at position {i} to have the parameters of {layer}: {mine}, got {got}"
+            )
+        state |= {f"{i}.{name}": p for name, p in theirs.items()}
+    return state
+
+
+def _check_order(module: nn.Module, modules: tuple[nn.Module, ...], x: Tensor) -> None:
+    """Raise unless the module computes its innermost modules one after the other."""
+    y, whole = x, module(x)
+    for leaf in modules:
+        y = leaf(y)
+    if not (isinstance(whole, Tensor) and whole.shape == y.shape and torch.allclose(whole, y, rtol=1e-3, atol=0)):
+        names = " → ".join(type(m).__name__ for m in modules)
+        raise ValueError(
+            f"check_module expects a module that computes {names} one after the other, but its output is another: "
+            "what its forward does besides (a function, another order) cannot be compared layer by layer"
+        )
+
+
+def check_against(
+    network: Network,
+    modules: tuple[nn.Module, ...],
+    loss: LossModule,
+    x: Tensor,
+    t: Tensor,
+    tolerance: Tolerance | None = None,
+) -> Report:
+    """Compare ``network`` with one module for each of its layers, at the parameters of the network."""
+    names = Names.of(network)
+    if isinstance(x, Tensor) and isinstance(t, Tensor):
+        x, t = x.detach(), t.detach()
+        if x.ndim and len(x) == 0:
+            raise ValueError(f"a check expects x with at least one row, got an empty batch {tuple(x.shape)}")
+    hand = by_hand(network, names, x, t)
+    reference = Reference(names, modules, loss)
+    try:
+        found = witnesses(reference.evaluate, {"x": x, **network.parameters()}, {"t": t})
+    except Exception:
+        if hand.error is not None:
+            raise hand.error from None  # neither takes this batch, and our message says why
+        raise
+    rows: dict[str, Row] = {}
+    step_of: dict[str, Step] = {}
+    for step in _steps(network, names, modules, loss, found, x, t, tolerance):
+        judged = rows_of(step)
+        rows |= judged
+        step_of |= dict.fromkeys(judged, step)
+    slopes = LossSlopes(network, names, x, t)
+    limit = (tolerance or {}).get(network.buffer.dtype)
+    finished = [_with_whole_pass(rows[name], hand.found, found, slopes, limit) for name in names.data_flow()]
+    confirmed = third_opinion(finished, step_of, found)
+    return Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=hand.note)
+
+
+def _steps(
+    network: Network,
+    names: Names,
+    modules: tuple[nn.Module, ...],
+    loss: LossModule,
+    found: Mapping[str, Witness],
+    x: Tensor,
+    t: Tensor,
+    tolerance: Tolerance | None,
+) -> Iterable[Step]:
+    """Yield every layer and the loss as a step of its own, fed with what the reference computed."""
+    values = [found[name].value for name in names.values]
+    errors = [found[name].value for name in names.errors]
+    errors = [e if e.any() else random_like(e, i) for i, e in enumerate(errors)]  # zeros put no formula to the test
+    for position, (layer, module) in enumerate(zip(network.layers, modules, strict=True)):
+        l = names.layers[position]
+        yield layer_step(
+            layer,
+            _as_function(module),
+            values[position],
+            errors[position + 1],
+            quantity(names.values[position + 1], layer, "forward", l),
+            quantity(names.errors[position], layer, "error", l),
+            {name: quantity(q, layer, name, l) for name, q in names.of_layer(position, layer).items()},
+            tolerance,
+        )
+    function = network.loss_function
+    y = quantity("y", function, "output")
+    yield answer_step(function, loss.output, values[-1], y, tolerance)
+    of_l, of_error = quantity("L", function, "forward"), quantity(names.errors[-1], function, "error")
+    yield loss_step(function, loss, values[-1], t, of_l, of_error, tolerance, y=found["y"].value)
+
+
+def _as_function(module: nn.Module) -> Callable[..., Tensor]:
+    return lambda x, **named: call(module, x, named)
+
+
+def _with_whole_pass(
+    row: Row, hand: Mapping[str, Tensor], found: Mapping[str, Witness], slopes: LossSlopes, limit: float | None
+) -> Row:
+    """Return the row with the quantity as it came out of the whole pass, and the loss's own slope beside it."""
+    mine = hand.get(row.quantity)
+    if mine is None:
+        return row
+    compared = compare(mine, found[row.quantity], limit)
+    return replace(row, end_to_end=compared, differences=slopes.difference(row.quantity, mine))

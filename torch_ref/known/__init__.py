@@ -1,0 +1,1 @@
+"""What is known of each formula: its equation, its causes, its planted faults."""

@@ -1,0 +1,64 @@
+"""``python -m torch_ref lesson``: write the lesson as one HTML file that needs no other."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "lesson",
+        help="write the lesson page: the pass step by step, to project or to read",
+        description="Write the lesson as one HTML file that opens from disk and needs no network. A network of "
+        "784-30-10 is trained on the digits that come along for its last chapter, which takes some seconds.",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", default="lesson.html", help="where to ('-' for standard output; default: lesson.html)"
+    )
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page; return 2 where that cannot be done."""
+    to_stdout = arguments.out == "-"
+    if to_stdout and arguments.open:
+        return _wrong("--open expects a file, got --out -")
+    if to_stdout and sys.stdout is None:
+        return _wrong("--out - expects a standard output, and it is closed")
+    path = Path(arguments.out)
+    if not to_stdout and (not path.parent.is_dir() or (path.exists() and not path.is_file())):
+        return _wrong(f"--out expects a file in a folder that is there, got {arguments.out}")
+
+    from manual_bp.training.run.whole_file import write_whole
+    from torch_ref.lesson.page.build import page
+    from torch_ref.lesson.page.data import page_data
+
+    written = page(page_data()).encode()
+    if to_stdout:
+        sys.stdout.buffer.write(written)
+        return 0
+    try:
+        write_whole(path, written)
+    except OSError as error:
+        return _wrong(str(error))
+    _say(f"{arguments.out}  {len(written) / 1000:.0f} kB")
+    if arguments.open and not webbrowser.open(path.absolute().as_uri()):
+        _say("no browser is to be found here: open the file yourself")
+    return 0
+
+
+def _say(line: str) -> None:
+    """Print a line, in a terminal that has not every letter of a file's name too."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _wrong(message: str) -> int:
+    print(f"python -m torch_ref lesson: {message}", file=sys.stderr)
+    return 2

@@ -1,0 +1,1 @@
+"""A walk as text and as JSON: ``python -m torch_ref compare``."""

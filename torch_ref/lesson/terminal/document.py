@@ -1,0 +1,91 @@
+"""A walk in terms that JSON knows: every number in full precision, every formula as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from torch_ref.lesson.terminal.table import numbers_of
+from torch_ref.lesson.terminal.tensors import summaries
+from torch_ref.lesson.terminal.terminal import kind_of
+from torch_ref.lesson.walk.both import Both
+from torch_ref.lesson.walk.examples import Example
+from torch_ref.lesson.walk.expression import GLUE, SYMBOLS, Values, with_numbers
+from torch_ref.lesson.walk.paper import explanation
+from torch_ref.lesson.walk.planting import Planted
+from torch_ref.lesson.walk.repeat import State
+from torch_ref.lesson.walk.walk import Step, is_walkable, sizes_of
+
+Document = dict[str, Any]
+
+
+def head(example: Example) -> Document:
+    """Describe the example; its parameters too, where there are few."""
+    network = example.network
+    document: Document = {"example": example.title, "network": kind_of(example), "sizes": sizes_of(network)}
+    document |= {"lr": example.lr, "x": example.x[0].tolist()}
+    document["t"] = None if example.t is None else example.t[0].tolist()
+    document |= {"label": example.label} if example.label is not None else {}
+    if walkable(example):
+        document["parameters"] = {name: p.tolist() for name, p in network.parameters().items()}
+    return document
+
+
+def fault(planted: Planted | None) -> Document:
+    """Name the planted fault, where there is one."""
+    return {"fault": {"name": planted.fault.name, "layer": planted.l}} if planted else {}
+
+
+def verdict(both: Both) -> Document:
+    """Return how far the two engines are apart, and what crosscheck says."""
+    found: Document = {"agrees": both.agrees, "identical": both.identical, "verdict": both.verdict}
+    return found | {"report": both.report.to_dict() if both.report else None}
+
+
+def tensors(both: Both) -> Document:
+    """Return a summary of each tensor."""
+    return {"tensors": [asdict(summary) for summary in summaries(both)]}
+
+
+def steps(both: Both) -> Document:
+    """Return each step of a walk, with the slide's number where there is one."""
+    example, by_name = both.example, {step.name: step for step in both.steps()}
+    documents = []
+    for step in by_name.values():
+        number = both.numbers[step.name]
+        found: Document = {"by_hand": number.by_hand, "autograd": number.autograd}
+        found |= {"ulp": number.ulp, "wrong": number.wrong}
+        if slide := example.slides.get(step.name):
+            why = explanation(step, by_name, example.slides, both.exact).replace(GLUE, " ")
+            found["slide"] = {"printed": slide.printed, "calculation": slide.calculation, "why": why}
+        documents.append(_step(step, both.written) | found)
+    return {"steps": documents}
+
+
+def paper_steps(steps: Sequence[Step], values: Values, exact: dict[str, float]) -> Document:
+    """Return each step of a walk on paper."""
+    documents = [_step(s, values) | {"on_paper": str(values[s.name]), "exact": exact[s.name]} for s in steps]
+    return {"steps": documents}
+
+
+def updates(states: Sequence[State], example: Example) -> Document:
+    """Return each state of a network between its updates."""
+    few = walkable(example)
+    documents = [
+        {"step": state.step, "L": state.by_hand["L"].item(), "ulp": state.ulp, "wrong": state.wrong}
+        | {"numbers": numbers_of(state, example, walkable=few)}
+        for state in states
+    ]
+    return {"updates": documents}
+
+
+def walkable(example: Example) -> bool:
+    """Tell whether an example is walked through number by number."""
+    return is_walkable(sizes_of(example.network), bias=example.has_biases)
+
+
+def _step(step: Step, values: Values) -> Document:
+    symbols, numbers = step.formula.text(SYMBOLS), step.formula.text(with_numbers(values))
+    written = {"symbols": symbols.replace(GLUE, " "), "numbers": numbers.replace(GLUE, " ")}
+    return {"name": step.name, "phase": step.phase, "equation": step.equation, **written}

@@ -1,0 +1,144 @@
+"""What can be walked through: the lecture's X1 and X2, a random network, one real digit. A batch of one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from manual_bp import Layer, Linear, Loss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, lecture
+from manual_bp.initial import random_linear
+from manual_bp.training.command.networks import ACTIVATIONS
+from manual_bp.training.images.data import mnist5k
+
+LOSSES: dict[str, Loss] = {
+    "squared-error": SquaredError(reduction="sum"),
+    "cross-entropy": SoftmaxCrossEntropy(reduction="sum"),
+}
+
+TARGETS: dict[type, tuple[int, int]] = {Sigmoid: (10, 90), Tanh: (-90, 90), ReLU: (0, 100)}
+"""In hundredths, the targets that an activation can reach."""
+
+DRAWS = 100
+"""How often weights are drawn anew where a layer of ReLU lets nothing through."""
+
+
+@dataclass(frozen=True)
+class Slide:
+    """A number as the slides print it, and their calculation where they show one."""
+
+    printed: str
+    calculation: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A network, one sample x (1, n^0) with its target t (1, n^L), None where there is only a forward pass, and η."""
+
+    title: str
+    network: Network
+    x: Tensor
+    t: Tensor | None
+    lr: float
+    slides: Mapping[str, Slide] = field(default_factory=dict)
+    """By quantity, what is printed in the lecture."""
+    pixels: Tensor | None = None
+    """The picture (height, width) that x is made of."""
+    label: int | None = None
+
+    @property
+    def has_biases(self) -> bool:
+        """Tell whether the layers have biases."""
+        return any(name.endswith("bias") for name in self.network.parameters())
+
+
+def x1(which: int) -> Example:
+    """Return X1 with its input 1 or 2; the slides give no target."""
+    numbers = {n.quantity: Slide(n.printed) for n in lecture.X1_NUMBERS[which - 1]}
+    return Example(f"X1, input {which}", lecture.x1_network(), _row(lecture.X1_INPUTS[which - 1]), None, 1.0, numbers)
+
+
+def x2(lr: float = lecture.X2_LEARNING_RATE) -> Example:
+    """Return X2; with another η than the slides' the updated weights have nothing to be compared with."""
+    calculations = lecture.on_paper()
+    slides = {n.quantity: Slide(n.printed, calculations[n.quantity].text) for n in lecture.X2_NUMBERS}
+    if lr != lecture.X2_LEARNING_RATE:
+        slides = {name: slide for name, slide in slides.items() if not name.endswith(" after")}
+    return Example("X2", lecture.x2_network(), _row(lecture.X2_INPUT), _row(lecture.X2_TARGET), lr, slides)
+
+
+def random_example(sizes: Sequence[int], activation: str, loss: str, seed: int, lr: float, *, bias: bool) -> Example:
+    """Return a network with weights, an input and a target of two decimals each, to calculate along with."""
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(DRAWS):
+        linears = [_two_decimal_linear(a, b, generator, bias=bias) for a, b in pairwise(sizes)]
+        x = _hundredths(5, 100, (1, sizes[0]), generator)
+        network = _network(linears, activation, loss)
+        if all(value.any() for value in network.forward(x).values):
+            break
+    t = _target(network, sizes[-1], generator)
+    return Example(f"Random, seed {seed}", network, x, t, lr)
+
+
+def large_example(sizes: Sequence[int], activation: str, loss: str, seed: int, lr: float, *, bias: bool) -> Example:
+    """Return a network too large to calculate along with: weights as ``nn.Linear`` draws them."""
+    generator = torch.Generator().manual_seed(seed)
+    network = _drawn(sizes, activation, loss, generator, torch.float64, bias=bias)
+    x = _hundredths(5, 100, (1, sizes[0]), generator)
+    return Example(f"Random, seed {seed}", network, x, _target(network, sizes[-1], generator), lr)
+
+
+def digit(index: int, sizes: Sequence[int], activation: str, loss: str, seed: int, lr: float, *, bias: bool) -> Example:
+    """Return one of the 1,000 test digits before an untrained network, in float32."""
+    _, images = mnist5k()
+    pixels, label = images.pixels[index], int(images.labels[index])
+    generator = torch.Generator().manual_seed(seed)
+    network = _drawn(sizes, activation, loss, generator, torch.float32, bias=bias)
+    t = torch.zeros(1, sizes[-1])
+    t[0, label] = 1.0
+    title = f"Test digit {index}, a {label}"
+    return Example(title, network, pixels.flatten()[None] / 255, t, lr, pixels=pixels, label=label)
+
+
+def _drawn(
+    sizes: Sequence[int], activation: str, loss: str, generator: torch.Generator, dtype: torch.dtype, *, bias: bool
+) -> Network:
+    draw = [random_linear(a, b, bias=bias, generator=generator, dtype=dtype) for a, b in pairwise(sizes)]
+    return _network(draw, activation, loss)
+
+
+def _network(linears: Sequence[Linear], activation: str, loss: str) -> Network:
+    """Put an activation after each linear layer, but none after the last one before a softmax."""
+    layers: list[Layer] = [layer for linear in linears for layer in (linear, ACTIVATIONS[activation])]
+    if loss == "cross-entropy":
+        layers.pop()
+    return Network(tuple(layers), LOSSES[loss])
+
+
+def _two_decimal_linear(n_in: int, n_out: int, generator: torch.Generator, *, bias: bool) -> Linear:
+    weight = _signed(_hundredths(5, 100, (n_out, n_in), generator), generator)
+    return Linear(weight, _signed(_hundredths(5, 50, (n_out,), generator), generator) if bias else None)
+
+
+def _target(network: Network, outputs: int, generator: torch.Generator) -> Tensor:
+    """Draw numbers that the last activation can reach; of a softmax, one class."""
+    if isinstance(network.loss_function, SoftmaxCrossEntropy):
+        t = torch.zeros(1, outputs, dtype=torch.float64)
+        t[0, int(torch.randint(outputs, (), generator=generator))] = 1.0
+        return t
+    return _hundredths(*TARGETS[type(network.layers[-1])], (1, outputs), generator)
+
+
+def _hundredths(low: int, high: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.randint(low, high + 1, shape, generator=generator).double() / 100
+
+
+def _signed(magnitudes: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.where(torch.rand(magnitudes.shape, generator=generator) < 0.4, -magnitudes, magnitudes)
+
+
+def _row(values: Sequence[float]) -> Tensor:
+    return torch.tensor([list(values)], dtype=torch.float64)

@@ -1,0 +1,207 @@
+"""Plain functions and autograd Functions as a step: their inputs by name, and the ways in which they are called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torch_ref.known.formulas import Quantity
+from torch_ref.numbers.agreement import Tensors, Tolerance
+from torch_ref.steps.calling import described
+from torch_ref.steps.step import Outputs, Step, Value, plain, same, sequence
+
+ByHand = Callable[[Step, bool], dict[str, Value]]
+Function = type[torch.autograd.Function]
+
+SEED = 0x9E3779B97F4A7C15 >> 1
+"""Of the random errors: nobody's data are drawn with it, which would make a wrong formula right by chance."""
+
+
+def function_step(
+    forward: Callable[..., Any],
+    reference: Callable[..., Any],
+    inputs: Sequence[Any],
+    by_hand: ByHand,
+    tolerance: Tolerance | None = None,
+    *,
+    named_like: Callable[..., Any] | None = None,
+    only: str | None = None,
+    errors: Outputs | None = None,
+) -> Step:
+    """Return the step of a function of ``inputs``: tensors, and anything else, which is handed on as it is.
+
+    Differentiated are the floating-point tensors: those that require a gradient where some do, or ``only`` one.
+    """
+    names = _names(named_like or forward, inputs)
+    tensors = {name: value for name, value in zip(names, inputs, strict=True) if isinstance(value, Tensor)}
+    floating = {name: t for name, t in tensors.items() if t.is_floating_point()}
+    wanted = [name for name, t in floating.items() if t.requires_grad] or list(floating)
+    wanted = wanted if only is None else [only]
+    if not floating:
+        raise TypeError(f"a gradient check expects at least one floating-point tensor among the inputs, got {names}")
+    given = {name: plain(t) for name, t in floating.items()}
+    fixed = {name: t for name, t in tensors.items() if name not in floating}
+    outputs = _outputs(reference, given, fixed, inputs, names, wanted)
+    numbered = list(enumerate(outputs))
+    shown = [f"output {i}" for i in range(len(outputs))] if len(outputs) > 1 else ["output"]
+    return Step(
+        owner=forward,
+        inputs=given,
+        fixed=fixed,
+        errors=errors or tuple(random_like(y, i) if y.requires_grad else torch.zeros_like(y) for i, y in numbered),
+        outputs=tuple(Quantity(name, text=name) for name in shown),
+        gradients={name: Quantity(f"gradient of {name}", text=f"gradient of {name}") for name in wanted},
+        signs=dict.fromkeys(wanted, 1),
+        forward=lambda i, f: sequence(forward(*arguments_of(i | f, inputs, names))),
+        reference=lambda i, f: sequence(reference(*arguments_of(i | f, inputs, names))),
+        by_hand=by_hand,
+        tolerance=tolerance,
+        names=tuple(names),
+    )
+
+
+def _outputs(
+    reference: Callable[..., Any],
+    given: Tensors,
+    fixed: Tensors,
+    inputs: Sequence[Any],
+    names: list[str],
+    wanted: list[str],
+) -> Outputs:
+    """Return the reference's outputs; raise unless they are tensors that autograd can differentiate."""
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False), torch.enable_grad():
+        leaves = {name: plain(t).requires_grad_(name in wanted) for name, t in given.items()}
+        outputs = reference(*arguments_of(leaves | {name: t.clone() for name, t in fixed.items()}, inputs, names))
+    if not isinstance(outputs, Tensor) and not (
+        isinstance(outputs, tuple | list) and outputs and all(isinstance(y, Tensor) for y in outputs)
+    ):
+        raise TypeError(f"a gradient check expects the reference to return tensors, got {type(outputs).__name__}")
+    if not any(y.requires_grad for y in sequence(outputs)):
+        raise ValueError(
+            "a gradient check expects a reference that autograd can differentiate, but its outputs do not depend on "
+            f"{', '.join(wanted)} under autograd: give reference=, made of torch operations"
+        )
+    return sequence(outputs)
+
+
+def arguments_of(tensors: Mapping[str, Tensor], inputs: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """Return the arguments in order, each tensor replaced by that of its name."""
+    return [tensors.get(name, value) for name, value in zip(names, inputs, strict=True)]
+
+
+def random_like(y: Tensor, seed: int) -> Tensor:
+    """Return a random error of y; zeros where y is not a floating-point tensor."""
+    if not y.is_floating_point():
+        return torch.zeros(y.shape, device=y.device)
+    generator = torch.Generator().manual_seed(SEED + seed)
+    return torch.randn(y.shape, generator=generator, dtype=y.dtype).to(y.device)
+
+
+def attempt(call: Callable[[], Any]) -> tuple[Any, str]:
+    """Return what a call of somebody's code gives, or None and what it raised."""
+    try:
+        return call(), ""
+    except Exception as error:  # whatever somebody's formula raises is what the report has to say
+        return None, f"raises {type(error).__name__}: {error}"
+
+
+def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[Any]) -> ByHand:
+    """Return how the values of a pair of plain functions are made."""
+
+    def by_hand(step: Step, isolated: bool) -> dict[str, Value]:
+        outputs, failure = _kept(
+            step, lambda: sequence(forward(*arguments_of(step.inputs | step.fixed, inputs, step.names)))
+        )
+        values = {q.name: _value(outputs, i, forward, failure) for i, q in enumerate(step.outputs)}
+        d_outputs = [_negated(e) for e in step.errors]
+        d, failure = _kept(
+            step, lambda: _tuple(backward(*d_outputs, *arguments_of(step.inputs | step.fixed, inputs, step.names)))
+        )
+        if d is not None and len(d) > len(inputs):
+            failure = failure or f"gives {len(d)} gradients for {len(inputs)} inputs"
+        for name, q in step.gradients.items():
+            value = _value(d, step.names.index(name), backward, failure)
+            none = d is not None and value.tensor is None and not failure and not step.witnesses[q.name].value.any()
+            zeros = torch.zeros_like(step.inputs[name])
+            values[q.name] = Value(zeros, backward) if none else value  # None stands for zeros, as in autograd
+        return values
+
+    return by_hand
+
+
+def by_autograd(function: Function, inputs: Sequence[Any]) -> ByHand:
+    """Return how the values of an autograd Function are made: by autograd, which calls its backward."""
+
+    def by_hand(step: Step, isolated: bool) -> dict[str, Value]:
+        found, failure = _kept(step, lambda: _through(function, inputs, step))
+        methods = {q.name: function.forward for q in step.outputs}
+        methods |= {q.name: function.backward for q in step.gradients.values()}
+        return {name: _value(found, name, method, failure) for name, method in methods.items()}
+
+    return by_hand
+
+
+def _through(function: Function, inputs: Sequence[Any], step: Step) -> Tensors:
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        leaves = {name: plain(t).requires_grad_(name in step.gradients) for name, t in step.inputs.items()}
+        apply: Callable[..., Any] = function.apply
+        outputs = sequence(apply(*arguments_of(leaves | step.fixed, inputs, step.names)))
+        reached = [(y, _negated(plain(e))) for y, e in zip(outputs, step.errors, strict=True) if y.requires_grad]
+        wanted = [leaves[name] for name in step.gradients]
+        d: Sequence[Tensor] = [torch.zeros_like(leaf) for leaf in wanted]
+        if reached:
+            ys, d_ys = zip(*reached, strict=True)
+            d = torch.autograd.grad(ys, wanted, d_ys, materialize_grads=True)
+    found = {q.name: y.detach() for q, y in zip(step.outputs, outputs, strict=True)}
+    return found | {q.name: g for q, g in zip(step.gradients.values(), d, strict=True)}
+
+
+def _negated(t: Tensor) -> Tensor:
+    """Return −t with the strides of t, which plain negation does not keep."""
+    if not t.is_floating_point():
+        return t  # zeros, of an output that has no gradient
+    if 0 in t.stride():
+        once = t[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in t.stride())]
+        return (-once).expand(t.shape)
+    return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device).copy_(-t)
+
+
+def _kept(step: Step, call: Callable[[], Any]) -> tuple[Any, str]:
+    """Return what the call gives, or why it counts as a failure: it raised, or it changed its inputs."""
+    given = step.inputs | step.fixed
+    before = {name: t.clone() for name, t in given.items()}
+    returned, failure = attempt(call)
+    changed = [name for name, t in given.items() if not same(t, before[name])]
+    for name in changed:
+        given[name].copy_(before[name])
+    return returned, failure or (f"changes {', '.join(changed)} in place" if changed else "")
+
+
+def _value(found: Any, key: Any, method: Callable[..., object], failure: str) -> Value:
+    """Return one tensor of several, or what came instead."""
+    try:
+        tensor = found[key]
+    except (TypeError, IndexError, KeyError):
+        return Value(None, method, failure or f"gives {described(found)}, which has nothing for it")
+    if isinstance(tensor, Tensor):
+        return Value(tensor.detach(), method, failure)
+    return Value(None, method, failure or f"gives {described(tensor)} where a tensor is expected")
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+def _names(function: Callable[..., Any], inputs: Sequence[Any]) -> list[str]:
+    """Return the names of a function's parameters for the inputs, 'input 0' where it does not say."""
+    try:
+        found = [p for p in inspect.signature(function).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    except (TypeError, ValueError):
+        found = []
+    named = [p.name for p in found if p.kind is not p.VAR_POSITIONAL]
+    named = named[1:] if named[:1] == ["ctx"] else named
+    return [named[i] if i < len(named) else f"input {i}" for i in range(len(inputs))]

@@ -1,0 +1,1 @@
+"""The checker on trial: ``python -m torch_ref faults``."""

@@ -1,0 +1,102 @@
+"""``python -m torch_ref faults``: put the checker on trial, and print what it found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch_ref.trial.trial import Outcome, Trial
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "faults",
+        help="put the checker on trial: planted faults and correct networks",
+        description="Plant every fault of the catalogue at initial, trained and saturated weights, in float32 and "
+        "float64, and check random correct networks. Exits with 1 where a figure is too low.",
+    )
+    parser.add_argument("--networks", type=_count, default=500, help="how many correct networks (default: 500)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write every outcome ('-' for standard output)")
+    parser.add_argument("--threads", type=_positive, default=1, help="torch threads (default: 1; the work is small)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the trial; return 0 where every figure is as good as it has to be."""
+    import torch
+
+    from torch_ref.known.faults import FAULTS
+    from torch_ref.trial.trial import DTYPES, WEIGHTS, run_trial
+
+    to_stdout = arguments.json == Path("-")
+    if arguments.json and not to_stdout and not arguments.json.parent.is_dir():
+        print(
+            f"python -m torch_ref faults: --json expects a file in a folder that is there, got {arguments.json}",
+            file=sys.stderr,
+        )
+        return 2
+    torch.set_num_threads(arguments.threads)
+    progress = _progress(len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks)
+    with progress:
+        task = progress.task_ids[0]
+        trial = run_trial(arguments.networks, lambda: progress.advance(task))
+    print(_text(trial), file=sys.stderr if to_stdout else sys.stdout)
+    if arguments.json:
+        text = json.dumps(trial.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        sys.stdout.write(text) if to_stdout else arguments.json.write_text(text, encoding="utf-8")
+    return 0 if trial.passed else 1
+
+
+def _progress(total: int) -> Any:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    progress = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    progress.add_task("trying", total=total)
+    return progress
+
+
+def _text(trial: Trial) -> str:
+    from torch_ref.trial.trial import NEEDED
+
+    lines = [f"{'formula':30} {'faults':>6} {'trials':>6} {'rejected':>9} {'placed':>9} {'explained':>9}"]
+    formulas: dict[str, list[Outcome]] = {}
+    for outcome in trial.outcomes:
+        formulas.setdefault(outcome.formula, []).append(outcome)
+    for formula, outcomes in formulas.items():
+        counts = "".join(f" {sum(getattr(o, figure) for o in outcomes):9}" for figure in NEEDED)
+        lines.append(f"{formula:30} {len({o.fault for o in outcomes}):6} {len(outcomes):6}{counts}")
+    missed = [o for o in trial.outcomes if not (o.rejected and o.placed and o.explained)]
+    lines += ["", *(f"missed: {_missed(o)}" for o in missed), *([""] if missed else [])]
+    meaning = {
+        "rejected": "of the planted faults are rejected",
+        "placed": "are blamed on exactly the right formula and layer",
+        "explained": "are given the right cause",
+    }
+    for figure, needed in NEEDED.items():
+        lines.append(f"{trial.share(figure):7.2%} {meaning[figure]} (needed: {needed:.0%})")
+    lines.append(f"{len(trial.alarms):7} false alarms among {trial.correct} correct networks (allowed: 0)")
+    return "\n".join([*lines, *(f"false alarm: {alarm}" for alarm in trial.alarms)])
+
+
+def _missed(o: Outcome) -> str:
+    said = f"blamed {', '.join(o.guilty)}: {o.cause}" if o.guilty else "accepted"
+    return f"{o.fault}, {o.weights} weights, {o.dtype}: {said}"
+
+
+def _count(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text!r}")
+    return value
+
+
+def _positive(text: str) -> int:
+    if (value := _count(text)) == 0:
+        raise argparse.ArgumentTypeError("expected a whole number from 1, got '0'")
+    return value

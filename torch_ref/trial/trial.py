@@ -1,0 +1,185 @@
+"""The checker on trial: planted faults that it must find, and random correct networks that it must accept.
+
+Four figures come out: of the planted faults, how many are rejected, how many are blamed on exactly the right formula
+and layer, how many get the right cause; and how many correct networks raise a false alarm.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manual_bp import (
+    GradientDescent,
+    Layer,
+    Loss,
+    Network,
+    ReLU,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    Tanh,
+    mlp,
+)
+from torch_ref.check.network import crosscheck
+from torch_ref.known.faults import FAULTS, Fault
+from torch_ref.known.formulas import FORMULAS
+
+DTYPES = (torch.float64, torch.float32)
+ROWS, SIZES = 13, (6, 7, 7, 7, 4)
+NEEDED = {"rejected": 1.0, "placed": 0.98, "explained": 0.90}
+"""Shares of the planted faults."""
+
+
+def initial(network: Network) -> None:
+    """Leave the weights as they were drawn."""
+
+
+def trained(network: Network) -> None:
+    """Take 50 steps of gradient descent on one random batch."""
+    x, t = _batch(network, ROWS, torch.Generator().manual_seed(1))
+    descent = GradientDescent(network, lr=0.05)
+    for _ in range(50):
+        trace = network.forward(x)
+        network.loss(trace, t)
+        descent.update(network.backward(trace))
+
+
+def saturated(network: Network) -> None:
+    """Make the weights so large that sigmoids answer almost 0 or 1 and their δ all but vanishes."""
+    network.buffer.mul_(30)
+
+
+WEIGHTS: tuple[Callable[[Network], None], ...] = (initial, trained, saturated)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the checker said of one planted fault at one kind of weights, in one dtype."""
+
+    fault: str
+    formula: str
+    """The type that owns it, what it makes, and the lecture's number."""
+    weights: str
+    dtype: str
+    expected: str
+    guilty: tuple[str, ...]
+    cause: str
+    rejected: bool
+    placed: bool
+    explained: bool
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The outcomes of all planted faults, and what was said of the correct networks."""
+
+    outcomes: tuple[Outcome, ...]
+    correct: int
+    alarms: tuple[str, ...]
+
+    def share(self, figure: str) -> float:
+        """Return the share of outcomes that are rejected, placed or explained."""
+        return sum(bool(getattr(outcome, figure)) for outcome in self.outcomes) / len(self.outcomes)
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether every figure is as good as it has to be."""
+        return not self.alarms and all(self.share(figure) >= needed for figure, needed in NEEDED.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the trial in terms that JSON knows."""
+        figures = {figure: self.share(figure) for figure in NEEDED}
+        head = {"passed": self.passed, "faults": len({o.fault for o in self.outcomes}), **figures}
+        outcomes = [vars(outcome) | {"guilty": list(outcome.guilty)} for outcome in self.outcomes]
+        return head | {"correct_networks": self.correct, "false_alarms": list(self.alarms), "outcomes": outcomes}
+
+
+def run_trial(correct: int = 500, advance: Callable[[], None] = lambda: None) -> Trial:
+    """Try every fault at every kind of weights in every dtype, and ``correct`` random networks."""
+    outcomes = []
+    for fault in FAULTS.values():
+        for weights in WEIGHTS:
+            for dtype in DTYPES:
+                outcomes.append(try_fault(fault, weights, dtype))
+                advance()
+    alarms = []
+    for seed in range(correct):
+        network, x, t, what = random_network(seed)
+        report = crosscheck(network, x, t)
+        alarms += [] if report.ok else [f"{what}: {report.verdict}"]
+        advance()
+    return Trial(tuple(outcomes), correct, tuple(alarms))
+
+
+def try_fault(fault: Fault, weights: Callable[[Network], None], dtype: torch.dtype) -> Outcome:
+    """Plant one fault and read the report."""
+    network, l = trial_network(fault, dtype)
+    weights(network)
+    x, t = _batch(network, ROWS, torch.Generator().manual_seed(2))
+    x = 3 * x  # large enough for units that switch from sample to sample
+    report = crosscheck(fault.plant(network, l), x, t)
+    expected = fault.quantity(network, l)
+    guilty = tuple(row.quantity for row in report.guilty)
+    cause = next((row.cause for row in report.guilty if row.quantity == expected), "")
+    return Outcome(
+        fault.name,
+        f"{fault.of.__name__} {fault.makes} ({FORMULAS[fault.of][fault.makes][0]})",
+        weights.__name__,
+        str(dtype).removeprefix("torch."),
+        expected,
+        guilty,
+        cause,
+        rejected=not report.ok,
+        placed=guilty == (expected,),
+        explained=cause.startswith(fault.cause),
+    )
+
+
+def trial_network(fault: Fault, dtype: torch.dtype, seed: int = 0) -> tuple[Network, int]:
+    """Return a correct network that has the formula of a fault in its layer l, and l."""
+    activation: Layer = fault.of() if fault.of in (Sigmoid, Tanh, ReLU) else Sigmoid()
+    loss = fault.of() if fault.of in (SquaredError, SoftmaxCrossEntropy) else SquaredError()
+    generator = torch.Generator().manual_seed(seed)
+    network = mlp(SIZES, activation=activation, loss=loss, dtype=dtype, generator=generator)
+    return network, 3 if loss == SquaredError() else len(SIZES) - 1
+
+
+def random_network(seed: int) -> tuple[Network, Tensor, Tensor, str]:
+    """Return a correct network of depth 1 to 8 and widths 1 to 300, a batch of 1 to 257, and what they are."""
+    draw = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [_up_to(draw, 300) for _ in range(draw.randint(2, 9))]
+    activations: list[Layer] = [Sigmoid(), Tanh(), ReLU()]
+    activation = draw.choice(activations)
+    losses: list[Loss] = [
+        SquaredError("mean"),
+        SquaredError("sum"),
+        SoftmaxCrossEntropy("mean"),
+        SoftmaxCrossEntropy("sum"),
+    ]
+    loss = draw.choice(losses)
+    dtype, scale, rows = draw.choice(DTYPES), draw.choice([0.1, 1.0, 1.0, 3.0, 30.0]), _up_to(draw, 257)
+    network = mlp(sizes, activation=activation, loss=loss, dtype=dtype, generator=generator)
+    network.buffer.mul_(scale)
+    x, t = _batch(network, rows, generator)
+    if draw.random() < 0.5:
+        t = t.argmax(1)
+    return network, x, t, f"seed {seed}: {sizes}, {rows} rows, {activation}, {loss}, {dtype}, weights times {scale:g}"
+
+
+def _up_to(draw: random.Random, largest: int) -> int:
+    """Return a whole number from 1; every size is as likely as its double."""
+    return round(float(largest ** draw.random()))
+
+
+def _batch(network: Network, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    weights = [p for p in network.parameters().values() if p.ndim == 2]
+    first, last, dtype = weights[0], weights[-1], network.buffer.dtype
+    x = torch.randn(rows, first.shape[1], dtype=dtype, generator=generator)
+    return x, torch.softmax(torch.randn(rows, last.shape[0], dtype=dtype, generator=generator), 1)
