@@ -21,7 +21,8 @@ from benchmarks.cases import Case, problem
 from benchmarks.processes_model import SCALAR, Compute, Wire, fitted, step_seconds
 from benchmarks.worker import environment
 from manual_bp import GradientDescent, Network
-from manual_bp.trace import Gradients, Trace
+from manual_bp.gradients import Gradients
+from manual_bp.trace import Trace
 from manual_bp.training.engine.processes import DataParallelEngine, Processes
 from manual_bp.training.engine.step import ManualEngine
 

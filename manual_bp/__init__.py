@@ -11,16 +11,19 @@ Equation numbers are the lecture's; the README lists them. Start reading with ``
 
 from manual_bp.activation import ReLU, Sigmoid, Tanh
 from manual_bp.descent import GradientDescent
+from manual_bp.gradients import Gradients, GradientsOfOneLayer
 from manual_bp.initial import mlp
 from manual_bp.layer import Layer, Parametrised
 from manual_bp.linear import Linear
 from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError, one_hot
 from manual_bp.network import Network
-from manual_bp.trace import Gradients, Trace
+from manual_bp.structure import Structure
+from manual_bp.trace import Trace
 
 __all__ = [
     "GradientDescent",
     "Gradients",
+    "GradientsOfOneLayer",
     "Layer",
     "Linear",
     "Loss",
@@ -30,6 +33,7 @@ __all__ = [
     "Sigmoid",
     "SoftmaxCrossEntropy",
     "SquaredError",
+    "Structure",
     "Tanh",
     "Trace",
     "mlp",

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manual_bp.gradients import Gradients
 from manual_bp.layer import check_like, constant
 from manual_bp.network import Network
-from manual_bp.trace import Gradients
 
 VELOCITY = "momentum_buffer"
 

@@ -1,6 +1,6 @@
 """The protocol that every layer keeps, its law, and the letters for shapes.
 
-A layer is a frozen holder of its parameters with two handwritten directions:
+A layer holds its parameters and has two handwritten directions:
 
     forward(x)             -> (y, saved)                  saved: the smallest set that backward reads
     backward(error, saved) -> (error of x, gradients)     gradients: ∂L/∂parameter, under the parameter's name
@@ -14,48 +14,176 @@ Law. For every error e of y and every direction v of x, with J = ∂y/∂x at x:
 Letters.  N rows (samples), n_in = n^(l-1) and n_out = n^l units.
     x (N, n_in)   net (N, n_out)   weight (n_out, n_in)   bias (n_out,)   t (N, n^L)   δ^l (N, n^l)
 
-``out=`` takes what an earlier call returned for inputs of the same shapes: the formulas then write into those
-tensors and allocate nothing. Shapes and values are checked when ``out`` is not given; the tensors of an earlier
-call prove the rest. A layer never keeps what it saw, never updates itself and never changes its inputs: with
-``out=`` it runs the same operations at every call, and a step may be recorded and repeated
-(``training.engine.recorder``).
+Parameters are the floating-point tensors that a layer has as public attributes: the fields of a dataclass or a
+NamedTuple, else its attributes or slots. A name that begins with an underscore is no parameter.
+
+Two things are there for speed, and a layer may leave both out. ``out=`` takes what an earlier call returned for inputs
+of the same shapes: the formulas then write into those tensors and allocate nothing. ``gradients(error, saved)`` gives
+the gradients alone, for the lowest layer, where nobody needs the error of x. Our own layers check shapes and values
+when ``out`` is not given; with ``out`` the tensors of the earlier call prove the rest.
+
+A layer never keeps what it saw, never updates itself and never changes its inputs. With ``out=`` it runs the same
+operations at every call, so that a step may be recorded and repeated (``training.engine.recorder``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import Any, Protocol, runtime_checkable
+from inspect import signature
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
 ByName = dict[str, Tensor]
+AnyLayer = TypeVar("AnyLayer", bound="Layer")
 
 NEW: tuple[Tensor | None, Any] = (None, None)
 """What ``out or NEW`` stands for: no tensors of an earlier call yet, allocate."""
 
 
+# ---------------------------------------------------------------------------------------------------- the protocol
+
+
 @runtime_checkable
 class Layer(Protocol):
-    """Anything with the two directions: Linear, Sigmoid, Tanh, ReLU, or yours."""
+    """Anything with the two directions: Linear, Sigmoid, Tanh, ReLU, or yours. Each may also take ``out``."""
 
-    def forward(self, x: Tensor, out: tuple[Tensor, Any] | None = None) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         """Return y and what backward will read."""
 
-    def backward(
-        self, error: Tensor, saved: Any, out: tuple[Tensor | None, ByName] | None = None
-    ) -> tuple[Tensor, ByName]:
+    def backward(self, error: Tensor, saved: Any) -> tuple[Tensor, ByName]:
         """Return the error of x, then the gradients of the parameters."""
 
 
 @runtime_checkable
 class Parametrised(Layer, Protocol):
-    """A layer with parameters can also give its gradients alone: below the first one no error is needed."""
+    """A layer that can also give its gradients alone."""
 
-    def gradients(self, error: Tensor, saved: Any, out: ByName | None = None) -> ByName:
+    def gradients(self, error: Tensor, saved: Any) -> ByName:
         """Return the gradients of the parameters, without the error of x."""
+
+
+@dataclass(frozen=True)
+class Directions:
+    """The directions of one layer as a network calls them: each takes ``out``, whether the layer's own does or not."""
+
+    forward: Callable[..., tuple[Tensor, Any]]
+    """(x, out=(y, saved)) -> (y, saved)"""
+    backward: Callable[..., tuple[Tensor, ByName]]
+    """(error, saved, out=(error of x, gradients)) -> (error of x, gradients)"""
+    gradients: Callable[..., ByName]
+    """(error, saved, out=gradients) -> gradients"""
+
+
+def directions(layer: Layer) -> Directions:
+    """Return how a network calls the layer.
+
+    The methods are the layer's own; those of a layer that can be changed are a copy's, which holds the same
+    parameters. What such a layer keeps, against the protocol, stays in the copy.
+    """
+    own = layer if is_frozen(layer) else holding(layer, parameters(layer))
+    forward = _checked(own, own.forward, "forward(x)", "(y, saved)")
+    backward = _checked(own, own.backward, "backward(error, saved)", "(error of x, gradients)")
+    alone = getattr(own, "gradients", None)
+    if callable(alone):
+        return Directions(forward, backward, with_out(alone))
+
+    def gradients(error: Tensor, saved: Any, out: ByName | None = None) -> ByName:
+        d: ByName
+        _, d = backward(error, saved, out=None if out is None else (None, out))  # the error of x is dropped
+        return d
+
+    return Directions(forward, backward, gradients)
+
+
+def takes_out(method: Callable[..., Any]) -> bool:
+    """Tell whether a method has an argument called ``out``."""
+    return "out" in signature(method).parameters
+
+
+def with_out(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that can be given ``out``: the method itself, or one that leaves ``out`` away for it."""
+    if takes_out(method):
+        return method
+
+    def without(*given: Any, out: Any = None) -> Any:
+        return method(*given)
+
+    return without
+
+
+def _checked(layer: Layer, method: Callable[..., Any], name: str, pair: str) -> Callable[..., Any]:
+    """Return a method that takes ``out``, and checks what it returns unless the layer is frozen and takes it itself."""
+    if is_frozen(layer) and takes_out(method):
+        return method
+    call, held = with_out(method), {} if is_frozen(layer) else parameters(layer)
+    owner = f"{type(layer).__name__}.{name}"
+
+    def checked(*given: Any, out: Any = None) -> Any:
+        returned = call(*given, out=out)
+        if not isinstance(returned, tuple | list) or len(returned) != 2:
+            raise TypeError(f"Network expects {owner} to return {pair}, got {described(returned)}")
+        for parameter, tensor in held.items():
+            if getattr(layer, parameter) is not tensor:
+                raise ValueError(
+                    f"Network expects {owner} to leave its parameter {parameter} alone, got another tensor in its "
+                    "place. The optimizer updates parameters; what is no parameter has a name that begins with _"
+                )
+        return returned
+
+    return checked
+
+
+# -------------------------------------------------------------------------------------------------- its parameters
+
+
+def parameters(layer: Layer) -> dict[str, Tensor]:
+    """Return the parameters of a layer by name: its floating-point tensors in public attributes."""
+    named = ((name, getattr(layer, name, None)) for name in _attributes(layer) if not name.startswith("_"))
+    return {name: value for name, value in named if isinstance(value, Tensor) and value.is_floating_point()}
+
+
+def holding(layer: AnyLayer, tensors: Mapping[str, Tensor]) -> AnyLayer:
+    """Return a copy of the layer that holds those of the tensors which bear the names of its parameters."""
+    mine = {name: tensors[name] for name in parameters(layer) if name in tensors}
+    if is_dataclass(layer):
+        return replace(layer, **mine)
+    if isinstance(layer, tuple):
+        changed: AnyLayer = layer._replace(**mine)
+        return changed
+    other = copy.copy(layer)
+    for name, tensor in mine.items():
+        object.__setattr__(other, name, tensor)
+    return other
+
+
+def is_frozen(layer: Layer) -> bool:
+    """Tell whether the attributes of a layer cannot be assigned to: a frozen dataclass or a NamedTuple."""
+    return isinstance(layer, tuple) or (is_dataclass(layer) and type(layer).__dataclass_params__.frozen)
+
+
+def _attributes(layer: Layer) -> Iterator[str]:
+    """Yield the names of what a layer holds."""
+    if is_dataclass(layer):
+        yield from (field.name for field in fields(layer) if field.init)
+    elif isinstance(layer, tuple):
+        yield from layer._fields  # type: ignore[attr-defined]
+    else:
+        slots = (vars(kind).get("__slots__", ()) for kind in reversed(type(layer).__mro__))
+        yield from (name for names in slots for name in ([names] if isinstance(names, str) else names))
+        yield from getattr(layer, "__dict__", {})
+
+
+def named_parameters(layer: Layer, position: int) -> dict[str, Tensor]:
+    """Return the parameters under the names of ``nn.Sequential``: '0.weight', '0.bias', ..."""
+    return {f"{position}.{name}": parameter for name, parameter in parameters(layer).items()}
+
+
+# ------------------------------------------------------------------------------------------------ checks and numbers
 
 
 @lru_cache
@@ -65,19 +193,6 @@ def constant(value: float, dtype: torch.dtype, device: torch.device | str = "cpu
     On the CPU it serves operations of two tensors on any device; those of three take it on theirs.
     """
     return torch.tensor(value, dtype=dtype, device=device)
-
-
-def parameters(layer: Layer) -> dict[str, Tensor]:
-    """Return the tensors that a frozen layer holds, by name: for Linear, weight and bias."""
-    if not is_dataclass(layer):
-        raise TypeError(f"{type(layer).__name__} must be a frozen dataclass that holds its parameters as fields")
-    named = ((field.name, getattr(layer, field.name)) for field in fields(layer) if field.init)
-    return {name: value for name, value in named if isinstance(value, Tensor)}
-
-
-def named_parameters(layer: Layer, position: int) -> dict[str, Tensor]:
-    """Return the parameters under the names of ``nn.Sequential``: '0.weight', '0.bias', ..."""
-    return {f"{position}.{name}": parameter for name, parameter in parameters(layer).items()}
 
 
 def check_rows(owner: str, name: str, rows: Any, width: int, like: Tensor) -> None:
@@ -106,6 +221,13 @@ def check_kind(owner: str, name: str, tensor: Tensor, like: Tensor) -> None:
         raise TypeError(f"{owner} expects {name} of dtype {like.dtype}, got {tensor.dtype}")
     if tensor.device != like.device:
         raise ValueError(f"{owner} expects {name} on device {like.device}, got {tensor.device}")
+
+
+def described(value: object) -> str:
+    """Say what came where something else was expected: 'a tuple of 3', 'a Tensor', 'None'."""
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def positions(mask: Tensor, limit: int = 3) -> str:

@@ -15,13 +15,15 @@ Targets t are (N, n^L), or N class indices, which stand for their ``one_hot`` ro
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from manual_bp.layer import check_rows, constant, positions
+from manual_bp.layer import check_rows, constant, positions, with_out
 
 Reduction = Literal["mean", "sum"]
 
@@ -33,11 +35,24 @@ class Loss(Protocol):
     def output(self, x: Tensor) -> Tensor:
         """Return the network's answer y, given the output x of its last layer."""
 
-    def forward(self, x: Tensor, t: Tensor, out: tuple[Tensor, Any] | None = None) -> tuple[Tensor, Any]:
+    def forward(self, x: Tensor, t: Tensor) -> tuple[Tensor, Any]:
         """Return L, a tensor without dimensions, and what backward will read."""
 
-    def backward(self, saved: Any, out: Tensor | None = None) -> Tensor:
+    def backward(self, saved: Any) -> Tensor:
         """Return the error of x, −∂L/∂x (N, n^L)."""
+
+
+class LossDirections(NamedTuple):
+    """The directions of a loss as a network calls them: each takes ``out``, whether the loss's own does or not."""
+
+    forward: Callable[..., tuple[Tensor, Any]]
+    backward: Callable[..., Tensor]
+
+
+def directions_of_loss(loss: Loss) -> LossDirections:
+    """Return how a network calls the loss: by the methods of a copy, which keeps what a loss should not keep."""
+    own = copy.copy(loss)
+    return LossDirections(with_out(own.forward), with_out(own.backward))
 
 
 class SavedDifference(NamedTuple):

@@ -34,6 +34,9 @@ FIRST = {
     "linear.py": ("layers",),
     "activation.py": ("layers",),
     "loss.py": ("loss",),
+    "structure.py": ("trace", "protocol"),
+    "trace.py": ("trace", "protocol"),
+    "gradients.py": ("trace", "protocol"),
     "network.py": ("trace", "lecture"),
     "descent.py": ("descent::test_three_updates_by_plain_arithmetic",),
     "initial.py": ("layers", "trace"),
@@ -43,7 +46,7 @@ QUICK = (
     "wrong_input",
     "network::test_a_training_step_in_reused_buffers_allocates_nothing",
     "network::test_gradients_by_finite_differences",
-    "lecture", "loss", "trace", "mirror", "descent", "engine",
+    "lecture", "loss", "trace", "protocol", "mirror", "descent", "engine",
 )  # fmt: skip
 """The tests that come next. After them come all the others, which take minutes."""
 

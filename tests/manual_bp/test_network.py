@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from manual_bp import (
     GradientDescent,
-    Gradients,
+    GradientsOfOneLayer,
     Layer,
     Loss,
     Network,
@@ -218,24 +218,24 @@ def test_inputs_come_out_unmodified() -> None:
 @every_loss
 def test_updating_all_at_once_equals_updating_by_name(activation: Layer, loss: Loss) -> None:
     """The whole buffer in one operation, its gaps included, or tensor by tensor."""
-    at_once, by_name, one_at_a_time = (mlp([5, 4, 4, 3], activation=activation, loss=loss) for _ in range(3))
+    at_once, by_name, by_layer = (mlp([5, 4, 4, 3], activation=activation, loss=loss) for _ in range(3))
     x, t = torch.randn(6, 5), targets(6, 3, torch.float32)
     settings = {"lr": 0.5, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}
-    for made in (by_name, one_at_a_time):
+    for made in (by_name, by_layer):
         made.load_state_dict(at_once.state_dict())
-    descents = [GradientDescent(made, **settings) for made in (at_once, by_name, one_at_a_time)]
-    room = Gradients(one_at_a_time, one_at_a_time=True)
+    descents = [GradientDescent(made, **settings) for made in (at_once, by_name, by_layer)]
+    room = GradientsOfOneLayer(by_layer)
     for _ in range(3):
-        traces = [made.forward(x) for made in (at_once, by_name, one_at_a_time)]
-        for trace in traces:
-            trace.network.loss(trace, t)
+        traces = [made.forward(x) for made in (at_once, by_name, by_layer)]
+        for made, trace in zip((at_once, by_name, by_layer), traces, strict=True):
+            made.loss(trace, t)
         descents[0].update(at_once.backward(traces[0]))
         descents[1].update(dict(by_name.backward(traces[1])))
-        for of_one_layer in one_at_a_time.backward_by_layer(traces[2], room):
+        for of_one_layer in by_layer.backward_by_layer(traces[2], room):
             descents[2].update(of_one_layer)
     for name, parameter in at_once.parameters().items():
         assert_identical(parameter, by_name.parameters()[name], name)
-        assert_identical(parameter, one_at_a_time.parameters()[name], name)
+        assert_identical(parameter, by_layer.parameters()[name], name)
         assert_identical(descents[0].velocity[name], descents[1].velocity[name], name)
     assert torch.count_nonzero(at_once.buffer) == sum(torch.count_nonzero(p) for p in at_once.parameters().values())
 

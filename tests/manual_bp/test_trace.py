@@ -13,6 +13,7 @@ from cases import (
 from manual_bp import (
     GradientDescent,
     Gradients,
+    GradientsOfOneLayer,
     Linear,
     Loss,
     Network,
@@ -74,7 +75,7 @@ def test_a_loss_of_an_earlier_pass_is_never_taken_for_this_one() -> None:
 
 def test_room_for_one_layer_holds_one_layer() -> None:
     made = mlp([5, 4, 3])
-    room = Gradients(made, one_at_a_time=True)
+    room = GradientsOfOneLayer(made)
     assert room.buffer.numel() < made.buffer.numel()
     trace = made.forward(torch.randn(2, 5))
     made.loss(trace, torch.rand(2, 3))
@@ -90,7 +91,7 @@ def test_room_for_one_layer_holds_one_layer() -> None:
 def test_room_for_one_layer_holds_its_delta_and_the_error_below() -> None:
     """Two tensors for all errors: each δ is there while its layer's gradients are yielded, and gone later."""
     made = mlp([6, 5, 2, 4, 3], activation=Tanh(), loss=SquaredError("sum"))
-    room = Gradients(made, one_at_a_time=True)
+    room = GradientsOfOneLayer(made)
     trace = made.forward(torch.randn(7, 6))
     made.loss(trace, torch.randn(7, 3))
     whole = made.backward(trace)
@@ -105,7 +106,8 @@ def test_room_for_one_layer_holds_its_delta_and_the_error_below() -> None:
                 with pytest.raises(ValueError, match=rf"a backward pass as far as δ\^{other}"):
                     room.delta(other)
     assert_identical(made.input_error(trace, room), made.input_error(trace, whole))
-    memory = {error.untyped_storage().data_ptr() for error, _ in room.steps if error is not None}
+    rooms = [room.room(i)[0] for i in range(len(made.layers) + 1)]
+    memory = {error.untyped_storage().data_ptr() for error in rooms if error is not None}
     assert len(memory) == 2
 
 

@@ -13,7 +13,10 @@ FORMULAS = {
     "linear.py": ("__post_init__", "forward", "backward", "gradients"),
     "activation.py": ("forward", "backward"),
     "loss.py": ("output", "forward", "backward", "one_hot", "_softmax", "_samples", "_scale"),
-    "network.py": ("forward", "loss", "backward", "backward_by_layer", "input_error", "index_of_net", "index_of_x"),
+    "structure.py": ("index_of_net", "index_of_x", "names"),
+    "trace.py": ("begin", "value", "saved", "x"),
+    "gradients.py": ("begin", "keep_error", "_placed", "keep_gradients", "_holds", "_holds_error", "complete"),
+    "network.py": ("__post_init__", "forward", "loss", "backward", "backward_by_layer", "input_error"),
     "descent.py": ("_move_of", "_move"),
     "initial.py": ("mlp", "random_linear"),
 }

@@ -27,6 +27,7 @@ OTHER_SIGN: dict[type[ast.AST], type[ast.AST]] = {
 OTHER_NUMBER = {0: 1, 1: 0, 2: 1}
 A_LITTLE = 1.0005  # a fault of 0.05 %
 FACTORS = ("alpha", "beta", "value")
+OF_A_POSITION = ("range", "value", "saved", "room", "_step")
 
 Edit = tuple[ast.expr | ast.stmt, str]
 
@@ -82,11 +83,11 @@ def another_factor(node: ast.AST, _: Formula) -> Iterator[Edit]:
 
 
 def another_index(node: ast.AST, _: Formula) -> Iterator[Edit]:
-    """Yield steps[i - 1] and steps[i + 1] for steps[i]; the same for the bounds of range()."""
+    """Yield steps[i - 1] and steps[i + 1] for steps[i]; the same for the bounds of range(), and for saved(i)."""
     bounds: list[ast.expr] = []
     if isinstance(node, ast.Subscript):
         bounds = [node.slice]
-    elif isinstance(node, ast.Call) and ast.unparse(node.func) == "range":
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in OF_A_POSITION:
         bounds = node.args
     for bound in bounds:
         if isinstance(bound, (ast.Name, ast.Subscript, ast.Attribute)):

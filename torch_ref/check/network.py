@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from manual_bp import Network
 from manual_bp.layer import parameters
+from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule, loss_of, mirror
 from torch_ref.known.formulas import quantity
 from torch_ref.numbers.agreement import Tensors, Tolerance, Witness, check_tolerance, compare, witnesses
 from torch_ref.steps.function import random_like
-from torch_ref.steps.naming import Names
 from torch_ref.steps.passes import LossSlopes, Reference, by_hand, call
 from torch_ref.steps.protocol import answer_step, layer_step, loss_step
 from torch_ref.steps.step import Step
@@ -123,7 +123,7 @@ def check_against(
     tolerance: Tolerance | None = None,
 ) -> Report:
     """Compare ``network`` with one module for each of its layers, at the parameters of the network."""
-    names = Names.of(network)
+    names = network.names
     if isinstance(x, Tensor) and isinstance(t, Tensor):
         x, t = x.detach(), t.detach()
         if x.ndim and len(x) == 0:
@@ -172,7 +172,7 @@ def _steps(
             errors[position + 1],
             quantity(names.values[position + 1], layer, "forward", l),
             quantity(names.errors[position], layer, "error", l),
-            {name: quantity(q, layer, name, l) for name, q in names.of_layer(position, layer).items()},
+            {name: quantity(q, layer, name, l) for name, q in names.of_layer(position).items()},
             tolerance,
         )
     function = network.loss_function

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from manual_bp.layer import parameters
 from torch_ref.steps.step import Value, same
 
 
@@ -100,9 +98,3 @@ def _replaced(value: Any, swap: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, dict):
         return {key: _replaced(part, swap) for key, part in value.items()}
     return value
-
-
-def holding(layer: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Return the layer with other parameters of the same names."""
-    mine = {name: tensors[name] for name in parameters(layer)}
-    return replace(layer, **mine) if mine else layer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from manual_bp import Gradients, Network, Trace
-from manual_bp.layer import parameters
+from manual_bp.layer import holding, parameters
+from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule
 from torch_ref.numbers.agreement import Tensors, doubled, relative_difference
 from torch_ref.numbers.differences import slope
-from torch_ref.steps.calling import holding
-from torch_ref.steps.naming import Names
 from torch_ref.steps.step import Outputs, plain, same
 
 SAME_PASS = 1e-4
@@ -177,7 +176,7 @@ class LossSlopes:
         position, name = full_name.split(".", 1)
         i = int(position)
         layer, above, x = self.layers[i], self.layers[i + 1 :], self.values[i]
-        loss: Callable[[Tensor], Outputs] = lambda q: self._loss([replace(layer, **{name: q}), *above], x)  # noqa: E731
+        loss: Callable[[Tensor], Outputs] = lambda q: self._loss([holding(layer, {name: q}), *above], x)  # noqa: E731
         return _difference(loss, parameters(layer)[name], gradient, 1.0)
 
     def _loss(self, layers: Sequence[Any], x: Tensor) -> Outputs:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from manual_bp import Layer, Loss
-from manual_bp.layer import Parametrised, parameters
+from manual_bp.layer import Parametrised, holding, parameters
 from torch_ref.known.formulas import Quantity
 from torch_ref.numbers.agreement import Tolerance
-from torch_ref.steps.calling import Call, holding, is_pair, named_gradient, substituted
+from torch_ref.steps.calling import Call, is_pair, named_gradient, substituted
 from torch_ref.steps.step import Step, Value
 
 
@@ -95,7 +95,7 @@ def answer_step(
 
 
 def _layer_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
-    layer = step.owner
+    layer: Any = step.owner
     output, error_of_x = step.outputs[0].name, step.gradients["x"].name
     named = {name: q.name for name, q in step.gradients.items() if name != "x"}
     inputs = {name: t.clone() for name, t in step.inputs.items()}

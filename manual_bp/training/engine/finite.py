@@ -8,10 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from manual_bp.gradients import Gradients
 from manual_bp.network import Network
-from manual_bp.trace import Gradients
-
-LETTERS = {"weight": "W", "bias": "b"}
 
 
 def forward_values(network: Network, values: Sequence[Tensor], loss: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -44,8 +42,7 @@ def _of_layer(network: Network, l: int, tensors: Mapping[str, Tensor]) -> Iterat
     prefix = f"{network.net_positions[l - 1]}."
     for name, tensor in tensors.items():
         if name.startswith(prefix):
-            own = name.removeprefix(prefix)
-            yield f"{LETTERS.get(own, own)}^{l}", tensor
+            yield network.names.parameters[name], tensor
 
 
 def first_not_finite(values: Iterable[tuple[str, Tensor]]) -> str | None:

@@ -25,8 +25,9 @@ from torch import Tensor
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
+from manual_bp.gradients import Gradients
 from manual_bp.network import Network
-from manual_bp.trace import Gradients, Trace
+from manual_bp.trace import Trace
 from manual_bp.training.engine.finite import backward_values, forward_values, updated_values
 from manual_bp.training.engine.step import Optimizer
 

@@ -10,8 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from manual_bp.gradients import Gradients, GradientsOfOneLayer
 from manual_bp.network import Network
-from manual_bp.trace import Gradients, Trace
+from manual_bp.trace import Trace
 from manual_bp.training.engine.finite import backward_values, forward_values, updated_values
 from manual_bp.training.engine.recorder import Recorder, same_calls
 
@@ -136,8 +137,8 @@ class ManualEngine:
         """Take a step by the formulas; record it where the batch lies in the tensors of the one before."""
         steps = self._steps.get(x.shape[0])
         if steps is None or steps.trace.network is not self.network:
-            gradients = Gradients(self.network, one_at_a_time=self.network.buffer.numel() > ONE_AT_A_TIME)
-            steps = self._newest = self._steps[x.shape[0]] = _Steps(Trace(self.network), gradients)
+            kind = GradientsOfOneLayer if self.network.buffer.numel() > ONE_AT_A_TIME else Gradients
+            steps = self._newest = self._steps[x.shape[0]] = _Steps(Trace(self.network), kind(self.network))
         if not steps.are_of(self.descent, x, t):
             steps.forget()
             loss = self._run(x, t, steps, operator.call)
@@ -154,7 +155,7 @@ class ManualEngine:
         """Compute one step, every update by way of ``perform``."""
         trace = self.network.forward(x, out=into.trace)
         loss = self.network.loss(trace, t, trusted=True)
-        if into.gradients.one_at_a_time:
+        if isinstance(into.gradients, GradientsOfOneLayer):
             yielded: Iterable[Mapping[str, Tensor]] = self.network.backward_by_layer(trace, into.gradients)
         else:
             yielded = [self.network.backward(trace, into.gradients)]
@@ -185,6 +186,6 @@ class ManualEngine:
             return
         trace, gradients = self._newest.trace, self._newest.gradients
         yield from forward_values(self.network, trace.values, trace.loss)
-        if not gradients.one_at_a_time:
+        if gradients.complete:
             yield from backward_values(self.network, gradients)
         yield from updated_values(self.network, self.parameters())

@@ -114,14 +114,14 @@ def test_inputs_with_a_history_are_taken_without_it() -> None:
     assert x.grad is None
 
 
-def test_layers_of_any_order_are_named_by_position() -> None:
+def test_layers_of_any_order_have_names_of_their_own() -> None:
     """Two activations in a row, one before the first weights, and a layer of somebody else."""
     layers = (Tanh(), Linear(torch.randn(4, 5)), Sigmoid(), Tanh(), Linear(torch.randn(3, 4)))
     report = crosscheck(Network(layers, SoftmaxCrossEntropy()), torch.randn(6, 5), torch.arange(6) % 3)
     assert report.identical
     assert [row.quantity for row in report.rows] == [
-        "x^0", "net^1", "value 3", "x^1", "net^2", "y", "L",
-        "δ^2", "∂L/∂W^2", "e^1", "error of value 3", "δ^1", "∂L/∂W^1", "e^0", "error of value 0",
+        "Tanh 1", "net^1", "Sigmoid 1", "x^1", "net^2", "y", "L",
+        "δ^2", "∂L/∂W^2", "e^1", "error of Sigmoid 1", "δ^1", "∂L/∂W^1", "error of Tanh 1", "e^0",
     ]  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from torch_ref.lesson.walk.examples import Example
 from torch_ref.lesson.walk.quantities import by_autograd, by_hand, scalars
 from torch_ref.lesson.walk.walk import Step, walk
 from torch_ref.numbers.agreement import Tensors, Witness, compare, ulp_distance
-from torch_ref.steps.naming import Names
 from torch_ref.verdict.report import Report
 
 WRONG = {torch.float64: 1e-9, torch.float32: 1e-4}
@@ -124,7 +123,7 @@ class Number:
 def given(example: Example) -> dict[str, Decimal]:
     """Return what the walk starts from, by name: x^0, t, η and the parameters, as the decimals that were written."""
     numbers = entries("x^0", example.x[0]) | entries("t", target_of(example)[0]) | {"η": example.lr}
-    names = Names.of(example.network).parameters
+    names = example.network.names.parameters
     for name, parameter in example.network.parameters().items():
         numbers |= entries(names[name], parameter)
     return {name: Decimal(repr(value)) for name, value in numbers.items()}

@@ -16,16 +16,16 @@ from torch import Tensor
 
 from manual_bp import GradientDescent, Network
 from manual_bp.lecture import entries
+from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import mirror
 from torch_ref.numbers.agreement import Tensors
-from torch_ref.steps.naming import Names
 from torch_ref.steps.passes import Reference, run
 
 
 def by_hand(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
     """Run one handwritten pass and update on x (N, n^0), t (N, n^L) or (N,); the network keeps its parameters."""
     own, found = Network(network.layers, network.loss_function), Tensors()
-    names = Names.of(own)
+    names = own.names
     _, gradients = run(own, names, x, t, found)
     GradientDescent(own, lr=lr).update(gradients)
     return _in_order(names, found, own.parameters())
@@ -33,7 +33,7 @@ def by_hand(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
 
 def by_autograd(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
     """Return the same by autograd and ``torch.optim.SGD``, of the mirrored network; δ^l is −∂L/∂net^l."""
-    names, (model, loss) = Names.of(network), mirror(network)
+    names, (model, loss) = network.names, mirror(network)
     found = Reference(names, tuple(model), loss).evaluate({"x": x, **network.parameters()}, {"t": t})
     parameters = dict(model.named_parameters())
     for name, parameter in parameters.items():

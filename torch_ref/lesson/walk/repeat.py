@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network
+from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import mirror
 from torch_ref.lesson.walk.both import WRONG
 from torch_ref.lesson.walk.examples import Example
 from torch_ref.numbers.agreement import Tensors, Witness, compare, ulp_distance
-from torch_ref.steps.naming import Names
 
 ALL = 20
 """So many rows are shown one and all; more are thinned out."""
@@ -36,7 +36,7 @@ def repeated(example: Example, planted: Network, steps: int) -> Iterator[State]:
     """Yield the state before the first update and after each, until ``steps`` are made or a number is not finite."""
     if example.t is None:
         raise ValueError("updates expect an example with a target, got one that is forward only")
-    hand, names = Network(planted.layers, planted.loss_function), Names.of(planted)
+    hand, names = Network(planted.layers, planted.loss_function), planted.names
     model, loss_module = mirror(example.network)
     descent, optimizer = GradientDescent(hand, lr=example.lr), torch.optim.SGD(model.parameters(), lr=example.lr)
     for step in range(steps + 1):
