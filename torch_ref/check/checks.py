@@ -16,7 +16,8 @@ from torch.autograd.gradcheck import GradcheckError, gradcheck
 from manual_bp import Layer
 from manual_bp.layer import check_like, parameters
 from torch_ref.known.formulas import quantity
-from torch_ref.numbers.agreement import Tensors, Tolerance, check_tolerance
+from torch_ref.numbers.agreement import Tolerance, check_tolerance
+from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.function import (
     arguments_of,
     attempt,

@@ -16,7 +16,8 @@ from manual_bp import Network
 from manual_bp.layer import parameters
 from torch_ref.autograd.mirrored import LossModule, loss_of, mirror
 from torch_ref.known.formulas import quantity
-from torch_ref.numbers.agreement import Tensors, Tolerance, Witness, check_tolerance, compare, witnesses
+from torch_ref.numbers.agreement import Tolerance, check_tolerance, compare
+from torch_ref.numbers.witness import Tensors, Witness, witnesses
 from torch_ref.steps.function import random_like
 from torch_ref.steps.naming import Names
 from torch_ref.steps.passes import LossSlopes, Reference, by_hand, call

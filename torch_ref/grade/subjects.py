@@ -16,7 +16,7 @@ from torch import Tensor
 from manual_bp import Linear, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
 from torch_ref.autograd.mirrored import loss_of, module_of
 from torch_ref.known.formulas import FORMULAS, quantity
-from torch_ref.numbers.agreement import Tensors
+from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.passes import call
 from torch_ref.steps.protocol import answer_step, layer_step, loss_step
 from torch_ref.steps.step import Step

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from torch_ref.known.formulas import Quantity
-from torch_ref.numbers.agreement import Tensors, Tolerance
+from torch_ref.numbers.agreement import Tolerance
+from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.calling import described
 from torch_ref.steps.step import Outputs, Step, Value, plain, same, sequence
 

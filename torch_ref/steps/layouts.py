@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torch_ref.numbers.agreement import Tensors, Tolerance
+from torch_ref.numbers.agreement import Tolerance
+from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.function import ByHand, Function, arguments_of, attempt, function_step
 from torch_ref.steps.step import Outputs, Step, Value, plain
 

@@ -13,8 +13,9 @@ from torch.func import functional_call
 from manual_bp import Gradients, Network, Trace
 from manual_bp.layer import parameters
 from torch_ref.autograd.mirrored import LossModule
-from torch_ref.numbers.agreement import Tensors, doubled, relative_difference
+from torch_ref.numbers.agreement import relative_difference
 from torch_ref.numbers.differences import slope
+from torch_ref.numbers.witness import Tensors, doubled
 from torch_ref.steps.calling import holding
 from torch_ref.steps.naming import Names
 from torch_ref.steps.step import Outputs, plain, same

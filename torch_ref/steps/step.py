@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from torch_ref.known.formulas import Quantity, source_of
-from torch_ref.numbers.agreement import Comparison, Tensors, Tolerance, Witness, compare, doubled, witnesses
+from torch_ref.numbers.agreement import Comparison, Tolerance, compare
 from torch_ref.numbers.differences import Slope, slope
+from torch_ref.numbers.witness import Tensors, Witness, doubled, witnesses
 
 Outputs = tuple[Tensor, ...]
 Forward = Callable[[Tensors, Tensors], Outputs]

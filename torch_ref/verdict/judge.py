@@ -11,8 +11,9 @@ from torch import Tensor
 from manual_bp import one_hot
 from torch_ref.known.causes import Scene, likely_cause
 from torch_ref.known.formulas import Quantity
-from torch_ref.numbers.agreement import Comparison, Tensors, Witness
+from torch_ref.numbers.agreement import Comparison
 from torch_ref.numbers.differences import MARGIN, SURE
+from torch_ref.numbers.witness import Tensors, Witness
 from torch_ref.steps.step import Step
 from torch_ref.verdict.report import Blame, Row
 

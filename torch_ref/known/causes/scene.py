@@ -7,7 +7,8 @@ from functools import cached_property
 
 from torch import Tensor
 
-from torch_ref.numbers.agreement import Tensors, relative_difference
+from torch_ref.numbers.agreement import relative_difference
+from torch_ref.numbers.witness import Tensors
 
 UNEXPLAINED = 0.05
 """Of the difference from the right numbers: what a cause may leave over."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from manual_bp import GradientDescent, Network
 from manual_bp.lecture import entries
 from torch_ref.autograd.mirrored import mirror
-from torch_ref.numbers.agreement import Tensors
+from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.naming import Names
 from torch_ref.steps.passes import Reference, run
 

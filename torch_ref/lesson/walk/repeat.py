@@ -12,7 +12,8 @@ from manual_bp import GradientDescent, Network
 from torch_ref.autograd.mirrored import mirror
 from torch_ref.lesson.walk.both import WRONG
 from torch_ref.lesson.walk.examples import Example
-from torch_ref.numbers.agreement import Tensors, Witness, compare, ulp_distance
+from torch_ref.numbers.agreement import compare, ulp_distance
+from torch_ref.numbers.witness import Tensors, Witness
 from torch_ref.steps.naming import Names
 
 ALL = 20
