@@ -58,9 +58,9 @@ class Evidence:
         return None if tensor is None else made.sign * tensor
 
     def own_gradient(self, made: Made) -> Tensor | None:
-        """Return the same of the own values; None also where the formula failed."""
-        value = self.own_values[made.name]
-        return None if value.tensor is None or value.failure else made.sign * value.tensor
+        """Return the same of the own values."""
+        tensor = self.own_values[made.name].tensor
+        return None if tensor is None else made.sign * tensor
 
     def right_gradient(self, made: Made) -> Tensor:
         """Return the gradient by the reference, by autograd."""
@@ -79,18 +79,20 @@ class Evidence:
         return self._slope("reference", made, self.step.reference, self.right_gradient(made))
 
     def _slope(self, whose: str, made: Made, forward: Forward, gradient: Tensor | None) -> Slope | None:
-        """Return the slope of Σ d_y · forward in the input of which this is the gradient; None without float64."""
-        if gradient is None:
+        """Return the slope of Σ d_y · forward in the input of which this is the gradient; None for an output."""
+        name = self.step.input_of(made)
+        if gradient is None or name is None:
             return None
         if (whose, made) not in self._slopes:
-            self._slopes[whose, made] = self._differences(made, forward, gradient)
+            self._slopes[whose, made] = self._differences(name, forward, gradient)
         return self._slopes[whose, made]
 
-    def _differences(self, made: Made, forward: Forward, gradient: Tensor) -> Slope | None:
-        inputs, fixed, name = doubled(self.step.inputs), doubled(self.step.fixed), self.step.input_of(made)
-        at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {str(name): q}, fixed)  # noqa: E731
+    def _differences(self, name: str, forward: Forward, gradient: Tensor) -> Slope | None:
+        """Return the slope in one input, in float64; None where the forward formula cannot compute in it."""
+        inputs, fixed = doubled(self.step.inputs), doubled(self.step.fixed)
+        at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {name: q}, fixed)  # noqa: E731
         try:
             with torch.no_grad():
-                return slope(at, inputs[str(name)], [-e.double() for e in self.step.errors], gradient)
+                return slope(at, inputs[name], [-e.double() for e in self.step.errors], gradient)
         except Exception:  # of somebody's forward, which may be for one dtype only: there is no slope in float64
             return None
