@@ -19,19 +19,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch_ref.autograd.mirrored import LossModule, Mirror, loss_of, mirror, module_of
-    from torch_ref.check.checks import check_autograd_function, check_function, check_layer
+    from torch_ref.check.autograd_function import check_autograd_function
+    from torch_ref.check.function import check_function
+    from torch_ref.check.layer import check_layer
     from torch_ref.check.network import check_module, crosscheck
     from torch_ref.numbers.agreement import ulp_distance
     from torch_ref.verdict.assertion import GradientMismatchError, assert_gradients_match
-    from torch_ref.verdict.report import Report, Row
+    from torch_ref.verdict.report import Report
+    from torch_ref.verdict.row import Row
 
 _HOME = {
     "verdict.assertion": ("GradientMismatchError", "assert_gradients_match"),
-    "check.checks": ("check_autograd_function", "check_function", "check_layer"),
+    "check.autograd_function": ("check_autograd_function",),
+    "check.function": ("check_function",),
+    "check.layer": ("check_layer",),
     "numbers.agreement": ("ulp_distance",),
     "check.network": ("check_module", "crosscheck"),
     "autograd.mirrored": ("LossModule", "Mirror", "loss_of", "mirror", "module_of"),
-    "verdict.report": ("Report", "Row"),
+    "verdict.report": ("Report",),
+    "verdict.row": ("Row",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -9,8 +9,7 @@ import pytest
 from comparing import BOUND, worst
 from settings import ACTIVATIONS, LOSSES, Plain, drawn, in_manual_bp, sample
 
-from torch_ref.known import faults
-from torch_ref.known.formulas import FORMULAS
+from torch_ref.known import KNOWN, faults
 from torch_ref.lesson.page.data import x2
 from torch_ref.lesson.walk.quantities import by_hand, scalars
 
@@ -47,7 +46,7 @@ def test_every_fault_is_one_of_the_catalogue_and_cites_its_equation(lesson) -> N
     for fault in listed:
         original = faults.FAULTS[fault["name"]]
         assert fault["makes"] == original.makes
-        assert fault["equation"] == FORMULAS[original.of][original.makes][0], fault["name"]
+        assert fault["equation"] == KNOWN[original.of].formulas[original.makes].number, fault["name"]
         assert fault["name"].startswith(f"{fault['of']}-")
         assert fault["title"]
         assert fault["hint"]

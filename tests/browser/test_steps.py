@@ -7,7 +7,7 @@ import re
 import pytest
 from settings import Plain, drawn, in_manual_bp, walked
 
-from torch_ref.known.formulas import FORMULAS
+from torch_ref.known import KNOWN
 from torch_ref.lesson.page.data import x1, x2
 
 X2 = x2()["network"]
@@ -97,20 +97,20 @@ def test_the_other_formulas_are_these(lesson) -> None:
 def test_equation_numbers_are_those_of_the_reports(walk) -> None:
     plain, steps = walk
     linear, *_ = in_manual_bp(plain).layers
-    loss = FORMULAS[type(in_manual_bp(plain).loss_function)]
-    activation = FORMULAS[type(in_manual_bp(plain).layers[1])] if len(in_manual_bp(plain).layers) > 1 else {}
+    loss = KNOWN[type(in_manual_bp(plain).loss_function)].formulas
+    activation = KNOWN[type(in_manual_bp(plain).layers[1])].formulas if len(in_manual_bp(plain).layers) > 1 else {}
     softmax, last = plain["loss"] == "cross-entropy", len(plain["sizes"]) - 1
     for step in steps:
         name, at_the_end = step["name"], step["l"] == last
         expected = {
-            "net": lambda: FORMULAS[type(linear)]["forward"],
+            "net": lambda: KNOWN[type(linear)].formulas["forward"],
             "x": lambda: activation["forward"],
             "y": lambda: loss["output"] if softmax else activation["forward"],
             "L": lambda: loss["forward"],
-            "e": lambda end=at_the_end: loss["error"] if end else FORMULAS[type(linear)]["error"],
+            "e": lambda end=at_the_end: loss["error"] if end else KNOWN[type(linear)].formulas["error"],
             "δ": lambda end=at_the_end: loss["error"] if softmax and end else activation["error"],
-            "∂L/∂W": lambda: FORMULAS[type(linear)]["weight"],
-            "∂L/∂b": lambda: FORMULAS[type(linear)]["bias"],
+            "∂L/∂W": lambda: KNOWN[type(linear)].formulas["weight"],
+            "∂L/∂b": lambda: KNOWN[type(linear)].formulas["bias"],
         }
         kind = re.split(r"[\^_]", name)[0]
         assert step["equation"] == ("E9" if name.endswith(" after") else expected[kind]()[0]), name

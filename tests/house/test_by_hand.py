@@ -15,7 +15,7 @@ from manual_bp.training.engine.step import ManualEngine
 from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import mnist5k
 from manual_bp.training.run.evaluation import evaluate
-from torch_ref.grade.by_hand import STUDENTS_MODULES, violations
+from torch_ref.grade.forbidden import STUDENTS_MODULES, violations
 
 SOURCES = sorted(Path(manual_bp.__file__).parent.rglob("*.py"))
 

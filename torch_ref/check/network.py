@@ -16,14 +16,17 @@ from manual_bp import Network
 from manual_bp.layer import parameters
 from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule, loss_of, mirror
-from torch_ref.known.formulas import quantity
-from torch_ref.numbers.agreement import Tensors, Tolerance, Witness, check_tolerance, compare, witnesses
+from torch_ref.check.reading import named, shapes
+from torch_ref.numbers.agreement import Tolerance, check_tolerance, compare
+from torch_ref.numbers.witness import Tensors, Witness, witnesses
+from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.function import random_like
 from torch_ref.steps.passes import LossSlopes, Reference, by_hand, call
 from torch_ref.steps.protocol import answer_step, layer_step, loss_step
 from torch_ref.steps.step import Step
 from torch_ref.verdict.judge import rows_of, third_opinion
-from torch_ref.verdict.report import Report, Row
+from torch_ref.verdict.report import Report
+from torch_ref.verdict.row import Row
 
 
 def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance | None = None) -> Report:
@@ -32,6 +35,10 @@ def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance |
     Neither the network nor the batch is changed. The report has one row for each quantity, in the order of the
     data flow: net^1, x^1, ..., y, L, e^L, δ^L, ∂L/∂W^L, ∂L/∂b^L, e^(L-1), ... ``tolerance``, by dtype and relative to
     a tensor's norm, takes the place of twice the reference's own rounding error.
+
+    Whatever a layer or the loss of the network raises is part of the report, unless the reference raises too: then
+    that error is raised, since x or t does not fit. Raises TypeError where ``network`` is no Network, ``mirror`` knows
+    no module for a layer or the loss, or a tolerance is no number by dtype; ValueError for a batch without rows.
     """
     _check_network("crosscheck", network)
     check_tolerance(tolerance)
@@ -49,8 +56,13 @@ def check_module(
 ) -> Report:
     """Compare a handwritten network with an ``nn.Module`` of the same layers in the same order, layer by layer.
 
-    The parameters are the module's; the loss is the network's. Without x (N, n^0) and t a random batch of 16 rows is
-    drawn. Raises ValueError where the layers or the shapes of the parameters do not correspond.
+    The parameters are the module's; the loss is the network's, which keeps its own parameters. Without x (N, n^0) and
+    t, (N, n^L) or N class indices, a random batch of 16 rows is drawn. The rows and ``tolerance`` are those of
+    ``crosscheck``.
+
+    Raises TypeError where ``network`` is no Network, ``module`` no nn.Module, or a tolerance is no number by dtype;
+    ValueError where the layers or the shapes of the parameters do not correspond, or where the module does not compute
+    its layers one after the other. What x or t is wrong about is raised as by ``crosscheck``.
     """
     _check_network("check_module", network)
     check_tolerance(tolerance)
@@ -90,12 +102,11 @@ def _corresponding(network: Network, modules: tuple[nn.Module, ...]) -> Tensors:
         raise ValueError(f"check_module expects one module for each layer of {layers}, got {shown}")
     state: Tensors = {}
     for i, (layer, module) in enumerate(zip(network.layers, modules, strict=True)):
-        mine = {name: tuple(p.shape) for name, p in parameters(layer).items()}
-        theirs = {name: p.detach() for name, p in module.named_parameters()}
-        if mine != {name: tuple(p.shape) for name, p in theirs.items()}:
-            got = {name: tuple(p.shape) for name, p in theirs.items()}
+        mine, theirs = parameters(layer), {name: p.detach() for name, p in module.named_parameters()}
+        if {name: p.shape for name, p in mine.items()} != {name: p.shape for name, p in theirs.items()}:
             raise ValueError(
-                f"check_module expects {shown[i]} at position {i} to have the parameters of {layer}: {mine}, got {got}"
+                f"check_module expects {shown[i]} at position {i} to have the parameters of {named(layer, mine)}, "
+                f"got {shapes(theirs)}"
             )
         state |= {f"{i}.{name}": p for name, p in theirs.items()}
     return state
@@ -137,15 +148,15 @@ def check_against(
             raise hand.error from None  # neither takes this batch, and our message says why
         raise
     rows: dict[str, Row] = {}
-    step_of: dict[str, Step] = {}
+    seen_in: dict[str, Evidence] = {}
     for step in _steps(network, names, modules, loss, found, x, t, tolerance):
-        judged = rows_of(step)
+        judged = rows_of(seen := Evidence(step))
         rows |= judged
-        step_of |= dict.fromkeys(judged, step)
+        seen_in |= dict.fromkeys(judged, seen)
     slopes = LossSlopes(network, names, x, t)
     limit = (tolerance or {}).get(network.buffer.dtype)
     finished = [_with_whole_pass(rows[name], hand.found, found, slopes, limit) for name in names.data_flow()]
-    confirmed = third_opinion(finished, step_of, found)
+    confirmed = third_opinion(finished, seen_in, found)
     return Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=hand.note)
 
 
@@ -170,16 +181,15 @@ def _steps(
             _as_function(module),
             values[position],
             errors[position + 1],
-            quantity(names.values[position + 1], layer, "forward", l),
-            quantity(names.errors[position], layer, "error", l),
-            {name: quantity(q, layer, name, l) for name, q in names.of_layer(position).items()},
+            names.values[position + 1],
+            names.errors[position],
+            names.of_layer(position),
             tolerance,
+            l,
         )
     function = network.loss_function
-    y = quantity("y", function, "output")
-    yield answer_step(function, loss.output, values[-1], y, tolerance)
-    of_l, of_error = quantity("L", function, "forward"), quantity(names.errors[-1], function, "error")
-    yield loss_step(function, loss, values[-1], t, of_l, of_error, tolerance, y=found["y"].value)
+    yield answer_step(function, loss.output, values[-1], "y", tolerance)
+    yield loss_step(function, loss, values[-1], t, "L", names.errors[-1], tolerance, y=found["y"].value)
 
 
 def _as_function(module: nn.Module) -> Callable[..., Tensor]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch_ref.grade.grading import Grading
 
-CLASSES = ("Linear", "Sigmoid", "Tanh", "ReLU", "SquaredError", "SoftmaxCrossEntropy")
 DESCRIPTION = """Grade the formulas of a student's file, each on its own, at hidden numbers: a point for each that is
 right at all of them, a hint for each that is not. Exit code 0 for full marks, 1 for less, 2 where there is nothing to
 grade. Time and memory are limited, and the file runs in a process of its own, but this is no sandbox: do not run a
@@ -28,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seed", type=int, help="draws the hidden numbers; a new one each time unless given")
     parser.add_argument("--time-limit", type=_positive, default=10.0, metavar="SECONDS", help="of a formula (10)")
     parser.add_argument("--memory-limit", type=_whole, default=1024, metavar="MIB", help="of a formula (1024)")
-    parser.add_argument("--require", nargs="+", choices=CLASSES, default=[], metavar="CLASS", help="must be there")
+    parser.add_argument("--require", nargs="+", type=_class_name, default=[], metavar="CLASS", help="must be there")
     parser.add_argument("--json", metavar="FILE", help="write the outcome as JSON; - for standard output, alone")
     parser.set_defaults(run=run)
 
@@ -80,6 +79,15 @@ def _written(grading: Grading, json_file: str | None) -> int:
         print(f"python -m torch_ref grade: {json_file}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
+
+
+def _class_name(text: str) -> str:
+    """Return the name of a class that is graded; imported only where somebody requires one."""
+    from torch_ref.grade.subjects import QUESTIONS_OF
+
+    if text not in QUESTIONS_OF:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(QUESTIONS_OF)}, got {text}")
+    return text
 
 
 def _positive(text: str) -> float:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torch_ref.grade.grading import Grading, Mark
-from torch_ref.grade.marking import Sheet, mark
-from torch_ref.grade.process import Limits, Outcome, run
+from torch_ref.grade.marking import AnswerSheet, mark
+from torch_ref.grade.process import Limits, Transcript, run
 from torch_ref.grade.students_file import StudentsFile, read, refusal
-from torch_ref.grade.subjects import FORMULAS_OF, Formula, Point, points
-from torch_ref.steps.step import Value
+from torch_ref.grade.subjects import QUESTIONS_OF, Point, Question, points
+from torch_ref.steps.step import Failure, Value
 
-Advance = Callable[[Formula], None]
+Advance = Callable[[Question], None]
 
 
 class _SpoiledFileError(Exception):
@@ -37,8 +37,12 @@ def grade(
     Raises UnusableFileError where there is nothing to grade. ``advance`` hears of every formula before it is run.
     """
     file = read(path)
-    missing = [name for name in FORMULAS_OF if name in set(required) - set(file.classes)]
-    lost = [Mark(of, earned=False, remark="the class is missing") for name in missing for of in FORMULAS_OF[name]]
+    missing = [name for name in QUESTIONS_OF if name in set(required) - set(file.classes)]
+    lost = [
+        Mark(of, earned=False, code="missing", remark="the class is missing")
+        for name in missing
+        for of in QUESTIONS_OF[name]
+    ]
     note, marks = file.spoiled, list[Mark]()
     try:
         for name in () if note else file.classes:
@@ -46,8 +50,8 @@ def grade(
     except _SpoiledFileError as error:
         note = str(error)
     if note:
-        names = file.classes or tuple(name for name in FORMULAS_OF if name not in missing)
-        marks = [Mark(of, earned=False, remark=note) for name in names for of in FORMULAS_OF[name]]
+        names = file.classes or tuple(name for name in QUESTIONS_OF if name not in missing)
+        marks = [Mark(of, earned=False, code="not-run", remark=note) for name in names for of in QUESTIONS_OF[name]]
     return Grading(str(path), seed, file.classes, (*marks, *lost), note)
 
 
@@ -64,20 +68,20 @@ class _Exam:
 
 def _marks(exam: _Exam) -> list[Mark]:
     answers: dict[str, list[Value | None]] = {}
-    stuck = ""
-    for of in FORMULAS_OF[exam.name]:
+    stuck: Failure | None = None
+    for of in QUESTIONS_OF[exam.name]:
         exam.advance(of)
         if stuck and of.method == "backward":  # it would call that forward again, at the same points
-            failure = f"forward: {stuck}; there is nothing for backward to read"
+            failure = Failure("nothing-to-read", f"forward: {stuck.text}; there is nothing for backward to read")
             answers[of.symbol] = [Value(None, None, failure) if point.has(of) else None for point in exam.points]
             continue
-        outcome, answers[of.symbol] = _answers(exam, of)
-        stuck = outcome.ending if of.method == "forward" else stuck
-    sheet = Sheet(exam.points, answers)
-    return [mark(of, sheet, exam.file.place(of)) for of in FORMULAS_OF[exam.name]]
+        transcript, answers[of.symbol] = _answers(exam, of)
+        stuck = transcript.ending if of.method == "forward" else stuck
+    sheet = AnswerSheet(exam.points, answers)
+    return [mark(of, sheet, exam.file.place(of)) for of in QUESTIONS_OF[exam.name]]
 
 
-def _answers(exam: _Exam, of: Formula) -> tuple[Outcome, list[Value | None]]:
+def _answers(exam: _Exam, of: Question) -> tuple[Transcript, list[Value | None]]:
     """Run one formula; return how that went, and a value for each point where there is something to ask."""
     asked = [point for point in exam.points if point.has(of)]
     job = {
@@ -87,21 +91,21 @@ def _answers(exam: _Exam, of: Formula) -> tuple[Outcome, list[Value | None]]:
         "makes": of.makes,
         "points": [point.given(of) for point in asked],
     }
-    outcome = run(job, 1 + len(asked), exam.limits)
-    _check_file(exam.file, outcome)
-    found = [Value(m["tensor"], None, m["failure"]) for m in outcome.messages[1:]]
-    found += [Value(None, None, outcome.ending)] * (len(asked) - len(found))
+    transcript = run(job, 1 + len(asked), exam.limits)
+    _check_file(exam.file, transcript)
+    found = [Value(m["tensor"], None, m["failure"] and Failure(*m["failure"])) for m in transcript.messages[1:]]
+    found += [Value(None, None, transcript.ending)] * (len(asked) - len(found))
     values = iter(found)
-    return outcome, [next(values) if point.has(of) else None for point in exam.points]
+    return transcript, [next(values) if point.has(of) else None for point in exam.points]
 
 
-def _check_file(file: StudentsFile, outcome: Outcome) -> None:
+def _check_file(file: StudentsFile, transcript: Transcript) -> None:
     """Raise where it is not one formula that fails, but the file."""
-    refused = next((m["refused"] for m in outcome.messages if m.get("refused")), "")
+    refused = next((m["refused"] for m in transcript.messages if m.get("refused")), "")
     if refused:
         raise _SpoiledFileError(refusal(file.path, refused))
-    imported, failure = False, outcome.ending
-    for message in outcome.messages[:1]:
+    imported, failure = False, transcript.ending.text if transcript.ending else ""
+    for message in transcript.messages[:1]:
         imported, failure = message["imported"], message.get("failure", "")
     if not imported:
         raise _SpoiledFileError(f"{file.path.name} cannot be imported: {failure}")

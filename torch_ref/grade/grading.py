@@ -10,16 +10,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from torch_ref.grade.subjects import FORMULAS_OF, Formula
-from torch_ref.verdict.report import WIDTH, Row
+from torch_ref.grade.subjects import QUESTIONS_OF, Question
+from torch_ref.verdict.report import WIDTH
+from torch_ref.verdict.row import Row
 
 
 @dataclass(frozen=True)
 class Mark:
     """One formula: its point, or why it is lost."""
 
-    of: Formula
+    of: Question
     earned: bool
+    code: str = ""
+    """Of the cause, as in docs/causes.md."""
     remark: str = ""
     """Why the point is lost: a failure in words, or the likely cause."""
     hint: str = ""
@@ -30,7 +33,8 @@ class Mark:
     def to_dict(self) -> dict[str, Any]:
         """Return the mark in terms that JSON knows."""
         head = {"class": self.of.kind.__name__, "quantity": self.of.symbol, "makes": self.of.makes}
-        tail = {"formula": self.of.number, "points": int(self.earned), "remark": self.remark, "hint": self.hint}
+        tail: dict[str, Any] = {"formula": self.of.number, "points": int(self.earned), "code": self.code}
+        tail |= {"remark": self.remark, "hint": self.hint}
         return head | tail | {"comparison": self.row.to_dict() if self.row else None}
 
 
@@ -70,7 +74,7 @@ class Grading:
     @property
     def total(self) -> str:
         """Return the last line: the points, the classes that were found, and the seed."""
-        found = f"{len(self.classes)} of {len(FORMULAS_OF)} classes found"
+        found = f"{len(self.classes)} of {len(QUESTIONS_OF)} classes found"
         return f"{self.earned} of {self.possible} points; {found}; --seed {self.seed} repeats this."
 
     def __str__(self) -> str:

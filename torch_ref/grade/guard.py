@@ -1,6 +1,6 @@
 """While a student's code runs: nothing that computes derivatives answers, and whoever asks is noted.
 
-The source has been read before (``by_hand``); here is what a name put together from pieces cannot hide.
+The source has been read before (``forbidden``); here is what a name put together from pieces cannot hide.
 """
 
 from __future__ import annotations

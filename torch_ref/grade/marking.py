@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 
 from torch_ref.grade.grading import Mark
-from torch_ref.grade.subjects import TWINS, Formula, Point
-from torch_ref.known.causes import NO_PATTERN
+from torch_ref.grade.subjects import TWINS, Point, Question
+from torch_ref.known import Cause
 from torch_ref.numbers.agreement import relative_difference
-from torch_ref.steps.step import Value
+from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.step import Step, Value
+from torch_ref.verdict.explain import of_failure
 from torch_ref.verdict.judge import rows_of
-from torch_ref.verdict.report import Report, Row
+from torch_ref.verdict.report import Report
+from torch_ref.verdict.row import Row
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 """Of the norm: what a right formula may be off, in whatever order it computes. A wrong one shows in float64."""
@@ -29,7 +32,7 @@ AS_PRINTED = 0.01
 
 
 @dataclass(frozen=True)
-class Sheet:
+class AnswerSheet:
     """The points of one class, and what the file's formulas gave there, by symbol; None where nothing was asked."""
 
     points: Sequence[Point]
@@ -48,11 +51,11 @@ class Sheet:
         rows: dict[str, Row] = {}
         for step in point.steps:
             values = {symbol: value for symbol, value in given.items() if value and symbol in step.witnesses}
-            rows |= rows_of(replace(step, by_hand=lambda _step, _isolated, values=values: values))  # type: ignore[misc]
+            rows |= _rows(step, values)
         return rows
 
 
-def mark(of: Formula, sheet: Sheet, source: str) -> Mark:
+def mark(of: Question, sheet: AnswerSheet, source: str) -> Mark:
     """Return the mark of one formula; ``source`` is file and line of its method."""
     rows = sheet.rows(of.symbol)
     values = sheet.answers[of.symbol]
@@ -60,8 +63,14 @@ def mark(of: Formula, sheet: Sheet, source: str) -> Mark:
     if not lost:
         return Mark(of, earned=True)
     i = _telling(lost)
-    row = replace(lost[i], source=source, method=of.method, cause=_pretence(of, sheet, lost[i].cause) or lost[i].cause)
-    return Mark(of, earned=False, remark=row.cause, hint=_hint(row, sheet.points[i], lost, len(rows)), row=row)
+    row = replace(lost[i], source=source, method=of.method, why=_pretence(of, sheet, lost[i].code) or lost[i].why)
+    hint = _hint(row, sheet.points[i], lost, len(rows))
+    return Mark(of, earned=False, code=row.code, remark=row.cause, hint=hint, row=row)
+
+
+def _rows(step: Step, values: dict[str, Value]) -> dict[str, Row]:
+    """Return the rows of a step whose formulas were run elsewhere and gave these values."""
+    return rows_of(Evidence(replace(step, compute=lambda _step, _isolated: values)))
 
 
 def _right(row: Row, value: Value | None) -> bool:
@@ -75,27 +84,27 @@ def _right(row: Row, value: Value | None) -> bool:
 def _blamed(row: Row, value: Value | None) -> Row:
     """Return the row with the student to blame: a formula is asked for, not the derivative of a wrong one."""
     if value and value.failure:
-        return replace(row, blame="by hand", cause=value.failure)
-    return row if row.blame == "by hand" else replace(row, blame="by hand", cause=row.remark)
+        return replace(row, blame="by hand", why=of_failure(value.failure))
+    return row if row.blame == "by hand" else replace(row, blame="by hand", why=Cause("differs", row.remark))
 
 
 def _telling(lost: dict[int, Row]) -> int:
     """Return the point whose row says most: an explanation of wrong numbers, if possible the one given most often."""
-    explained = {i: row for i, row in lost.items() if row.isolated.worst and NO_PATTERN not in row.cause}
+    explained = {i: row for i, row in lost.items() if row.isolated.worst and row.code != "no-pattern"}
     among = explained or lost
     (common, _), *_ = Counter(row.cause for row in among.values()).most_common(1)
     return next(i for i, row in among.items() if row.cause == common)
 
 
-def _pretence(of: Formula, sheet: Sheet, cause: str) -> str:
-    """Say what kind of answer it is that does not depend on its inputs; '' if it does."""
+def _pretence(of: Question, sheet: AnswerSheet, code: str) -> Cause | None:
+    """Say what kind of answer it is that does not depend on its inputs; None if it does."""
     answers = [value.tensor if value else None for value in sheet.answers[of.symbol]]
     one, other = (answers[i] for i in TWINS)
     if one is None or other is None or one.shape != other.shape or not bool((one == other).all()):
-        return ""
+        return None
     if _near(answers[0], sheet.points[0].right(of)):
-        return "memorised: right on the example, the same everywhere else"
-    return "" if cause == "zeros" else "constant: it does not depend on its inputs"
+        return Cause("memorised", "memorised: right on the example, the same everywhere else")
+    return None if code == "zeros" else Cause("constant", "constant: it does not depend on its inputs")
 
 
 def _near(answer: Tensor | None, right: Tensor) -> bool:

@@ -16,6 +16,7 @@ from types import ModuleType
 
 from torch_ref.grade import worker
 from torch_ref.grade.messages import Message, packed, unpacked
+from torch_ref.steps.step import Failure
 
 STARTING = 120.0
 """Seconds that a process may take before the student's code starts: where it is not forked, it imports torch first."""
@@ -34,15 +35,16 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The messages of a process, and how it ended in words where they are not all there."""
+class Transcript:
+    """The messages of a process, and how it ended where some of them are missing."""
 
     messages: tuple[Message, ...]
-    ending: str = ""
+    ending: Failure | None = None
+    """None where all of them came."""
 
 
-def run(job: Message, expected: int, limits: Limits) -> Outcome:
-    """Return the messages of a job after that it has started, of which there should be so many."""
+def run(job: Message, expected: int, limits: Limits) -> Transcript:
+    """Run a job and return its messages; ``expected`` says how many there should be after the first, its start."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = _started(theirs, packed(job | {"memory_limit": limits.mebibytes}))
     try:
@@ -75,28 +77,31 @@ def _no_main_program() -> Iterator[None]:
         sys.modules["__main__"] = program
 
 
-def _listened(process: BaseProcess, ours: Connection, expected: int, limits: Limits) -> Outcome:
+def _listened(process: BaseProcess, ours: Connection, expected: int, limits: Limits) -> Transcript:
     messages: list[Message] = []
     deadline = time.monotonic() + STARTING
     while len(messages) <= expected:
         if not ours.poll(max(0.0, deadline - time.monotonic())):
-            return Outcome(tuple(messages[1:]), f"no answer within {limits.seconds:g} s")
+            return Transcript(tuple(messages[1:]), Failure("no-answer", f"no answer within {limits.seconds:g} s"))
         try:
             messages.append(unpacked(ours.recv_bytes(LARGEST)))
         except (EOFError, OSError):
-            return Outcome(tuple(messages[1:]), _ending(process))
+            return Transcript(tuple(messages[1:]), _ending(process))
         except (RuntimeError, ValueError, UnpicklingError):
-            return Outcome(tuple(messages[1:]), "the process sent something that is no answer")
+            return Transcript(
+                tuple(messages[1:]), Failure("process-ended", "the process sent something that is no answer")
+            )
         if len(messages) == 1:
             deadline = time.monotonic() + limits.seconds
         elif not messages[-1].get("imported", True):
             break
-    return Outcome(tuple(messages[1:]))
+    return Transcript(tuple(messages[1:]))
 
 
-def _ending(process: BaseProcess) -> str:
+def _ending(process: BaseProcess) -> Failure:
     process.join(5)
     code = process.exitcode
+    text = "the process stopped answering" if code is None else f"the process ended with exit code {code}"
     if code is not None and code < 0:
-        return f"the process ended with signal {-code} ({signal.Signals(-code).name})"
-    return f"the process ended with exit code {code}" if code is not None else "the process stopped answering"
+        text = f"the process ended with signal {-code} ({signal.Signals(-code).name})"
+    return Failure("process-ended", text)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from torch_ref.grade.messages import Message
-from torch_ref.steps.calling import Call, is_pair, substituted
-from torch_ref.steps.step import Value
+from torch_ref.steps.calling import Call, described, is_pair, substituted
+from torch_ref.steps.step import Failure, Value
 
 LARGEST = 100_000
 """Entries of a tensor that is worth sending: an answer has about a hundred."""
@@ -34,17 +34,17 @@ class StudentsCall(Call):
             self.failure = self.raised(error)
             return None
 
-    def raised(self, error: BaseException) -> str:
+    def raised(self, error: BaseException) -> Failure:
         """Return type, message and line."""
         if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-            return f"takes more than {self.asked['memory_limit']} MiB of memory"
+            return Failure("out-of-memory", f"takes more than {self.asked['memory_limit']} MiB of memory")
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == self.asked["path"]]
         where = f" ({Path(self.asked['path']).name}:{lines[-1]})" if lines else ""
         message = " ".join(str(error).split())[:200]
-        return f"raises {type(error).__name__}{': ' if message else ''}{message}{where}"
+        return Failure("raises", f"raises {type(error).__name__}{': ' if message else ''}{message}{where}")
 
 
-class Formula:
+class StudentsFormula:
     """One formula at one point."""
 
     def __init__(self, module: ModuleType, asked: Message, point: Message) -> None:
@@ -72,7 +72,7 @@ class Formula:
     def _call(self, name: str, *given: Any) -> Any:
         method = getattr(self.owner, name, None)
         if method is None:
-            self.call.failure = f"{self.asked['class']} has no method {name}"
+            self.call.failure = Failure("missing", f"{self.asked['class']} has no method {name}")
             return None
         return self.call(method, *given)
 
@@ -83,17 +83,19 @@ class Formula:
         if is_pair(passed):
             return passed[0], passed[1]
         if not self.call.failure:
-            self.call.failure = f"gives a {type(passed).__name__} where {self._protocol()} is expected"
+            text = f"gives {described(passed)} where {self._protocol()} is expected"
+            self.call.failure = Failure("wrong-return", text)
         return None, None
 
     def _backward(self) -> Value:
         y, saved = self._forward()
         if self.call.failure and y is None:
-            return Value(None, None, f"forward {self.call.failure}: there is nothing for backward to read")
+            text = f"forward {self.call.failure.text}: there is nothing for backward to read"
+            return Value(None, None, Failure("nothing-to-read", text))
         is_loss = "t" in self.passed
         own = self._call("output", self.passed["x"]) if is_loss else y
         saved = substituted(saved, own, self.passed["y"])
-        self.call.failure = ""
+        self.call.failure = None
         if is_loss:
             return self.call.value(self._call("backward", saved), None, "backward(saved) -> error of x")
         return self._of_layer(self._call("backward", self.passed["error"], saved))
@@ -106,19 +108,24 @@ class Formula:
         if self.makes == "error":
             return self.call.value(error, None, expected)
         if not isinstance(gradients, dict) or self.makes not in gradients:
-            return Value(None, None, self.call.failure or f"gives no gradient of {self.makes}")
+            failure = Failure("wrong-return", f"gives no gradient of {self.makes}")
+            return Value(None, None, self.call.failure or failure)
         return self.call.value(gradients[self.makes], None, expected)
 
 
 def plain(value: Value) -> Message:
     """Return a value as what can be sent: an ordinary tensor of an ordinary size, and words."""
-    t = value.tensor
-    if t is None:
-        return {"tensor": None, "failure": value.failure}
+    t, failure = value.tensor, value.failure
+    if t is not None and (unusual := _unusual(t)):
+        t, failure = None, Failure("wrong-return", f"gives a tensor {unusual}")
+    sent = None if t is None else t.as_subclass(Tensor).clone().contiguous()
+    return {"tensor": sent, "failure": list(failure) if failure else None}
+
+
+def _unusual(t: Tensor) -> str:
+    """Say what is unusual about a tensor that cannot be an answer; '' where it can."""
     if t.layout != torch.strided or t.device.type != "cpu":
-        return {"tensor": None, "failure": f"gives a tensor of another kind ({t.layout}, on {t.device})"}
+        return f"of another kind ({t.layout}, on {t.device})"
     if t.dtype not in (torch.float32, torch.float64):
-        return {"tensor": None, "failure": f"gives a tensor of dtype {t.dtype}"}
-    if t.numel() > LARGEST:
-        return {"tensor": None, "failure": f"gives a tensor of shape {tuple(t.shape)}, far too large"}
-    return {"tensor": t.as_subclass(Tensor).clone().contiguous(), "failure": value.failure}
+        return f"of dtype {t.dtype}"
+    return f"of shape {tuple(t.shape)}, far too large" if t.numel() > LARGEST else ""

@@ -7,8 +7,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch_ref.grade.by_hand import STUDENTS_MODULES, violations
-from torch_ref.grade.subjects import FORMULAS_OF, Formula
+from torch_ref.grade.forbidden import STUDENTS_MODULES, violations
+from torch_ref.grade.subjects import QUESTIONS_OF, Question
 
 
 class UnusableFileError(Exception):
@@ -29,12 +29,12 @@ class StudentsFile:
     @property
     def classes(self) -> tuple[str, ...]:
         """Return those of the six classes that the file defines, in the order of the lecture."""
-        return tuple(name for name in FORMULAS_OF if name in self.lines)
+        return tuple(name for name in QUESTIONS_OF if name in self.lines)
 
-    def place(self, formula: Formula) -> str:
+    def place(self, of: Question) -> str:
         """Return file and line of the method that gives a formula, or of its class."""
-        lines = self.lines[formula.kind.__name__]
-        return f"{self.path.name}:{lines.get(formula.method, lines[''])}"
+        lines = self.lines[of.kind.__name__]
+        return f"{self.path.name}:{lines.get(of.method, lines[''])}"
 
 
 def read(path: Path) -> StudentsFile:
@@ -48,8 +48,8 @@ def read(path: Path) -> StudentsFile:
         return StudentsFile(path, source, {}, f"{path.name}:{error.lineno}: {type(error).__name__}: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:  # a null byte; thousands of brackets
         return StudentsFile(path, source, {}, f"{path.name} is not Python: {error}")
-    if not set(lines) & set(FORMULAS_OF):
-        raise UnusableFileError(f"{path} defines none of the classes {', '.join(FORMULAS_OF)}")
+    if not set(lines) & set(QUESTIONS_OF):
+        raise UnusableFileError(f"{path} defines none of the classes {', '.join(QUESTIONS_OF)}")
     what = "; ".join(f"{v.name} (line {v.line})" for v in found[:3])
     return StudentsFile(path, source, lines, refusal(path, what) if found else "")
 

@@ -1,4 +1,4 @@
-"""What is graded: the six classes of the lecture, their formulas, and the numbers at which they are tried.
+"""What is graded: the formulas of the six classes of the lecture, and the numbers at which they are tried.
 
 A point is one set of numbers. The first is public: the lecture's example X2, which the template shows too. The
 others are hidden: drawn anew for every seed, sizes and all.
@@ -13,23 +13,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manual_bp import Linear, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
+from manual_bp import Linear, ReLU, SoftmaxCrossEntropy, SquaredError
 from torch_ref.autograd.mirrored import loss_of, module_of
-from torch_ref.known.formulas import FORMULAS, quantity
-from torch_ref.numbers.agreement import Tensors
+from torch_ref.known import KNOWN
+from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.passes import call
 from torch_ref.steps.protocol import answer_step, layer_step, loss_step
 from torch_ref.steps.step import Step
 
 
 @dataclass(frozen=True)
-class Formula:
+class Question:
     """One formula of a class: what earns one point."""
 
     kind: type
     makes: str
     """forward, error, output, or the name of a parameter for its gradient."""
-    symbol: str
+
+    @property
+    def symbol(self) -> str:
+        """Return what the formula makes: net."""
+        return KNOWN[self.kind].formulas[self.makes].symbol
 
     @property
     def method(self) -> str:
@@ -39,29 +43,23 @@ class Formula:
     @property
     def number(self) -> str:
         """Return the lecture's equation number."""
-        return FORMULAS[self.kind][self.makes][0]
+        return KNOWN[self.kind].formulas[self.makes].number
 
     def __str__(self) -> str:
         """Return class and quantity: Linear net."""
         return f"{self.kind.__name__} {self.symbol}"
 
 
-def _formulas(kind: type, **symbols: str) -> tuple[Formula, ...]:
-    return tuple(Formula(kind, makes, symbol) for makes, symbol in symbols.items())
-
-
-FORMULAS_OF: dict[str, tuple[Formula, ...]] = {
-    "Linear": _formulas(Linear, forward="net", error="e", weight="∂L/∂W", bias="∂L/∂b"),
-    "Sigmoid": _formulas(Sigmoid, forward="x", error="δ"),
-    "Tanh": _formulas(Tanh, forward="x", error="δ"),
-    "ReLU": _formulas(ReLU, forward="x", error="δ"),
-    "SquaredError": _formulas(SquaredError, output="y", forward="L", error="e"),
-    "SoftmaxCrossEntropy": _formulas(SoftmaxCrossEntropy, output="y", forward="L", error="δ"),
+QUESTIONS_OF: dict[str, tuple[Question, ...]] = {
+    kind.__name__: tuple(Question(kind, makes) for makes in known.formulas)
+    for kind, known in KNOWN.items()
+    if known.graded
 }
+"""The questions about each class that is graded, in the lecture's order."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class Numbers:
     """What kind of numbers a point has."""
 
     name: str
@@ -74,18 +72,18 @@ class Kind:
     bias: bool = True
 
 
-PUBLIC = Kind("the public example X2", torch.float32)
+PUBLIC = Numbers("the public example X2", torch.float32)
 TWINS = (1, 2)
 """Two points of the same sizes: a formula that gives the same at both does not read its inputs."""
 
 KINDS = (
-    Kind("ordinary numbers"),
-    Kind("ordinary numbers"),
-    Kind("ordinary numbers", one_row=True),
-    Kind("ordinary numbers", square=True, reduction="sum", bias=False),
-    Kind("ordinary numbers", torch.float32, reduction="sum"),
-    Kind("large numbers", largest=30.0, reduction="sum", bias=False),
-    Kind("large numbers", torch.float32, largest=30.0),
+    Numbers("ordinary numbers"),
+    Numbers("ordinary numbers"),
+    Numbers("ordinary numbers", one_row=True),
+    Numbers("ordinary numbers", square=True, reduction="sum", bias=False),
+    Numbers("ordinary numbers", torch.float32, reduction="sum"),
+    Numbers("large numbers", largest=30.0, reduction="sum", bias=False),
+    Numbers("large numbers", torch.float32, largest=30.0),
 )
 
 
@@ -93,7 +91,7 @@ KINDS = (
 class Point:
     """One set of numbers for the formulas of one class, and the right answers."""
 
-    kind: Kind
+    numbers: Numbers
     owner: Any
     """The layer or loss of ``manual_bp``: it holds parameters and settings, none of its formulas is used."""
     x: Tensor
@@ -103,8 +101,7 @@ class Point:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """Return the steps whose references give the right answers."""
-        symbols = {f.makes: f.symbol for f in FORMULAS_OF[type(self.owner).__name__]}
-        of = {makes: quantity(symbol, self.owner, makes) for makes, symbol in symbols.items()}
+        of = {q.makes: q.symbol for q in QUESTIONS_OF[type(self.owner).__name__]}
         if "output" not in of:
             module = module_of(self.owner)
             names = {name: of[name] for name in self.parameters}
@@ -121,21 +118,21 @@ class Point:
         named = ((name, getattr(self.owner, name, None)) for name in ("weight", "bias"))
         return {name: value for name, value in named if value is not None}
 
-    def right(self, formula: Formula) -> Tensor:
+    def right(self, of: Question) -> Tensor:
         """Return the right answer."""
-        return next(s.witnesses[formula.symbol].value for s in self.steps if formula.symbol in s.witnesses)
+        return next(s.witnesses[of.symbol].value for s in self.steps if of.symbol in s.witnesses)
 
-    def has(self, formula: Formula) -> bool:
+    def has(self, of: Question) -> bool:
         """Tell whether the formula is asked for here: there is no gradient of a bias where there is no bias."""
-        return formula.makes != "bias" or "bias" in self.parameters
+        return of.makes != "bias" or "bias" in self.parameters
 
-    def given(self, formula: Formula) -> dict[str, Any]:
+    def given(self, of: Question) -> dict[str, Any]:
         """Return what a process needs in order to run the formula: never the right answer of it."""
         is_loss = hasattr(self.owner, "reduction")
         settings = {"reduction": self.owner.reduction} if is_loss else {}
         passed = {"x": self.x, "t" if is_loss else "error": self.other}
-        if formula.method == "backward":
-            own = FORMULAS_OF[type(self.owner).__name__][0]  # a loss's answer y, a layer's output: what forward saves
+        if of.method == "backward":
+            own = QUESTIONS_OF[type(self.owner).__name__][0]  # a loss's answer y, a layer's output: what forward saves
             passed["y"] = self.right(own)
         return {"settings": settings, "parameters": self.parameters, "passed": passed}
 
@@ -145,12 +142,12 @@ class Point:
         made = "".join(f", {name} {tuple(p.shape)}" for name, p in self.parameters.items())
         dtype = str(self.x.dtype).removeprefix("torch.")
         reduction = f", {self.owner.reduction}" if hasattr(self.owner, "reduction") else ""
-        return f"x {shape}{made}{reduction}, {dtype}, {self.kind.name}"
+        return f"x {shape}{made}{reduction}, {dtype}, {self.numbers.name}"
 
 
 def points(name: str, seed: int) -> list[Point]:
     """Return the public point of a class, then the hidden ones of a seed."""
-    kind = FORMULAS_OF[name][0].kind
+    kind = QUESTIONS_OF[name][0].kind
     generator = torch.Generator().manual_seed(seed)
     rows, n_in, n_out = (3 + torch.randperm(6, generator=generator)[:3]).tolist()
     sizes = {False: (rows, n_in, n_out), True: (rows, n_in, n_in)}
@@ -158,7 +155,7 @@ def points(name: str, seed: int) -> list[Point]:
     return [_public(kind), *hidden]
 
 
-def _hidden(kind: type, of: Kind, sizes: tuple[int, int, int], generator: torch.Generator) -> Point:
+def _hidden(kind: type, of: Numbers, sizes: tuple[int, int, int], generator: torch.Generator) -> Point:
     rows, n_in, n_out = 1 if of.one_row else sizes[0], *sizes[1:]
 
     def normal(*shape: int) -> Tensor:
@@ -170,7 +167,7 @@ def _hidden(kind: type, of: Kind, sizes: tuple[int, int, int], generator: torch.
         return Point(of, owner, x, normal(rows, n_out))
     if of.largest > 1:
         x[-1, :2] = torch.tensor([100.0, -100.0])  # e^100 is too large for float32
-    if "output" in FORMULAS[kind]:
+    if "output" in KNOWN[kind].formulas:
         return Point(of, kind(of.reduction), x, torch.softmax(normal(rows, n_in), 1))
     if kind is ReLU:
         x[0, 0] = 0  # its kink

@@ -16,7 +16,7 @@ import torch
 
 from torch_ref.grade.guard import Guard
 from torch_ref.grade.messages import Message, packed, unpacked
-from torch_ref.grade.students import Formula, StudentsCall, plain
+from torch_ref.grade.students import StudentsCall, StudentsFormula, plain
 
 
 def main(connection: Connection, job: bytes) -> None:
@@ -36,12 +36,16 @@ def _answer(connection: Connection, asked: Message, guard: Guard) -> None:
     importing = StudentsCall({}, asked)
     module = importing(_imported, asked["path"], asked["source"])
     if module is None or guard.refused:
-        connection.send_bytes(packed({"refused": guard.refused, "imported": False, "failure": importing.failure}))
+        connection.send_bytes(packed({"refused": guard.refused, "imported": False, "failure": _words(importing)}))
         return
     connection.send_bytes(packed({"imported": True}))
     for point in asked["points"]:
-        value = Formula(module, asked, point).value()
+        value = StudentsFormula(module, asked, point).value()
         connection.send_bytes(packed({"refused": guard.refused, **plain(value)}))
+
+
+def _words(call: StudentsCall) -> str:
+    return call.failure.text if call.failure else ""
 
 
 def _imported(path: str, source: str) -> ModuleType:

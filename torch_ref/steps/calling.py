@@ -1,4 +1,8 @@
-"""Calls of somebody's methods: what they raise, change or return instead becomes words for the report."""
+"""Calls of somebody's code, the only ones: what it raises, changes or returns instead becomes a failure in words.
+
+It is given the very tensors, not copies: another place in memory can change the last bit of what comes out. What it
+changes is noticed and put back.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +11,36 @@ from typing import Any
 
 from torch import Tensor
 
-from torch_ref.steps.step import Value, same
+from torch_ref.steps.step import Failure, Value, same
 
 
 class Call:
-    """One call of somebody's method, and whether it left its arguments as they were."""
+    """One call of somebody's code, and whether it left its arguments as they were."""
 
     def __init__(self, arguments: Mapping[str, Tensor]) -> None:
         """Take the tensors that must not change, by name."""
         self.arguments = arguments
         self.before = {name: t.clone() for name, t in arguments.items()}
-        self.failure = ""
+        self.failure: Failure | None = None
 
-    def __call__(self, method: Callable[..., Any], *given: Any) -> Any:
-        """Return what the method returns; None, and ``failure`` in words, where it raises."""
+    def __call__(self, code: Callable[..., Any], *given: Any) -> Any:
+        """Return what the code returns; None, and ``failure``, where it raises."""
+        returned = None
         try:
-            returned = method(*given)
+            returned = code(*given)
         except Exception as error:  # whatever somebody's formula raises is what the report has to say
             self.failure = self.raised(error)
-            return None
         changed = [name for name, t in self.arguments.items() if not same(t, self.before[name])]
         if changed:
-            self.failure = f"changes {', '.join(changed)} in place"
+            self.failure = self.failure or Failure("changes-input", f"changes {', '.join(changed)} in place")
             returned = _copied(returned)
             for name in changed:
-                self.arguments[name].copy_(self.before[name])
+                _put_back(self.arguments[name], self.before[name])
         return returned
 
-    def raised(self, error: BaseException) -> str:
-        """Return what a method raised, in words."""
-        return f"raises {type(error).__name__}: {error}"
+    def raised(self, error: BaseException) -> Failure:
+        """Return what the code raised."""
+        return Failure("raises", f"raises {type(error).__name__}: {error}")
 
     def value(self, tensor: Any, method: Callable[..., object] | None, expected: str) -> Value:
         """Return the value of a formula, which has to be a tensor."""
@@ -46,15 +50,21 @@ class Call:
 
     def missing(self, came: Any, method: Callable[..., object] | None, expected: str) -> Value:
         """Return the value of a formula that gave something else."""
-        return Value(None, method, self.failure or f"gives {described(came)} where {expected} is expected")
+        text = f"gives {described(came)} where {expected} is expected"
+        return Value(None, method, self.failure or Failure("wrong-return", text))
 
 
-def named_gradient(d: Any, name: str, method: Callable[..., object], failure: str) -> Value:
+def attempt(code: Callable[[], Any]) -> Any:
+    """Return what a call gives that may raise anything; None where it does, and for None."""
+    return Call({})(code)
+
+
+def named_gradient(d: Any, name: str, method: Callable[..., object], failure: Failure | None) -> Value:
     """Return one gradient of those that a layer gave by name."""
     tensor = d.get(name) if isinstance(d, Mapping) else None
     if isinstance(tensor, Tensor):
         return Value(tensor.detach(), method, failure)
-    return Value(None, method, failure or f"gives no gradient of {name}")
+    return Value(None, method, failure or Failure("wrong-return", f"gives no gradient of {name}"))
 
 
 def is_pair(returned: Any) -> bool:
@@ -74,9 +84,15 @@ def _copied(value: Any) -> Any:
     return _replaced(value, lambda t: t.clone())
 
 
+def _put_back(t: Tensor, before: Tensor) -> None:
+    """Write the old numbers into a tensor; into one row of it where an expanded tensor has one for all."""
+    once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in t.stride())
+    t[once].copy_(before[once])
+
+
 def substituted(saved: Any, own: Any, right: Tensor) -> Any:
-    """Return what forward saved, with ``right`` wherever its own output stands."""
-    if not isinstance(own, Tensor) or own.shape != right.shape or own.dtype != right.dtype:
+    """Return what forward saved, with ``right`` wherever its own output stands; as it is where that is right."""
+    if not isinstance(own, Tensor) or own.shape != right.shape or own.dtype != right.dtype or same(own, right):
         return saved
 
     def swap(t: Tensor) -> Tensor:

@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torch_ref.known.formulas import Quantity
-from torch_ref.numbers.agreement import Tensors, Tolerance
-from torch_ref.steps.calling import described
-from torch_ref.steps.step import Outputs, Step, Value, plain, same, sequence
+from torch_ref.numbers.agreement import Tolerance
+from torch_ref.numbers.witness import Tensors
+from torch_ref.steps.calling import Call, described
+from torch_ref.steps.step import Failure, Made, Outputs, Step, Value, plain, sequence
 
-ByHand = Callable[[Step, bool], dict[str, Value]]
+Compute = Callable[[Step, bool], dict[str, Value]]
+"""What ``Step.compute`` is."""
+
 Function = type[torch.autograd.Function]
 
 SEED = 0x9E3779B97F4A7C15 >> 1
@@ -25,7 +27,7 @@ def function_step(
     forward: Callable[..., Any],
     reference: Callable[..., Any],
     inputs: Sequence[Any],
-    by_hand: ByHand,
+    compute: Compute,
     tolerance: Tolerance | None = None,
     *,
     named_like: Callable[..., Any] | None = None,
@@ -46,19 +48,19 @@ def function_step(
     given = {name: plain(t) for name, t in floating.items()}
     fixed = {name: t for name, t in tensors.items() if name not in floating}
     outputs = _outputs(reference, given, fixed, inputs, names, wanted)
-    numbered = list(enumerate(outputs))
+    numbered, first = list(enumerate(outputs)), next(iter(given))
     shown = [f"output {i}" for i in range(len(outputs))] if len(outputs) > 1 else ["output"]
     return Step(
         owner=forward,
+        kind="function",
         inputs=given,
         fixed=fixed,
         errors=errors or tuple(random_like(y, i) if y.requires_grad else torch.zeros_like(y) for i, y in numbered),
-        outputs=tuple(Quantity(name, text=name) for name in shown),
-        gradients={name: Quantity(f"gradient of {name}", text=f"gradient of {name}") for name in wanted},
-        signs=dict.fromkeys(wanted, 1),
+        outputs=tuple(Made(name, "forward") for name in shown),
+        gradients={name: Made(f"gradient of {name}", "error" if name == first else name) for name in wanted},
         forward=lambda i, f: sequence(forward(*arguments_of(i | f, inputs, names))),
         reference=lambda i, f: sequence(reference(*arguments_of(i | f, inputs, names))),
-        by_hand=by_hand,
+        compute=compute,
         tolerance=tolerance,
         names=tuple(names),
     )
@@ -101,48 +103,40 @@ def random_like(y: Tensor, seed: int) -> Tensor:
     return torch.randn(y.shape, generator=generator, dtype=y.dtype).to(y.device)
 
 
-def attempt(call: Callable[[], Any]) -> tuple[Any, str]:
-    """Return what a call of somebody's code gives, or None and what it raised."""
-    try:
-        return call(), ""
-    except Exception as error:  # whatever somebody's formula raises is what the report has to say
-        return None, f"raises {type(error).__name__}: {error}"
-
-
-def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[Any]) -> ByHand:
+def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[Any]) -> Compute:
     """Return how the values of a pair of plain functions are made."""
 
-    def by_hand(step: Step, isolated: bool) -> dict[str, Value]:
-        outputs, failure = _kept(
-            step, lambda: sequence(forward(*arguments_of(step.inputs | step.fixed, inputs, step.names)))
-        )
-        values = {q.name: _value(outputs, i, forward, failure) for i, q in enumerate(step.outputs)}
-        d_outputs = [_negated(e) for e in step.errors]
-        d, failure = _kept(
-            step, lambda: _tuple(backward(*d_outputs, *arguments_of(step.inputs | step.fixed, inputs, step.names)))
-        )
-        if d is not None and len(d) > len(inputs):
-            failure = failure or f"gives {len(d)} gradients for {len(inputs)} inputs"
-        for name, q in step.gradients.items():
-            value = _value(d, step.names.index(name), backward, failure)
-            none = d is not None and value.tensor is None and not failure and not step.witnesses[q.name].value.any()
-            zeros = torch.zeros_like(step.inputs[name])
-            values[q.name] = Value(zeros, backward) if none else value  # None stands for zeros, as in autograd
+    def compute(step: Step, isolated: bool) -> dict[str, Value]:
+        given = step.inputs | step.fixed
+        arguments, call = arguments_of(given, inputs, step.names), Call(given)
+        outputs = call(lambda: sequence(forward(*arguments)))
+        values = {made.name: _value(outputs, i, forward, call) for i, made in enumerate(step.outputs)}
+        d_outputs, call = [_negated(e) for e in step.errors], Call(given)
+        d = call(lambda: _tuple(backward(*d_outputs, *arguments)))
+        if d is not None and len(d) > len(inputs) and not call.failure:
+            call.failure = Failure("wrong-return", f"gives {len(d)} gradients for {_counted(len(inputs), 'input')}")
+        for name, made in step.gradients.items():
+            value = _value(d, step.names.index(name), backward, call)
+            is_none = d is not None and value.tensor is None and not call.failure
+            if is_none and not step.witnesses[made.name].value.any():  # None stands for zeros, as in autograd
+                value = Value(torch.zeros_like(step.inputs[name]), backward)
+            values[made.name] = value
         return values
 
-    return by_hand
+    return compute
 
 
-def by_autograd(function: Function, inputs: Sequence[Any]) -> ByHand:
+def by_autograd(function: Function, inputs: Sequence[Any]) -> Compute:
     """Return how the values of an autograd Function are made: by autograd, which calls its backward."""
 
-    def by_hand(step: Step, isolated: bool) -> dict[str, Value]:
-        found, failure = _kept(step, lambda: _through(function, inputs, step))
-        methods = {q.name: function.forward for q in step.outputs}
-        methods |= {q.name: function.backward for q in step.gradients.values()}
-        return {name: _value(found, name, method, failure) for name, method in methods.items()}
+    def compute(step: Step, isolated: bool) -> dict[str, Value]:
+        call = Call(step.inputs | step.fixed)
+        found = call(_through, function, inputs, step)
+        methods = {made.name: function.forward for made in step.outputs}
+        methods |= {made.name: function.backward for made in step.gradients.values()}
+        return {name: _value(found, name, method, call) for name, method in methods.items()}
 
-    return by_hand
+    return compute
 
 
 def _through(function: Function, inputs: Sequence[Any], step: Step) -> Tensors:
@@ -156,8 +150,8 @@ def _through(function: Function, inputs: Sequence[Any], step: Step) -> Tensors:
         if reached:
             ys, d_ys = zip(*reached, strict=True)
             d = torch.autograd.grad(ys, wanted, d_ys, materialize_grads=True)
-    found = {q.name: y.detach() for q, y in zip(step.outputs, outputs, strict=True)}
-    return found | {q.name: g for q, g in zip(step.gradients.values(), d, strict=True)}
+    found = {made.name: y.detach() for made, y in zip(step.outputs, outputs, strict=True)}
+    return found | {made.name: g for made, g in zip(step.gradients.values(), d, strict=True)}
 
 
 def _negated(t: Tensor) -> Tensor:
@@ -170,26 +164,18 @@ def _negated(t: Tensor) -> Tensor:
     return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device).copy_(-t)
 
 
-def _kept(step: Step, call: Callable[[], Any]) -> tuple[Any, str]:
-    """Return what the call gives, or why it counts as a failure: it raised, or it changed its inputs."""
-    given = step.inputs | step.fixed
-    before = {name: t.clone() for name, t in given.items()}
-    returned, failure = attempt(call)
-    changed = [name for name, t in given.items() if not same(t, before[name])]
-    for name in changed:
-        given[name].copy_(before[name])
-    return returned, failure or (f"changes {', '.join(changed)} in place" if changed else "")
-
-
-def _value(found: Any, key: Any, method: Callable[..., object], failure: str) -> Value:
+def _value(found: Any, key: Any, method: Callable[..., object], call: Call) -> Value:
     """Return one tensor of several, or what came instead."""
     try:
         tensor = found[key]
     except (TypeError, IndexError, KeyError):
-        return Value(None, method, failure or f"gives {described(found)}, which has nothing for it")
-    if isinstance(tensor, Tensor):
-        return Value(tensor.detach(), method, failure)
-    return Value(None, method, failure or f"gives {described(tensor)} where a tensor is expected")
+        text = f"gives {described(found)}, which has nothing for it"
+        return Value(None, method, call.failure or Failure("wrong-return", text))
+    return call.value(tensor, method, "a tensor")
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' * (count != 1)}"
 
 
 def _tuple(value: Any) -> tuple[Any, ...]:

@@ -10,31 +10,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torch_ref.numbers.agreement import Tensors, Tolerance
-from torch_ref.steps.function import ByHand, Function, arguments_of, attempt, function_step
-from torch_ref.steps.step import Outputs, Step, Value, plain
+from torch_ref.numbers.agreement import Tolerance
+from torch_ref.numbers.witness import Tensors
+from torch_ref.steps.calling import attempt
+from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.function import Compute, Function, arguments_of, function_step
+from torch_ref.steps.step import Failure, Outputs, Step, Value, plain
 
 
 def with_variants(
-    by_hand: ByHand,
+    compute: Compute,
     function: Function,
     reference: Callable[..., Any],
     inputs: Sequence[Any],
     tolerance: Tolerance | None,
-) -> ByHand:
+) -> Compute:
     """Return the values, and mark those that are right for one memory layout or one choice of gradients only."""
 
     def with_marks(step: Step, isolated: bool) -> dict[str, Value]:
-        values = by_hand(step, isolated)
+        values = compute(step, isolated)
         right = {name for name, value in values.items() if step.compared(name, value).ok}
-        for label, changed, only, errors in _variants(step):
+        for code, label, changed, only, errors in _variants(step):
             given = arguments_of(changed | step.fixed, inputs, step.names)
-            build = partial(function_step, function.apply, reference, given, by_hand, tolerance)
-            other, impossible = attempt(partial(build, named_like=function.forward, only=only, errors=errors))
-            for name, remark in {} if impossible else _wrong(other).items():
+            build = partial(function_step, function.apply, reference, given, compute, tolerance)
+            other = attempt(partial(build, named_like=function.forward, only=only, errors=errors))
+            for name, remark in _wrong(other).items() if other else ():  # where the reference can take it
                 if name in right:
                     right.remove(name)
-                    values[name] = replace(values[name], failure=f"wrong {label} ({remark})")
+                    values[name] = replace(values[name], failure=Failure(code, f"wrong {label} ({remark})"))
         return values
 
     return with_marks
@@ -42,8 +45,9 @@ def with_variants(
 
 def _wrong(step: Step) -> dict[str, str]:
     """Return what is wrong about each quantity, where both sides have finite numbers: equal rows can be singular."""
-    compared = {name: step.comparison(name) for name, value in step.values.items() if _finite(step, name, value)}
-    return {name: comparison.remark for name, comparison in compared.items() if not comparison.ok}
+    seen = Evidence(step)
+    finite = [name for name, value in seen.values.items() if _finite(step, name, value)]
+    return {name: seen.comparisons[name].remark for name in finite if not seen.comparisons[name].ok}
 
 
 def _finite(step: Step, name: str, value: Value) -> bool:
@@ -52,19 +56,20 @@ def _finite(step: Step, name: str, value: Value) -> bool:
     return all(bool(torch.isfinite(t).all()) for t in tensors)
 
 
-def _variants(step: Step) -> Iterator[tuple[str, Tensors, str | None, Outputs]]:
+def _variants(step: Step) -> Iterator[tuple[str, str, Tensors, str | None, Outputs]]:
     """Yield what must not matter: how inputs and upstream gradients lie in memory, and which gradients are wanted."""
+    layout = "wrong-for-layout"
     given = {name: t.requires_grad_(False) for name, t in step.inputs.items()}
     marked = {name: plain(t).requires_grad_(name in step.gradients) for name, t in given.items()}
     strided = {name: _strided(t).requires_grad_(name in step.gradients) for name, t in given.items()}
     expanded = {name: _expanded(t).requires_grad_(name in step.gradients) for name, t in given.items()}
-    yield "for inputs that are not contiguous", strided, None, step.errors
-    yield "for expanded inputs", expanded, None, step.errors
-    yield "for upstream gradients that are not contiguous", marked, None, tuple(map(_strided, step.errors))
-    yield "for expanded upstream gradients, as after a sum", marked, None, tuple(map(_expanded, step.errors))
+    yield layout, "for inputs that are not contiguous", strided, None, step.errors
+    yield layout, "for expanded inputs", expanded, None, step.errors
+    yield layout, "for upstream gradients that are not contiguous", marked, None, tuple(map(_strided, step.errors))
+    yield layout, "for expanded upstream gradients, as after a sum", marked, None, tuple(map(_expanded, step.errors))
     if len(step.gradients) > 1:
         for name in step.gradients:
-            yield f"where only {name} needs a gradient", marked, name, step.errors
+            yield "wrong-for-choice", f"where only {name} needs a gradient", marked, name, step.errors
 
 
 def _strided(t: Tensor) -> Tensor:

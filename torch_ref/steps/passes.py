@@ -14,8 +14,9 @@ from manual_bp import Gradients, Network, Trace
 from manual_bp.layer import holding, parameters
 from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule
-from torch_ref.numbers.agreement import Tensors, doubled, relative_difference
+from torch_ref.numbers.agreement import relative_difference
 from torch_ref.numbers.differences import slope
+from torch_ref.numbers.witness import Tensors, doubled
 from torch_ref.steps.step import Outputs, plain, same
 
 SAME_PASS = 1e-4

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from manual_bp import Layer, Loss
 from manual_bp.layer import Parametrised, holding, parameters
-from torch_ref.known.formulas import Quantity
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.steps.calling import Call, is_pair, named_gradient, substituted
-from torch_ref.steps.step import Step, Value
+from torch_ref.steps.step import Failure, Made, Step, Value
+
+NOTHING_TO_READ = Failure("nothing-to-read", "forward gave nothing that backward could read")
 
 
 def layer_step(
@@ -22,25 +23,33 @@ def layer_step(
     reference: Callable[..., Any],
     x: Tensor,
     error: Tensor,
-    output: Quantity,
-    error_of_x: Quantity,
-    of_parameters: Mapping[str, Quantity],
+    output: str,
+    error_of_x: str,
+    of_parameters: Mapping[str, str],
     tolerance: Tolerance | None = None,
+    l: int | None = None,
 ) -> Step:
-    """Return the step of one layer; ``reference(x, **parameters)`` is what it should equal."""
+    """Return the step of one layer; ``reference(x, **parameters)`` is what it should equal.
+
+    ``output``, ``error_of_x`` and, by parameter, ``of_parameters`` are the names of what it makes.
+    """
     mine = parameters(layer)
     return Step(
         owner=layer,
+        kind="layer",
         inputs={"x": x, **mine},
         fixed={},
         errors=(error,),
-        outputs=(output,),
-        gradients={"x": error_of_x, **of_parameters},
-        signs={"x": -1, **dict.fromkeys(mine, 1)},
+        outputs=(Made(output, "forward"),),
+        gradients={
+            "x": Made(error_of_x, "error", -1),
+            **{name: Made(shown, name) for name, shown in of_parameters.items()},
+        },
         forward=lambda inputs, _: (holding(layer, inputs).forward(inputs["x"])[0],),
         reference=lambda inputs, _: (reference(inputs["x"], **{name: inputs[name] for name in mine}),),
-        by_hand=_layer_by_hand,
+        compute=_computed_layer,
         tolerance=tolerance,
+        layer=l,
     )
 
 
@@ -49,8 +58,8 @@ def loss_step(
     reference: Callable[[Tensor, Tensor], Tensor],
     x: Tensor,
     t: Tensor,
-    value: Quantity,
-    error_of_x: Quantity,
+    value: str,
+    error_of_x: str,
     tolerance: Tolerance | None = None,
     *,
     y: Tensor,
@@ -58,15 +67,15 @@ def loss_step(
     """Return the step of a loss, a layer whose output is L: the error of L is −∂L/∂L = −1; y is the right answer."""
     return Step(
         owner=loss,
+        kind="loss",
         inputs={"x": x},
         fixed={"t": t, "y": y},
         errors=(-torch.ones((), dtype=x.dtype, device=x.device),),
-        outputs=(value,),
-        gradients={"x": error_of_x},
-        signs={"x": -1},
+        outputs=(Made(value, "forward"),),
+        gradients={"x": Made(error_of_x, "error", -1)},
         forward=lambda inputs, fixed: (loss.forward(inputs["x"], fixed["t"])[0],),
         reference=lambda inputs, fixed: (reference(inputs["x"], fixed["t"]),),
-        by_hand=_loss_by_hand,
+        compute=_computed_loss,
         tolerance=tolerance,
     )
 
@@ -75,83 +84,86 @@ def answer_step(
     loss: Loss,
     reference: Callable[[Tensor], Tensor],
     x: Tensor,
-    y: Quantity,
+    y: str,
     tolerance: Tolerance | None = None,
 ) -> Step:
     """Return the step from the last layer's output to the network's answer y; nothing flows back through it."""
     return Step(
         owner=loss,
+        kind="answer",
         inputs={"x": x},
         fixed={},
         errors=(torch.zeros_like(x),),
-        outputs=(y,),
+        outputs=(Made(y, "output"),),
         gradients={},
-        signs={},
         forward=lambda inputs, _: (loss.output(inputs["x"]),),
         reference=lambda inputs, _: (reference(inputs["x"]),),
-        by_hand=_answer_by_hand,
+        compute=_computed_answer,
         tolerance=tolerance,
     )
 
 
-def _layer_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
+def _computed_layer(step: Step, isolated: bool) -> dict[str, Value]:
     layer: Any = step.owner
     output, error_of_x = step.outputs[0].name, step.gradients["x"].name
-    named = {name: q.name for name, q in step.gradients.items() if name != "x"}
-    inputs = {name: t.clone() for name, t in step.inputs.items()}
-    held = holding(layer, inputs)
-    call = Call(inputs)
-    passed = call(held.forward, inputs["x"])
+    named = {name: made.name for name, made in step.gradients.items() if name != "x"}
+    call = Call(step.inputs)
+    passed = call(layer.forward, step.inputs["x"])
     if not is_pair(passed):
-        values = {output: call.missing(passed, held.forward, "forward(x) -> (y, saved)")}
-        unreached = Value(None, held.backward, "forward gave nothing that backward could read")
+        values = {output: call.missing(passed, layer.forward, "forward(x) -> (y, saved)")}
+        unreached = Value(None, layer.backward, NOTHING_TO_READ)
         return values | dict.fromkeys([error_of_x, *named.values()], unreached)
     y, saved = passed
-    values = {output: call.value(y, held.forward, "forward(x) -> (y, saved)")}
+    values = {output: call.value(y, layer.forward, "forward(x) -> (y, saved)")}
     if isolated:
         saved = substituted(saved, y, step.witnesses[output].value)
-    error = step.errors[0].clone()
-    call = Call(inputs | {"error": error})
-    returned = call(held.backward, error, saved)
+    return values | _computed_backward(step, layer, saved, named)
+
+
+def _computed_backward(step: Step, layer: Any, saved: Any, named: Mapping[str, str]) -> dict[str, Value]:
+    """Return the error of x and the gradients; where backward and gradients give two, the one that is wrong."""
+    (error,), error_of_x = step.errors, step.gradients["x"].name
+    call = Call(step.inputs | {"error": error})
+    returned = call(layer.backward, error, saved)
     e, d = returned if is_pair(returned) else (None, {})
     expected = "backward(error, saved) -> (error of x, gradients)"
-    values[error_of_x] = call.value(e, held.backward, expected)
+    values = {error_of_x: call.value(e, layer.backward, expected)}
     if not is_pair(returned):
-        values[error_of_x] = call.missing(returned, held.backward, expected)
+        values[error_of_x] = call.missing(returned, layer.backward, expected)
     if isinstance(d, Mapping) and (unknown := [str(name) for name in d if name not in named]):
-        failure = f"gives gradients of {', '.join(unknown)}, and the parameters are {list(named)}"
-        values[error_of_x] = Value(None, held.backward, failure)
-    found = {"backward": (d, held.backward, call.failure)}
-    if isinstance(held, Parametrised):
-        call = Call(inputs | {"error": error})
-        found["gradients"] = call(held.gradients, error, saved), held.gradients, call.failure
+        text = f"gives gradients of {', '.join(unknown)}, and the parameters are {list(named)}"
+        values[error_of_x] = Value(None, layer.backward, Failure("wrong-return", text))
+    found = [(d, layer.backward, call.failure)]
+    if isinstance(layer, Parametrised):
+        call = Call(step.inputs | {"error": error})
+        found.append((call(layer.gradients, error, saved), layer.gradients, call.failure))
     for name, shown in named.items():
-        candidates = [named_gradient(d, name, method, failure) for d, method, failure in found.values()]
-        wrong = (v for v in reversed(candidates) if not step.compared(shown, replace(v, failure="")).ok)
-        values[shown] = next(wrong, candidates[-1])
+        given = [named_gradient(d, name, method, failure) for d, method, failure in found]
+        wrong = (v for v in reversed(given) if not step.compared(shown, replace(v, failure=None)).ok)
+        values[shown] = next(wrong, given[-1])
     return values
 
 
-def _loss_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
+def _computed_loss(step: Step, isolated: bool) -> dict[str, Value]:
     loss: Any = step.owner
-    inputs = {name: t.clone() for name, t in (step.inputs | step.fixed).items()}
+    inputs = step.inputs | step.fixed
     call = Call(inputs)
     passed = call(loss.forward, inputs["x"], inputs["t"])
-    error_of_x, expected = step.gradients["x"].name, "forward(x, t) -> (L, saved)"
+    value, error_of_x, expected = step.outputs[0].name, step.gradients["x"].name, "forward(x, t) -> (L, saved)"
     if not is_pair(passed):
-        unreached = Value(None, loss.backward, "forward gave nothing that backward could read")
-        return {step.outputs[0].name: call.missing(passed, loss.forward, expected), error_of_x: unreached}
-    value, saved = passed
-    values = {step.outputs[0].name: call.value(value, loss.forward, expected)}
+        unreached = Value(None, loss.backward, NOTHING_TO_READ)
+        return {value: call.missing(passed, loss.forward, expected), error_of_x: unreached}
+    l, saved = passed
+    values = {value: call.value(l, loss.forward, expected)}
     if isolated:
-        saved = substituted(saved, Call({})(loss.output, inputs["x"]), step.fixed["y"])
+        saved = substituted(saved, Call(inputs)(loss.output, inputs["x"]), step.fixed["y"])
     call = Call(inputs)
     values[error_of_x] = call.value(call(loss.backward, saved), loss.backward, "backward(saved) -> error of x")
     return values
 
 
-def _answer_by_hand(step: Step, isolated: bool) -> dict[str, Value]:
+def _computed_answer(step: Step, isolated: bool) -> dict[str, Value]:
     loss: Any = step.owner
-    x = step.inputs["x"].clone()
-    call = Call({"x": x})
-    return {step.outputs[0].name: call.value(call(loss.output, x), loss.output, "output(x) -> y")}
+    call = Call(step.inputs)
+    y = call(loss.output, step.inputs["x"])
+    return {step.outputs[0].name: call.value(y, loss.output, "output(x) -> y")}

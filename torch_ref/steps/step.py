@@ -1,4 +1,4 @@
-"""One step of a pass on its own: a layer, a loss or a function, fed with the reference's inputs.
+"""One step of a pass on its own: a layer, a loss or a function, and the numbers at which it is looked at.
 
 In a whole pass one wrong formula spoils everything further down the data flow. Here every formula gets what the
 reference computed: x, the parameters, the error of y, and, in what forward saved, the reference's y in place of its
@@ -7,29 +7,41 @@ own. What is wrong here is guilty; what is wrong in the whole pass only is a con
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from torch_ref.known.formulas import Quantity, source_of
-from torch_ref.numbers.agreement import Comparison, Tensors, Tolerance, Witness, compare, doubled, witnesses
-from torch_ref.numbers.differences import Slope, slope
+from torch_ref.numbers.agreement import Comparison, Tolerance, compare
+from torch_ref.numbers.witness import Tensors, Witness, witnesses
 
 Outputs = tuple[Tensor, ...]
 Forward = Callable[[Tensors, Tensors], Outputs]
 """Inputs and fixed tensors, both by name, to outputs."""
 
+Kind = Literal["layer", "loss", "answer", "function"]
+"""What a step is of: a layer, a loss, a loss's answer y alone, or a function or autograd Function."""
+
+
+class Failure(NamedTuple):
+    """What somebody's code did instead of giving a tensor, as a code for programs and in words for readers."""
+
+    code: str
+    text: str
+
 
 @dataclass(frozen=True)
 class Value:
-    """What one handwritten formula gave: a tensor, or the failure in words."""
+    """What one handwritten formula gave: a tensor, or the failure."""
 
     tensor: Tensor | None
     method: Callable[..., object] | None
-    failure: str = ""
+    failure: Failure | None = None
 
     @property
     def source(self) -> str:
@@ -37,40 +49,56 @@ class Value:
         return source_of(self.method)
 
 
+class Made(NamedTuple):
+    """One tensor that a step makes."""
+
+    name: str
+    """In reports: net^1, δ^2, ∂L/∂W^3."""
+    makes: str
+    """Which formula of the owner it is: forward, error (of its input), output, or a parameter's or input's name."""
+    sign: int = 1
+    """−1 for an error, −∂L/∂input; +1 for a gradient, +∂L/∂input."""
+
+
 @dataclass(frozen=True)
 class Step:
     """A differentiable step by hand and by its reference, and the numbers at which the two are compared."""
 
     owner: object
+    kind: Kind
     inputs: Tensors
     """x first, then the parameters."""
     fixed: Tensors
-    """What is not differentiated: targets."""
+    """What is not differentiated: for a loss its target t and the right answer y."""
     errors: Outputs
     """The errors of the outputs, −∂L/∂y; −1 for a loss, whose output is L."""
-    outputs: tuple[Quantity, ...]
-    gradients: dict[str, Quantity]
+    outputs: tuple[Made, ...]
+    gradients: dict[str, Made]
     """By input."""
-    signs: dict[str, int]
-    """+1 where the formula gives +∂L/∂input (a gradient), −1 where it gives −∂L/∂input (an error)."""
     forward: Forward
-    """By hand."""
+    """The handwritten one."""
     reference: Forward
-    by_hand: Callable[[Step, bool], dict[str, Value]]
-    """Every formula by the quantity's name, each fed with the reference's inputs; with True backward also reads the
-    reference's y, where forward saved its own."""
+    compute: Callable[[Step, bool], dict[str, Value]]
+    """Calls every handwritten formula, each fed with the reference's inputs; with True, backward also reads the
+    reference's y where forward saved its own. By the name of what is made."""
     tolerance: Tolerance | None = None
     names: tuple[str, ...] = ()
     """Of a function's arguments, in order, those that are no tensors too."""
+    layer: int | None = None
+    """The lecture's index of the layer; None for a loss, or outside a network."""
 
     @property
-    def is_loss(self) -> bool:
-        """Tell whether it is the step of a loss, with its target t and the right answer y among what is fixed."""
-        return {"t", "y"} <= self.fixed.keys() and list(self.gradients) == ["x"]
+    def makes(self) -> tuple[Made, ...]:
+        """Return everything that the step makes: its outputs, then its gradients."""
+        return (*self.outputs, *self.gradients.values())
+
+    def input_of(self, made: Made) -> str | None:
+        """Return the input whose error or gradient this is; None for an output."""
+        return next((name for name, other in self.gradients.items() if other is made), None)
 
     @cached_property
     def witnesses(self) -> dict[str, Witness]:
-        """Return every quantity by the reference, by name."""
+        """Return everything that the step makes by the reference, by name."""
         with torch.random.fork_rng(devices=[]):
             return witnesses(self._by_reference, self._given, self.fixed)
 
@@ -82,7 +110,7 @@ class Step:
         with torch.inference_mode(mode=False), torch.enable_grad():
             leaves = {name: plain(given[name]).requires_grad_(name in self.gradients) for name in self.inputs}
             outputs = self.reference(leaves, {name: plain(t).clone() for name, t in fixed.items()})
-            found = {q.name: y.detach() for q, y in zip(self.outputs, outputs, strict=True)}
+            found = {made.name: y.detach() for made, y in zip(self.outputs, outputs, strict=True)}
             errors = [plain(given[f"error of output {i}"]) for i in range(len(outputs))]
             differentiated = {name: leaf for name, leaf in leaves.items() if name in self.gradients}
             reached = [(y, -e) for y, e in zip(outputs, errors, strict=True) if y.requires_grad]
@@ -90,12 +118,12 @@ class Step:
                 return found | {self.gradients[name].name: torch.zeros_like(given[name]) for name in differentiated}
             ys, d_ys = zip(*reached, strict=True)
             d_inputs = torch.autograd.grad(ys, [*differentiated.values()], d_ys, materialize_grads=True)
-        for (name, _), d in zip(differentiated.items(), d_inputs, strict=True):
-            found[self.gradients[name].name] = d if self.signs[name] > 0 else -d
+        for name, d in zip(differentiated, d_inputs, strict=True):
+            found[self.gradients[name].name] = d if self.gradients[name].sign > 0 else -d
         return found
 
     def check_repeatable(self) -> None:
-        """Raise where the reference gives other numbers at another call: with dropout, say, nothing can be compared."""
+        """Raise ValueError where the reference gives other numbers at another call, as with dropout."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(torch.initial_seed() + 1)  # what draws random numbers draws others
             again = self._by_reference(self._given, self.fixed)
@@ -104,43 +132,24 @@ class Step:
                 "a check expects a reference that gives the same numbers at every call, got another answer"
             )
 
-    @cached_property
-    def values(self) -> dict[str, Value]:
-        """Return every quantity by hand, each formula on its own, by name."""
-        return self.by_hand(self, True)
-
-    @cached_property
-    def own_values(self) -> dict[str, Value]:
-        """Return every quantity by hand, where backward reads what its own forward saved, right or wrong."""
-        return self.by_hand(self, False)
-
-    def comparison(self, name: str) -> Comparison:
-        """Compare one quantity by hand with its witness."""
-        return self.compared(name, self.values[name])
-
     def compared(self, name: str, value: Value) -> Comparison:
-        """Compare what may have come out for one quantity with its witness."""
-        witness = self.witnesses[name]
+        """Compare what came out for one name with its witness."""
+        witness, failure = self.witnesses[name], value.failure
         if value.tensor is None:
-            return Comparison("wrong", float("inf"), None, float("inf"), 0.0, None, None, None, value.failure)
-        compared = compare(value.tensor, witness, self._tolerance(witness))
-        return replace(compared, status="wrong", remark=value.failure) if value.failure else compared
+            remark = failure.text if failure else ""
+            return Comparison("wrong", float("inf"), None, float("inf"), 0.0, None, None, None, remark)
+        compared = compare(value.tensor, witness, (self.tolerance or {}).get(witness.value.dtype))
+        return replace(compared, status="wrong", remark=failure.text) if failure else compared
 
-    def _tolerance(self, witness: Witness) -> float | None:
-        return (self.tolerance or {}).get(witness.value.dtype)
 
-    def slope_of(self, forward: Forward, name: str, value: Tensor) -> Slope | None:
-        """Return the slope of Σ e · forward in one input; None if forward cannot do float64.
-
-        ``value``, by the formula's own sign, is what it will be compared with.
-        """
-        inputs, fixed = doubled(self.inputs), doubled(self.fixed)
-        try:
-            with torch.no_grad():
-                at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {name: q}, fixed)  # noqa: E731
-                return slope(at, inputs[name], [e.double() for e in self.errors], -self.signs[name] * value)
-        except Exception:  # of somebody's forward, which may be for one dtype only: no witness in float64
-            return None
+def source_of(function: Callable[..., object] | None) -> str:
+    """Return 'file.py:12', where the function or method is defined: relative to the working directory if below it."""
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    if code is None:
+        return ""
+    path = Path(code.co_filename)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return f"{shown}:{code.co_firstlineno}"
 
 
 def plain(tensor: Tensor) -> Tensor:

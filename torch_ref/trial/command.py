@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch_ref.trial.trial import Outcome, Trial
+    from torch_ref.trial.trial import FaultOutcome, Trial
 
 
 def add_parser(commands: Any) -> None:
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the trial; return 0 where every figure is as good as it has to be."""
     import torch
 
-    from torch_ref.known.faults import FAULTS
+    from torch_ref.known import FAULTS
     from torch_ref.trial.trial import DTYPES, WEIGHTS, run_trial
 
     to_stdout = arguments.json == Path("-")
@@ -65,7 +65,7 @@ def _text(trial: Trial) -> str:
     from torch_ref.trial.trial import NEEDED
 
     lines = [f"{'formula':30} {'faults':>6} {'trials':>6} {'rejected':>9} {'placed':>9} {'explained':>9}"]
-    formulas: dict[str, list[Outcome]] = {}
+    formulas: dict[str, list[FaultOutcome]] = {}
     for outcome in trial.outcomes:
         formulas.setdefault(outcome.formula, []).append(outcome)
     for formula, outcomes in formulas.items():
@@ -84,7 +84,7 @@ def _text(trial: Trial) -> str:
     return "\n".join([*lines, *(f"false alarm: {alarm}" for alarm in trial.alarms)])
 
 
-def _missed(o: Outcome) -> str:
+def _missed(o: FaultOutcome) -> str:
     said = f"blamed {', '.join(o.guilty)}: {o.cause}" if o.guilty else "accepted"
     return f"{o.fault}, {o.weights} weights, {o.dtype}: {said}"
 

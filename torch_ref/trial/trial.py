@@ -17,6 +17,7 @@ from torch import Tensor
 from manual_bp import (
     GradientDescent,
     Layer,
+    Linear,
     Loss,
     Network,
     ReLU,
@@ -26,12 +27,13 @@ from manual_bp import (
     Tanh,
     mlp,
 )
+from manual_bp.layer import parameters
 from torch_ref.check.network import crosscheck
-from torch_ref.known.faults import FAULTS, Fault
-from torch_ref.known.formulas import FORMULAS
+from torch_ref.known import FAULTS, KNOWN, Fault
 
 DTYPES = (torch.float64, torch.float32)
 ROWS, SIZES = 13, (6, 7, 7, 7, 4)
+DEPTH = len(SIZES) - 1
 NEEDED = {"rejected": 1.0, "placed": 0.98, "explained": 0.90}
 """Shares of the planted faults."""
 
@@ -59,7 +61,7 @@ WEIGHTS: tuple[Callable[[Network], None], ...] = (initial, trained, saturated)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FaultOutcome:
     """What the checker said of one planted fault at one kind of weights, in one dtype."""
 
     fault: str
@@ -70,6 +72,8 @@ class Outcome:
     expected: str
     guilty: tuple[str, ...]
     cause: str
+    code: str
+    """Of the cause that was found."""
     rejected: bool
     placed: bool
     explained: bool
@@ -79,7 +83,7 @@ class Outcome:
 class Trial:
     """The outcomes of all planted faults, and what was said of the correct networks."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[FaultOutcome, ...]
     correct: int
     alarms: tuple[str, ...]
 
@@ -117,7 +121,7 @@ def run_trial(correct: int = 500, advance: Callable[[], None] = lambda: None) ->
     return Trial(tuple(outcomes), correct, tuple(alarms))
 
 
-def try_fault(fault: Fault, weights: Callable[[Network], None], dtype: torch.dtype) -> Outcome:
+def try_fault(fault: Fault, weights: Callable[[Network], None], dtype: torch.dtype) -> FaultOutcome:
     """Plant one fault and read the report."""
     network, l = trial_network(fault, dtype)
     weights(network)
@@ -126,28 +130,42 @@ def try_fault(fault: Fault, weights: Callable[[Network], None], dtype: torch.dty
     report = crosscheck(fault.plant(network, l), x, t)
     expected = fault.quantity(network, l)
     guilty = tuple(row.quantity for row in report.guilty)
-    cause = next((row.cause for row in report.guilty if row.quantity == expected), "")
-    return Outcome(
+    found = next((row for row in report.guilty if row.quantity == expected), None)
+    return FaultOutcome(
         fault.name,
-        f"{fault.of.__name__} {fault.makes} ({FORMULAS[fault.of][fault.makes][0]})",
+        f"{fault.of.__name__} {fault.makes} ({KNOWN[fault.of].formulas[fault.makes].number})",
         weights.__name__,
         str(dtype).removeprefix("torch."),
         expected,
         guilty,
-        cause,
+        found.cause if found else "",
+        found.code if found else "",
         rejected=not report.ok,
         placed=guilty == (expected,),
-        explained=cause.startswith(fault.cause),
+        explained=found is not None and found.code == fault.code,
     )
 
 
 def trial_network(fault: Fault, dtype: torch.dtype, seed: int = 0) -> tuple[Network, int]:
     """Return a correct network that has the formula of a fault in its layer l, and l."""
-    activation: Layer = fault.of() if fault.of in (Sigmoid, Tanh, ReLU) else Sigmoid()
-    loss = fault.of() if fault.of in (SquaredError, SoftmaxCrossEntropy) else SquaredError()
     generator = torch.Generator().manual_seed(seed)
-    network = mlp(SIZES, activation=activation, loss=loss, dtype=dtype, generator=generator)
-    return network, 3 if loss == SquaredError() else len(SIZES) - 1
+    if fault.is_of_loss:
+        loss = _made(fault, generator, dtype)
+        return mlp(SIZES, loss=loss, dtype=dtype, generator=generator), 3 if loss == SquaredError() else DEPTH
+    if fault.of is Linear:
+        return mlp(SIZES, dtype=dtype, generator=generator), 3
+    layer = _made(fault, generator, dtype)
+    if not parameters(layer):
+        return mlp(SIZES, activation=layer, dtype=dtype, generator=generator), 3
+    network = mlp(SIZES, dtype=dtype, generator=generator)
+    below = network.index_of_x(3)  # it begins a layer of its own between the lecture's layers 3 and 4
+    return Network((*network.layers[:below], layer, *network.layers[below:]), network.loss_function), DEPTH
+
+
+def _made(fault: Fault, generator: torch.Generator, dtype: torch.dtype) -> Any:
+    """Return the layer or loss that a fault is for, without the fault, as wide as the trial's layers."""
+    make = KNOWN[fault.of].make
+    return fault.of() if make is None else make(SIZES[3], dtype, generator)
 
 
 def random_network(seed: int) -> tuple[Network, Tensor, Tensor, str]:

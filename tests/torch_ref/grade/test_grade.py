@@ -305,8 +305,13 @@ def test_numbers_too_large_to_square_are_only_wrong(tmp_path) -> None:
     assert set(lost) == {"Sigmoid δ"}
 
 
-def test_the_command_names_the_classes_without_importing_them() -> None:
-    from torch_ref.grade.command import CLASSES
-    from torch_ref.grade.subjects import FORMULAS_OF
-
-    assert list(FORMULAS_OF) == list(CLASSES)
+def test_a_class_that_is_not_graded_is_named_and_only_then_is_anything_imported(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["grade", "student.py", "--require", "Softmax"])
+    said = "expected one of Linear, Sigmoid, Tanh, ReLU, SquaredError, SoftmaxCrossEntropy, got Softmax"
+    assert said in " ".join(capsys.readouterr().err.split())
+    code = (
+        "import sys\nfrom torch_ref.__main__ import main\n"
+        "try:\n    main(['grade', '--help'])\nexcept SystemExit:\n    sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True)

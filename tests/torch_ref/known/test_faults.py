@@ -23,6 +23,7 @@ def test_is_rejected_placed_and_explained(fault: Fault) -> None:
     report = crosscheck(fault.plant(good, l), x, t)
     assert not report.ok
     assert [row.quantity for row in report.guilty] == [fault.quantity(good, l)], str(report)
+    assert report.guilty[0].code == fault.code, str(report)
     assert report.guilty[0].cause.startswith(fault.cause), str(report)
     assert report.guilty[0].of.text in " ".join(report.verdict.split())
 

@@ -117,7 +117,7 @@ def test_gradients_of_nothing_are_named() -> None:
 
     assert "gives gradients of a" in check_layer(Chatty(), torch.randn(4, 5), torch.sigmoid).verdict
     report = check_function(lambda x: x**2, lambda d, x: (2 * d * x, d, d), [torch.randn(4)])
-    assert report.guilty[0].cause == "gives 3 gradients for 1 inputs"
+    assert report.guilty[0].cause == "gives 3 gradients for 1 input"
 
 
 def test_what_a_first_layer_does_to_x_is_undone_and_named() -> None:

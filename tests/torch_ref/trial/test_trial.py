@@ -72,8 +72,8 @@ def test_the_command_prints_the_figures_and_writes_every_outcome(tmp_path, capsy
 def test_a_checker_that_is_blind_fails_the_trial(monkeypatch, capsys) -> None:
     """A fault that is none is accepted, another is explained otherwise, a wrong network is a false alarm."""
     right, other = FAULTS["tanh-error-no-slope"], FAULTS["linear-weight-over-n"]
-    harmless = replace(right, wrong=lambda e, net, x: e * (1 - x * x))
-    monkeypatch.setattr(trial, "FAULTS", {"harmless": harmless, "other": replace(other, cause="zeros")})
+    harmless = replace(right, wrong=lambda _, e, net, x: e * (1 - x * x))
+    monkeypatch.setattr(trial, "FAULTS", {"harmless": harmless, "other": replace(other, code="zeros")})
     found = trial.run_trial(0)
     assert (found.share("rejected"), found.share("placed"), found.share("explained")) == (0.5, 0.5, 0.0)
     assert not found.passed

@@ -192,7 +192,7 @@ def _print_lines(outcomes: list[Outcome], *, plain: bool) -> None:
 
 
 def _print_json(outcomes: list[Outcome], *, ascii_only: bool) -> None:
-    from torch_ref.verdict.report import jsonable
+    from torch_ref.verdict.row import jsonable
 
     walks = {"walks": [jsonable(outcome.document) for outcome in outcomes]}
     print(json.dumps(walks, ensure_ascii=ascii_only, allow_nan=False, indent=1))

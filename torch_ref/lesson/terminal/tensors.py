@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_ref.lesson.terminal.sheet import Entry, Note, Sheet
 from torch_ref.lesson.walk.both import Both
 from torch_ref.lesson.walk.shown import count, short, shown
-from torch_ref.verdict.report import Row
+from torch_ref.verdict.row import Row
 
 INK = 96
 """From this brightness on, of 255, a pixel is drawn."""

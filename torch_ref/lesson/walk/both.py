@@ -15,7 +15,8 @@ from torch_ref.check.network import crosscheck
 from torch_ref.lesson.walk.examples import Example
 from torch_ref.lesson.walk.quantities import by_autograd, by_hand, scalars
 from torch_ref.lesson.walk.walk import Step, walk
-from torch_ref.numbers.agreement import Tensors, Witness, compare, ulp_distance
+from torch_ref.numbers.agreement import compare, ulp_distance
+from torch_ref.numbers.witness import Tensors, Witness
 from torch_ref.verdict.report import Report
 
 WRONG = {torch.float64: 1e-9, torch.float32: 1e-4}

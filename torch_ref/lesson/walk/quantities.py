@@ -18,7 +18,7 @@ from manual_bp import GradientDescent, Network
 from manual_bp.lecture import entries
 from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import mirror
-from torch_ref.numbers.agreement import Tensors
+from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.passes import Reference, run
 
 

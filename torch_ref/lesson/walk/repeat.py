@@ -13,7 +13,8 @@ from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import mirror
 from torch_ref.lesson.walk.both import WRONG
 from torch_ref.lesson.walk.examples import Example
-from torch_ref.numbers.agreement import Tensors, Witness, compare, ulp_distance
+from torch_ref.numbers.agreement import compare, ulp_distance
+from torch_ref.numbers.witness import Tensors, Witness
 
 ALL = 20
 """So many rows are shown one and all; more are thinned out."""

@@ -1,24 +1,42 @@
-"""What a formula was given and what it made of it."""
+"""What a formula was given and what it made of it, and what would come out if it had a certain mistake."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from torch_ref.numbers.agreement import Tensors, relative_difference
+from torch_ref.numbers.agreement import relative_difference
+from torch_ref.numbers.witness import Tensors
 
 UNEXPLAINED = 0.05
-"""Of the difference from the right numbers: what a cause may leave over."""
+"""Of the difference from the right numbers: how much of it a cause may leave unexplained."""
 
-Candidate = tuple[str, Tensor]
-"""A cause in words, and what would come out if it were so."""
+
+class Candidate(NamedTuple):
+    """A mistake, and the numbers that it would give."""
+
+    code: str
+    text: str
+    tensor: Tensor
+    numbers: Mapping[str, Any] = {}  # of a NamedTuple: nobody writes into it
+
+
+class Addition(NamedTuple):
+    """A mistake that adds some multiple of a tensor to the right numbers."""
+
+    code: str
+    text: str
+    """Says {share} where the multiple belongs."""
+    tensor: Tensor
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a formula was given and what it made of it, all in float64; what a step lacks is empty."""
+    """What a formula was given and what it made of it, all in float64; what a step does not have is empty."""
 
     owner: object
     makes: str
@@ -30,6 +48,8 @@ class Scene:
     """The output: L for a loss."""
     error: Tensor
     """The error of y."""
+    sign: int
+    """−1 where the formula gives the error of its input, −∂L/∂input; +1 where it gives the gradient."""
     others: Tensors
     """Parameters, and for a loss t and the network's answer y."""
     tolerance: float
@@ -45,6 +65,11 @@ class Scene:
         """Return what a loss divides its sum over the samples by: N for the mean."""
         return self.n if getattr(self.owner, "reduction", "") == "mean" else 1
 
+    @property
+    def upstream(self) -> Tensor:
+        """Return what flows back into the formula, with the sign of what it gives: the error of y, or ∂L/∂y."""
+        return -self.sign * self.error
+
     @cached_property
     def allowed(self) -> float:
         """Return how far a candidate may be off, of the norm of what was seen: it explains the whole difference."""
@@ -54,3 +79,7 @@ class Scene:
         """Tell whether a candidate gives the numbers seen: far nearer than the right ones do."""
         same_shape = candidate.shape == self.by_hand.shape
         return same_shape and relative_difference(candidate, self.by_hand) <= self.allowed
+
+
+Candidates = Callable[[Scene], Iterator[Candidate | Addition]]
+"""What may be wrong with a formula."""

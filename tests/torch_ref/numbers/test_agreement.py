@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from torch_ref.numbers.agreement import Comparison, Witness, compare, relative_difference, ulp_distance, witnesses
+from torch_ref.numbers.agreement import Comparison, compare, relative_difference, ulp_distance
+from torch_ref.numbers.witness import Witness, witnesses
 
 
 def compared(by_hand: Tensor, reference: Tensor, **tolerance: float) -> Comparison:

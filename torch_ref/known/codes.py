@@ -1,0 +1,402 @@
+"""The codes of causes, each with what it means, its smallest example and how to mend it.
+
+``docs/causes.md`` is made from this table by ``python -m torch_ref.known.document > docs/causes.md``.
+"""
+
+from __future__ import annotations
+
+from torch_ref.known.cause import Code
+
+GROUPS: dict[str, dict[str, Code]] = {
+    "Any formula": {
+        "zeros": Code(
+            "The result is 0 everywhere.",
+            "d_w = torch.zeros_like(w)  # never filled",
+            "Compute the formula. A tensor that was only allocated is still to be written.",
+        ),
+        "wrong-sign": Code(
+            "Every number has the right size and the wrong sign.",
+            "error = y - t  # the error is −∂L/∂y = t − y",
+            "An error is −∂L/∂q, a gradient is +∂L/∂θ. Look at which of the two is asked for.",
+        ),
+        "factor": Code(
+            "Every number is the right one times the same factor. The sentence names it: 2, 1/N, N, ...",
+            "d_w = -(delta.t() @ x) / len(x)  # 1/N stands in the loss already",
+            "1/N and ½ belong in one place: the loss. Look for a second one, or for a missing one.",
+        ),
+        "constant-added": Code(
+            "The same number is added to every entry.",
+            "net = x @ w.t() + b + 1",
+            "Remove the number that is added.",
+        ),
+        "weight-decay": Code(
+            "A multiple of the parameter itself is added to its gradient.",
+            "d_w = -(delta.t() @ x) + 0.01 * w",
+            "Weight decay belongs to the update, not to the gradient of the loss.",
+        ),
+        "transposed": Code(
+            "The numbers are right, rows and columns are exchanged.",
+            "return d_x.t()",
+            "Give the result the shape of what it is the gradient of, (n_out, n_in) for weights.",
+        ),
+        "shifted": Code(
+            "The numbers are right, but each stands one place beside its own.",
+            "return d_x.roll(1, -1)",
+            "Look for an index that begins at 1 where 0 is meant, or for a shift.",
+        ),
+        "applied-twice": Code(
+            "The function is applied to its own result.",
+            "y = torch.sigmoid(torch.sigmoid(net))",
+            "Apply it once.",
+        ),
+        "another-function": Code(
+            "The numbers are those of another known function, which the sentence names.",
+            "y = torch.tanh(net)  # in a layer that is a sigmoid",
+            "Use the function that is asked for; or compare with the reference that you mean.",
+        ),
+        "wrong-argument": Code(
+            "The right function is applied to the wrong argument: another sign, or a factor.",
+            "y = 1 / (1 + torch.exp(net))  # e^−net is meant",
+            "Check sign and factor of what the function is given.",
+        ),
+        "reference-differs": Code(
+            "Your formula is the lecture's. The reference is another function, or has another derivative at a kink.",
+            "check_layer(ReLU(), x, lambda x: x.clamp(min=0))  # its slope at 0 is 1",
+            "Compare with another reference, or avoid inputs that lie exactly on the kink.",
+        ),
+        "another-tensor": Code(
+            "A tensor of the same shape stands where another one is meant.",
+            "d_w = -(delta.t() @ y)  # the layer's input x is meant",
+            "Look at what forward saves, and at which of it backward reads.",
+        ),
+        "swapped": Code(
+            "Two parts of the formula have changed places.",
+            "d_w = -(x.t() @ delta)  # δᵀ x is meant",
+            "Exchange the two. Unequal numbers of inputs and outputs would have shown it as a wrong shape.",
+        ),
+        "another-axis": Code(
+            "A sum or a normalisation runs along the wrong axis.",
+            "d_b = -delta.sum(1)  # over the units; over the samples is meant",
+            "Rows are samples: axis 0 is the batch, axis 1 the units.",
+        ),
+    },
+    "The slope of a function": {
+        "slope-missing": Code(
+            "The derivative is missing: what came from above is handed on as it is.",
+            "delta = error  # σ′(net) error is meant",
+            "Multiply by the derivative.",
+        ),
+        "slope-twice": Code(
+            "The derivative is multiplied in twice.",
+            "delta = error * slope * slope",
+            "Multiply once. Perhaps the layer above does it too.",
+        ),
+        "slope-not-here": Code(
+            "The derivative of the activation is multiplied in where it does not belong: in the linear part or loss.",
+            "return (delta @ w) * x * (1 - x)  # in Linear.backward",
+            "Leave it to the activation's own backward.",
+        ),
+        "slope-at-output": Code(
+            "The derivative is taken at the output of the function, not at its input.",
+            "delta = error * d_sigmoid(x)  # x = σ(net) already; σ′(net) = x (1 − x)",
+            "Either d_sigmoid(net), or x * (1 - x) from the stored output.",
+        ),
+        "slope-at-input": Code(
+            "The formula that takes the output is given the input.",
+            "delta = error * net * (1 - net)  # x (1 − x) with x = σ(net) is meant",
+            "Put in the output x.",
+        ),
+        "slope-at-upstream": Code(
+            "The formula that takes the output is given the error.",
+            "delta = error * error * (1 - error)",
+            "Put in the output x.",
+        ),
+        "slope-miswritten": Code(
+            "Another expression stands where the derivative is meant. The sentence says which.",
+            "delta = error * x  # x (1 − x) is meant",
+            "Write out the derivative: x (1 − x) for sigmoid, 1 − x² for tanh, 1 or 0 for ReLU.",
+        ),
+        "slope-added": Code(
+            "The derivative is added, not multiplied.",
+            "delta = error + x * (1 - x)",
+            "The chain rule multiplies.",
+        ),
+        "slope-divided": Code(
+            "The error is divided by the derivative.",
+            "delta = error / (x * (1 - x))",
+            "The chain rule multiplies.",
+        ),
+        "slope-of-another-function": Code(
+            "The derivative is that of another activation, which the sentence names.",
+            "delta = error * x * (1 - x)  # in a layer that is a tanh",
+            "Use the derivative of the function that forward applies.",
+        ),
+        "wrong-mask": Code(
+            "The mask of a ReLU is another one: reversed, taken from the error, or with another threshold.",
+            "delta = torch.where(x > 0, 0, error)",
+            "δ is the error where x > 0, else 0.",
+        ),
+        "at-kink": Code(
+            "At the kink of ReLU, net = 0, the slope is 1 here and 0 in the reference. Both are subgradients.",
+            "delta = error * (net >= 0)",
+            "Take 0 at the kink, as torch does.",
+        ),
+    },
+    "What comes from above": {
+        "upstream-missing": Code(
+            "The error of the output is not multiplied in.",
+            "delta = x * (1 - x)  # times the error",
+            "Multiply by the error, or by δ in the gradients of the parameters.",
+        ),
+        "sign-alone": Code(
+            "Only the sign of the difference is kept, its size is lost.",
+            "error = torch.sign(t - y)",
+            "The derivative of ½ (t − y)² is t − y itself.",
+        ),
+    },
+    "Weights and biases": {
+        "transposed-weights": Code(
+            "The weights are used transposed. With as many inputs as outputs the shapes do not show it.",
+            "error = delta @ w.t()  # delta @ w is meant",
+            "W is (n_out, n_in): net = x Wᵀ, error of x = δ W.",
+        ),
+        "weights-missing": Code(
+            "The error goes through the layer without its weights.",
+            "error = delta",
+            "error of x = δ W.",
+        ),
+        "weights-without-sign": Code(
+            "The sizes of the weights are used, without their signs.",
+            "error = delta @ w.abs()",
+            "Use the weights themselves.",
+        ),
+        "stale-weights": Code(
+            "The weights were updated before they were used to send the error back.",
+            "w -= lr * d_w\nerror = delta @ w",
+            "First compute the error of x with the old weights, then update.",
+        ),
+        "unit-beside": Code(
+            "The weights or the bias of the next unit are used.",
+            "net = x @ w.t() + b.roll(1)",
+            "Look for an index that is off by one.",
+        ),
+        "bias-missing": Code(
+            "The bias is not added.",
+            "net = x @ w.t()",
+            "net = x Wᵀ + b.",
+        ),
+        "bias-factor": Code(
+            "The bias is added with a factor: twice, or with a minus sign.",
+            "net = x @ w.t() + b + b",
+            "Add it once.",
+        ),
+        "input-missing": Code(
+            "The gradient of the weights leaves out the layer's input.",
+            "d_w = -delta.sum(0)[:, None].expand_as(w)",
+            "∂L/∂W = −δᵀ x.",
+        ),
+        "input-too-often": Code(
+            "The layer's input is multiplied in once too often.",
+            "d_w = -(delta.t() @ (x * x))",
+            "∂L/∂W = −δᵀ x, and ∂L/∂b = −Σ δ has no x at all.",
+        ),
+        "dead-unit": Code(
+            "The numbers of single units are 0, the others are right.",
+            "d_w[2] = 0",
+            "Look for a loop that leaves units out, or for a mask.",
+        ),
+    },
+    "Samples": {
+        "wrong-sample": Code(
+            "The rows of one tensor are paired with the rows of other samples.",
+            "d_w = -(delta.t() @ x.roll(1, 0))",
+            "Row i belongs to sample i in every tensor: look for shifts, shuffles and reversed orders.",
+        ),
+        "broadcast-over-batch": Code(
+            "One row stands for all samples, or a sum over the samples comes too early.",
+            "d_w = -torch.outer(delta.sum(0), x.sum(0))  # a product of sums, not a sum of products",
+            "Multiply sample by sample first, and sum over the samples last.",
+        ),
+        "one-sample": Code(
+            "Only one sample is used.",
+            "d_b = -delta[0]",
+            "Sum over all samples.",
+        ),
+        "sample-missing": Code(
+            "One sample is left out of the sum.",
+            "d_b = -delta[:-1].sum(0)",
+            "Look for a slice or a loop that ends too early or begins too late.",
+        ),
+        "zero-rows": Code(
+            "The numbers of single samples are 0, the others are right.",
+            "d_x[-1] = 0",
+            "Look for a loop that leaves samples out, or for a mask.",
+        ),
+    },
+    "Losses": {
+        "term-missing": Code(
+            "A part of the formula is missing: the answer y or the target t.",
+            "error = t / len(t)  # (t − y) / N is meant",
+            "error = t − y, over N for the mean.",
+        ),
+        "plus-for-minus": Code(
+            "A plus stands where a minus is meant.",
+            "error = t + y",
+            "error = t − y.",
+        ),
+        "wrong-power": Code(
+            "The difference is not squared in the loss, a root is taken, or the square is kept in the derivative.",
+            "loss = (t - y).norm()  # ½ Σ (t − y)² is meant",
+            "L = ½ Σ (t − y)², and its error is t − y.",
+        ),
+        "softmax-missing": Code(
+            "The net goes in where the softmax of the net is meant.",
+            "error = t - net",
+            "y = softmax(net), error = t − y.",
+        ),
+        "softmax-miswritten": Code(
+            "A part of the softmax is missing: the division by the sum, or the exponential.",
+            "y = torch.exp(net)",
+            "y_k = e^net_k / Σ_j e^net_j, the sum over the units of one sample.",
+        ),
+        "softmax-not-differentiated": Code(
+            "The derivative of the softmax is left out, or its units are taken as independent.",
+            "error = t / y",
+            "Softmax and cross-entropy together: δ = t − y.",
+        ),
+        "target-unit-only": Code(
+            "Only the unit of the right class gets an error.",
+            "delta = t * (t - y)",
+            "Every unit gets one: δ_k = t_k − y_k.",
+        ),
+        "wrong-logarithm": Code(
+            "The logarithm is missing, stands where it is not meant, or has another base than e.",
+            "loss = -(t * y).sum()",
+            "L = −Σ t ln y.",
+        ),
+        "another-loss": Code(
+            "The numbers are those of another loss, which the sentence names.",
+            "loss = 0.5 * (t - y).square().sum()  # as cross-entropy",
+            "Use the loss that is asked for.",
+        ),
+    },
+    "Where it is wrong, when no known mistake explains it": {
+        "one-entry": Code(
+            "Exactly one number is wrong; the sentence says where.",
+            "d_w[1, 3] += 1",
+            "Look for a case that this place alone falls into.",
+        ),
+        "only-some": Code(
+            "Only some rows or columns are wrong; the sentence says which.",
+            "d_x[3:5] *= 2",
+            "Look for a case that these rows or columns alone fall into.",
+        ),
+        "no-pattern": Code(
+            "The numbers are wrong, and none of the mistakes on this page gives them.",
+            "",
+            "Compare the formula with its equation, part by part. The two numbers at the worst place may help.",
+        ),
+        "not-finite": Code(
+            "NaN or infinity appears here first.",
+            "y = torch.exp(net) / torch.exp(net).sum(1, keepdim=True)  # e^100 is inf in float32",
+            "Look for 0/0, a logarithm of 0, or the exponential of a large number (subtract the largest first).",
+        ),
+        "not-the-derivative": Code(
+            "By hand and reference agree, but finite differences of the forward formula show another derivative.",
+            "return 2 * error, {}  # in the backward of a sine; the reference has the same mistake",
+            "Mend both. If another derivative is meant, as in a straight-through estimator: differences=False.",
+        ),
+        "differs": Code(
+            "The numbers differ from the right ones; they follow from a wrong forward formula of the same file.",
+            "",
+            "Mend the forward formula first.",
+        ),
+    },
+    "Code that gives no numbers": {
+        "raises": Code(
+            "The code raised an exception; the sentence has its type and message.",
+            "raise NotImplementedError",
+            "Mend what the message says.",
+        ),
+        "changes-input": Code(
+            "The code changed a tensor that it was given. It has been put back.",
+            "error.mul_(x)  # the caller still needs error",
+            "Write error * x. Methods whose names end in _ change a tensor in place.",
+        ),
+        "wrong-return": Code(
+            "Something else came back than was expected: None, too few or too many things, unknown names.",
+            "def forward(self, x):\n    return y  # forward(x) -> (y, saved)",
+            "Return what the sentence says.",
+        ),
+        "nothing-to-read": Code(
+            "forward gave nothing that backward could read.",
+            "",
+            "Mend forward first.",
+        ),
+        "wrong-shape": Code(
+            "The result has another shape than what it is the gradient of.",
+            "d_b = -delta.sum(0, keepdim=True)  # (1, n_out) for (n_out,)",
+            "Give it that shape; nothing is broadcast for you.",
+        ),
+        "wrong-dtype": Code(
+            "The result has another dtype than the reference.",
+            "return error.double()",
+            "Keep the dtype of the input.",
+        ),
+        "wrong-device": Code(
+            "The result lies on another device than the reference.",
+            "return error.cpu()",
+            "Keep the device of the input.",
+        ),
+        "wrong-for-layout": Code(
+            "Right for tensors that lie in memory in order, wrong for others: strided or expanded ones.",
+            "torch.as_strided(x, x.shape, (x.shape[1], 1))",
+            "Read tensors by their indices, or call contiguous() first.",
+        ),
+        "wrong-for-choice": Code(
+            "Right where all gradients are wanted, wrong where only one of them is.",
+            "d_w = ... if ctx.needs_input_grad[0] else None  # [1] is meant",
+            "Ask ctx.needs_input_grad for the input whose gradient you compute.",
+        ),
+    },
+    "In the grader only": {
+        "constant": Code(
+            "The answer is the same for different inputs.",
+            "return torch.full_like(x, 0.5)",
+            "Compute it from the inputs.",
+        ),
+        "memorised": Code(
+            "The answer is right at the public example, and the same everywhere else.",
+            "return torch.tensor([[0.680267, 0.663739]])",
+            "Compute it from the inputs.",
+        ),
+        "missing": Code(
+            "The class or the method is not there.",
+            "class Sigmoid: ...  # without backward",
+            "Add it; the template shows its name and arguments.",
+        ),
+        "not-run": Code(
+            "The file cannot be imported, or it uses what is not by hand; nothing of it was run or counts.",
+            "import torch.nn",
+            "Use plain tensor operations; mend what the sentence says.",
+        ),
+        "no-answer": Code(
+            "The formula took longer than the time limit.",
+            "while True:\n    ...",
+            "Look for a loop without an end.",
+        ),
+        "out-of-memory": Code(
+            "The formula took more memory than the limit.",
+            "torch.zeros(10**9)",
+            "The answers have about a hundred numbers: look for a tensor that is far too large.",
+        ),
+        "process-ended": Code(
+            "The process in which the formula ran ended before it answered.",
+            "os._exit(3)",
+            "Remove what ends it.",
+        ),
+    },
+}
+
+CODES: dict[str, Code] = {code: entry for group in GROUPS.values() for code, entry in group.items()}
+"""All of them; ``registry.register`` adds those of somebody else's layers."""

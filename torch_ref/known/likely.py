@@ -1,0 +1,70 @@
+"""The likely cause of a wrong formula, read from the numbers that it gave.
+
+Every known mistake is a formula of its own: with the inputs at hand it says what *would* come out. The one that
+gives just the numbers seen is the likely cause. Where none does, the pattern of the difference is described, and
+where there is no pattern, nothing is claimed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from torch_ref.known.anybody import of_gradient
+from torch_ref.known.cause import Cause
+from torch_ref.known.general import added, constant, misplaced, plain
+from torch_ref.known.place import described
+from torch_ref.known.registry import known_of
+from torch_ref.known.scene import Addition, Candidate, Scene
+
+
+def likely_cause(scene: Scene) -> Cause:
+    """Return the first cause that gives the numbers seen."""
+    special = list(_special(scene))
+    candidates = [c for c in special if isinstance(c, Candidate)]
+    for candidate in [*plain(scene), *candidates, *misplaced(scene)]:
+        if scene.fits(candidate.tensor):
+            return Cause(candidate.code, candidate.text, candidate.numbers)
+    additions = [c for c in special if isinstance(c, Addition)]
+    for addition in [*added(scene), *additions, *constant(scene)]:
+        if (share := _share_of(scene, addition.tensor)) is not None:
+            return Cause(addition.code, addition.text.format(share=share), {"share": share})
+    if (factor := _factor_of(scene, scene.right)) is not None:
+        return Cause("factor", f"a constant factor of {factor:.6g}", {"factor": factor})
+    for candidate in candidates:
+        if (factor := _factor_of(scene, candidate.tensor)) is not None:
+            besides = ", and the sign is wrong" if factor == -1 else f", and a factor of {factor:.6g}"
+            return Cause(candidate.code, candidate.text + besides, {**candidate.numbers, "factor": factor})
+    return described(scene)
+
+
+def _special(s: Scene) -> Iterator[Candidate | Addition]:
+    """Yield the mistakes that are known of this very formula, then those of anybody's gradient."""
+    known = known_of(type(s.owner), s.makes)
+    if known is not None and s.makes in known.causes:
+        yield from known.causes[s.makes](s)
+    if s.makes not in ("forward", "output"):
+        yield from of_gradient(s)
+
+
+def _share_of(s: Scene, direction: Tensor) -> float | None:
+    """Return c where the numbers seen are the right ones and c times ``direction``."""
+    difference = s.by_hand - s.right
+    square = float((direction * direction).sum())
+    if s.right.numel() < 2 or not square:
+        return None
+    share = float((difference * direction).sum()) / square
+    return share if s.fits(s.right + share * direction) else None
+
+
+def _factor_of(s: Scene, candidate: Tensor) -> float | None:
+    """Return c where the numbers seen are c times the candidate."""
+    if candidate.shape != s.by_hand.shape or candidate.numel() < 2:
+        return None
+    square = float((candidate * candidate).sum())
+    factor = float((s.by_hand * candidate).sum()) / square if square else 0.0
+    if not factor or not math.isfinite(factor) or not s.fits(factor * candidate):
+        return None
+    return round(factor) if abs(factor - round(factor)) < 1e-6 * abs(factor) else factor

@@ -1,0 +1,51 @@
+"""Where the numbers are wrong, when no known mistake explains them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from torch_ref.known.cause import Cause
+from torch_ref.known.scene import Scene
+
+NO_PATTERN = Cause("no-pattern", "no known pattern fits")
+
+PLURAL = {"entry": "entries"}
+"""The others take an s."""
+
+
+def described(s: Scene) -> Cause:
+    """Describe where the numbers are wrong: in one entry, row or column, or where they are zero."""
+    allowed = s.allowed * float(s.right.abs().max() if s.right.numel() else 0)
+    off = (s.by_hand - s.right).abs() > allowed
+    if not off.any() or s.right.ndim == 0:
+        return NO_PATTERN
+    if int(off.sum()) == 1:
+        place = tuple(torch.nonzero(off)[0].tolist())
+        return Cause("one-entry", f"one entry only: {place}", {"place": place})
+    for axis, word in enumerate(_axes(s)):
+        others = [d for d in range(s.right.ndim) if d != axis]
+        touched = off.any(dim=others) if others else off
+        places = torch.nonzero(touched).flatten().tolist()
+        if len(places) < len(touched) and len(places) <= max(1, len(touched) // 2):
+            return _lines(s, word, places, touched, axis)
+    return NO_PATTERN
+
+
+def _axes(s: Scene) -> list[str]:
+    """Name the dimensions: of rows of samples, of a matrix of weights, of a vector, or by number."""
+    if s.right.ndim == 2:
+        return ["sample" if s.makes in ("forward", "error", "output") else "row", "column"]
+    return ["entry"] if s.right.ndim == 1 else [f"dimension {axis}, index" for axis in range(s.right.ndim)]
+
+
+def _lines(s: Scene, word: str, places: list[int], touched: Tensor, axis: int) -> Cause:
+    of, numbers = len(touched), {"axis": axis, "places": places}
+    one = len(places) == 1 or word.endswith("index")
+    shown = ", ".join(map(str, places[:5])) + (", ..." if len(places) > 5 else "")
+    named = f"{word if one else PLURAL.get(word, f'{word}s')} {shown} of {of}"
+    if s.by_hand.movedim(axis, 0)[touched].any():
+        return Cause("only-some", f"only {named}", numbers)
+    is_unit = s.right.ndim <= 2 and word != "sample"
+    verb = "is" if len(places) == 1 else "are"
+    return Cause("dead-unit" if is_unit else "zero-rows", f"{'a dead unit: ' * is_unit}{named} {verb} zero", numbers)

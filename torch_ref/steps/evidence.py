@@ -1,0 +1,98 @@
+"""What there is to see of one step, each part computed once: values, comparisons, and slopes by finite differences.
+
+Everything that has a sign is here +∂L/∂input, also where the formula itself gives an error, −∂L/∂input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from torch_ref.numbers.agreement import Comparison
+from torch_ref.numbers.differences import Slope, slope
+from torch_ref.numbers.witness import doubled
+from torch_ref.steps.step import Forward, Made, Outputs, Step, Value
+
+
+class Evidence:
+    """The handwritten formulas of a step beside their witnesses."""
+
+    def __init__(self, step: Step) -> None:
+        """Take the step; nothing is computed before somebody asks for it."""
+        self.step = step
+        self._slopes: dict[tuple[str, Made], Slope | None] = {}
+
+    @cached_property
+    def values(self) -> dict[str, Value]:
+        """Return what every formula gave, each on its own, by name."""
+        return self.step.compute(self.step, True)
+
+    @cached_property
+    def own_values(self) -> dict[str, Value]:
+        """Return what every formula gave where backward reads what its own forward saved, right or wrong."""
+        return self.step.compute(self.step, False)
+
+    @cached_property
+    def comparisons(self) -> dict[str, Comparison]:
+        """Return how every value compares with its witness, by name."""
+        return {name: self.step.compared(name, value) for name, value in self.values.items()}
+
+    @cached_property
+    def own_comparisons(self) -> dict[str, Comparison]:
+        """Return how every one of the own values compares with its witness, by name."""
+        return {name: self.step.compared(name, value) for name, value in self.own_values.items()}
+
+    @property
+    def forward_is_right(self) -> bool:
+        """Tell whether every output agrees."""
+        return all(self.comparisons[made.name].ok for made in self.step.outputs)
+
+    # ------------------------------------------------------------------------------ in gradients, +∂L/∂input
+
+    def gradient(self, made: Made) -> Tensor | None:
+        """Return the gradient that the handwritten formula stands for; None where it gave no tensor."""
+        tensor = self.values[made.name].tensor
+        return None if tensor is None else made.sign * tensor
+
+    def own_gradient(self, made: Made) -> Tensor | None:
+        """Return the same of the own values."""
+        tensor = self.own_values[made.name].tensor
+        return None if tensor is None else made.sign * tensor
+
+    def right_gradient(self, made: Made) -> Tensor:
+        """Return the gradient by the reference, by autograd."""
+        return made.sign * self.step.witnesses[made.name].value
+
+    def slope(self, made: Made) -> Slope | None:
+        """Return the slope of the handwritten forward formula, to compare ``gradient`` with."""
+        return self._slope("by hand", made, self.step.forward, self.gradient(made))
+
+    def own_slope(self, made: Made) -> Slope | None:
+        """Return the slope of the handwritten forward formula, to compare ``own_gradient`` with."""
+        return self._slope("own", made, self.step.forward, self.own_gradient(made))
+
+    def reference_slope(self, made: Made) -> Slope | None:
+        """Return the slope of the reference's own forward formula."""
+        return self._slope("reference", made, self.step.reference, self.right_gradient(made))
+
+    def _slope(self, whose: str, made: Made, forward: Forward, gradient: Tensor | None) -> Slope | None:
+        """Return the slope of Σ d_y · forward in the input of which this is the gradient; None for an output."""
+        name = self.step.input_of(made)
+        if gradient is None or name is None:
+            return None
+        if (whose, made) not in self._slopes:
+            self._slopes[whose, made] = self._differences(name, forward, gradient)
+        return self._slopes[whose, made]
+
+    def _differences(self, name: str, forward: Forward, gradient: Tensor) -> Slope | None:
+        """Return the slope in one input, in float64; None where the forward formula cannot compute in it."""
+        inputs, fixed = doubled(self.step.inputs), doubled(self.step.fixed)
+        at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {name: q}, fixed)  # noqa: E731
+        try:
+            with torch.no_grad():
+                return slope(at, inputs[name], [-e.double() for e in self.step.errors], gradient)
+        except Exception:  # of somebody's forward, which may be for one dtype only: there is no slope in float64
+            return None

@@ -1,0 +1,83 @@
+"""The likely cause of a wrong formula: what its code did instead, or what is known to give the numbers seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from manual_bp import one_hot
+from torch_ref.known import Cause, Scene
+from torch_ref.known.likely import likely_cause
+from torch_ref.numbers.witness import Tensors
+from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.step import Failure, Made, Step
+
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
+"""How near, of the norm, a known mistake must come to the numbers seen; and at least 30 times the rounding."""
+
+
+def cause_of(seen: Evidence, made: Made) -> Cause:
+    """Return the likely cause of one formula that is wrong."""
+    value, right = seen.values[made.name], seen.step.witnesses[made.name].value
+    by_hand, remark = value.tensor, seen.comparisons[made.name].remark
+    if by_hand is None or value.failure:
+        return of_failure(value.failure or Failure("wrong-return", remark))
+    if by_hand.shape != right.shape:
+        return Cause("wrong-shape", f"it is {remark}")
+    if by_hand.dtype != right.dtype:
+        return Cause("wrong-dtype", f"it is {remark}")
+    if by_hand.device != right.device:
+        return Cause("wrong-device", f"it is {remark}")
+    if not torch.isfinite(by_hand).all():
+        return Cause("not-finite", f"{'NaN' if by_hand.isnan().any() else 'inf'} appears here first")
+    cause = likely_cause(_scene(seen, made, by_hand.double()))
+    if made in seen.step.outputs and _is_another_loss(seen):
+        return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")
+    return cause
+
+
+def of_failure(failure: Failure) -> Cause:
+    """Return what somebody's code did instead of giving a tensor, as a cause."""
+    return Cause(failure.code, failure.text)
+
+
+def _is_another_loss(seen: Evidence) -> bool:
+    """Tell whether a loss gives a value whose derivative is not the (right) error that it returns."""
+    if seen.step.kind != "loss":
+        return False
+    (error,) = seen.step.gradients.values()
+    gradient, slope = seen.gradient(error), seen.slope(error)
+    if gradient is None or slope is None or not seen.comparisons[error.name].ok:
+        return False
+    return slope.agrees(gradient) is False
+
+
+def _scene(seen: Evidence, made: Made, by_hand: Tensor) -> Scene:
+    """Return what the formula saw, in float64, in the terms of what it gives."""
+    step = seen.step
+    first = next(iter(step.inputs))
+    others = {key: t.double() for key, t in _given(step).items() if key != first and t.is_floating_point()}
+    output = made if made in step.outputs else step.outputs[0]
+    bound = seen.comparisons[made.name].bound
+    return Scene(
+        owner=step.owner,
+        makes=made.makes,
+        by_hand=by_hand,
+        right=step.witnesses[made.name].exact,
+        x=step.inputs[first].double(),
+        y=step.witnesses[output.name].exact,
+        error=step.errors[0].double(),
+        sign=made.sign,
+        others=others,
+        tolerance=max(TOLERANCE.get(step.inputs[first].dtype, 1e-2), 30 * bound),
+    )
+
+
+def _given(step: Step) -> Tensors:
+    """Return what a step was given, the class indices of a loss as the rows that they stand for."""
+    given = step.inputs | step.fixed
+    if step.kind == "loss" and given["t"].ndim == 1:
+        given["t"] = one_hot(given["t"], given["y"].shape[1], like=given["y"])
+    return given
