@@ -48,8 +48,9 @@ from manual_bp.training.command.settings import (
 )
 from manual_bp.training.engine.finite import first_not_finite, seems_finite
 from manual_bp.training.engine.processes import DataParallelEngine, Processes
+from manual_bp.training.engine.protocol import Engine, Optimizer
 from manual_bp.training.engine.schedule import SCHEDULES
-from manual_bp.training.engine.step import Engine, ManualEngine, Optimizer, threads_for
+from manual_bp.training.engine.step import ManualEngine, threads_for
 from manual_bp.training.images import datasets
 from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import Images

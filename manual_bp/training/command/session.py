@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from manual_bp.network import Network
 from manual_bp.training.command.settings import kept
 from manual_bp.training.engine.processes import Processes
+from manual_bp.training.engine.protocol import Engine, Optimizer
 from manual_bp.training.engine.schedule import learning_rate
-from manual_bp.training.engine.step import Engine, Optimizer
 from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import Images
 from manual_bp.training.run.checkpoint import DataFacts

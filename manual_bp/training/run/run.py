@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manual_bp.training.engine.step import Engine
+from manual_bp.training.engine.protocol import Engine
 from manual_bp.training.run.checkpoint import Checkpoint, DataFacts
 
 
