@@ -11,6 +11,7 @@ from manual_bp.training.engine.finite import backward_values, forward_values, up
 from manual_bp.training.engine.protocol import Engine, Optimizer
 from torch_ref.autograd.mirrored import mirror
 from torch_ref.autograd.optimizer import TorchOptimizer
+from torch_ref.numbers.agreement import ulp_distance
 
 
 class AutogradEngine(Engine):
@@ -83,3 +84,9 @@ class AutogradEngine(Engine):
         yield from forward_values(self.network, [value.detach() for value in self._values], self._loss.detach())
         yield from backward_values(self.network, self._gradients())
         yield from updated_values(self.network, self.parameters())
+
+
+def largest_difference(one: Engine, other: Engine) -> int:
+    """Return how far the parameters of two engines are apart at most, in units in the last place."""
+    pairs = zip(one.parameters().values(), other.parameters().values(), strict=True)
+    return max(int(ulp_distance(p, q).max()) for p, q in pairs)

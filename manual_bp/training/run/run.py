@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
@@ -81,7 +81,7 @@ class Run:
             generators={"cpu": torch.get_rng_state()},
             history=[dict(entry) for entry in self.history],
             config=dict(config),
-            data=asdict(data),
+            data=msgspec.structs.asdict(data),
         )
 
     def go_on_from(self, checkpoint: Checkpoint, engines: Iterable[Engine]) -> None:
