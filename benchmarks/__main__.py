@@ -21,7 +21,6 @@ from benchmarks.machine import cores, machine, sentence
 from benchmarks.part import Measure, Part
 from benchmarks.steps import CaseTimes, measure
 from benchmarks.worker import Worker
-from manual_bp.training.command.arguments import whole
 
 PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion", "processes")
 RESULTS = Path(__file__).parent / "results"
@@ -41,7 +40,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", choices=CASES, metavar="CASE", help=f"of {' '.join(CASES)}")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument(
-        "--rounds", type=whole(1), help=f"rounds of the step times (default {ROUNDS}, with --quick {QUICK_ROUNDS})"
+        "--rounds", type=at_least_one, help=f"rounds of the step times (default {ROUNDS}, with --quick {QUICK_ROUNDS})"
     )
     args = parser.parse_args(argv)
     args.rounds = args.rounds or (QUICK_ROUNDS if args.quick else ROUNDS)
@@ -50,6 +49,13 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     args.writes = not args.quick and not args.cases
     args.cases = args.cases or (QUICK_CASES if args.quick else tuple(CASES))
     return args
+
+
+def at_least_one(text: str) -> int:
+    """Return a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
 
 
 def new_file(text: str) -> Path:

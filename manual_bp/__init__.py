@@ -7,18 +7,37 @@
     GradientDescent(network, lr=0.1).update(gradients)                     # E9
 
 Equation numbers are the lecture's; the README lists them. Start reading with ``layer``, then ``linear``.
+Names are imported when they are first asked for, so that ``train.py --help`` does not wait for torch.
 """
 
-from manual_bp.activation import ReLU, Sigmoid, Tanh
-from manual_bp.descent import GradientDescent
-from manual_bp.gradients import Gradients, GradientsOfOneLayer
-from manual_bp.initial import mlp
-from manual_bp.layer import Layer, Parametrised
-from manual_bp.linear import Linear
-from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError, one_hot
-from manual_bp.network import Network
-from manual_bp.structure import Structure
-from manual_bp.trace import Trace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from manual_bp.activation import ReLU, Sigmoid, Tanh
+    from manual_bp.descent import GradientDescent
+    from manual_bp.gradients import Gradients, GradientsOfOneLayer
+    from manual_bp.initial import mlp
+    from manual_bp.layer import Layer, Parametrised
+    from manual_bp.linear import Linear
+    from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError, one_hot
+    from manual_bp.network import Network
+    from manual_bp.structure import Structure
+    from manual_bp.trace import Trace
+
+_HOME = {
+    "activation": ("ReLU", "Sigmoid", "Tanh"),
+    "descent": ("GradientDescent",),
+    "gradients": ("Gradients", "GradientsOfOneLayer"),
+    "initial": ("mlp",),
+    "layer": ("Layer", "Parametrised"),
+    "linear": ("Linear",),
+    "loss": ("Loss", "SoftmaxCrossEntropy", "SquaredError", "one_hot"),
+    "network": ("Network",),
+    "structure": ("Structure",),
+    "trace": ("Trace",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "GradientDescent",
@@ -39,3 +58,13 @@ __all__ = [
     "mlp",
     "one_hot",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module, and keep it; or a module, as ``manual_bp.linear``."""
+    if name in _HOME:
+        return import_module(f"manual_bp.{name}")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'manual_bp' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"manual_bp.{_MODULE_OF[name]}"), name)
+    return value

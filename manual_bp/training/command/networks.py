@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from typing import TYPE_CHECKING
 
 import torch
 
 from manual_bp import Layer, Loss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
-from manual_bp.training.command.settings import UsageError
+from manual_bp.training.command.usage import UsageError
+
+if TYPE_CHECKING:
+    from manual_bp.training.command.settings import Settings
 
 ACTIVATIONS: dict[str, Layer] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
 LOSSES: dict[str, Loss] = {"cross-entropy": SoftmaxCrossEntropy(), "squared-error": SquaredError()}
 
 
-def new_network(settings: Namespace, inputs: int, classes: int, device: str = "cpu") -> Network:
+def new_network(settings: Settings, inputs: int, classes: int, device: str = "cpu") -> Network:
     """Return the network, its first weights drawn from the seed."""
     sizes = [inputs, *settings.hidden, classes]
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-import manual_bp.training.command.arguments as arguments
 from manual_bp import Network
+from manual_bp.training.command.kept import read_kept
 from manual_bp.training.command.networks import new_network
-from manual_bp.training.command.settings import Parser, as_given, settings
+from manual_bp.training.command.settings import Settings
 from manual_bp.training.images.picture import read_picture
 from manual_bp.training.run import checkpoint
 from manual_bp.training.run.checkpoint import DataFacts
@@ -20,32 +21,22 @@ LIKE_MNIST = {"mnist5k", "mnist", "qmnist", "emnist-balanced"}
 BAR = 40  # signs for 100 %
 
 
-def predict(words: list[str], run_parser: Parser) -> int:
+def predict(images: Iterable[Path], path: Path | None = None) -> int:
     """Print the class of each picture and the confidence in every class; return the exit code.
 
-    ``run_parser`` reads the settings that a checkpoint holds. A picture that cannot be read is named, and the others
-    are read all the same.
+    ``path`` is a checkpoint, or a run's folder. A picture that cannot be read is named, and the others are read all the
+    same.
     """
-    args = _parser().parse_args(words)
-    path = _newest() if args.checkpoint is None else args.checkpoint
-    network, facts = _network(path / BEST if path.is_dir() else path, run_parser)
+    path = _newest() if path is None else path
+    network, facts = _network(path / BEST if path.is_dir() else path)
     code = 0
-    for picture in args.images:
+    for picture in images:
         try:
             print(_answer(picture, network, facts))
         except (OSError, ValueError) as error:
             print(f"train.py predict: error: {error}", file=sys.stderr)
             code = 1
     return code
-
-
-def _parser() -> arguments.Parser:
-    parser = arguments.Parser(prog="train.py predict", description="Say what pictures show.", allow_abbrev=False)
-    images = "PNG, JPEG, ..., of any size, dark on light or light on dark"
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=images)
-    path = "a checkpoint, or a run's folder for its best one (default: that of the newest run in runs)"
-    parser.add_argument("--checkpoint", type=Path, metavar="PATH", help=path)
-    return parser
 
 
 def _newest() -> Path:
@@ -56,13 +47,11 @@ def _newest() -> Path:
     return found[-1]
 
 
-def _network(path: Path, run_parser: Parser) -> tuple[Network, DataFacts]:
+def _network(path: Path) -> tuple[Network, DataFacts]:
     """Return the network of a checkpoint, and what turns a picture into its input."""
     state = checkpoint.load(path)
     facts = DataFacts(**state.data)
-    network = new_network(
-        settings(run_parser, as_given(run_parser, state.config, path)), facts.side**2, len(facts.names)
-    )
+    network = new_network(Settings(**read_kept(state.config, path)), facts.side**2, len(facts.names))
     try:
         network.load_state_dict(state.parameters)
     except (TypeError, ValueError) as error:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from torch import Tensor
 
 from manual_bp.network import Network
-from manual_bp.training.command.settings import kept
+from manual_bp.training.command.ending import Ending
+from manual_bp.training.command.settings import Settings
+from manual_bp.training.engine.finite import first_not_finite, seems_finite
 from manual_bp.training.engine.processes import Processes
+from manual_bp.training.engine.protocol import Engine, Optimizer
 from manual_bp.training.engine.schedule import learning_rate
-from manual_bp.training.engine.step import Engine, Optimizer
 from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import Images
 from manual_bp.training.run.checkpoint import DataFacts
-from manual_bp.training.run.run import Run
+from manual_bp.training.run.evaluation import answers, evaluate
+from manual_bp.training.run.run import Run, StoppedError
 from manual_bp.training.run.run_folder import LAST, RunFolder
 
 
@@ -22,9 +28,9 @@ from manual_bp.training.run.run_folder import LAST, RunFolder
 class Session:
     """All that a run needs; the first engine's loss and parameters count."""
 
-    args: Namespace
+    settings: Settings
     processes: Processes
-    test: Images
+    test_images: Images
     batches: Batches
     test_batches: Batches
     facts: DataFacts
@@ -37,20 +43,43 @@ class Session:
     @property
     def steps(self) -> int:
         """Return the steps of the whole run."""
-        return int(self.args.epochs) * self.run.batches
+        return self.settings.epochs * self.run.batches
 
     def learning_rate(self) -> float:
         """Return η of the next step."""
-        args, batches = self.args, self.run.batches
+        settings, batches = self.settings, self.run.batches
         return learning_rate(
-            args.lr_schedule,
-            args.lr,
+            settings.lr_schedule,
+            cast("float", settings.lr),  # its optimizer's own where it was not given
             self.run.step,
             self.steps,
-            warmup=round(args.warmup_epochs * batches),
-            drop_every=args.lr_drop_every * batches if args.lr_schedule == "step" else None,
-            drop_factor=args.lr_drop_factor,
+            warmup=round(settings.warmup_epochs * batches),
+            drop_every=settings.lr_drop_every * batches if settings.lr_schedule == "step" else None,
+            drop_factor=settings.lr_drop_factor,
         )
+
+    @property
+    def checks_gradients(self) -> bool:
+        """Return whether the gradients of the next step are to be checked."""
+        every = self.settings.check_gradients
+        return every > 0 and self.run.step % every == 0
+
+    def count(self, loss: float) -> None:
+        """Count a step with its loss: stop where a number is not finite, log and save where it is time."""
+        run, settings, epoch = self.run, self.settings, self.run.epoch
+        run.add(loss)
+        if not seems_finite(loss, self._watched) and (what := first_not_finite(self.engines[0].values())):
+            raise StoppedError(f"in epoch {epoch} after step {run.step}: {what}; try a smaller --lr")
+        if settings.log_interval and run.step % settings.log_interval == 0:
+            self.log("step", step=run.step, epoch=epoch, loss=loss, lr=self.optimizer.lr)
+        if settings.save_interval and run.step % settings.save_interval == 0 and run.within:
+            self.save()
+
+    @cached_property
+    def _watched(self) -> list[Tensor]:
+        """Return all parameters that the first engine trains; by hand they lie in one tensor."""
+        is_autograd = self.settings.engine == "autograd"
+        return list(self.engines[0].parameters().values()) if is_autograd else [self.network.buffer]
 
     @property
     def is_main(self) -> bool:
@@ -70,7 +99,42 @@ class Session:
     def save(self, *, best: bool = False) -> None:
         """Save a checkpoint, where the run has a folder."""
         if self.folder is not None:
-            self.folder.save(self.run.checkpoint(self.engines[0], kept(self.args), self.facts), best=best)
+            self.folder.save(self.run.checkpoint(self.engines[0], self.settings.kept(), self.facts), best=best)
+
+    def keep_in(self, folder: RunFolder | None) -> None:
+        """Begin the run's files in a folder, if it has one in this process."""
+        if folder is not None:
+            folder.begin(self.settings.kept(), self.run, tensorboard=self.settings.tensorboard)
+            self.folder = folder
+
+    def test(self) -> Ending:
+        """Test the network and print how good it is."""
+        loss, accuracy = evaluate(self.trained(), self.test_batches.in_order())
+        self.say(f"test accuracy {accuracy:.4f}  test loss {loss:.4f}")
+        return Ending(0, accuracy)
+
+    def try_out(self) -> Ending:
+        """Take one step and print what a run would do."""
+        x, t = next(self.batches.shuffled(self.settings.seed, 1))
+        loss, *_ = (engine.step(x, t).item() for engine in self.engines)
+        steps = f"{self.steps:,} steps in {self.settings.epochs} epochs"
+        parameters = sum(p.numel() for p in self.network.parameters().values())
+        self.say(self.title())
+        self.say(f"dry run: {steps}, {parameters:,} parameters, first loss {loss:.4f}; nothing was written")
+        return Ending(0)
+
+    def draw(self) -> None:
+        """Draw the pictures of a run that has ended, whether of itself or by an interruption."""
+        from manual_bp.training.run.plots import draw_run  # matplotlib takes a second to import
+
+        if self.folder is not None and self.run.history:
+            y = answers(self.trained(), self.test_batches.in_order())
+            draw_run(self.folder.path, self.run.history, y, self.test_images)
+
+    def say(self, what: str) -> None:
+        """Print what only one of several processes should."""
+        if self.is_main:
+            print(what)
 
     def complain(self, what: str) -> None:
         """Say why the run ends early, and what is left of it."""
@@ -82,15 +146,15 @@ class Session:
 
     def title(self) -> str:
         """Return the first lines of a run: what trains on what."""
-        args, facts, count = self.args, self.facts, self.processes.count
-        sizes = "-".join(map(str, [facts.side**2, *args.hidden, len(facts.names)]))
-        who = f"{count} processes" if count > 1 else f"engine {args.engine}"
+        settings, facts, count = self.settings, self.facts, self.processes.count
+        sizes = "-".join(map(str, [facts.side**2, *settings.hidden, len(facts.names)]))
+        who = f"{count} processes" if count > 1 else f"engine {settings.engine}"
         lines = [
-            f"{sizes}, {args.activation}, {args.loss}, {args.dtype} on {self.processes.device}, {who}",
-            f"{self.run.images:,} training images, {len(self.test):,} test images of {args.dataset}",
+            f"{sizes}, {settings.activation}, {settings.loss}, {settings.dtype} on {self.processes.device}, {who}",
+            f"{self.run.images:,} training images, {len(self.test_images):,} test images of {settings.dataset}",
         ]
-        if args.dataset != "mnist5k":
-            lines.append(self.test.source)
+        if settings.dataset != "mnist5k":
+            lines.append(self.test_images.source)
         if self.run.step:
             lines.append(f"goes on after step {self.run.step} of {self.steps}")
         return "\n".join(lines)

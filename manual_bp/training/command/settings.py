@@ -1,141 +1,171 @@
-"""The settings of a run: where they come from, which of them are kept with it, and where it begins.
+"""The settings of a run. Each is defined once: its kind and range, its default, its help, and whether a run keeps it.
 
-Kept settings (a run's config.json, a checkpoint) may come from elsewhere. They are read as if the command line had
-given them, so the same rules check them; what the command line itself says goes first.
+The options of the command line are made from this table (``options.py``). Settings that a run keeps, in its config.json
+and its checkpoints, may come back from elsewhere: they are held to the same table (``kept.py``).
 """
 
 from __future__ import annotations
 
-import json
-from argparse import Namespace
+import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
-from manual_bp.training.run import checkpoint
-from manual_bp.training.run.checkpoint import Checkpoint
-from manual_bp.training.run.run_folder import BEST, LAST, holds_a_run, logged_epoch
+import msgspec
+from msgspec import Meta, Struct, field, inspect
 
-OF_A_SESSION = {
-    *("config", "device", "download", "dry_run", "eval_only", "out_dir", "quiet", "resume", "seeds", "tensorboard"),
+from manual_bp.training.command.usage import UsageError, option
+
+LARGEST = 2**63 - 1
+Whole = Annotated[int, Meta(ge=0, le=LARGEST)]
+Count = Annotated[int, Meta(ge=1, le=LARGEST)]
+Threads = Annotated[int, Meta(ge=0, le=1024)]  # torch crashes on absurd numbers
+Side = Annotated[int, Meta(ge=1, le=64)]
+Number = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
+Rate = Annotated[float, Meta(ge=0, lt=1e38)]  # float32 holds it
+Factor = Annotated[float, Meta(ge=1, lt=1e38)]
+
+DataSet = Literal["mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps"]
+Activation = Literal["sigmoid", "tanh", "relu"]
+Loss = Literal["cross-entropy", "squared-error"]
+Schedule = Literal["constant", "cosine", "linear", "step"]
+
+GRADIENT_DESCENT = "gradient-descent"
+
+Kept = Literal["with the run", "with the run, but it may change", "no"]
+FIXED: Kept = "with the run"
+LOOSE: Kept = "with the run, but it may change"
+"""When the run goes on, the setting may be another."""
+NOT: Kept = "no"
+"""The setting is the session's, not the run's."""
+
+
+class Option(NamedTuple):
+    """What the command line says of a setting, and whether the run keeps it."""
+
+    group: str
+    help: str
+    metavar: str | None = None
+    kept: Kept = FIXED
+
+
+def two_layers() -> list[int]:
+    """Return the units of the hidden layers where none are given: a list of its own for each run."""
+    return [256, 128]
+
+
+data, network, training, files, session = (
+    partial(Option, group) for group in ("data", "network", "training", "the run's files", "this session")
+)
+"""The groups of the help."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that ``train.py`` can be told, with its defaults."""
+
+    dataset: Annotated[DataSet, data("mnist5k comes along")] = "mnist5k"
+    data_root: Annotated[Path, data("where the other data sets are", "DIR", LOOSE)] = Path("data")
+    download: Annotated[bool, data("download the data set to there if it is missing", kept=NOT)] = False
+    image_size: Annotated[Side | None, data("scale images to N x N; 16 gives the lecture's 256 inputs", "N")] = None
+    augment: Annotated[Literal["none", "shift"], data("shift every image by up to 2 pixels")] = "none"
+
+    hidden: Annotated[list[Count], network("units of each hidden layer", "N")] = field(default_factory=two_layers)
+    activation: Annotated[Activation, network("σ of E2")] = "relu"
+    loss: Annotated[Loss, network("E8 of a softmax, or E6")] = "cross-entropy"
+    label_smoothing: Annotated[Share, network("share of t given to all classes", "A")] = 0.0
+
+    engine: Annotated[Literal["manual", "autograd", "both"], training("who computes", kept=LOOSE)] = "manual"
+    epochs: Annotated[Count, training("passes over the training images", "N", LOOSE)] = 30
+    batch_size: Annotated[Count, training("images per update", "N")] = 50
+    optimizer: Annotated[
+        str, training("gradient-descent (E9), or one of torch.optim by its name, with the same gradients", "NAME")
+    ] = GRADIENT_DESCENT
+    lr: Annotated[Rate | None, training("learning rate, η of E9 (default: 0.05, or torch.optim's)", "ETA")] = None
+    momentum: Annotated[Rate | None, training("0 is plain E9 (default: 0.9, or torch.optim's)", "M")] = None
+    nesterov: Annotated[
+        bool | None, training("Nesterov's form of the momentum, if any (default: yes, or torch.optim's)")
+    ] = None
+    weight_decay: Annotated[Rate | None, training("pull to 0 (default: 0.004, or torch.optim's)", "W")] = None
+    lr_schedule: Annotated[Schedule, training("cosine and linear fall to 0 at the end")] = "cosine"
+    lr_drop_every: Annotated[Count, training("step: the learning rate drops every N epochs", "N")] = 10
+    lr_drop_factor: Annotated[Factor, training("step: each time to one F-th", "F")] = 10.0
+    warmup_epochs: Annotated[Number, training("the learning rate climbs for N epochs first", "N")] = 0.0
+    seed: Annotated[Whole, training("fixes the first weights, every order and every shift", "S")] = 0
+    seeds: Annotated[Count, training("train with N seeds from --seed on; mean and deviation", "N", NOT)] = 1
+
+    out_dir: Annotated[
+        Path | None, files("keep settings, log, checkpoints and pictures in this new folder", "DIR", NOT)
+    ] = None
+    resume: Annotated[
+        str | None,
+        files("go on from a checkpoint or a run's folder, or auto: from --out-dir if it can", "PATH", NOT),
+    ] = None
+    config: Annotated[
+        Path | None, files("take the settings from a run's config.json; options given here go first", "FILE", NOT)
+    ] = None
+    save_interval: Annotated[Whole, files("save every N steps too, not every epoch only", "N", LOOSE)] = 0
+    log_interval: Annotated[Whole, files("log every N steps too, not every epoch only", "N", LOOSE)] = 0
+    tensorboard: Annotated[bool, files("log for TensorBoard too (extra 'tensorboard')", kept=NOT)] = False
+
+    check_gradients: Annotated[Whole, session("cross-check with autograd every N steps", "N", LOOSE)] = 0
+    eval_only: Annotated[bool, session("test the network of --resume, train nothing", kept=NOT)] = False
+    dry_run: Annotated[bool, session("try everything, one step too, and write nothing", kept=NOT)] = False
+    quiet: Annotated[bool, session("print the result only", kept=NOT)] = False
+    device: Annotated[str, session("cpu, cuda, cuda:1, ...", "D", NOT)] = "cpu"
+    threads: Annotated[Threads, session("CPU threads; 0 is one for a small network, else all", "N", LOOSE)] = 0
+    dtype: Annotated[Literal["float32", "float64"], session("floating-point numbers")] = "float32"
+
+    def with_rates(self, own: Mapping[str, Any]) -> Settings:
+        """Return the settings with an optimizer's own rates where none were given; UsageError for one it lacks."""
+        if unknown := [name for name in RATES if name not in own and getattr(self, name) is not None]:
+            raise UsageError(f"argument {option(unknown[0])}: {self.optimizer} has no such setting; leave it out")
+        return self.replaced({name: own[name] for name in RATES if name in own and getattr(self, name) is None})
+
+    def rates(self) -> dict[str, Any]:
+        """Return the optimizer's rates by name, without those that it does not have.
+
+        Nesterov's form of our gradient descent is one of the momentum: without any it is left out.
+        """
+        rates = {name: getattr(self, name) for name in RATES if getattr(self, name) is not None}
+        if self.optimizer == GRADIENT_DESCENT:
+            rates["nesterov"] = rates["nesterov"] and rates["momentum"] > 0
+        return rates
+
+    def replaced(self, others: Mapping[str, Any]) -> Settings:
+        """Return the settings with others in the place of those that ``others`` names."""
+        return msgspec.structs.replace(self, **others)
+
+    def kept(self) -> dict[str, Any]:
+        """Return the settings that a run keeps, as JSON has them."""
+        plain = msgspec.to_builtins(self, enc_hook=str)
+        return {name: plain[name] for name in KEPT}
+
+
+def _kind(annotated: Any) -> inspect.Type:
+    """Return the kind of a setting, without the None of 'not given', its names in the order in which they stand."""
+    declared, *_ = get_args(annotated)
+    if get_origin(declared) is Literal:
+        return inspect.LiteralType(get_args(declared))  # msgspec sorts them
+    kind = inspect.type_info(annotated)
+    if isinstance(kind, inspect.UnionType):
+        (kind,) = (each for each in kind.types if not isinstance(each, inspect.NoneType))
+    return kind
+
+
+FIELDS = {each.name: each for each in msgspec.structs.fields(Settings)}
+KINDS = {name: _kind(each.type) for name, each in FIELDS.items()}
+OPTIONS: dict[str, Option] = {
+    name: next(each for each in given.type.__metadata__ if isinstance(each, Option)) for name, given in FIELDS.items()
 }
-"""Settings that are not the run's: they are not kept with it."""
-MAY_CHANGE = {"check_gradients", "data_root", "engine", "epochs", "log_interval", "save_interval", "threads"}
-"""Settings of a run that may be others when it goes on; so may all of a session's."""
+KEPT = [name for name, each in OPTIONS.items() if each.kept != NOT]
+RATES = ("lr", "momentum", "nesterov", "weight_decay")
+"""Settings of the optimizer. Where they are not given, they are the optimizer's own."""
+DESCENT = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 4e-3}
+"""The rates of our gradient descent."""
 
 
-class UsageError(Exception):
-    """Arguments that do not fit each other, or this machine."""
-
-
-class Parser(Protocol):
-    """What reads a command line."""
-
-    def given(self, words: list[str]) -> dict[str, Any]:
-        """Return what the command line says, without defaults; SystemExit after a message where it is wrong."""
-
-    def defaults(self) -> dict[str, Any]:
-        """Return every setting as it is where nothing is given."""
-
-
-def settings(parser: Parser, *layers: Mapping[str, Any]) -> Namespace:
-    """Return all settings: the defaults, overruled by each layer in turn."""
-    return Namespace(**parser.defaults() | {name: value for layer in layers for name, value in layer.items()})
-
-
-def kept(args: Namespace) -> dict[str, Any]:
-    """Return the settings that a run keeps, as JSON has them."""
-    named = {name: value for name, value in vars(args).items() if name not in OF_A_SESSION}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in named.items()}
-
-
-def read_config(parser: Parser, path: Path) -> dict[str, Any]:
-    """Return the settings in a run's config.json."""
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected JSON in {path}: {error}") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"expected a JSON object of settings in {path}, got {type(config).__name__}")
-    return as_given(parser, config, path)
-
-
-def as_given(parser: Parser, config: Mapping[str, Any], origin: Path | str) -> dict[str, Any]:
-    """Return kept settings as if the command line had given them."""
-    known = parser.defaults().keys() - OF_A_SESSION
-    if unknown := sorted(config.keys() - known):
-        raise ValueError(f"expected settings of a run in {origin}, got {', '.join(map(repr, unknown))}")
-    words = [word for name, value in config.items() for word in _words(name, value)]
-    try:
-        given = parser.given(words)
-    except SystemExit:
-        raise ValueError(f"expected settings that can be given as options in {origin}: see the line above") from None
-    read = kept(Namespace(**given))
-    for name, value in config.items():
-        if value is not None and read[name] != value:  # a list in a number's place, true in a list's
-            raise ValueError(f"expected {name} as {read[name]!r} would be kept in {origin}, got {value!r}")
-    return given
-
-
-def _words(name: str, value: object) -> list[str]:
-    """Return a setting as words of a command line."""
-    option = name.replace("_", "-")
-    match value:
-        case None:
-            return []
-        case bool():
-            return [f"--{option}" if value else f"--no-{option}"]
-        case list() if all(isinstance(each, (str, int, float)) for each in value):
-            return [f"--{option}", *map(str, value)]
-        case str() | int() | float():
-            return [f"--{option}={value}"]
-        case _:
-            raise ValueError(f"expected a plain value for the setting {name}, got {type(value).__name__}")
-
-
-def folder_of(args: Namespace) -> Path | None:
-    """Return the folder that the run writes to, if any: --out-dir, or that of the last.pt to go on from."""
-    if args.resume in (None, "auto"):
-        if args.resume == "auto" and args.out_dir is None:
-            raise UsageError("argument --resume: auto expects --out-dir, the folder to go on in")
-        return args.out_dir  # type: ignore[no-any-return]  # argparse does not know its types
-    path = _file_of(args.resume)
-    return path.parent if args.out_dir is None and path.name == LAST else args.out_dir
-
-
-def starting_point(args: Namespace, folder: Path | None) -> Checkpoint | None:
-    """Return the checkpoint to go on from, if any; UsageError where the run's folder holds another run."""
-    if args.resume == "auto" and folder is not None and (folder / LAST).exists():
-        return checkpoint.load(folder / LAST)
-    if args.resume == "auto":
-        _refuse_a_run_without_end(folder)
-        return None
-    path = None if args.resume is None else _file_of(args.resume)
-    is_own = path is not None and folder is not None and path.resolve() == (folder / LAST).resolve()
-    if folder is not None and not is_own and not args.eval_only and holds_a_run(folder):
-        hint = "go on with it by --resume auto, or choose another folder"
-        raise UsageError(f"argument --out-dir: {folder} holds a run already: {hint}")
-    return None if path is None else checkpoint.load(path)
-
-
-def _file_of(resume: str) -> Path:
-    path = Path(resume)
-    return path / LAST if path.is_dir() else path
-
-
-def _refuse_a_run_without_end(folder: Path | None) -> None:
-    """Refuse to begin again what was further than its first epoch, the only one that has no last.pt yet."""
-    if folder is not None and (epoch := logged_epoch(folder)) > 1:
-        hint = f"choose another --out-dir; --resume {folder / BEST} goes on from the best epoch"
-        raise UsageError(f"argument --resume: the run of {folder} was in epoch {epoch}, but its {LAST} is gone; {hint}")
-
-
-def continued(parser: Parser, given: Mapping[str, Any], start: Checkpoint) -> Namespace:
-    """Return the settings of a run that goes on: its own, but for those that may change."""
-    own = settings(parser, as_given(parser, start.config, "the checkpoint"))
-    for name in sorted(given.keys() & vars(own).keys() - MAY_CHANGE - OF_A_SESSION):
-        if given[name] != (before := getattr(own, name)):
-            hint = "leave it out to go on with that run, or begin a new one"
-            option = name.replace("_", "-")
-            raise UsageError(f"argument --{option}: the checkpoint's run has {before}, got {given[name]}; {hint}")
-    return settings(parser, vars(own), given)
+def default_of(name: str) -> Any:
+    """Return what a setting is where it is not given."""
+    return getattr(Settings(), name)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -29,7 +29,7 @@ from manual_bp.gradients import Gradients
 from manual_bp.network import Network
 from manual_bp.trace import Trace
 from manual_bp.training.engine.finite import backward_values, forward_values, updated_values
-from manual_bp.training.engine.step import Optimizer
+from manual_bp.training.engine.protocol import Engine, Optimizer
 
 Value = TypeVar("Value")
 
@@ -143,48 +143,81 @@ class _Room:
     """The gradients of each layer as one piece of their buffer, from layer L to 1."""
 
 
-class DataParallelEngine:
-    """Forward, loss, backward on this process's rows; the sum of all gradients; update."""
+@dataclass(eq=False)
+class _Batch:
+    """The batch under way: this process's rows, those of all processes, and the sums that are on their way."""
+
+    room: _Room
+    own: int
+    rows: Tensor
+    weight: float = 1.0
+    sums: list[dist.Work] = field(default_factory=list)
+
+    def wait(self) -> None:
+        """Wait for all sums that are on their way."""
+        for each in self.sums:
+            each.wait()
+        self.sums.clear()
+
+
+class DataParallelEngine(Engine):
+    """The four parts of a step on this process's rows, and between backward and update the sum over all processes."""
 
     def __init__(self, network: Network, optimizer: Optimizer, processes: Processes) -> None:
         """Take the first process's parameters; ``processes`` are met already."""
         self.network, self.optimizer, self.processes = network, optimizer, processes
         self._rooms: dict[int, _Room] = {}
-        self._newest: _Room | None = None
+        self._step: _Batch | None = None
         self._is_mean = getattr(network.loss_function, "reduction", "mean") == "mean"
         with _answered():
             dist.broadcast(network.buffer, src=0)
 
-    def step(self, x: Tensor, t: Tensor) -> Tensor:
-        """Train on one batch, of which x, t are this process's rows, perhaps none; return the whole batch's loss."""
-        room = self._newest = self._room(len(x))
+    def forward(self, x: Tensor) -> None:
+        """Pass this process's rows, perhaps none, through the network, while the rows of all are counted."""
+        rows = self.network.buffer.new_tensor(float(len(x)))
+        self._step = _Batch(self._room(len(x)), len(x), rows)
         with _answered():
-            rows = self.network.buffer.new_tensor(float(len(x)))
-            counted = dist.all_reduce(rows, async_op=True)  # travels during the forward pass
-            loss = self._forward(room, x, t)
-            counted.wait()
-            weight = len(x) / rows.item() if self._is_mean else 1.0
-            sums = [dist.all_reduce(loss.mul_(weight), async_op=True)]
-            for piece in self._top_down(room, len(x)):
-                sums.append(dist.all_reduce(piece.mul_(weight), async_op=True))
-            for each in sums:
-                each.wait()
-        gradients = room.gradients if len(x) else self.network.layout.views(room.gradients.buffer)
+            self._step.sums.append(dist.all_reduce(rows, async_op=True))  # travels during the forward pass
+            if len(x):
+                self.network.forward(x, out=self._step.room.trace)
+
+    def loss(self, t: Tensor) -> Tensor:
+        """Return L of the whole batch against this process's t; the sum is there once the backward pass has ended."""
+        step = self._under_way()
+        with _answered():
+            loss = self.network.buffer.new_zeros(())
+            if step.own:
+                loss.copy_(self.network.loss(step.room.trace, t, trusted=True))
+            step.wait()
+            step.weight = step.own / step.rows.item() if self._is_mean else 1.0
+            step.sums.append(dist.all_reduce(loss.mul_(step.weight), async_op=True))
+        return loss
+
+    def backward(self) -> Iterator[Mapping[str, Tensor]]:
+        """Yield the gradients of the whole batch, once the sums of all layers are there."""
+        step = self._under_way()
+        with _answered():
+            for piece in self._top_down(step.room, step.own):
+                step.sums.append(dist.all_reduce(piece.mul_(step.weight), async_op=True))
+            step.wait()
+        gradients = step.room.gradients
+        yield gradients if step.own else self.network.layout.views(gradients.buffer)
+
+    def update(self, gradients: Mapping[str, Tensor]) -> None:
+        """Move the parameters that the gradients name, as every process does."""
         for move in self.optimizer.moves(gradients):
             move()
-        return loss
+
+    def _under_way(self) -> _Batch:
+        if self._step is None:
+            raise ValueError("DataParallelEngine expects forward(x), then loss(t), then backward()")
+        return self._step
 
     def _room(self, rows: int) -> _Room:
         if rows not in self._rooms:
             gradients = Gradients(self.network)
             self._rooms[rows] = _Room(Trace(self.network), gradients, _pieces(self.network, gradients.buffer))
         return self._rooms[rows]
-
-    def _forward(self, room: _Room, x: Tensor, t: Tensor) -> Tensor:
-        """Return L of this process's rows, 0 where there are none."""
-        if len(x) == 0:
-            return self.network.buffer.new_zeros(())
-        return self.network.loss(self.network.forward(x, out=room.trace), t, trusted=True).clone()
 
     def _top_down(self, room: _Room, rows: int) -> Iterator[Tensor]:
         """Yield the pieces one after the other, as soon as each is computed; zeros where there are no rows."""
@@ -211,11 +244,12 @@ class DataParallelEngine:
 
     def values(self) -> Iterator[tuple[str, Tensor]]:
         """Yield x^0, net^1, ..., L of this process's rows, the summed ∂L/∂W^L, ..., the parameters after the update."""
-        if self._newest is None:
+        if self._step is None:
             return
-        if self._newest.trace.input is not None:
-            yield from forward_values(self.network, self._newest.trace.values, self._newest.trace.loss)
-        yield from backward_values(self.network, self.network.layout.views(self._newest.gradients.buffer))
+        room = self._step.room
+        if room.trace.input is not None:
+            yield from forward_values(self.network, room.trace.values, room.trace.loss)
+        yield from backward_values(self.network, self.network.layout.views(room.gradients.buffer))
         yield from updated_values(self.network, self.parameters())
 
 

@@ -1,12 +1,11 @@
-"""A training step as a list of calls: found out once, then repeated without the Python around them.
+"""What torch does while the formulas run, noted as calls that do it again.
 
 Where every formula writes into tensors that are ready (``out=``), a step is the same operations on the same tensors,
-batch after batch. What Python does between them costs more than they do in a small network, so it is done once: a
-Recorder notes each operation with its arguments while the formulas run, and calling the notes in order is the step.
-They are the operations that the formulas ran, in their order, so every bit is the same.
+batch after batch. A Recorder notes each operation with its arguments while the formulas run. Calling the notes in order
+runs the same operations again, so every bit is the same.
 
 A Recorder sees what torch does. What a layer does besides (numpy on a tensor's memory, ``torch.jit``, an attribute that
-changes between steps) it does not see; two records of two steps tell most of that by their ``same_calls``.
+changes between steps) it does not see; the records of two steps are the ``same`` only where there is little of that.
 """
 
 from __future__ import annotations
@@ -42,16 +41,6 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.calls: list[Callable[[], object]] = []
         self.obstacle: str | None = None
-        self._within_a_whole = False
-
-    def whole(self, call: Callable[[], object]) -> None:
-        """Run ``call`` and note it as it is, not the operations in it: it may read what changes between steps."""
-        self._within_a_whole = True
-        try:
-            call()
-        finally:
-            self._within_a_whole = False
-        self.calls.append(call)
 
     def __torch_function__(
         self,
@@ -63,7 +52,7 @@ class Recorder(TorchFunctionMode):
         """Run one operation and note it, or what stands in the way."""
         kwargs = kwargs or {}
         result = function(*args, **kwargs)
-        if self._within_a_whole or function in FIXED:
+        if function in FIXED:
             return result
         given = list(_tensors((*args, *kwargs.values())))
         if any(result is tensor for tensor in given):  # in place, or out=
@@ -93,12 +82,13 @@ def _is_view(result: object, given: list[Tensor]) -> bool:
     return memory != 0 and memory == given[0].untyped_storage().data_ptr()
 
 
-def same_calls(one: Recorder, other: Recorder) -> bool:
-    """Return whether two records name the same operations on the same memory with the same numbers.
+def same(one: object, other: object) -> bool:
+    """Return whether two lists of calls, or what else a part of a step gives, are the same on the same memory.
 
-    Both must still be there: the memory of a tensor that is gone may be another's.
+    Calls are the same where they name the same operations on the same memory with the same numbers. Both sides must
+    still be there: the memory of a tensor that is gone may be another's.
     """
-    return [_description(call) for call in one.calls] == [_description(call) for call in other.calls]
+    return _description(one) == _description(other)
 
 
 def _description(value: object) -> object:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -14,42 +12,8 @@ from manual_bp.gradients import Gradients, GradientsOfOneLayer
 from manual_bp.network import Network
 from manual_bp.trace import Trace
 from manual_bp.training.engine.finite import backward_values, forward_values, updated_values
-from manual_bp.training.engine.recorder import Recorder, same_calls
-
-
-class Optimizer(Protocol):
-    """What moves the parameters: ``GradientDescent``, or any of ``torch.optim`` (``torch_ref.autograd.optimizer``)."""
-
-    lr: float
-
-    def moves(self, gradients: Mapping[str, Tensor]) -> list[Callable[[], None]]:
-        """Return the update by these gradients as calls, which read ``lr`` and the gradients when they are called."""
-
-    def state_dict(self) -> dict[str, dict[str, Tensor]]:
-        """Return a copy of what the optimizer remembers, by parameter and quantity."""
-
-    def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Go on from a ``state_dict``."""
-
-
-class Engine(Protocol):
-    """What trains a network, one batch at a time."""
-
-    def step(self, x: Tensor, t: Tensor) -> Tensor:
-        """Update the parameters with the batch x (N, n^0), t (N, n^L); return the loss before the update."""
-
-    def parameters(self) -> dict[str, Tensor]:
-        """Return the parameters by name."""
-
-    def optimizer_state(self) -> dict[str, dict[str, Tensor]]:
-        """Return a copy of what the optimizer remembers, by parameter and quantity: the same from every engine."""
-
-    def load(self, parameters: Mapping[str, Tensor], optimizer_state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Go on from the parameters and the optimizer's state of a run."""
-
-    def values(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the quantities of the last step that are still there with their names, in the order of computation."""
-
+from manual_bp.training.engine.protocol import Engine, Optimizer
+from manual_bp.training.engine.repetition import Repetition
 
 ONE_AT_A_TIME = 1 << 20  # parameters: 4 MB of gradients in float32
 
@@ -64,105 +28,105 @@ def threads_for(network: Network, rows: int) -> int:
     return 1 if rows * network.buffer.numel() < ONE_THREAD else torch.get_num_threads()
 
 
-@dataclass(eq=False)
-class _Steps:
-    """The steps of one batch size: what they write into, the tensors of the last batch, and their record."""
+class _Room:
+    """The steps on one number of rows: what they write into, the targets of the last one, and what can be repeated."""
 
-    trace: Trace
-    gradients: Gradients
-    last: tuple[Optimizer, Tensor, Tensor] | None = None
-    """Who updated last, t, and a view of t then; x is the trace's."""
-    record: Recorder | None = None
-    repeatable: bool = True
-    repeat: tuple[list[Callable[[], object]], Tensor] | None = None
-    """The calls that are the step, and the L that they write, once two records said the same."""
+    def __init__(self, network: Network, descent: Optimizer) -> None:
+        self.trace, self.descent = Trace(network), descent
+        self.is_large = network.buffer.numel() > ONE_AT_A_TIME
+        self.gradients = GradientsOfOneLayer(network) if self.is_large else Gradients(network)
+        self.targets: tuple[Tensor, Tensor] | None = None  # t, and a view of it then; x is the trace's
+        self.parts = Repetition()
 
-    def are_of(self, descent: Optimizer, x: Tensor, t: Tensor) -> bool:
-        """Return whether the last batch came in these very tensors, which have not moved or changed shape since."""
-        if self.last is None:
-            return False
-        last_descent, last_t, t_then = self.last
-        return descent is last_descent and t is last_t and t.is_set_to(t_then) and self.trace.is_of(x)
-
-    def forget(self) -> None:
-        """Forget the batch and its record."""
-        self.last = self.record = self.repeat = None
-        self.repeatable = True
-
-    def add(self, record: Recorder, loss: Tensor) -> None:
-        """Take a record; after a second one that says the same, the step can be repeated."""
-        if record.obstacle is not None or (self.record is not None and not same_calls(self.record, record)):
-            self.repeatable, self.record = False, None
-        elif self.record is None:
-            self.record = record
-        else:
-            self.repeat = record.calls, loss
+    def meet(self, t: Tensor) -> None:
+        """Begin with nothing known where t is not the very tensor of the last step, not moved or reshaped since."""
+        if self.targets is None or t is not self.targets[0] or not t.is_set_to(self.targets[1]):
+            self.targets = None
+            self.parts.forget()
+            if self.trace.given is not None:
+                self.trace.begin(self.trace.given)  # after a repeated forward pass the loss of this batch is open too
 
 
-class ManualEngine:
-    """Forward, loss, backward, update.
+class ManualEngine(Engine):
+    """The four parts of a step by the formulas of ``manual_bp``.
 
     The parameters of a small network are updated in one operation after the backward pass. Those of a large one are
     updated layer by layer as the backward pass yields, while a layer's weights and gradients are in the cache; one
     buffer is then enough for the gradients of all layers.
 
     Where batches come in the same two tensors, as ``Batches`` writes them, the second and the third step are recorded
-    and every later one repeats them (see ``recorder``): the same operations on the same tensors, so the same numbers.
+    and every later one repeats them (see ``repetition``): the same operations on the same tensors, so the same numbers.
+    The values of t are trusted, but for the first batch of each size: give rows that ``one_hot`` made.
     """
 
     def __init__(self, network: Network, descent: Optimizer) -> None:
         """Take the network and what updates it; buffers come with the first batch of each size."""
         self.network, self.descent = network, descent
-        self._steps: dict[int, _Steps] = {}
-        self._newest: _Steps | None = None
+        self._rooms: dict[int, _Room] = {}
+        self._room: _Room | None = None  # of the step under way
+        self._is_measured = False
+        self._given: Mapping[str, Tensor] | None = None  # what backward gave last,
+        self._number = 0  # and how often it gave something before in this step
 
     def __reduce__(self) -> tuple[type[ManualEngine], tuple[Network, Optimizer]]:
         """Copy and pickle by network and descent: buffers and records belong to the tensors of this engine."""
         return type(self), (self.network, self.descent)
 
-    def step(self, x: Tensor, t: Tensor) -> Tensor:
-        """Train on one batch; return its loss before the update, valid until the next step.
+    def forward(self, x: Tensor) -> None:
+        """Compute every net^l and x^l of a batch x (N, n^0)."""
+        room = self._rooms.get(x.shape[0])
+        if room is None or room.trace.network is not self.network:
+            room = self._rooms[x.shape[0]] = _Room(self.network, self.descent)
+        self._room, self._is_measured = room, False
+        room.parts.begin(again=room.descent is self.descent and room.trace.is_of(x))
+        room.descent = self.descent
+        room.parts.take("forward", self.network.forward, x, room.trace)
 
-        The values of t are trusted, but for the first batch of each size: give rows that ``one_hot`` made.
-        """
-        steps = self._newest = self._steps.get(x.shape[0])
-        if steps is None or steps.repeat is None or not steps.are_of(self.descent, x, t):
-            return self._compute(x, t)
-        calls, loss = steps.repeat
-        for call in calls:
-            call()
+    def loss(self, t: Tensor) -> Tensor:
+        """Return L of the batch against t (N, n^L), good until the next batch."""
+        if (room := self._room) is None:
+            raise ValueError("ManualEngine expects forward(x) before loss(t)")
+        room.meet(t)
+        loss = room.parts.take("loss", self._measure, room.trace, t)
+        self._is_measured = True
+        if room.targets is None:
+            room.targets = t, t.detach()
         return loss
 
-    def _compute(self, x: Tensor, t: Tensor) -> Tensor:
-        """Take a step by the formulas; record it where the batch lies in the tensors of the one before."""
-        steps = self._steps.get(x.shape[0])
-        if steps is None or steps.trace.network is not self.network:
-            kind = GradientsOfOneLayer if self.network.buffer.numel() > ONE_AT_A_TIME else Gradients
-            steps = self._newest = self._steps[x.shape[0]] = _Steps(Trace(self.network), kind(self.network))
-        if not steps.are_of(self.descent, x, t):
-            steps.forget()
-            loss = self._run(x, t, steps, operator.call)
-            steps.last = self.descent, t, t.detach()
-            return loss
-        if not steps.repeatable:
-            return self._run(x, t, steps, operator.call)
-        with Recorder() as record:
-            loss = self._run(x, t, steps, record.whole)
-        steps.add(record, loss)
-        return loss
+    def _measure(self, trace: Trace, t: Tensor) -> Tensor:
+        return self.network.loss(trace, t, trusted=True)
 
-    def _run(self, x: Tensor, t: Tensor, into: _Steps, perform: Callable[[Callable[[], None]], None]) -> Tensor:
-        """Compute one step, every update by way of ``perform``."""
-        trace = self.network.forward(x, out=into.trace)
-        loss = self.network.loss(trace, t, trusted=True)
-        if isinstance(into.gradients, GradientsOfOneLayer):
-            yielded: Iterable[Mapping[str, Tensor]] = self.network.backward_by_layer(trace, into.gradients)
-        else:
-            yielded = [self.network.backward(trace, into.gradients)]
-        for gradients in yielded:
+    def backward(self) -> Iterable[Mapping[str, Tensor]]:
+        """Give all gradients at once, or those of a large network layer by layer, from L to 1."""
+        room = self._room
+        if room is None or not self._is_measured:
+            raise ValueError("ManualEngine expects forward(x) and loss(t) of a batch before backward()")
+        if room.is_large:
+            return self._layer_by_layer(room)
+        self._given = room.parts.take("backward", self.network.backward, room.trace, room.gradients)
+        return (self._given,)
+
+    def _layer_by_layer(self, room: _Room) -> Iterator[Mapping[str, Tensor]]:
+        computed = self.network.backward_by_layer(room.trace, room.gradients)  # a repeated step never asks it
+        for number in count():
+            self._given = room.parts.take(("backward", number), next, computed, None)
+            if self._given is None:
+                break
+            self._number = number
+            yield self._given
+        room.parts.end()
+
+    def update(self, gradients: Mapping[str, Tensor]) -> None:
+        """Move the parameters that the gradients name: those that ``backward`` gave last, or any others."""
+        room = self._room
+        if room is None or gradients is not self._given or self.descent is not room.descent:
             for move in self.descent.moves(gradients):
-                perform(move)
-        return loss
+                move()
+            return
+        for move in room.parts.take(("update", self._number), self.descent.moves, gradients):
+            move()
+        if not room.is_large:
+            room.parts.end()
 
     def parameters(self) -> dict[str, Tensor]:
         """Return the parameters by name."""
@@ -182,10 +146,10 @@ class ManualEngine:
 
         Of a large network, whose gradients take turns in one buffer, the gradients are gone.
         """
-        if self._newest is None:
+        if self._room is None:
             return
-        trace, gradients = self._newest.trace, self._newest.gradients
+        trace, gradients = self._room.trace, self._room.gradients
         yield from forward_values(self.network, trace.values, trace.loss)
-        if gradients.complete:
+        if not self._room.is_large:
             yield from backward_values(self.network, gradients)
         yield from updated_values(self.network, self.parameters())

@@ -11,20 +11,27 @@ import io
 import math
 import pickle
 import platform
+import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 import torch
+from msgspec import Meta, Struct
 from torch import Tensor
 
 from manual_bp.training.run.whole_file import write_whole
 
 FORMAT = 1
 """Raised with every change that an older reader would misread."""
+
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+Seconds = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 
 OptimizerState = dict[str, dict[str, Tensor]]
 """By parameter and quantity: ``state["0.weight"]["momentum_buffer"]``."""
@@ -68,18 +75,17 @@ class Checkpoint:
             raise ValueError("expected a checkpoint that describes its images as they are; it was tampered with")
 
 
-@dataclass(frozen=True)
-class DataFacts:
+class DataFacts(Struct, frozen=True, forbid_unknown_fields=True):
     """What a network was trained on, and what turns an image into its input."""
 
     name: str
     sha256: str
-    side: int
+    side: Annotated[int, Meta(ge=1, le=1024)]
     """Height and width of an image in pixels."""
-    mean: float
-    deviation: float
+    mean: Finite
+    deviation: Annotated[float, Meta(gt=0, le=255)]
     """Of all pixels of the training images: x = (pixel - mean) / deviation."""
-    names: list[str]
+    names: Annotated[list[str], Meta(min_length=1, max_length=1000)]
     """Of the classes."""
 
 
@@ -125,80 +131,69 @@ def _checked(path: Path, content: object) -> Checkpoint:
     if content.keys() != _KINDS.keys():
         missing, extra = sorted(_KINDS.keys() - content.keys()), sorted(map(str, content.keys() - _KINDS.keys()))
         raise ValueError(f"expected the fields of a checkpoint, {path} lacks {missing} and has {extra}")
-    for name, is_right in _KINDS.items():
-        if not is_right(content[name]):
-            raise ValueError(f"expected a checkpoint, {path} has a field {name!r} of a wrong kind")
+    for name, kind in _KINDS.items():
+        _check(path, name, content[name], kind)
     state = Checkpoint(**content)
     if len(state.history) != state.epoch or state.seed != state.config.get("seed"):
         raise ValueError(f"expected a checkpoint whose fields agree, {path} has epochs or seeds that do not")
     return state
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**63
+def _check(path: Path, name: str, value: object, kind: Any) -> None:
+    """Raise ValueError unless a field is of its kind, its texts can be printed and its tensors are plain ones."""
+    wrong = f"expected a checkpoint, {path} has a field {name!r} of a wrong kind"
+    single = (str, Tensor) if name in _OF_TENSORS else (str, int, float, type(None))
+    for part in _parts(value):
+        if not isinstance(part, single):
+            raise ValueError(f"{wrong}: a {type(part).__name__}")
+        if isinstance(part, str) and not part.isprintable():
+            raise ValueError(f"{wrong}: the text {part!r}")
+        if isinstance(part, Tensor) and (part.layout != torch.strided or part.device.type != "cpu"):
+            raise ValueError(f"{wrong}: a {part.layout} tensor on {part.device}")
+    try:
+        msgspec.convert(value, kind)
+    except (msgspec.ValidationError, AttributeError) as error:  # it takes a tensor for a mapping, and asks for its keys
+        raise ValueError(f"{wrong}: {error}") from error
 
 
-def _is_number(value: object) -> bool:
-    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**53)
+def _parts(value: object) -> Iterator[object]:
+    """Yield the names in a field and its single values, through dictionaries and lists."""
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list):
+        for each in value:
+            yield from _parts(each)
+    else:
+        yield value
 
 
-def _is_not_negative(value: object) -> bool:
-    return _is_number(value) and value >= 0  # type: ignore[operator]  # a number
+class _Epoch(Struct, forbid_unknown_fields=True):
+    """An entry of the history."""
+
+    epoch: Count
+    step: Count
+    seconds: Seconds
+    loss: Finite
+    test_loss: Finite
+    test_accuracy: Finite
+    lr: Finite
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable()
-
-
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, Tensor) and value.layout == torch.strided and value.device.type == "cpu"
-
-
-def _each(of_value: Callable[[object], bool]) -> Callable[[object], bool]:
-    """Return what tells a dictionary from names to such values."""
-    return lambda value: isinstance(value, dict) and all(_is_text(k) and of_value(v) for k, v in value.items())
-
-
-def _exactly(kinds: Mapping[str, Callable[[object], bool]]) -> Callable[[object], bool]:
-    """Return what tells a dictionary with just these names, each to a value of its kind."""
-    return lambda value: (
-        isinstance(value, dict) and value.keys() == kinds.keys() and all(kinds[k](v) for k, v in value.items())
-    )
-
-
-def _list_of(kind: Callable[[object], bool]) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, list) and all(map(kind, value))
-
-
-def _is_setting(value: object) -> bool:
-    plain = (str, int, float, bool, type(None))
-    return isinstance(value, plain) or (isinstance(value, list) and all(isinstance(each, plain) for each in value))
-
-
-_EPOCH = {"epoch": _is_count, "step": _is_count, "seconds": _is_not_negative} | dict.fromkeys(
-    ("loss", "test_loss", "test_accuracy", "lr"), _is_number
-)
-_DATA: dict[str, Callable[[object], bool]] = {
-    "name": _is_text,
-    "sha256": _is_text,
-    "side": lambda value: _is_count(value) and 0 < value <= 1024,  # type: ignore[operator]  # a count
-    "mean": _is_number,
-    "deviation": lambda value: _is_not_negative(value) and 0 < value <= 255,  # type: ignore[operator]  # a number
-    "names": lambda value: _list_of(_is_text)(value) and 0 < len(value) <= 1000,  # type: ignore[arg-type]  # a list
+_OF_TENSORS = ("parameters", "optimizer", "generators")
+_Plain = str | int | float | bool | None
+_KINDS: dict[str, Any] = {
+    "parameters": dict[str, Tensor],
+    "optimizer": dict[str, dict[str, Tensor]],
+    "epoch": Count,
+    "step": Count,
+    "loss_sum": Finite,
+    "seconds": Seconds,
+    "seed": Count,
+    "generators": dict[str, Tensor],
+    "history": list[_Epoch],
+    "config": dict[str, _Plain | list[_Plain]],
+    "data": DataFacts,
+    "versions": dict[str, str],
+    "format": Count,
 }
-_KINDS: dict[str, Callable[[object], bool]] = {
-    "parameters": _each(_is_tensor),
-    "optimizer": _each(_each(_is_tensor)),
-    "epoch": _is_count,
-    "step": _is_count,
-    "loss_sum": _is_number,
-    "seconds": _is_not_negative,
-    "seed": _is_count,
-    "generators": _each(_is_tensor),
-    "history": _list_of(_exactly(_EPOCH)),
-    "config": _each(_is_setting),
-    "data": _exactly(_DATA),
-    "versions": _each(_is_text),
-    "format": _is_count,
-}
-"""How to tell that a field is what it should be; the settings are then read as a command line, which checks them."""
+"""What a field has to be. The settings in ``config`` are checked when a run goes on with them."""

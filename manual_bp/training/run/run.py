@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor
 
-from manual_bp.training.engine.step import Engine
+from manual_bp.training.engine.protocol import Engine
 from manual_bp.training.run.checkpoint import Checkpoint, DataFacts
 
 
@@ -81,7 +81,7 @@ class Run:
             generators={"cpu": torch.get_rng_state()},
             history=[dict(entry) for entry in self.history],
             config=dict(config),
-            data=asdict(data),
+            data=msgspec.structs.asdict(data),
         )
 
     def go_on_from(self, checkpoint: Checkpoint, engines: Iterable[Engine]) -> None:

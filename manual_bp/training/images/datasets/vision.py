@@ -25,6 +25,11 @@ def torchvision_datasets() -> ModuleType:
     while True:
         try:
             from torchvision import datasets
+        except ModuleNotFoundError as error:
+            if error.name != "torchvision":
+                raise
+            needed = "this data set is read by torchvision, which is not installed: pip install 'manual-bp[train]'"
+            raise ModuleNotFoundError(needed, name=error.name) from error
         except RuntimeError as error:
             missing = re.fullmatch(r"operator torchvision::(\w+) does not exist", str(error))
             if missing is None or missing[1] in declared:

@@ -17,7 +17,7 @@ from conftest import Inside, log_of
 from kills import assert_same_end, without_seconds
 from places import ROOT
 
-from manual_bp.training.command import settings as train_settings
+from manual_bp.training.command import start
 from manual_bp.training.run import checkpoint
 from manual_bp.training.run.run_folder import RunFolder
 
@@ -132,7 +132,7 @@ def test_a_run_without_its_last_checkpoint_is_not_begun_again(inside: Inside, ke
 def test_nobody_begins_where_another_begins(inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder is locked before anyone looks what it holds."""
     folder, codes = tmp_path / "run", []
-    real = train_settings.starting_point
+    real = start.starting_point
 
     def meanwhile(args, path):
         found = real(args, path)
@@ -151,7 +151,7 @@ def test_nobody_begins_where_another_begins(inside: Inside, tmp_path: Path, monk
             codes.append((outcome.returncode, outcome.stderr))
         return found
 
-    monkeypatch.setattr("train.starting_point", meanwhile)
+    monkeypatch.setattr(start, "starting_point", meanwhile)
     assert inside(*SHORT, "--epochs", 1, "--out-dir", folder)[0] == 0
     code, errors = codes[1]
     assert code == 1
@@ -209,7 +209,7 @@ def test_a_checkpoint_of_other_data_is_named(inside: Inside, kept_run: Path, tmp
         ("parameters", "0.bias", torch.full((8,), torch.nan), "finite parameters, got NaN or infinity in 0.bias"),
         ("optimizer", "0.bias", {}, "expected a checkpoint of this very run: GradientDescent expects the state"),
         ("generators", "cpu", torch.zeros(3), "expected a checkpoint of this very run"),
-        ("config", "lr", -1, "argument --lr: expected a finite number of at least 0 and below 1e+38, got '-1'"),
+        ("config", "lr", -1, "argument --lr: expected a finite number of at least 0 and below 1e+38, got -1"),
         ("config", "hidden", [10**15], "does not fit into memory here"),
     ],
 )

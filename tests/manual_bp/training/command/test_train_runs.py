@@ -128,7 +128,7 @@ def test_the_trained_network_is_drawn(
     folder, drawn = shutil.copytree(kept_run, tmp_path / "run"), []
     import train
 
-    monkeypatch.setattr(train, "draw", lambda session, path: drawn.append(session.trained().state_dict()))
+    monkeypatch.setattr(train.Session, "draw", lambda session: drawn.append(session.trained().state_dict()))
     assert train.main(["--resume", str(folder), "--engine", engine]) == 0
     for name, parameter in checkpoint.load(folder / "last.pt").parameters.items():
         assert_identical(drawn[0][name], parameter, name)
@@ -186,9 +186,9 @@ def test_of_several_processes_none_downloads(monkeypatch: pytest.MonkeyPatch) ->
 
     asked = []
     monkeypatch.setattr(train.datasets, "load", lambda name, root, download: (asked.append(download), mnist5k())[1])
-    args = train.settings(train.parser(), {"download": True})
-    train.load_images(args, Processes())
-    train.load_images(args, Processes(0, 2))
+    settings = train.Settings(download=True)
+    train.load_images(settings, Processes())
+    train.load_images(settings, Processes(0, 2))
     assert asked == [True, False]
 
 

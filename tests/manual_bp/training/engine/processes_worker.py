@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[4]))
 
 from manual_bp import GradientDescent, Loss, Network, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
 from manual_bp.training.engine.processes import DataParallelEngine, Processes
-from manual_bp.training.engine.step import Engine
+from manual_bp.training.engine.protocol import Engine
 from torch_ref.autograd.optimizer import TorchOptimizer
 
 ROOT = Path(__file__).parents[4]

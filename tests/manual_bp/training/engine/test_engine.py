@@ -5,6 +5,7 @@ import pickle
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ class Twins:
     @property
     def repeat(self) -> bool:
         """Tell whether the engine has a step to repeat."""
-        return any(steps.repeat for steps in self.engine._steps.values())
+        return any(room.parts.ready for room in self.engine._rooms.values())
 
 
 @pytest.fixture(params=[False, True], ids=["at once", "layer by layer"])
@@ -172,6 +173,120 @@ def test_a_copy_of_an_engine_goes_on_by_itself(copied: Callable[[ManualEngine], 
         engine.step(x, t)
     assert_identical(made.buffer, twin.network.buffer)
     assert not torch.equal(made.buffer, before)
+
+
+class Counting(GradientDescent):
+    """A descent that doubles its rate at every move, and counts how often it is asked for its moves."""
+
+    asked = 0
+
+    def moves(self, gradients):
+        self.asked += 1
+        moves = super().moves(gradients)
+        return [partial(self.double, move) for move in moves]
+
+    def double(self, move):
+        move()
+        self.lr *= 2
+
+
+@pytest.mark.usefixtures("each_size")
+def test_a_repeated_update_makes_its_moves_as_they_are() -> None:
+    """What a move reads when it is called, as here the rate, is not what it was when it was recorded."""
+    engines = []
+    for _ in range(2):
+        made = mlp([6, 4, 3], generator=torch.Generator().manual_seed(1))
+        engines.append(ManualEngine(made, Counting(made, lr=1e-3)))
+    kept = torch.randn(5, 6), torch.rand(5, 3)
+    for _ in range(8):
+        engines[0].step(*kept)
+        engines[1].step(*(tensor.clone() for tensor in kept))
+        assert_identical(engines[0].network.buffer, engines[1].network.buffer)
+    asked = [engine.descent.asked for engine in engines]
+    assert asked[1] * 3 == asked[0] * 8  # three steps by the formulas, eight
+
+
+@pytest.mark.usefixtures("each_size")
+def test_the_four_parts_are_the_step() -> None:
+    twins = Twins(mlp([6, 4, 3]), **SETTINGS)
+    other = copy.deepcopy(twins.engine)
+    x, t = torch.randn(5, 6), torch.rand(5, 3)
+    for _ in range(6):
+        loss = twins.engine.step(x, t).clone()
+        other.forward(x)
+        assert_identical(other.loss(t), loss)
+        for gradients in other.backward():
+            other.update(gradients)
+        assert_identical(other.network.buffer, twins.engine.network.buffer)
+
+
+@pytest.mark.parametrize("recorded", [0, 5])
+@pytest.mark.usefixtures("each_size")
+def test_parts_in_another_order_are_refused(recorded: int) -> None:
+    twins, x, t = Twins(mlp([6, 4, 3])), torch.randn(5, 6), torch.rand(5, 3)
+    with pytest.raises(ValueError, match=r"expects forward\(x\) before loss\(t\)"):
+        twins.engine.loss(t)
+    with pytest.raises(ValueError, match=r"expects forward\(x\) and loss\(t\) of a batch before backward"):
+        twins.engine.backward()
+    for number in range(recorded):
+        twins.assert_same_step(x, t, f"at step {number}")
+    twins.engine.forward(x)
+    with pytest.raises(ValueError, match=r"expects forward\(x\) and loss\(t\) of a batch before backward"):
+        twins.engine.backward()
+    twins.assert_same_step(x, t, "after it")
+
+
+@pytest.mark.parametrize("left_out", [1, 2, 4])
+@pytest.mark.usefixtures("each_size")
+def test_a_step_without_its_update_or_its_end_moves_nothing_more(left_out: int) -> None:
+    """The first gradients alone are asked for, and nothing is moved: while it computes, records, repeats."""
+    twins, x, t = Twins(mlp([6, 4, 3])), torch.randn(5, 6), torch.rand(5, 3)
+    for number in range(8):
+        if number == left_out:
+            twins.engine.forward(x)
+            twins.engine.loss(t)
+            first = next(iter(twins.engine.backward()))
+            trace = twins.plain.forward(x)
+            twins.plain.loss(trace, t)
+            gradients = twins.plain.backward(trace)
+            for name in ("2.weight", "2.bias"):
+                assert_identical(first[name], gradients[name])
+        twins.assert_same_step(x, t, f"at step {number}")
+    assert twins.repeat
+
+
+@pytest.mark.usefixtures("each_size")
+def test_other_gradients_than_those_of_backward_are_taken_as_they_come() -> None:
+    """Clipped ones in one dictionary, for instance, whose tensors are others at every step."""
+    twins, x, t = Twins(mlp([6, 4, 3])), torch.randn(5, 6), torch.rand(5, 3)
+    halved: dict[str, Tensor] = {}
+    for _ in range(7):
+        twins.engine.forward(x)
+        twins.engine.loss(t)
+        for gradients in twins.engine.backward():
+            halved.clear()
+            halved.update({name: gradient / 2 for name, gradient in gradients.items()})
+            twins.engine.update(halved)
+        trace = twins.plain.forward(x)
+        twins.plain.loss(trace, t)
+        twins.descent.update({name: gradient / 2 for name, gradient in twins.plain.backward(trace).items()})
+        assert_identical(twins.engine.network.buffer, twins.plain.buffer)
+
+
+@pytest.mark.usefixtures("each_size")
+def test_a_descent_that_is_exchanged_within_a_step_updates_from_there_on() -> None:
+    twins, x, t = Twins(mlp([6, 4, 3])), torch.randn(5, 6), torch.rand(5, 3)
+    for number in range(5):
+        twins.assert_same_step(x, t, f"at step {number}")
+    twins.engine.forward(x)
+    twins.engine.loss(t)
+    twins.engine.descent = GradientDescent(twins.engine.network, lr=0.1)
+    for gradients in twins.engine.backward():
+        twins.engine.update(gradients)
+    trace = twins.plain.forward(x)
+    twins.plain.loss(trace, t)
+    GradientDescent(twins.plain, lr=0.1).update(twins.plain.backward(trace))
+    assert_identical(twins.engine.network.buffer, twins.plain.buffer)
 
 
 def test_another_descent_and_another_network_take_over() -> None:

@@ -201,6 +201,22 @@ def test_the_values_of_a_step_are_named(wire: Wire) -> None:
     assert values["∂L/∂W^1"].count_nonzero() == 0
 
 
+def test_the_update_waits_for_whoever_calls_it(wire: Wire) -> None:
+    """The four parts in a row are the step; the gradients are whole before the first of them is given."""
+    engine = DataParallelEngine(worker.network(), Watched(wire), Processes(0, 2))
+    with pytest.raises(ValueError, match=r"expects forward\(x\), then loss\(t\), then backward\(\)"):
+        engine.loss(worker.batch(4)[1])
+    x, t = worker.batch(4)
+    engine.forward(x)
+    engine.loss(t)
+    (gradients,) = engine.backward()
+    assert [event for event, _ in wire.events].count("waited") == 4
+    assert wire.events[-1][0] == "waited"
+    assert list(gradients) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    engine.update(gradients)
+    assert wire.events[-1] == ("update", 0)
+
+
 def test_goes_on_from_parameters_and_optimizer_state(wire: Wire) -> None:
     def engine(seed: int) -> DataParallelEngine:
         network = worker.network(seed=seed)

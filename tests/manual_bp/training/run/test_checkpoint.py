@@ -160,6 +160,16 @@ def test_missing_and_unknown_fields_are_named(tmp_path: Path) -> None:
         ("data", DATA | {"names": ["a\n", "b"]}),
         ("data", DATA | {"names": "abc"}),
         ("versions", {"torch": 2.13}),
+        ("parameters", torch.zeros(3)),
+        ("data", torch.zeros(3)),
+        ("data", DATA | {"side": torch.tensor(2)}),
+        ("data", DATA | {"mean": "\x1b[31m"}),
+        ("config", {"seed": torch.tensor(3)}),
+        ("config", {"seed": 3, "hidden": (5,)}),
+        ("config", {"seed": 3, "hidden": {5}}),
+        ("config", {"seed": 3, "lr": b"0.1"}),
+        ("history", [torch.zeros(3), entry(2)]),
+        ("step", torch.tensor(17)),
     ],
 )
 def test_a_field_of_a_wrong_kind_is_named(tmp_path: Path, name: str, value: Any) -> None:

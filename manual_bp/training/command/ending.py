@@ -1,0 +1,46 @@
+"""How a run ended, and how a command tells it: by its exit code, and in one line where it failed."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from collections.abc import Callable, Sequence
+from statistics import mean, stdev
+from typing import NamedTuple
+
+from manual_bp.training.command.usage import UsageError
+
+STOPPED, USAGE, INTERRUPTED = 1, 2, 130
+"""Exit codes: a run that cannot go on, or data that cannot be read; options that cannot be carried out; Ctrl-C."""
+
+
+class Ending(NamedTuple):
+    """How a run ended: the exit code, the test accuracy where it came to its end, and whether no other may follow."""
+
+    code: int
+    accuracy: float = math.nan
+    is_interrupted: bool = False
+
+
+def spread(accuracies: Sequence[float]) -> str:
+    """Return mean and standard deviation of several runs."""
+    return f"{mean(accuracies):.2%} ± {stdev(accuracies):.2%} (mean ± sd)"
+
+
+def told(command: Callable[[], int]) -> int:
+    """Carry out a command and return its exit code; say in one line why it failed."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ± or ∂ shows a question mark
+    try:
+        return command()
+    except UsageError as error:
+        print(f"train.py: error: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ImportError, OSError, ValueError) as error:  # packages, data and checkpoints from elsewhere, folders, disks
+        print(f"train.py: error: {error}", file=sys.stderr)
+        return STOPPED

@@ -1,0 +1,92 @@
+"""The command line, made from the table of settings. It is read before torch is imported, which takes a second."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from manual_bp.training.command.arguments import Parser
+from manual_bp.training.command.kept import complaint, read
+from manual_bp.training.command.settings import KINDS, OPTIONS, default_of
+from manual_bp.training.command.usage import option
+
+PREDICT = "predict"
+"""The first word where pictures are to be read."""
+
+
+def read_words(words: Sequence[str]) -> dict[str, Any]:
+    """Return what the words of a command line give, without defaults; exit with 2 after a message where one is wrong.
+
+    The words of ``predict`` give ``images`` and perhaps ``checkpoint``; all others give settings.
+    """
+    is_predict = list(words[:1]) == [PREDICT]
+    parser, rest = (_predict_parser(), words[1:]) if is_predict else (_parser(), words)
+    given: dict[str, Any] = vars(parser.parse_args(rest))
+    return given
+
+
+@lru_cache
+def _parser() -> Parser:
+    parser = Parser(
+        prog="train.py",
+        usage="%(prog)s [options]\n       %(prog)s predict IMAGE ...",
+        description="Train a small network on images: 5,000 real MNIST digits that come along, or a larger data set.",
+        argument_default=SUPPRESS,
+        allow_abbrev=False,
+    )
+    groups = {name: parser.add_argument_group(name) for name in dict.fromkeys(o.group for o in OPTIONS.values())}
+    for name, said in OPTIONS.items():
+        default = default_of(name)
+        text = said.help + ("" if default is None or default is False else f" (default: {default})")
+        groups[said.group].add_argument(option(name), help=text, **_form(name))
+    return parser
+
+
+def _form(name: str) -> dict[str, Any]:
+    """Return how argparse reads an option."""
+    metavar = {"metavar": OPTIONS[name].metavar}
+    match kind := KINDS[name]:
+        case inspect.BoolType():
+            return {"action": BooleanOptionalAction}
+        case inspect.LiteralType():
+            return {"type": _reader(name, kind), "metavar": f"{{{','.join(map(str, kind.values))}}}"}
+        case inspect.ListType():
+            return {"type": _reader(name, kind), "nargs": "*", **metavar}
+        case inspect.IntType() | inspect.FloatType():
+            return {"type": _reader(name, kind), **metavar}
+        case inspect.CustomType():
+            return {"type": Path, **metavar}
+        case _:
+            return metavar
+
+
+def _reader(name: str, kind: inspect.Type) -> Callable[[str], Any]:
+    """Return what reads a word as the value of a setting, or as an entry of its list."""
+    entry = kind.item_type if isinstance(kind, inspect.ListType) else kind
+    plain: type[Any] = {inspect.IntType: int, inspect.FloatType: float}.get(type(entry), str)
+
+    def value(text: str) -> Any:
+        try:
+            found = msgspec.convert(text, plain, strict=False)
+            read(name, found if entry is kind else [found])
+        except msgspec.ValidationError as error:
+            raise ArgumentTypeError(complaint(entry, text)) from error
+        return found
+
+    return value
+
+
+@lru_cache
+def _predict_parser() -> Parser:
+    parser = Parser(prog="train.py predict", description="Say what pictures show.", allow_abbrev=False)
+    images = "PNG, JPEG, ..., of any size, dark on light or light on dark"
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=images)
+    path = "a checkpoint, or a run's folder for its best one (default: that of the newest run in runs)"
+    parser.add_argument("--checkpoint", type=Path, metavar="PATH", help=path)
+    return parser

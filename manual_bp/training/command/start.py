@@ -1,0 +1,124 @@
+"""Where a run begins: from nothing, or from a checkpoint with the settings that were kept with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from manual_bp.training.command.kept import read_kept
+from manual_bp.training.command.settings import LOOSE, NOT, OPTIONS, Settings
+from manual_bp.training.command.usage import UsageError, option
+from manual_bp.training.engine.processes import Processes
+from manual_bp.training.run import checkpoint
+from manual_bp.training.run.checkpoint import Checkpoint
+from manual_bp.training.run.run import Run
+from manual_bp.training.run.run_folder import BEST, LAST, RunFolder, holds_a_run, logged_epoch
+
+SHIFT = 2  # pixels, of --augment shift
+
+
+@contextmanager
+def beginning(
+    given: Mapping[str, Any], processes: Processes
+) -> Iterator[tuple[Settings, Checkpoint | None, RunFolder | None]]:
+    """Give the settings of a run, the checkpoint that it goes on from, and the folder that the first process locks."""
+    settings = Settings(**given)
+    path = folder_of(settings)
+    folder: RunFolder | None = None
+    with ExitStack() as stack:
+
+        def begin() -> Checkpoint | None:
+            nonlocal folder
+            if path is not None and not settings.eval_only and not settings.dry_run:
+                folder = stack.enter_context(RunFolder(path))  # first, so that nobody else begins there meanwhile
+            return starting_point(settings, path)
+
+        start = processes.from_main(begin)
+        if start is None and settings.eval_only:
+            raise UsageError("argument --eval-only: there is no run yet to test")
+        yield settings if start is None else continued(given, start), start, folder
+
+
+def folder_of(settings: Settings) -> Path | None:
+    """Return the folder that the run writes to, if any: --out-dir, or that of the last.pt to go on from."""
+    if settings.resume in (None, "auto"):
+        if settings.resume == "auto" and settings.out_dir is None:
+            raise UsageError("argument --resume: auto expects --out-dir, the folder to go on in")
+        return settings.out_dir
+    path = _file_of(settings.resume)
+    return path.parent if settings.out_dir is None and path.name == LAST else settings.out_dir
+
+
+def starting_point(settings: Settings, folder: Path | None) -> Checkpoint | None:
+    """Return the checkpoint to go on from, if any; UsageError where the run's folder holds another run."""
+    if settings.resume == "auto" and folder is not None and (folder / LAST).exists():
+        return checkpoint.load(folder / LAST)
+    if settings.resume == "auto":
+        _refuse_a_run_without_end(folder)
+        return None
+    path = None if settings.resume is None else _file_of(settings.resume)
+    is_own = path is not None and folder is not None and path.resolve() == (folder / LAST).resolve()
+    if folder is not None and not is_own and not settings.eval_only and holds_a_run(folder):
+        hint = "go on with it by --resume auto, or choose another folder"
+        raise UsageError(f"argument --out-dir: {folder} holds a run already: {hint}")
+    return None if path is None else checkpoint.load(path)
+
+
+def _file_of(resume: str) -> Path:
+    path = Path(resume)
+    return path / LAST if path.is_dir() else path
+
+
+def _refuse_a_run_without_end(folder: Path | None) -> None:
+    """Refuse to begin again what was further than its first epoch, the only one that has no last.pt yet."""
+    if folder is not None and (epoch := logged_epoch(folder)) > 1:
+        hint = f"choose another --out-dir; --resume {folder / BEST} goes on from the best epoch"
+        raise UsageError(f"argument --resume: the run of {folder} was in epoch {epoch}, but its {LAST} is gone; {hint}")
+
+
+def continued(given: Mapping[str, Any], start: Checkpoint) -> Settings:
+    """Return the settings of a run that goes on: its own, but for those that may change."""
+    own = Settings(**read_kept(start.config, "the checkpoint"))
+    for name in sorted(given):
+        before = getattr(own, name)
+        if OPTIONS[name].kept not in (LOOSE, NOT) and given[name] != before:
+            hint = "leave it out to go on with that run, or begin a new one"
+            raise UsageError(f"argument {option(name)}: the checkpoint's run has {before}, got {given[name]}; {hint}")
+    return own.replaced(given)
+
+
+def check_together(settings: Settings, processes: int = 1) -> None:
+    """Raise UsageError where settings do not fit each other, the number of processes, or this machine."""
+    if processes > 1 and settings.engine != "manual":
+        raise UsageError(f"argument --engine: several processes train by hand, got {settings.engine!r}")
+    if settings.eval_only and settings.resume is None:
+        raise UsageError("argument --eval-only: expected --resume too, the network to test")
+    if settings.tensorboard and folder_of(settings) is None:
+        raise UsageError("argument --tensorboard: expected --out-dir too, the folder to write to")
+    if settings.tensorboard and find_spec("tensorboard") is None:
+        raise UsageError("argument --tensorboard: it is not installed: pip install 'manual-bp[tensorboard]'")
+    if settings.augment == "shift" and settings.image_size is not None and settings.image_size <= SHIFT:
+        raise UsageError(f"argument --augment: images of {settings.image_size} pixels cannot shift by {SHIFT}")
+    if settings.seeds > 1 and settings.resume not in (None, "auto"):
+        hint = "--resume auto goes on with each"
+        raise UsageError(f"argument --seeds: several runs cannot go on from one checkpoint; {hint}")
+    try:
+        torch.empty(1, device=settings.device).add_(1).item()
+    except (RuntimeError, AssertionError, ImportError) as error:  # by device, torch raises one of them
+        reason = str(error).splitlines()[0][:200]
+        raise UsageError(f"argument --device: torch cannot use {settings.device!r} here: {reason}") from error
+
+
+def check_length(settings: Settings, run: Run) -> None:
+    """Raise UsageError unless the run has steps left, or is just at its end, and more of them than the warm-up."""
+    epochs, warmup = settings.epochs, settings.warmup_epochs
+    if run.step > epochs * run.batches:
+        done = f"the run has {run.step // run.batches} whole epochs already"
+        raise UsageError(f"argument --epochs: {done}, got {epochs}")
+    if round(warmup * run.batches) >= epochs * run.batches:
+        raise UsageError(f"argument --warmup-epochs: expected fewer than the {epochs} epochs, got {warmup}")

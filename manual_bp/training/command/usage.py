@@ -1,0 +1,21 @@
+"""What the command line is told where it cannot be carried out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(Exception):
+    """Options that do not fit each other, or this machine."""
+
+
+def nearest(text: str, known: Iterable[str]) -> str:
+    """Return '; did you mean ...?' where something known looks like it."""
+    close = difflib.get_close_matches(text, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def option(name: str) -> str:
+    """Return a setting's name as an option: '--batch-size'."""
+    return f"--{name.replace('_', '-')}"
