@@ -22,7 +22,7 @@ from manual_bp import GradientDescent, Linear, Network, Sigmoid, SquaredError, m
 from manual_bp.training.engine.step import ManualEngine
 from manual_bp.training.images.data import Images, mnist5k
 from manual_bp.training.run.evaluation import mistakes
-from torch_ref.lesson.walk.walk import sizes_of
+from torch_ref.lesson.walk.size import sizes_of
 
 HIDDEN = 30
 EPOCHS = 12

@@ -11,7 +11,7 @@ from manual_bp import Linear, Network, Sigmoid, SquaredError, lecture
 from torch_ref.lesson.page import build
 from torch_ref.lesson.page.build import mathml, page, script
 from torch_ref.lesson.page.data import plain
-from torch_ref.lesson.page.formulas import TEMPLATES, formulas, texts
+from torch_ref.lesson.page.templates import TEMPLATES, formulas, texts
 from torch_ref.lesson.walk.examples import Example
 
 

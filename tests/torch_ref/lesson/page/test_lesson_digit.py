@@ -14,7 +14,7 @@ from manual_bp.training.images.data import Images, mnist5k
 from torch_ref.autograd.engine import AutogradEngine
 from torch_ref.lesson.page import digit
 from torch_ref.lesson.page.digit import digit_data, trained
-from torch_ref.lesson.walk.quantities import by_autograd, by_hand
+from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand
 
 ROOM = 220_000
 """Bytes of the page for this chapter's data."""
@@ -68,7 +68,7 @@ def test_the_page_begins_with_the_digit_that_is_right_but_least_sure(data) -> No
     assert data["first"] == confidences.index(min(confidences))
 
 
-@pytest.mark.parametrize(("engine", "tolerance"), [(by_hand, 0.0), (by_autograd, 1e-12)])
+@pytest.mark.parametrize(("engine", "tolerance"), [(pass_by_hand, 0.0), (pass_by_autograd, 1e-12)])
 def test_the_numbers_of_every_digit_are_those_of_the_embedded_weights(data, engine, tolerance) -> None:
     """By hand to the last bit; autograd adds in another order, in float64."""
     network = embedded_network(data)

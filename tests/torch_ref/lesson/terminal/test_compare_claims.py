@@ -13,7 +13,7 @@ from torch_ref import ulp_distance
 from torch_ref.__main__ import main
 from torch_ref.known.faults import FAULTS
 from torch_ref.lesson.walk.examples import digit, large_example, x2
-from torch_ref.lesson.walk.quantities import by_autograd, by_hand, scalars
+from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand, scalars
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def test_a_digit_s_norms_places_and_update_are_what_they_say(shell) -> None:
     example = digit(3, [784, 30, 10], "sigmoid", "cross-entropy", 1, 0.5, bias=True)
     pixels = mnist5k()[1].pixels[3].flatten().float() / 255
     assert torch.equal(example.x[0], pixels)
-    found = by_hand(example.network, example.x, example.t, 0.5)
+    found = pass_by_hand(example.network, example.x, example.t, 0.5)
     for summary in document["tensors"]:
         tensor = found[summary["name"]]
         tensor = tensor if summary["name"][0] in "L∂" or summary["name"].endswith("after") else tensor[0]
@@ -60,8 +60,8 @@ def test_where_two_tensors_part_the_place_is_where_they_are_furthest_apart(shell
     document = json.loads(shell(*options, "--json").out)["walks"][0]
     summary = next(one for one in document["tensors"] if one["name"] == "δ^1")
     example = large_example([12, 12, 2], "sigmoid", "squared-error", 1, 0.5, bias=True)
-    hand = by_hand(FAULTS["sigmoid-error-x-alone"].plant(example.network, 1), example.x, example.t, 0.5)["δ^1"][0]
-    auto = by_autograd(example.network, example.x, example.t, 0.5)["δ^1"][0]
+    hand = pass_by_hand(FAULTS["sigmoid-error-x-alone"].plant(example.network, 1), example.x, example.t, 0.5)["δ^1"][0]
+    auto = pass_by_autograd(example.network, example.x, example.t, 0.5)["δ^1"][0]
     for norm, tensor in (("norm_by_hand", hand), ("norm_by_autograd", auto)):
         assert summary[norm] == pytest.approx(tensor.norm().item(), rel=1e-12)
     assert summary["at"] == [int(ulp_distance(hand, auto).argmax()) + 1]
@@ -82,7 +82,7 @@ def test_lr_and_seed_are_what_help_says(shell) -> None:
 
 def test_paper_s_json_has_the_exact_numbers_and_the_furthest_is_a_share(shell) -> None:
     document = json.loads(shell("--by-hand", "--json").out)["walks"][0]
-    exact = scalars(by_hand(x2().network, x2().x, x2().t, 1.0))
+    exact = scalars(pass_by_hand(x2().network, x2().x, x2().t, 1.0))
     shares = {}
     for step in document["steps"]:
         assert step["exact"] == exact[step["name"]]

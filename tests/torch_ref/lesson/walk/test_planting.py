@@ -50,7 +50,7 @@ def test_every_fault_is_shown_or_it_is_said_why_not(name: str) -> None:
         ("tanh-error-plus", None, "does not fit this network; it shows with --network 3-3-3 --activation tanh"),
         ("linear-bias-sign", None, "does not fit this network; it shows with --network 3-3-3"),
         ("linear-weight-dead-unit", None, "changes no number of this network; it shows with --network 3-3-3"),
-        ("linear-error-sign", 1, "shows nothing in layer 1 of this network; it does in layer 2"),
+        ("linear-error-sign", 1, "does not show in layer 1 of this network; it does in layer 2"),
         ("linear-weight-one-sample", None, "needs a batch of several samples"),
         ("sigmoid-error-sign", 3, "--layer expects a layer from 1 to 2 of this network, got 3"),
         ("squared-error-sign", 2, "is in the loss: leave --layer out"),

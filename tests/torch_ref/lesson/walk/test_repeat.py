@@ -5,15 +5,15 @@ import torch
 
 from manual_bp import GradientDescent, Network, lecture
 from torch_ref.known.faults import FAULTS
-from torch_ref.lesson.terminal.table import numbers_of, verdict_of
+from torch_ref.lesson.terminal.updates import numbers_of, verdict_of
 from torch_ref.lesson.walk.examples import large_example, random_example, x1, x2
 from torch_ref.lesson.walk.repeat import repeated, thinned_out
 
 
 def test_the_states_of_x2_go_on_from_each_other() -> None:
     states = list(repeated(x2(), x2().network, 3))
-    assert [state.step for state in states] == [0, 1, 2, 3]
-    first = numbers_of(states[1], x2(), walkable=True)
+    assert [state.updates for state in states] == [0, 1, 2, 3]
+    first = numbers_of(states[1], x2())
     for number in lecture.X2_NUMBERS:
         if number.quantity.endswith(" after"):
             assert f"{first[number.quantity.removesuffix(' after')]:.6f}" == number.exact
@@ -63,7 +63,7 @@ def test_long_runs_are_thinned_out(steps: int, shown: set[int]) -> None:
 def test_a_large_network_is_shown_by_norms() -> None:
     example = large_example([20, 10, 5], "sigmoid", "squared-error", 1, 0.5, bias=True)
     state, *_ = repeated(example, example.network, 1)
-    norms = numbers_of(state, example, walkable=False)
+    norms = numbers_of(state, example)
     assert list(norms) == ["‖W^1‖", "‖b^1‖", "‖W^2‖", "‖b^2‖"]
     assert norms["‖W^2‖"] == pytest.approx(example.network.parameters()["2.weight"].norm().item())
 

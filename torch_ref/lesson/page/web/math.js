@@ -1,4 +1,4 @@
-// Formulas put together from the templates in DATA (torch_ref/lesson/page/formulas.py).
+// Formulas put together from the templates in DATA (torch_ref/lesson/page/templates.py).
 //
 // An expression is a formula twice: { math, text }, in MathML to be seen, in plain text to be heard or copied.
 

@@ -1,4 +1,4 @@
-"""Just repeat, as a table: the loss and the weights after each update."""
+"""Just repeat: a table of the loss and the weights after each update."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from torch_ref.lesson.terminal.sheet import MARK, Column, Sheet
-from torch_ref.lesson.terminal.terminal import Look, kind_of
+from torch_ref.lesson.terminal.sheet import MARK, Column, Look, Sheet
 from torch_ref.lesson.walk.examples import Example
 from torch_ref.lesson.walk.quantities import scalars
 from torch_ref.lesson.walk.repeat import State
@@ -18,30 +17,30 @@ WIDTH = 10
 """Of a weight."""
 
 
-def repeat_lines(example: Example, states: Sequence[State], look: Look, *, walkable: bool) -> Iterator[Text]:
+def repeat_lines(example: Example, states: Sequence[State], look: Look) -> Iterator[Text]:
     """Yield the table: a line for each state, with as many weights (of a large network: norms) as there is room for."""
-    numbers = [numbers_of(state, example, walkable=walkable) for state in states]
+    numbers = [numbers_of(state, example) for state in states]
     marks = any(state.wrong for state in states)
     first = STEP + len(MARK) * marks
     names = list(numbers[0])[: (look.width - first - LOSS.width - ULP.width) // WIDTH]
     columns = [LOSS, *(Column(name, WIDTH) for name in names), ULP]
     sheet = Sheet(first + sum(column.width for column in columns), columns, look.plain)
     whole = look.sheet()
-    yield from whole.paragraph(f"{example.title}: {kind_of(example)}, η = {short(example.lr)}", "bold")
+    yield from whole.paragraph(f"{example.title}: {example.description}, η = {short(example.lr)}", "bold")
     yield from whole.paragraph("By hand; ulp is the largest difference from autograd, of L, y and all parameters.")
     yield from sheet.heading(f"{'step':>{first}}")
     for state, row in zip(states, numbers, strict=True):
         cells = [shown(state.by_hand["L"].item()), *(shown(row[name], WIDTH - 1) for name in names), count(state.ulp)]
         mark = (MARK if state.wrong else " " * len(MARK)) if marks else ""
-        yield sheet.row(f"{mark}{state.step:>{STEP}}", cells, "bold red" if state.wrong else "")
+        yield sheet.row(f"{mark}{state.updates:>{STEP}}", cells, "bold red" if state.wrong else "")
     if left_out := len(numbers[0]) - len(names):
-        yield from whole.paragraph(f"and {left_out} more in each line, which --json has")
+        yield from whole.paragraph(f"and {left_out} more in each line: --json prints them all")
 
 
-def numbers_of(state: State, example: Example, *, walkable: bool) -> dict[str, float]:
+def numbers_of(state: State, example: Example) -> dict[str, float]:
     """Return what a table shows of a state: every weight and bias, or each parameter's norm and the target's output."""
     parameters = {name: p for name, p in state.by_hand.items() if name not in ("L", "y")}
-    if walkable:
+    if example.is_walkable:
         named = scalars({f"{name} after": p for name, p in parameters.items()})
         return {name.removesuffix(" after"): value for name, value in named.items()}
     target = {} if example.label is None else {f"y for {example.label}": state.by_hand["y"][0, example.label].item()}
@@ -55,12 +54,12 @@ def unseen(states: Sequence[State]) -> str:
     return f"The fault is not seen in L, y and the parameters yet, {apart}. A larger --lr or more --steps may show it."
 
 
-def verdict_of(states: Sequence[State], steps: int) -> str:
-    """Say how far the two engines are apart after the last update."""
+def verdict_of(states: Sequence[State], asked: int) -> str:
+    """Say how far the two engines are apart after the last update; ``asked`` is how many were asked for."""
     last, most = states[-1], max(state.ulp for state in states)
-    if last.step < steps:
-        return f"Stopped after {last.step:,} updates: the next numbers are not finite. A smaller --lr helps."
-    updates = f"{last.step:,} update{'s' * (last.step != 1)}"
+    if last.updates < asked:
+        return f"Stopped after {last.updates:,} updates: the next numbers are not finite. A smaller --lr helps."
+    updates = f"{last.updates:,} update{'s' * (last.updates != 1)}"
     if any(state.wrong for state in states):
         return f"After {updates} by hand the numbers are wrong."
     if not most:

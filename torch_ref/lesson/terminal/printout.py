@@ -1,4 +1,4 @@
-"""What the command shows of an example: lines for a reader, a document for a program, and whether all agree."""
+"""What the command prints of an example: lines for a reader, or a document for a program; and whether all agree."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from rich.text import Text
 
 from torch_ref.known.faults import FAULTS
 from torch_ref.lesson.terminal import document
-from torch_ref.lesson.terminal.table import repeat_lines, unseen, verdict_of
-from torch_ref.lesson.terminal.terminal import Look, kind_of, off, paper_lines, tensor_lines, walk_lines
+from torch_ref.lesson.terminal.numbers import paper_lines, walk_lines
+from torch_ref.lesson.terminal.sheet import Look
+from torch_ref.lesson.terminal.tensors import tensor_lines
+from torch_ref.lesson.terminal.updates import repeat_lines, unseen, verdict_of
+from torch_ref.lesson.walk import paper, repeat
 from torch_ref.lesson.walk.both import Both, given
 from torch_ref.lesson.walk.examples import Example
-from torch_ref.lesson.walk.paper import on_paper, rounding_of
 from torch_ref.lesson.walk.planting import Planted, is_of_loss, showing
-from torch_ref.lesson.walk.repeat import repeated, thinned_out
+from torch_ref.lesson.walk.shown import percent_off
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Printout:
     """The same in two forms, for a reader and for a program, and whether hand and autograd agree."""
 
     lines: Sequence[Text]
@@ -29,51 +31,51 @@ class Outcome:
     agrees: bool = True
 
 
-def walked(example: Example, planted: Planted | None, look: Look) -> Outcome:
+def walked(example: Example, planted: Planted | None, look: Look) -> Printout:
     """Walk through an example, number by number or, where it is large, tensor by tensor."""
     both = planted.both if planted else Both.of(example)
-    if document.walkable(example):
+    if example.is_walkable:
         lines, found = walk_lines(both, look), document.steps(both)
     else:
         lines, found = tensor_lines(both, look), document.tensors(both)
     whole = document.head(example) | document.fault(planted) | found | document.verdict(both)
-    return Outcome([*lines, *_verdict(both, planted, look)], whole, both.agrees)
+    return Printout([*lines, *_verdict(both, planted, look)], whole, both.agrees)
 
 
-def calculated(example: Example, look: Look) -> Outcome:
+def on_paper(example: Example, look: Look) -> Printout:
     """Walk through an example in arithmetic on paper."""
-    both, rounding = Both.of(example), rounding_of(example)
+    both, rounding = Both.of(example), paper.rounding_of(example)
     steps = both.steps()
-    values = on_paper(steps, given(example), rounding)
+    values = paper.on_paper(steps, given(example), rounding)
     exact = {step.name: both.numbers[step.name].by_hand for step in steps}
     verdict = _furthest_off(values, exact) + _as_printed(example, values)
     lines = [*paper_lines(both, look), Text(), *look.sheet().paragraph(verdict, "bold")]
     found = document.paper_steps(steps, values, exact) | {"rounding": rounding.description, "verdict": verdict}
-    return Outcome(lines, document.head(example) | found)
+    return Printout(lines, document.head(example) | found)
 
 
-def iterated(example: Example, planted: Planted | None, steps: int, look: Look) -> Outcome:
+def repeated(example: Example, planted: Planted | None, updates: int, look: Look) -> Printout:
     """Repeat the update, by hand and by autograd."""
-    states = list(repeated(example, planted.both.planted if planted else example.network, steps))
-    shown = [state for state in states if state.step in thinned_out(steps) | {states[-1].step}]
-    agrees, finished = not any(state.wrong for state in states), states[-1].step == steps
-    verdict = unseen(states) if planted and agrees and finished else verdict_of(states, steps)
-    lines = [*repeat_lines(example, shown, look, walkable=document.walkable(example)), Text()]
+    states = list(repeat.repeated(example, planted.both.planted if planted else example.network, updates))
+    shown = [state for state in states if state.updates in repeat.thinned_out(updates) | {states[-1].updates}]
+    agrees, finished = not any(state.wrong for state in states), states[-1].updates == updates
+    verdict = unseen(states) if planted and agrees and finished else verdict_of(states, updates)
+    lines = [*repeat_lines(example, shown, look), Text()]
     lines += look.sheet().paragraph(verdict, "bold green" if agrees else "bold red")
     lines += [Text(), *look.sheet().paragraph(planted.answer)] if planted else []
     found = document.updates(states, example) | {"agrees": agrees, "verdict": verdict}
-    return Outcome(lines, document.head(example) | document.fault(planted) | found, agrees)
+    return Printout(lines, document.head(example) | document.fault(planted) | found, agrees)
 
 
-def listed(example: Example, look: Look) -> Outcome:
+def listed(example: Example, look: Look) -> Printout:
     """List the faults that a walk through this example shows, with the layers where it does."""
     found = showing(example)
-    title = f"{len(found)} of {len(FAULTS)} faults show with one sample in {kind_of(example)}:"
+    title = f"{len(found)} of {len(FAULTS)} faults show with one sample in {example.description}:"
     lines, width = look.sheet().paragraph(title, "bold"), max(map(len, found)) + 2
     for name, layers in found.items():
         where = f"layer{'s' * (len(layers) > 1)} {', '.join(map(str, layers))}"
         lines.append(look.sheet().row(f"{name:<{width}}{'loss' if is_of_loss(FAULTS[name]) else where}"))
-    return Outcome(lines, document.head(example) | {"faults": found})
+    return Printout(lines, document.head(example) | {"faults": found})
 
 
 def _verdict(both: Both, planted: Planted | None, look: Look) -> list[Text]:
@@ -83,7 +85,7 @@ def _verdict(both: Both, planted: Planted | None, look: Look) -> list[Text]:
     if planted:
         lines += [Text(), *sheet.paragraph(planted.answer, "bold")]
     if both.report:
-        verdict = counted_from_one(both.report.verdict, single=document.walkable(both.example))
+        verdict = counted_from_one(both.report.verdict, single=both.example.is_walkable)
         lines += [Text(), *sheet.paragraph(f"torch_ref.crosscheck says: {verdict}")]
     return lines
 
@@ -107,7 +109,7 @@ def _furthest_off(values: dict[str, Decimal], exact: dict[str, float]) -> str:
         return abs(float(values[name]) - exact[name]) / abs(exact[name] or 1.0)
 
     name = max(exact, key=share)
-    return f"Furthest off is {name}, by {off(values[name], exact[name])}."
+    return f"Furthest off is {name}, by {percent_off(values[name], exact[name])}."
 
 
 def _as_printed(example: Example, values: dict[str, Decimal]) -> str:
