@@ -48,7 +48,7 @@ def test_open_opens_it_in_the_browser(tmp_path: Path, monkeypatch) -> None:
 def test_a_place_that_is_no_file_is_refused(out: str, tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["lesson", "--out", out]) == 2
-    assert f"--out expects a file in a folder that is there, got {out}" in capsys.readouterr().err
+    assert f"--out expects a file in a folder that exists, got {out}" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
