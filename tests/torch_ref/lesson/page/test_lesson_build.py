@@ -131,7 +131,7 @@ def test_a_bias_in_one_layer_alone_cannot_be_shown() -> None:
 
 
 def test_every_imported_name_is_used_and_no_line_is_endless() -> None:
-    for file in build.WEB.glob("*.js"):
+    for file in build.WEB.rglob("*.js"):
         text = file.read_text(encoding="utf-8")
         imports = re.findall(r"^import \{ (.+) \} from .*$", text, flags=re.MULTILINE)
         body = re.sub(r"^import .*$", "", text, flags=re.MULTILINE)

@@ -1,9 +1,9 @@
-import { byId, element } from "./dom.js";
-import { shown } from "./format.js";
-import { barOf, figureOf, signedBarOf } from "./digit-number.js";
-import { paintWeights, weightCanvas } from "./digit-picture.js";
-import { goAlong } from "./digit-toolbar.js";
-import { expression, mathElement } from "./math.js";
+import { byId, element } from "../dom.js";
+import { shown } from "../numbers/format.js";
+import { barOf, figureOf, signedBarOf } from "./number.js";
+import { paintWeights, weightCanvas } from "./picture.js";
+import { goAlong } from "./toolbar.js";
+import { expression, mathElement } from "../formulas/math.js";
 
 const REACTS = 0.9;
 

@@ -1,5 +1,5 @@
-import { element } from "./dom.js";
-import { shown } from "./format.js";
+import { element } from "../dom.js";
+import { shown } from "../numbers/format.js";
 
 /** A number to read, with all of its digits in `value`. */
 export function figureOf(value) {

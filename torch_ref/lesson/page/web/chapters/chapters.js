@@ -1,13 +1,13 @@
-import { pass, updated } from "./arithmetic.js";
-import { breakable } from "./breakable.js";
-import { DATA } from "./data.js";
-import { element } from "./dom.js";
+import { pass, updated } from "../numbers/arithmetic.js";
+import { breakable } from "../formulas/breakable.js";
+import { DATA } from "../data.js";
+import { element } from "../dom.js";
 import { showBackwardFigure } from "./figure-backward.js";
 import { showChainFigure } from "./figure-chain.js";
 import { showDescentFigure } from "./figure-descent.js";
 import { showLossFigure } from "./figure-loss.js";
 import { showUnitFigure } from "./figure-unit.js";
-import { short, shown } from "./format.js";
+import { short, shown } from "../numbers/format.js";
 
 const FIGURES = {
   unit: showUnitFigure,

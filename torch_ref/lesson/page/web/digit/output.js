@@ -1,7 +1,7 @@
-import { byId, element } from "./dom.js";
-import { barOf, figureOf, signedBarOf } from "./digit-number.js";
-import { norm } from "./digit-network.js";
-import { inkPicture } from "./digit-picture.js";
+import { byId, element } from "../dom.js";
+import { barOf, figureOf, signedBarOf } from "./number.js";
+import { norm } from "./network.js";
+import { inkPicture } from "./picture.js";
 
 /**
  * Show the input, the output layer, and how far the error gets on its way back.

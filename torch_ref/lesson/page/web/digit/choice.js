@@ -1,7 +1,7 @@
-import { byId, element, svgElement } from "./dom.js";
-import { inkPicture } from "./digit-picture.js";
-import { inkOf } from "./digit-stroke.js";
-import { goAlong } from "./digit-toolbar.js";
+import { byId, element, svgElement } from "../dom.js";
+import { inkPicture } from "./picture.js";
+import { inkOf } from "./stroke.js";
+import { goAlong } from "./toolbar.js";
 
 const LEAST_MOVE = 3; // of 280 units of the pad: points nearer than this to the last one are left out
 

@@ -1,7 +1,7 @@
-import { pass } from "./arithmetic.js";
-import { DATA } from "./data.js";
+import { pass } from "../numbers/arithmetic.js";
+import { DATA } from "../data.js";
 import { amplifier, circle, diagram, flow, textAt } from "./diagram.js";
-import { short, shown } from "./format.js";
+import { short, shown } from "../numbers/format.js";
 
 const BACK = { color: "var(--backward)" };
 const OUTPUT = [370, 170];

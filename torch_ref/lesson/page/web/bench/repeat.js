@@ -1,7 +1,7 @@
-import { byId, element } from "./dom.js";
-import { shown } from "./format.js";
-import { pretty } from "./notation.js";
-import { plot } from "./plot.js";
+import { byId, element } from "../dom.js";
+import { shown } from "../numbers/format.js";
+import { pretty } from "../formulas/notation.js";
+import { plot } from "../plot.js";
 import { change, MOST_UPDATES, view, watch } from "./state.js";
 
 const ROWS = 12;

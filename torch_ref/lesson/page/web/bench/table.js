@@ -1,7 +1,7 @@
-import { apart } from "./compare.js";
-import { byId, element } from "./dom.js";
-import { shown } from "./format.js";
-import { pretty } from "./notation.js";
+import { apart } from "../numbers/compare.js";
+import { byId, element } from "../dom.js";
+import { shown } from "../numbers/format.js";
+import { pretty } from "../formulas/notation.js";
 import { showStepNamed } from "./stepper.js";
 import { view, watch } from "./state.js";
 

@@ -1,4 +1,4 @@
-import { svgElement } from "./dom.js";
+import { svgElement } from "../dom.js";
 
 const CIRCLE_RADIUS = 24;
 

@@ -1,9 +1,9 @@
-import { pass } from "./arithmetic.js";
-import { tensorOf } from "./compare.js";
-import { byId, element } from "./dom.js";
-import { FAULTS, plant, spoiled } from "./faults.js";
-import { shown } from "./format.js";
-import { pretty } from "./notation.js";
+import { pass } from "../numbers/arithmetic.js";
+import { tensorOf } from "../numbers/compare.js";
+import { byId, element } from "../dom.js";
+import { FAULTS, plant, spoiled } from "../numbers/faults.js";
+import { shown } from "../numbers/format.js";
+import { pretty } from "../formulas/notation.js";
 import { showStepNamed } from "./stepper.js";
 import { change, view, watch } from "./state.js";
 

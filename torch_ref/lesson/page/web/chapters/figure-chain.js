@@ -1,9 +1,9 @@
-import { ACTIVATIONS, LOSSES, pass } from "./arithmetic.js";
-import { DATA } from "./data.js";
+import { ACTIVATIONS, LOSSES, pass } from "../numbers/arithmetic.js";
+import { DATA } from "../data.js";
 import { circle, diagram, flow } from "./diagram.js";
 import { dial, readout } from "./dial.js";
-import { short, shown } from "./format.js";
-import { element } from "./dom.js";
+import { short, shown } from "../numbers/format.js";
+import { element } from "../dom.js";
 
 const SMALL_CHANGE = 1e-5;
 const FORWARD = "var(--forward)";

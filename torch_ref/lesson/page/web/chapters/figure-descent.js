@@ -1,9 +1,9 @@
-import { pass } from "./arithmetic.js";
-import { DATA } from "./data.js";
+import { pass } from "../numbers/arithmetic.js";
+import { DATA } from "../data.js";
 import { dial, readout } from "./dial.js";
-import { element } from "./dom.js";
-import { shown } from "./format.js";
-import { plot } from "./plot.js";
+import { element } from "../dom.js";
+import { shown } from "../numbers/format.js";
+import { plot } from "../plot.js";
 
 const UPDATES = 20;
 const RATES = [0.5, 1, 2, 3, 5, 8, 10, 15, 20, 25, 30, 36, 40, 50, 60, 70, 75, 80, 90, 100, 120, 150, 200];

@@ -1,7 +1,7 @@
 // Two ways to write the same formula: with the lecture's symbols, or with the numbers of this network.
 
 import { expression, numeral, operand } from "./math.js";
-import { nameOf } from "./walk.js";
+import { nameOf } from "../numbers/walk.js";
 
 /** The network's quantities as symbols. */
 export function inSymbols(network) {

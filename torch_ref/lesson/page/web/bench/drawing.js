@@ -1,5 +1,5 @@
-import { byId, svgElement } from "./dom.js";
-import { short } from "./format.js";
+import { byId, svgElement } from "../dom.js";
+import { short } from "../numbers/format.js";
 import { change, watch } from "./state.js";
 
 /** Sizes in the drawing's own units: wide ones side by side, narrow ones with net above x, for a telephone. */

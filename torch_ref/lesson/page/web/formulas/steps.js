@@ -2,7 +2,7 @@
 
 import { expression, joined, mathElement, numeral } from "./math.js";
 import { inNumbers, inSymbols } from "./notation.js";
-import { upTo, walk } from "./walk.js";
+import { upTo, walk } from "../numbers/walk.js";
 
 /**
  * One step for each number of the walk.

@@ -1,4 +1,4 @@
-import { byId } from "./dom.js";
+import { byId } from "../dom.js";
 
 /** Let one panel of several be seen; the arrow keys go from tab to tab. */
 export function showTabs() {

@@ -1,9 +1,9 @@
-import { LOSSES } from "./arithmetic.js";
-import { DATA } from "./data.js";
+import { LOSSES } from "../numbers/arithmetic.js";
+import { DATA } from "../data.js";
 import { dial, readout } from "./dial.js";
-import { shown } from "./format.js";
-import { plot } from "./plot.js";
-import { element } from "./dom.js";
+import { shown } from "../numbers/format.js";
+import { plot } from "../plot.js";
+import { element } from "../dom.js";
 
 const OUTPUTS = Array.from({ length: 99 }, (_, k) => (k + 1) / 100);
 

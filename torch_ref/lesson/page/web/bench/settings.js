@@ -1,5 +1,5 @@
-import { byId, element } from "./dom.js";
-import { DATA } from "./data.js";
+import { byId, element } from "../dom.js";
+import { DATA } from "../data.js";
 import { resized, withBiases, withLoss, withRandomNumbers } from "./changes.js";
 import { problemOf, readNumber } from "./reading.js";
 import { change, isLectures, view, watch } from "./state.js";

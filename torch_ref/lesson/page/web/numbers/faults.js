@@ -1,5 +1,5 @@
-// Mistakes that people make in a backward pass, each one formula of arithmetic.js gone wrong. Their names are those of
-// torch_ref/known/faults/catalogue.py; here are those that one sample shows, in formulas for one sample.
+// Mistakes that people make in a backward pass: each is one formula of arithmetic.js gone wrong. Their names are those
+// of the checker's FAULTS; here are the faults that one sample shows, in formulas for one sample.
 
 import { ACTIVATIONS, LINEAR, LOSSES, pass, softmax, sum } from "./arithmetic.js";
 import { upTo } from "./walk.js";

@@ -1,9 +1,9 @@
-import { ACTIVATIONS } from "./arithmetic.js";
-import { DATA } from "./data.js";
+import { ACTIVATIONS } from "../numbers/arithmetic.js";
+import { DATA } from "../data.js";
 import { dial, readout } from "./dial.js";
-import { shown } from "./format.js";
-import { plot } from "./plot.js";
-import { element } from "./dom.js";
+import { shown } from "../numbers/format.js";
+import { plot } from "../plot.js";
+import { element } from "../dom.js";
 
 const CURVES = { sigmoid: "sigmoid", tanh: "tanh", relu: "ReLU" };
 const REACH = 5;

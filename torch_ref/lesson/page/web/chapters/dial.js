@@ -1,4 +1,4 @@
-import { element } from "./dom.js";
+import { element } from "../dom.js";
 
 /** Return a labelled slider; ``text(value)`` is what stands beside it, ``turned(value)`` runs at once and on every move. */
 export function dial({ label, min, max, step, value, text, turned }) {

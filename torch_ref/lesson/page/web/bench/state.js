@@ -1,8 +1,8 @@
-import { pass, repeated } from "./arithmetic.js";
-import { differing } from "./compare.js";
-import { DATA } from "./data.js";
-import { steps } from "./steps.js";
-import { passByTape } from "./tape.js";
+import { pass, repeated } from "../numbers/arithmetic.js";
+import { differing } from "../numbers/compare.js";
+import { DATA } from "../data.js";
+import { steps } from "../formulas/steps.js";
+import { passByTape } from "../numbers/tape.js";
 
 export const MOST_UPDATES = 2000;
 

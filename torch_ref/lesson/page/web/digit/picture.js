@@ -1,4 +1,4 @@
-import { element, svgElement } from "./dom.js";
+import { element, svgElement } from "../dom.js";
 
 export const PICTURE_SIDE = 28;
 

@@ -1,8 +1,8 @@
-import { breakable } from "./breakable.js";
-import { apart, tensorOf } from "./compare.js";
-import { byId, element } from "./dom.js";
-import { shown } from "./format.js";
-import { pretty } from "./notation.js";
+import { breakable } from "../formulas/breakable.js";
+import { apart, tensorOf } from "../numbers/compare.js";
+import { byId, element } from "../dom.js";
+import { shown } from "../numbers/format.js";
+import { pretty } from "../formulas/notation.js";
 import { change, view, watch } from "./state.js";
 
 const PHASES = { forward: "Forward pass", loss: "Loss", backward: "Backward pass", gradients: "Gradients", update: "Update" };

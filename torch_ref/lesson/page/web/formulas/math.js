@@ -2,8 +2,8 @@
 //
 // An expression is a formula twice: { math, text }, in MathML to be seen, in plain text to be heard or copied.
 
-import { DATA } from "./data.js";
-import { short } from "./format.js";
+import { DATA } from "../data.js";
+import { short } from "../numbers/format.js";
 
 const PLACE_IN_MATH = /<mtext>@([a-z])<\/mtext>/g;
 const PLACE_IN_TEXT = /@([a-z])/g;

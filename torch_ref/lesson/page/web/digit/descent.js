@@ -1,7 +1,7 @@
-import { byId, element } from "./dom.js";
-import { shown } from "./format.js";
-import { figureOf } from "./digit-number.js";
-import { lowered } from "./notation.js";
+import { byId, element } from "../dom.js";
+import { shown } from "../numbers/format.js";
+import { figureOf } from "./number.js";
+import { lowered } from "../formulas/notation.js";
 
 /**
  * Let the reader take steps of gradient descent on the digit.

@@ -1,7 +1,7 @@
 // What the reader draws, prepared as MNIST's digits were: scaled into a box of 20 × 20 pixels, the centre of mass in
 // the middle of 28 × 28. Ink is worked out from the distance to the line, so it is the same in every browser.
 
-import { PICTURE_SIDE } from "./digit-picture.js";
+import { PICTURE_SIDE } from "./picture.js";
 
 const DIGIT_BOX = 20;
 const HALF_STROKE = 1.2; // of a stroke, in pixels: those of MNIST are 2 to 3 wide

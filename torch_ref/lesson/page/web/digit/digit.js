@@ -1,8 +1,8 @@
-import { showDigitChoice } from "./digit-choice.js";
-import { showDigitDescent } from "./digit-descent.js";
-import { decodedInk, decodedNetwork, oneStepDown, digitBackward, digitForward } from "./digit-network.js";
-import { showDigitOutput } from "./digit-output.js";
-import { showDigitUnits } from "./digit-units.js";
+import { showDigitChoice } from "./choice.js";
+import { showDigitDescent } from "./descent.js";
+import { decodedInk, decodedNetwork, oneStepDown, digitBackward, digitForward } from "./network.js";
+import { showDigitOutput } from "./output.js";
+import { showDigitUnits } from "./units.js";
 
 /**
  * The chapter with one real digit: forward pass, backward pass and updates of a 784-30-10 network.
