@@ -94,5 +94,5 @@ def mathml(latex: str, *, display: bool = False) -> str:
 
 
 def _inside_script(data: dict[str, Any]) -> str:
-    """Return JSON that nothing inside can end early: '</script>' cannot occur in it."""
+    """Return JSON for a script element: no text in it can end the element, as '</script>' would."""
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

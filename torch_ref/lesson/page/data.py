@@ -79,7 +79,7 @@ def plain(example: Example) -> dict[str, Any]:
 
 def _listed(bias: Tensor | None) -> list[float]:
     if bias is None:
-        raise ValueError("the page expects a bias in every layer or in none, got a network with both")
+        raise ValueError("the page expects a bias in every layer or in none, got one in some layers alone")
     numbers: list[float] = bias.tolist()
     return numbers
 

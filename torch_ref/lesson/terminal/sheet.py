@@ -74,11 +74,11 @@ class Sheet:
     plain: bool = False
     """In ASCII."""
     marks: bool = False
-    """Leave room for the sign before what is wrong."""
+    """Leave room at the left for the sign that marks what is wrong."""
 
     @property
     def room(self) -> int:
-        """Return how wide everything is that stands left of the columns."""
+        """Return the width to the left of the columns."""
         return self.width - sum(column.width for column in self.columns)
 
     def heading(self, title: str) -> list[Text]:
@@ -107,7 +107,7 @@ class Sheet:
                 yield from self.entry(entry)
 
     def paragraph(self, text: str, style: str = "") -> list[Text]:
-        """Return a text in lines; one that a line feed ends stays one."""
+        """Return a text in lines that fit; a line feed in it begins a new one."""
         parts = [textwrap.wrap(self._own(part), self.width, break_on_hyphens=False) for part in text.split("\n")]
         return [Text(line.replace(GLUE, " "), style) for part in parts for line in part or [""]]
 
@@ -125,7 +125,7 @@ class Sheet:
         return [line.replace(GLUE, " ") for line in lines]
 
     def _first(self, text: str, hanging: int, width: int) -> list[str]:
-        """Wrap what stands beside the columns, and must not reach them: between factors too, or anywhere, to fit."""
+        """Wrap the lines beside the columns, which they must not reach: if need be between factors, or anywhere."""
         between_factors = text[:hanging] + text[hanging:].replace(GLUE, " ")
         ways = (text, hanging), (between_factors, hanging), (text.replace(GLUE, " "), 2)
         wrapped = [_wrapped(written, indent, width) for written, indent in ways]

@@ -20,7 +20,8 @@ from torch_ref.steps.naming import Names
 from torch_ref.verdict.report import Report
 
 WRONG = {torch.float64: 1e-9, torch.float32: 1e-4}
-"""As a share of a tensor's norm: what is further apart is marked. Rounding is far below, a fault of 0.05 % above."""
+"""Numbers that are further apart than this share of their tensor's norm are marked. Rounding stays far below it; a
+fault of 0.05 % is above."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,16 @@ class Both:
 
     @classmethod
     def of(cls, example: Example, planted: Network | None = None) -> Both:
-        """Run both engines; ``planted`` is the network with a fault in it, whose tensors must keep their shapes."""
+        """Run both engines; ``planted`` is the network with a fault in it.
+
+        Raises ValueError where the fault makes tensors of other shapes.
+        """
         planted = planted or example.network
         t = target_of(example)
         hand = pass_by_hand(planted, example.x, t, example.lr)
         auto = pass_by_autograd(example.network, example.x, t, example.lr)
         if {name: value.shape for name, value in hand.items()} != {name: value.shape for name, value in auto.items()}:
-            raise ValueError("a walk expects tensors of the right shapes, and the fault makes others")
+            raise ValueError("a walk expects a fault that keeps the shapes of all tensors, got one that changes them")
         if example.t is None:
             hand, auto = ({n: v for n, v in tensors.items() if n[0] in "nxy"} for tensors in (hand, auto))
         return cls(example, hand, auto, planted)

@@ -21,7 +21,7 @@ LOSSES: dict[str, Loss] = {
 }
 
 DRAWS = 100
-"""How often weights are drawn anew where a layer of ReLU lets nothing through."""
+"""How often weights are drawn again where every unit of a ReLU layer puts out 0."""
 
 
 @dataclass(frozen=True)

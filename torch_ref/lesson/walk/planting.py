@@ -14,7 +14,7 @@ from torch_ref.lesson.walk.both import Both
 from torch_ref.lesson.walk.examples import LOSSES, Example, random_example
 
 VISIBLE = 0.01
-"""Of the largest number of its tensor: what 'random' faults are off by at least."""
+"""A 'random' fault is off by at least this share of the largest number of its tensor."""
 
 
 class UnshownFaultError(ValueError):
@@ -44,7 +44,7 @@ def fault_named(name: str) -> Fault:
     near = (difflib.get_close_matches(name, FAULTS, n=3, cutoff=0.6) + near)[:3]
     hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ";"
     raise UnshownFaultError(
-        f"--fault expects a fault of the catalogue, got {name!r}{hint} '--fault list' names all that show"
+        f"--fault expects a fault of the catalogue, got {name!r}{hint} '--fault list' names those that show here"
     )
 
 
@@ -86,7 +86,7 @@ def showing(example: Example) -> dict[str, list[int]]:
 
 
 def fitting_options(fault: Fault) -> str:
-    """Return options of the command that give a network whose formulas the fault can take the place of."""
+    """Return options of the command that make a network with the formula that the fault spoils."""
     activation, loss = _kinds(fault)
     options = ["--network 3-3-3"]
     options += [f"--activation {activation}"] if activation != "sigmoid" else []
@@ -95,7 +95,7 @@ def fitting_options(fault: Fault) -> str:
 
 
 def _attempt(example: Example, fault: Fault, l: int) -> Planted | str:
-    """Plant a fault in one layer; return why not where it does not fit, stops the pass or changes no number."""
+    """Plant a fault in one layer, or return the reason where it does not fit, stops the pass or changes no number."""
     layer = example.network.layers[example.network.net_positions[l - 1]]
     if fault.of is Linear and "bias" in fault.name and getattr(layer, "bias", None) is None:
         return "expects a bias"

@@ -184,6 +184,6 @@ function difference(a, b) {
 
 function deltaInWords(network, l, i) {
   if (softmaxIn(network, l)) return `δ of output unit ${i}: target minus answer, the slope of the softmax included`;
-  if (l === lastOf(network)) return `δ of output unit ${i} its slope σ′ times its error`;
+  if (l === lastOf(network)) return `δ of output unit ${i}: its slope σ′ times its error`;
   return `δ of unit ${i} of layer ${l} (E14): its slope σ′ times what comes back`;
 }

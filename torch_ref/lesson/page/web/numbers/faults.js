@@ -33,11 +33,11 @@ const GROUPS = [
   ["linear", "forward", "E1", anyLayer, [
     ["forward-transposed", "W is read by columns: unit i takes W_ji for W_ij", "Which weight leads where?",
       (W, b, x) => LINEAR.forward(transposed(W), b, x), square],
-    ["forward-no-bias", "The bias is left out of net", "Is every summand there?",
+    ["forward-no-bias", "The bias is left out of net", "Is every term there?",
       (W, b, x) => LINEAR.forward(W, null, x), withBias],
     ["forward-bias-sign", "The bias is subtracted", SIGNED,
       (W, b, x) => LINEAR.forward(W, b.map((bi) => -bi), x), withBias],
-    ["forward-bias-twice", "The bias is added twice", "Is every summand there once?",
+    ["forward-bias-twice", "The bias is added twice", "Is every term there once?",
       (W, b, x) => LINEAR.forward(W, b.map((bi) => bi + bi), x), withBias],
   ]],
   ["linear", "error", "E14", aboveFirst, [
@@ -116,7 +116,7 @@ const GROUPS = [
     ["error-sign", "y − t in place of t − y", SIGNED, (y, t) => y.map((yk, k) => yk - t[k])],
     ["error-twice", "A factor of 2 too many", "By which factor is it off?",
       (y, t) => y.map((yk, k) => 2 * (t[k] - yk))],
-    ["error-no-y", "y is left out: t alone", "Is every summand there?", (y, t) => [...t]],
+    ["error-no-y", "y is left out: t alone", "Is every term there?", (y, t) => [...t]],
     ["error-slope-too", "y (1 − y) is multiplied in here already, and once more in δ", FACTORS,
       (y, t) => y.map((yk, k) => (t[k] - yk) * yk * (1 - yk))],
   ]],
