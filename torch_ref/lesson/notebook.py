@@ -16,7 +16,7 @@
 #
 # In the last section you write a layer of your own, make a mistake, and let the checker find it.
 #
-# It needs the project with all of its extras (`pip install -e '.[all]'` in its folder). Nothing is downloaded.
+# It needs the project with the extra `lesson` (`pip install -e '.[lesson]'` in its folder). Nothing is downloaded.
 #
 # This is a script in the percent format: `python torch_ref/lesson/notebook.py` runs it in a few seconds. The notebook
 # beside it is made from it, without outputs, by one command in the folder of the project. (jupytext gives the cells

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "latex2mathml":
             raise
-        return _wrong("expects latex2mathml, which writes its formulas: pip install 'manual-bp[lesson]'")
+        return _wrong("latex2mathml is not installed: pip install 'manual-bp[lesson]'")
     from manual_bp.training.run.whole_file import write_whole
 
     written = page(page_data()).encode()

@@ -182,7 +182,8 @@ def test_on_paper_the_slides_numbers_come_out(printed) -> None:
     assert code == 0
     assert "18 of the slides' 18 numbers come out as they\nprint them." in out
     assert re.search(r"δ\^1_1 = .* −0\.0027   −0\.002654  \+1\.71 %$", out, flags=re.MULTILINE)
-    assert "= −(−0.0027)·0.35" in out  # carried on rounded
+    assert "= −(−0.0027)·0.35" in out  # the rounded number goes into the next formula
+    assert printed("--on-paper")[1] == out
 
 
 # -------------------------------------------------------------------------------------------------------------- faults

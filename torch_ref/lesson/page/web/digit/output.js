@@ -48,7 +48,7 @@ function outputRow(k, { pass, before, steps, target, answer, mostDelta }) {
 
 function normRows({ delta, e }) {
   const lengths = [
-    ["|δ²|", "what the output units are responsible for", norm(delta[2])],
+    ["|δ²|", "at the output units", norm(delta[2])],
     ["|e¹|", "sent back through W²", norm(e[1])],
     ["|δ¹|", "let through by σ′", norm(delta[1])],
   ];
