@@ -58,18 +58,24 @@ def reduced(formula: str) -> str:
     return re.sub(r"(?P<term>.+)(\+(?P=term))+", r"\g<term>", bare)
 
 
-def of_the_table() -> Iterator[tuple[str, str, tuple[str, str]]]:
+def looked_up(owner: str, makes: str) -> tuple[str, str]:
+    """Return number and text of a formula in the checker's table, those of layer 2."""
+    found = quantity("", OWNERS[owner], makes, 2)
+    return found.formula, found.text
+
+
+def of_the_table() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
     for owner, all_makes in MAKES.items():
         for makes in all_makes:
-            found = quantity("", OWNERS[owner], makes, 2)
-            yield owner, makes, (found.formula, reduced(found.text))
+            number, text = looked_up(owner, makes)
+            yield (owner, makes), (number, reduced(text))
 
 
-TABLE = {(owner, makes): text for owner, makes, text in of_the_table()}
+TABLE = dict(of_the_table())
 SUM, SLOPE = TABLE["linear", "error"][1], TABLE["sigmoid", "error"][1].removesuffix("e")
 NUMBERS = {number: {text for of, text in TABLE.values() if of == number} for number, _ in TABLE.values()}
 NUMBERS["E1"] |= {"Wx"}  # without biases
-NUMBERS["E3"] = {reduced(quantity("", OWNERS["sigmoid"], "forward", 2).text.partition(", ")[2])}
+NUMBERS["E3"] = {reduced(looked_up("sigmoid", "forward")[1].partition(", ")[2])}
 NUMBERS["E9"] = {"W−η∂L/∂W", "b−η∂L/∂b", "θ−ηC"}
 NUMBERS["E13"] |= {"σ′t−y"}  # the whole of it, where the table has its first step
 NUMBERS["E14"] |= {f"σ′{SUM}", "σ′e"}

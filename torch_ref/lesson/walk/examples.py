@@ -89,7 +89,7 @@ def x2(lr: float = lecture.X2_LEARNING_RATE) -> Example:
 
 
 def random_example(sizes: Sequence[int], activation: str, loss: str, seed: int, lr: float, *, bias: bool) -> Example:
-    """Return a network with weights, an input and a target of two decimals each, to calculate along with."""
+    """Return a network with weights, input and target of two decimals each, so that a reader can calculate along."""
     generator = torch.Generator().manual_seed(seed)
     for _ in range(DRAWS):
         linears = [_two_decimal_linear(a, b, generator, bias=bias) for a, b in pairwise(sizes)]
@@ -102,7 +102,7 @@ def random_example(sizes: Sequence[int], activation: str, loss: str, seed: int, 
 
 
 def large_example(sizes: Sequence[int], activation: str, loss: str, seed: int, lr: float, *, bias: bool) -> Example:
-    """Return a network too large to calculate along with: weights as ``nn.Linear`` draws them."""
+    """Return a network that is too large for a reader to calculate along: weights as ``nn.Linear`` draws them."""
     generator = torch.Generator().manual_seed(seed)
     network = _drawn(sizes, activation, loss, generator, torch.float64, bias=bias)
     x = _hundredths(5, 100, (1, sizes[0]), generator)

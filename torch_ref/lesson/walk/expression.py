@@ -53,7 +53,7 @@ class Expression(Protocol):
 
     @abstractmethod
     def value(self, values: Values) -> Decimal:
-        """Calculate it in decimal arithmetic, of the decimal context's precision."""
+        """Calculate it in decimal arithmetic, with the precision of the decimal context."""
 
 
 @dataclass(frozen=True)

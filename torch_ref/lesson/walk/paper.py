@@ -23,7 +23,7 @@ AS_PRINTED = (
 
 @dataclass(frozen=True)
 class Rounding:
-    """How numbers are rounded on paper: of each by its name, and in words."""
+    """How numbers are rounded on paper: as a function of a number's name and value, and in words."""
 
     of: Callable[[str, Decimal], Decimal]
     description: str
