@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from manual_bp import Linear, Network
-from manual_bp.training.command.networks import ACTIVATIONS, LOSSES
-from torch_ref.lesson.walk.walk import walk
+from torch_ref.lesson.walk.activations import ACTIVATIONS
+from torch_ref.lesson.walk.examples import LOSSES
+from torch_ref.lesson.walk.steps import walk
 
 Plain = dict[str, Any]
 
@@ -45,7 +46,7 @@ def in_manual_bp(plain: Plain) -> Network:
     layers: list[Any] = []
     for l, weight in enumerate(plain["weights"]):
         bias = None if plain["biases"] is None else _float64(plain["biases"][l])
-        layers += [Linear(_float64(weight), bias), ACTIVATIONS[plain["activation"]]]
+        layers += [Linear(_float64(weight), bias), ACTIVATIONS[plain["activation"]].layer]
     bare = plain["loss"] == "cross-entropy"  # the softmax takes the last net itself
     return Network(tuple(layers[:-1] if bare else layers), LOSSES[plain["loss"]])
 

@@ -11,7 +11,7 @@ from settings import LOSSES, Plain, drawn, in_manual_bp, sample, walked
 
 from manual_bp import GradientDescent, lecture
 from torch_ref.lesson.page.data import x2
-from torch_ref.lesson.walk.quantities import by_autograd, by_hand, scalars
+from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand, scalars
 from torch_ref.numbers.agreement import relative_difference
 
 SETTINGS = [drawn(seed) for seed in range(100)]
@@ -57,8 +57,8 @@ def test_both_inputs_of_x1_come_out_as_the_lecture_has_them(numbers, data) -> No
 
 def test_a_hundred_random_networks_agree_with_manual_bp_and_autograd(numbers) -> None:
     for plain, found in zip(SETTINGS, numbers(SETTINGS), strict=True):
-        hand = scalars(by_hand(in_manual_bp(plain), *sample(plain)))
-        auto = scalars(by_autograd(in_manual_bp(plain), *sample(plain)))
+        hand = scalars(pass_by_hand(in_manual_bp(plain), *sample(plain)))
+        auto = scalars(pass_by_autograd(in_manual_bp(plain), *sample(plain)))
         for engine in found.values():
             assert list(engine) == walked(plain)
             assert engine.keys() == hand.keys()
@@ -77,7 +77,7 @@ def test_the_hundred_are_of_every_kind() -> None:
 def test_nets_of_two_thousand_overflow_nowhere(numbers, loss) -> None:
     network = x2()["network"] | {"sizes": [1, 2, 2], "loss": loss, "x": [1.0], "t": [0.0, 1.0]}
     network |= {"weights": [[[2000.0], [-2000.0]], [[2000.0, -2000.0], [-2000.0, 2000.0]]]}
-    expected = scalars(by_hand(in_manual_bp(network), *sample(network)))
+    expected = scalars(pass_by_hand(in_manual_bp(network), *sample(network)))
     assert all(map(math.isfinite, expected.values()))
     (found,) = numbers([network])
     for engine in found.values():

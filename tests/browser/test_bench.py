@@ -9,7 +9,7 @@ import pytest
 from comparing import numbers_of
 
 from manual_bp import lecture
-from torch_ref.lesson.walk.quantities import by_autograd, by_hand
+from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand
 
 EQUATIONS = {
     "net": "E1",
@@ -164,7 +164,7 @@ def test_buttons_in_the_text_show_their_step(page) -> None:
         assert page.locator("#bench").evaluate("bench => bench.getBoundingClientRect().top < 60")
 
 
-@pytest.mark.parametrize("engine", [by_hand, by_autograd])
+@pytest.mark.parametrize("engine", [pass_by_hand, pass_by_autograd])
 def test_every_number_of_the_walk_is_one_of_python_s(page, data, engine) -> None:
     names = page.evaluate("lesson.view().walk.map(step => step.name)")
     assert sorted(names) == sorted(numbers_of(engine, data["x2"]["network"]))

@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network
-from torch_ref.lesson.walk.quantities import by_hand
+from torch_ref.lesson.walk.quantities import pass_by_hand
 
 ROUNDING = 1e-11
 Numbers = dict[str, list[float]]
@@ -50,7 +50,7 @@ def take_step(page: Page, lr: str) -> None:
 def expected(network: Network, digit: dict[str, Any], target: int | None = None) -> dict[str, Tensor]:
     """Return what manual_bp computes, by the names under which ``READ`` finds it on the page."""
     x, t = embedded_digit(digit, target)
-    of = by_hand(network, x, t, 1.0)
+    of = pass_by_hand(network, x, t, 1.0)
     numbers = {name: of[name].flatten() for name in ("net^1", "x^1", "e^1", "δ^1", "y", "δ^2", "L")}
     norms = [of[name].norm() for name in ("δ^2", "e^1", "δ^1")]
     return numbers | {"σ′": numbers["x^1"] * (1 - numbers["x^1"]), "norms": torch.stack(norms)}

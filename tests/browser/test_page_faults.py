@@ -11,7 +11,7 @@ from settings import ACTIVATIONS, LOSSES, Plain, drawn, in_manual_bp, sample
 
 from torch_ref.known import KNOWN, faults
 from torch_ref.lesson.page.data import x2
-from torch_ref.lesson.walk.quantities import by_hand, scalars
+from torch_ref.lesson.walk.quantities import pass_by_hand, scalars
 
 LISTED = """() => lesson.FAULTS.map(({ name, of, makes, equation, title, hint }) =>
   ({ name, of, makes, equation, title, hint }))"""
@@ -56,10 +56,10 @@ def test_every_fault_is_one_of_the_catalogue_and_cites_its_equation(lesson) -> N
 @pytest.mark.parametrize("case", NETWORKS)
 def test_a_planted_fault_makes_the_catalogue_s_wrong_numbers(planted, case) -> None:
     plain = NETWORKS[case]
-    right = scalars(by_hand(in_manual_bp(plain), *sample(plain)))
+    right = scalars(pass_by_hand(in_manual_bp(plain), *sample(plain)))
     for row in planted(plain):
         network = faults.FAULTS[row["name"]].plant(in_manual_bp(plain), row["l"])
-        expected = scalars(by_hand(network, *sample(plain)))
+        expected = scalars(pass_by_hand(network, *sample(plain)))
         assert worst(row["numbers"], expected) < BOUND, row["name"]
         assert worst(right, expected) > 1e-3, row["name"]
         guilty = faults.FAULTS[row["name"]].quantity(network, row["l"])

@@ -11,7 +11,7 @@ from settings import in_manual_bp, sample
 from manual_bp import GradientDescent, lecture
 from torch_ref import crosscheck
 from torch_ref.known.faults import FAULTS
-from torch_ref.lesson.walk.quantities import by_hand
+from torch_ref.lesson.walk.quantities import pass_by_hand
 
 
 @pytest.fixture
@@ -177,6 +177,6 @@ def test_with_a_bug_the_panel_marks_what_is_wrong(bug) -> None:
     assert bug.locator("#step .bad dd").inner_text().startswith("off by ")
     planted = FAULTS["sigmoid-error-x-alone"].plant(lecture.x2_network(), l=1)
     x, t = (torch.tensor([row], dtype=torch.float64) for row in (lecture.X2_INPUT, lecture.X2_TARGET))
-    wrong = by_hand(planted, x, t, 1.0)["δ^1"][0, 0].item()
+    wrong = pass_by_hand(planted, x, t, 1.0)["δ^1"][0, 0].item()
     assert float(bug.inner_text("#step .hand dd").replace("−", "-")) == pytest.approx(wrong, rel=1e-14)
     assert bug.locator(".drawing .wrong").count() > 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from comparing import assert_same, numbers_of
 
-from torch_ref.lesson.walk.quantities import by_autograd, by_hand
+from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand
 
 
 def assert_right(page) -> dict[str, Any]:
@@ -15,8 +15,8 @@ def assert_right(page) -> dict[str, Any]:
     view = page.evaluate(
         "(({ network, byHand, reference }) => ({ network, hand: [...byHand], tape: [...reference] }))(lesson.view())"
     )
-    assert_same(view["hand"], numbers_of(by_hand, view["network"]))
-    assert_same(view["tape"], numbers_of(by_autograd, view["network"]))
+    assert_same(view["hand"], numbers_of(pass_by_hand, view["network"]))
+    assert_same(view["tape"], numbers_of(pass_by_autograd, view["network"]))
     assert page.locator("#numbers tr.bad").count() == 0
     return view["network"]
 
@@ -147,7 +147,7 @@ def test_the_walk_has_a_step_for_every_number_of_the_new_network(settings) -> No
     settings.keyboard.press("Escape")
     network = settings.evaluate("lesson.view().network")
     names = settings.evaluate("lesson.view().walk.map(step => step.name)")
-    assert sorted(names) == sorted(numbers_of(by_hand, network))
+    assert sorted(names) == sorted(numbers_of(pass_by_hand, network))
     equations = dict(settings.evaluate("lesson.view().walk.map(step => [step.name, step.equation])"))
     assert equations["y_2"] == "E5"
     assert equations["L"] == "E8"
@@ -171,7 +171,7 @@ def test_saturated_units_are_no_false_alarm(page, activation: str, loss: str, we
     }
     page.evaluate("network => lesson.change({ start: network })", plain)
     assert page.evaluate("[...lesson.view().wrong]") == []
-    expected = numbers_of(by_hand, plain)
+    expected = numbers_of(pass_by_hand, plain)
     for name, value in page.evaluate("[...lesson.view().byHand]"):
         assert value == pytest.approx(expected[name], rel=1e-12, abs=1e-12 * max(map(abs, expected.values()))), name
 

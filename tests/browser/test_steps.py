@@ -9,6 +9,8 @@ from settings import Plain, drawn, in_manual_bp, walked
 
 from torch_ref.known import KNOWN
 from torch_ref.lesson.page.data import x1, x2
+from torch_ref.lesson.walk.expression import SYMBOLS
+from torch_ref.lesson.walk.steps import walk as terminal_walk
 
 X2 = x2()["network"]
 CASES = {
@@ -114,6 +116,16 @@ def test_equation_numbers_are_those_of_the_reports(walk) -> None:
         }
         kind = re.split(r"[\^_]", name)[0]
         assert step["equation"] == ("E9" if name.endswith(" after") else expected[kind]()[0]), name
+
+
+def test_the_page_and_the_terminal_write_the_same_formulas(walk) -> None:
+    """One side of the page's equation is the terminal's formula; the page also says what σ and σ′ are."""
+    plain, steps = walk
+    bare = lambda text: re.sub(r"\s", "", text)  # noqa: E731
+    for step, own in zip(steps, terminal_walk(in_manual_bp(plain)), strict=True):
+        sides = [bare(side) for side in re.split(r" = | ← ", step["text"])]
+        assert sides[0] == bare(own.name.removesuffix(" after"))
+        assert bare(own.formula.text(SYMBOLS)) in sides[1:], step["name"]
 
 
 def test_what_takes_part_is_on_the_drawing_and_named_by_the_formula(walk) -> None:

@@ -4,4 +4,7 @@ walk        what is walked through: every number of a pass and an update, its fo
 terminal    a walk as text and as JSON: ``python -m torch_ref compare``
 page        the page: ``python -m torch_ref lesson``
 notebook    the lecture in code, a script that opens as a notebook
+
+Terminal and page use walk and nothing of each other; walk uses neither. Nobody but the two commands is used from
+outside, and ``python -m torch_ref`` uses those.
 """

@@ -16,7 +16,7 @@
 #
 # In the last section you write a layer of your own, make a mistake, and let the checker find it.
 #
-# It needs the project to be installed (`pip install -e .` in its folder), and nothing is downloaded.
+# It needs the project with the extra `lesson` (`pip install -e '.[lesson]'` in its folder). Nothing is downloaded.
 #
 # This is a script in the percent format: `python torch_ref/lesson/notebook.py` runs it in a few seconds. The notebook
 # beside it is made from it, without outputs, by one command in the folder of the project. (jupytext gives the cells
@@ -333,8 +333,8 @@ for name, (hand, autograd) in both.items():
 
 # %% [markdown]
 # `crosscheck` does this for every quantity of a pass and calls a third witness, finite differences. *Whole pass* is
-# what came out in the end. *Formula alone* gives each formula the reference's inputs, so that a mistake further up
-# cannot spoil it. We take a larger network and more samples: with one sample, no sum over the samples is tested.
+# what came out in the end. *Formula alone* gives each formula the reference's inputs, so that a mistake in an earlier
+# one cannot spoil it. We take a larger network and more samples: with one sample, no sum over the samples is tested.
 
 # %%
 generator = torch.Generator().manual_seed(1)
@@ -381,8 +381,8 @@ figure.tight_layout()
 # %% [markdown]
 # ## 10. Digits
 #
-# Now 784 pixels in, 30 hidden units, and 10 confidences out. 4,000 real digits come along to learn from, and 1,000
-# others to be tested on. With softmax and cross-entropy the output needs no slope at all:
+# Now 784 pixels in, 30 hidden units, and 10 confidences out. 4,000 real digits come with the package to learn from, and
+# 1,000 others to test with. With softmax and cross-entropy the output needs no slope at all:
 #
 # $$\delta^L_i = t_i - y_i \quad (E17)$$
 #

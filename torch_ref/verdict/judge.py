@@ -38,14 +38,18 @@ def quantity_of(step: Step, made: Made) -> Quantity:
     """Return what a step makes with its formula, where one is known of the owner's type."""
     if step.kind == "function":
         return Quantity(made.name, text=made.name)
-    owner, l = type(step.owner).__name__, step.layer
-    formula = formula_of(type(step.owner), made.makes)
+    return quantity(made.name, step.owner, made.makes, step.layer)
+
+
+def quantity(name: str, owner: object, makes: str, l: int | None = None) -> Quantity:
+    """Return what a layer or loss makes, under a name, with its formula; ``l`` is the lecture's index of a layer."""
+    formula = formula_of(type(owner), makes)
     if formula is None:
-        return Quantity(made.name, "-", made.name, l, owner)
-    mean = ", over N" if getattr(step.owner, "reduction", "") == "mean" else ""
+        return Quantity(name, "-", name, l, type(owner).__name__)
+    mean = ", over N" if getattr(owner, "reduction", "") == "mean" else ""
     text = formula.text if l is not None else formula.text.replace("^{l}", "").replace("^{below}", "")
-    filled = text.format(l=l, below=(l or 0) - 1, mean=mean, error=made.name)
-    return Quantity(made.name, formula.number, filled, l, owner)
+    filled = text.format(l=l, below=(l or 0) - 1, mean=mean, error=name)
+    return Quantity(name, formula.number, filled, l, type(owner).__name__)
 
 
 def report_of(step: Step, *, differences: bool) -> Report:

@@ -1,7 +1,7 @@
 r"""Put the page together: one HTML file without any other, from the sources in ``web`` and what Python computes.
 
 ``lesson.html`` names its parts in comments: ``<!-- style -->``, ``<!-- script -->``, ``<!-- data -->`` and
-``<!-- include chapters.html -->``. Mathematics stands in the sources as LaTeX, ``<tex>\delta^l</tex>``, or on a line
+``<!-- include digit/digit.html -->``. Mathematics stands in the sources as LaTeX, ``<tex>\delta^l</tex>``, or on a line
 of its own as ``<tex display>``, and becomes MathML here. The scripts are ES modules, each importing the names that it
 needs from its neighbours; here they become one script, every module after those that it imports.
 """
@@ -13,19 +13,20 @@ import re
 from functools import cache
 from html import unescape
 from pathlib import Path
+from posixpath import dirname, join, normpath
 from typing import Any
 
 from latex2mathml.converter import convert
 
 WEB = Path(__file__).parent / "web"
 ENTRY = "main.js"
-STYLES = ("lesson.css", "chapters.css", "digit.css")
+STYLES = ("lesson.css", "chapters/chapters.css", "digit/digit.css")
 
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./(?P<file>[\w-]+\.js)";\n', flags=re.MULTILINE)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "(?P<file>\.\.?/[\w/-]+\.js)";\n', flags=re.MULTILINE)
 _OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", flags=re.MULTILINE)
 _DECLARED = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?P<name>[\w$]+)", flags=re.MULTILINE)
-_INCLUDE = re.compile(r"<!-- include (?P<file>[\w-]+\.html) -->")
+_INCLUDE = re.compile(r"<!-- include (?P<file>[\w/-]+\.html) -->")
 _SIGMA_PRIME = "<msup><mi>&#x003C3;</mi><mi>&#x02032;</mi></msup>"
 _TEX = re.compile(r"<tex(?P<display> display)?>(?P<latex>.*?)</tex>", flags=re.DOTALL)
 
@@ -56,7 +57,7 @@ def script() -> str:
         if file in order:
             return
         for match in _IMPORT.finditer(source(file)):
-            visit(match["file"], (*importing, file))
+            visit(normpath(join(dirname(file), match["file"])), (*importing, file))
         order.append(file)
 
     visit(ENTRY, ())
@@ -82,7 +83,7 @@ def _check(modules: dict[str, str]) -> None:
 
 
 def source(file: str) -> str:
-    """Return the text of a file in ``web``."""
+    """Return the text of a file, by its path in ``web``."""
     return (WEB / file).read_text(encoding="utf-8")
 
 
@@ -93,5 +94,5 @@ def mathml(latex: str, *, display: bool = False) -> str:
 
 
 def _inside_script(data: dict[str, Any]) -> str:
-    """Return JSON that nothing inside can end early: '</script>' cannot occur in it."""
+    """Return JSON for a script element: no text in it can end the element, as '</script>' would."""
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

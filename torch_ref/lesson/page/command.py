@@ -14,11 +14,11 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "lesson",
         help="write the lesson page: the pass step by step, to project or to read",
-        description="Write the lesson as one HTML file that opens from disk and needs no network. A network of "
-        "784-30-10 is trained on the digits that come along for its last chapter, which takes some seconds.",
+        description="Write the lesson as one HTML file, which opens from disk and needs no internet. For its last "
+        "chapter a 784-30-10 network is trained on the digits that come with the package; that takes some seconds.",
     )
     parser.add_argument(
-        "--out", metavar="FILE", default="lesson.html", help="where to ('-' for standard output; default: lesson.html)"
+        "--out", metavar="FILE", default="lesson.html", help="the file to write (lesson.html); '-' is standard output"
     )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     parser.set_defaults(run=run)
@@ -30,14 +30,19 @@ def run(arguments: argparse.Namespace) -> int:
     if to_stdout and arguments.open:
         return _wrong("--open expects a file, got --out -")
     if to_stdout and sys.stdout is None:
-        return _wrong("--out - expects a standard output, and it is closed")
+        return _wrong("--out - expects a standard output that is open, and it is closed")
     path = Path(arguments.out)
     if not to_stdout and (not path.parent.is_dir() or (path.exists() and not path.is_file())):
-        return _wrong(f"--out expects a file in a folder that is there, got {arguments.out}")
+        return _wrong(f"--out expects a file in a folder that exists, got {arguments.out}")
 
+    try:
+        from torch_ref.lesson.page.build import page
+        from torch_ref.lesson.page.data import page_data
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "latex2mathml":
+            raise
+        return _wrong("latex2mathml is not installed: pip install 'manual-bp[lesson]'")
     from manual_bp.training.run.whole_file import write_whole
-    from torch_ref.lesson.page.build import page
-    from torch_ref.lesson.page.data import page_data
 
     written = page(page_data()).encode()
     if to_stdout:
@@ -49,12 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
         return _wrong(str(error))
     _say(f"{arguments.out}  {len(written) / 1000:.0f} kB")
     if arguments.open and not webbrowser.open(path.absolute().as_uri()):
-        _say("no browser is to be found here: open the file yourself")
+        _say("no browser was found: open the file yourself")
     return 0
 
 
 def _say(line: str) -> None:
-    """Print a line, in a terminal that has not every letter of a file's name too."""
+    """Print a line; a letter that the terminal cannot write, as in a file's name, is written as a code."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(line.encode(encoding, "backslashreplace").decode(encoding))
 

@@ -13,12 +13,11 @@ from torch import Tensor
 
 from manual_bp import Linear
 from torch_ref.lesson.page.digit import digit_data
-from torch_ref.lesson.page.formulas import formulas, texts
+from torch_ref.lesson.page.templates import formulas, texts
 from torch_ref.lesson.walk import examples
 from torch_ref.lesson.walk.both import Both, target_of
 from torch_ref.lesson.walk.examples import Example
-from torch_ref.lesson.walk.quantities import by_hand, scalars
-from torch_ref.lesson.walk.walk import sizes_of
+from torch_ref.lesson.walk.quantities import pass_by_hand, scalars
 
 X1_TARGET = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
 """X1 is forward only. With a target of ours the page can take it through the backward pass too."""
@@ -41,7 +40,7 @@ def x1() -> dict[str, Any]:
     inputs = [
         {
             "x": example.x[0].tolist(),
-            "numbers": scalars(by_hand(example.network, example.x, X1_TARGET, example.lr)),
+            "numbers": scalars(pass_by_hand(example.network, example.x, X1_TARGET, example.lr)),
             "printed": {name: _minus(slide.printed) for name, slide in example.slides.items()},
         }
         for example in map(examples.x1, (1, 2))
@@ -67,7 +66,7 @@ def plain(example: Example) -> dict[str, Any]:
     """Return an example's sigmoid network with squared error, and its sample, as the page's plain object."""
     linears = [layer for layer in example.network.layers if isinstance(layer, Linear)]
     return {
-        "sizes": sizes_of(example.network),
+        "sizes": example.sizes,
         "activation": "sigmoid",
         "loss": "squared-error",
         "weights": [linear.weight.tolist() for linear in linears],
@@ -80,7 +79,7 @@ def plain(example: Example) -> dict[str, Any]:
 
 def _listed(bias: Tensor | None) -> list[float]:
     if bias is None:
-        raise ValueError("the page expects a bias in every layer or in none, got a network with both")
+        raise ValueError("the page expects a bias in every layer or in none, got one in some layers alone")
     numbers: list[float] = bias.tolist()
     return numbers
 

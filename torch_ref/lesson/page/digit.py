@@ -22,7 +22,7 @@ from manual_bp import GradientDescent, Linear, Network, Sigmoid, SquaredError, m
 from manual_bp.training.engine.step import ManualEngine
 from manual_bp.training.images.data import Images, mnist5k
 from manual_bp.training.run.evaluation import mistakes
-from torch_ref.lesson.walk.walk import sizes_of
+from torch_ref.lesson.walk.size import sizes_of
 
 HIDDEN = 30
 EPOCHS = 12
@@ -31,7 +31,7 @@ LEARNING_RATE = 0.3
 """η of E9, for the sum over the batch (E7)."""
 SEED = 1
 WRONG = 4
-"""So many of the digits come from those that the network gets wrong."""
+"""How many of the digits are ones that the network gets wrong."""
 
 
 def digit_data() -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _base64(parameter: Tensor) -> str:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Calculate in one thread: sums that are cut differently come out differently."""
+    """Calculate in one thread: several would add up in another order, with other last bits."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

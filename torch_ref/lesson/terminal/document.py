@@ -6,29 +6,27 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from torch_ref.lesson.terminal.table import numbers_of
 from torch_ref.lesson.terminal.tensors import summaries
-from torch_ref.lesson.terminal.terminal import kind_of
+from torch_ref.lesson.terminal.updates import numbers_of
 from torch_ref.lesson.walk.both import Both
 from torch_ref.lesson.walk.examples import Example
 from torch_ref.lesson.walk.expression import GLUE, SYMBOLS, Values, with_numbers
 from torch_ref.lesson.walk.paper import explanation
 from torch_ref.lesson.walk.planting import Planted
 from torch_ref.lesson.walk.repeat import State
-from torch_ref.lesson.walk.walk import Step, is_walkable, sizes_of
+from torch_ref.lesson.walk.steps import WalkStep
 
 Document = dict[str, Any]
 
 
 def head(example: Example) -> Document:
     """Describe the example; its parameters too, where there are few."""
-    network = example.network
-    document: Document = {"example": example.title, "network": kind_of(example), "sizes": sizes_of(network)}
+    document: Document = {"example": example.title, "network": example.description, "sizes": example.sizes}
     document |= {"lr": example.lr, "x": example.x[0].tolist()}
     document["t"] = None if example.t is None else example.t[0].tolist()
     document |= {"label": example.label} if example.label is not None else {}
-    if walkable(example):
-        document["parameters"] = {name: p.tolist() for name, p in network.parameters().items()}
+    if example.is_walkable:
+        document["parameters"] = {name: p.tolist() for name, p in example.network.parameters().items()}
     return document
 
 
@@ -63,7 +61,7 @@ def steps(both: Both) -> Document:
     return {"steps": documents}
 
 
-def paper_steps(steps: Sequence[Step], values: Values, exact: dict[str, float]) -> Document:
+def paper_steps(steps: Sequence[WalkStep], values: Values, exact: dict[str, float]) -> Document:
     """Return each step of a walk on paper."""
     documents = [_step(s, values) | {"on_paper": str(values[s.name]), "exact": exact[s.name]} for s in steps]
     return {"steps": documents}
@@ -71,21 +69,15 @@ def paper_steps(steps: Sequence[Step], values: Values, exact: dict[str, float]) 
 
 def updates(states: Sequence[State], example: Example) -> Document:
     """Return each state of a network between its updates."""
-    few = walkable(example)
     documents = [
-        {"step": state.step, "L": state.by_hand["L"].item(), "ulp": state.ulp, "wrong": state.wrong}
-        | {"numbers": numbers_of(state, example, walkable=few)}
+        {"step": state.updates, "L": state.by_hand["L"].item(), "ulp": state.ulp, "wrong": state.wrong}
+        | {"numbers": numbers_of(state, example)}
         for state in states
     ]
     return {"updates": documents}
 
 
-def walkable(example: Example) -> bool:
-    """Tell whether an example is walked through number by number."""
-    return is_walkable(sizes_of(example.network), bias=example.has_biases)
-
-
-def _step(step: Step, values: Values) -> Document:
+def _step(step: WalkStep, values: Values) -> Document:
     symbols, numbers = step.formula.text(SYMBOLS), step.formula.text(with_numbers(values))
     written = {"symbols": symbols.replace(GLUE, " "), "numbers": numbers.replace(GLUE, " ")}
     return {"name": step.name, "phase": step.phase, "equation": step.equation, **written}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from rich.text import Text
 
@@ -19,6 +20,9 @@ ASCII = {
 
 MARK, EQUATION = "✗ ", 5
 
+TITLES = {"forward": "forward pass", "backward": "backward pass"}
+"""Of the phases that are not called by their own name."""
+
 
 def in_ascii(text: str) -> str:
     """Write a text in ASCII: delta^1_1, dL/dW^1_11."""
@@ -31,6 +35,10 @@ class Column:
 
     heading: str
     width: int
+
+
+COLUMNS = (Column("by hand", 11), Column("autograd", 11), Column("ulp", 5))
+"""Of a walk by both engines."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +74,11 @@ class Sheet:
     plain: bool = False
     """In ASCII."""
     marks: bool = False
-    """Leave room for the sign before what is wrong."""
+    """Leave room at the left for the sign that marks what is wrong."""
 
     @property
     def room(self) -> int:
-        """Return how wide everything is that stands left of the columns."""
+        """Return the width to the left of the columns."""
         return self.width - sum(column.width for column in self.columns)
 
     def heading(self, title: str) -> list[Text]:
@@ -91,8 +99,15 @@ class Sheet:
         lines += [Text(blank + line) for line in others]
         return lines + [line for note in entry.notes for line in self._note(note, blank)]
 
+    def phases(self, entries: Iterable[tuple[str, Entry]]) -> Iterator[Text]:
+        """Yield the lines of entries, each given with its phase, under a heading for each phase."""
+        for phase, of_phase in groupby(entries, lambda both: both[0]):
+            yield from self.heading(TITLES.get(phase, phase))
+            for _, entry in of_phase:
+                yield from self.entry(entry)
+
     def paragraph(self, text: str, style: str = "") -> list[Text]:
-        """Return a text in lines; one that a line feed ends stays one."""
+        """Return a text in lines that fit; a line feed in it begins a new one."""
         parts = [textwrap.wrap(self._own(part), self.width, break_on_hyphens=False) for part in text.split("\n")]
         return [Text(line.replace(GLUE, " "), style) for part in parts for line in part or [""]]
 
@@ -110,7 +125,7 @@ class Sheet:
         return [line.replace(GLUE, " ") for line in lines]
 
     def _first(self, text: str, hanging: int, width: int) -> list[str]:
-        """Wrap what stands beside the columns, and must not reach them: between factors too, or anywhere, to fit."""
+        """Wrap the lines beside the columns, which they must not reach: if need be between factors, or anywhere."""
         between_factors = text[:hanging] + text[hanging:].replace(GLUE, " ")
         ways = (text, hanging), (between_factors, hanging), (text.replace(GLUE, " "), 2)
         wrapped = [_wrapped(written, indent, width) for written, indent in ways]
@@ -134,6 +149,18 @@ class Sheet:
 
     def _own(self, text: str) -> str:
         return in_ascii(text.replace(GLUE, "\0")).replace("\0", GLUE) if self.plain else text
+
+
+@dataclass(frozen=True)
+class Look:
+    """How text is laid out: how wide, and whether in ASCII."""
+
+    width: int
+    plain: bool
+
+    def sheet(self, columns: Sequence[Column] = (), *, marks: bool = False) -> Sheet:
+        """Return a sheet with these columns."""
+        return Sheet(self.width, columns, self.plain, marks)
 
 
 def _wrapped(text: str, hanging: int, width: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""A walk through a network too large for single numbers: a tensor a step, and the digit before it."""
+"""A walk tensor by tensor, through a network that is too large for single numbers; the digit is drawn above it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ import torch
 from rich.text import Text
 from torch import Tensor
 
-from torch_ref.lesson.terminal.sheet import Entry, Note, Sheet
+from torch_ref.lesson.terminal.sheet import COLUMNS, Entry, Look, Note, Sheet
 from torch_ref.lesson.walk.both import Both
 from torch_ref.lesson.walk.shown import count, short, shown
+from torch_ref.lesson.walk.steps import phase_of
 from torch_ref.verdict.row import Row
 
 INK = 96
 """From this brightness on, of 255, a pixel is drawn."""
+
+
+TENSORS = (
+    "For each tensor: its norm by either engine, the largest difference between two entries, and the entry where "
+    "that is."
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,18 @@ class Summary:
     autograd: float
     """The two entries there."""
     wrong: bool
+
+
+def tensor_lines(both: Both, look: Look) -> Iterator[Text]:
+    """Yield the lines of a walk, tensor by tensor, without its verdict."""
+    example = both.example
+    sheet = look.sheet(COLUMNS, marks=any(wrong.any() for wrong in both.wrong.values()))
+    yield from sheet.paragraph(f"{example.title}: {example.description}", "bold")
+    untrained = f"Weights as nn.Linear draws them, before any training, η = {short(example.lr)}."
+    yield from sheet.paragraph(f"{untrained} {TENSORS}")
+    if example.pixels is not None and example.label is not None:
+        yield from picture_lines(sheet, example.pixels, both.hand["y"][0], example.label)
+    yield from sheet.phases((phase_of(summary.name), tensor_entry(summary)) for summary in summaries(both))
 
 
 def summaries(both: Both) -> list[Summary]:

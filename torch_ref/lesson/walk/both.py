@@ -13,14 +13,15 @@ from manual_bp import Network
 from manual_bp.lecture import entries
 from torch_ref.check.network import crosscheck
 from torch_ref.lesson.walk.examples import Example
-from torch_ref.lesson.walk.quantities import by_autograd, by_hand, scalars
-from torch_ref.lesson.walk.walk import Step, walk
+from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand, scalars
+from torch_ref.lesson.walk.steps import WalkStep, walk
 from torch_ref.numbers.agreement import compare, ulp_distance
 from torch_ref.numbers.witness import Tensors, Witness
 from torch_ref.verdict.report import Report
 
 WRONG = {torch.float64: 1e-9, torch.float32: 1e-4}
-"""As a share of a tensor's norm: what is further apart is marked. Rounding is far below, a fault of 0.05 % above."""
+"""Numbers that are further apart than this share of their tensor's norm are marked. Rounding stays far below it; a
+fault of 0.05 % is above."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,16 @@ class Both:
 
     @classmethod
     def of(cls, example: Example, planted: Network | None = None) -> Both:
-        """Run both engines; ``planted`` is the network with a fault in it, whose tensors must keep their shapes."""
+        """Run both engines; ``planted`` is the network with a fault in it.
+
+        Raises ValueError where the fault makes tensors of other shapes.
+        """
         planted = planted or example.network
         t = target_of(example)
-        hand = by_hand(planted, example.x, t, example.lr)
-        auto = by_autograd(example.network, example.x, t, example.lr)
+        hand = pass_by_hand(planted, example.x, t, example.lr)
+        auto = pass_by_autograd(example.network, example.x, t, example.lr)
         if {name: value.shape for name, value in hand.items()} != {name: value.shape for name, value in auto.items()}:
-            raise ValueError("a walk expects tensors of the right shapes, and the fault makes others")
+            raise ValueError("a walk expects a fault that keeps the shapes of all tensors, got one that changes them")
         if example.t is None:
             hand, auto = ({n: v for n, v in tensors.items() if n[0] in "nxy"} for tensors in (hand, auto))
         return cls(example, hand, auto, planted)
@@ -71,11 +75,11 @@ class Both:
         return None if self.example.t is None else crosscheck(self.planted, self.example.x, self.example.t)
 
     @cached_property
-    def numbers(self) -> dict[str, Number]:
+    def numbers(self) -> dict[str, Pair]:
         """Return every single number by name, of a network that is small enough for that."""
         each = (scalars(tensors) for tensors in (self.hand, self.autograd, self.ulp, self.wrong))
         hand, auto, ulp, wrong = each
-        return {name: Number(hand[name], auto[name], ulp[name], bool(wrong[name])) for name in hand}
+        return {name: Pair(hand[name], auto[name], ulp[name], bool(wrong[name])) for name in hand}
 
     @cached_property
     def written(self) -> dict[str, Decimal]:
@@ -87,7 +91,7 @@ class Both:
         """Return the given numbers and autograd's."""
         return given(self.example) | {name: Decimal(number.autograd) for name, number in self.numbers.items()}
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[WalkStep]:
         """Return the steps of the walk whose numbers there are: all of them, or those of a forward pass."""
         return [step for step in walk(self.example.network) if step.name in self.numbers]
 
@@ -112,8 +116,8 @@ class Both:
 
 
 @dataclass(frozen=True)
-class Number:
-    """One number by hand and by autograd."""
+class Pair:
+    """One number by hand and by autograd, how many ulp they are apart, and whether that is more than rounding."""
 
     by_hand: float
     autograd: float

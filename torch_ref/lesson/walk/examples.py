@@ -9,21 +9,19 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from manual_bp import Layer, Linear, Loss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, lecture
+from manual_bp import Layer, Linear, Loss, Network, SoftmaxCrossEntropy, SquaredError, lecture
 from manual_bp.initial import random_linear
-from manual_bp.training.command.networks import ACTIVATIONS
 from manual_bp.training.images.data import mnist5k
+from torch_ref.lesson.walk.activations import ACTIVATIONS, activation_of
+from torch_ref.lesson.walk.size import is_walkable, sizes_of
 
 LOSSES: dict[str, Loss] = {
     "squared-error": SquaredError(reduction="sum"),
     "cross-entropy": SoftmaxCrossEntropy(reduction="sum"),
 }
 
-TARGETS: dict[type, tuple[int, int]] = {Sigmoid: (10, 90), Tanh: (-90, 90), ReLU: (0, 100)}
-"""In hundredths, the targets that an activation can reach."""
-
 DRAWS = 100
-"""How often weights are drawn anew where a layer of ReLU lets nothing through."""
+"""How often weights are drawn again where every unit of a ReLU layer puts out 0."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,26 @@ class Example:
         """Tell whether the layers have biases."""
         return any(name.endswith("bias") for name in self.network.parameters())
 
+    @property
+    def sizes(self) -> list[int]:
+        """Return the numbers of units, n^0 to n^L."""
+        return sizes_of(self.network)
+
+    @property
+    def is_walkable(self) -> bool:
+        """Tell whether it is walked through number by number; a larger one is tensor by tensor."""
+        return is_walkable(self.sizes, bias=self.has_biases)
+
+    @property
+    def description(self) -> str:
+        """Describe the network: a 2-2-1 network, sigmoid, squared error, no biases, float64."""
+        softmax = isinstance(self.network.loss_function, SoftmaxCrossEntropy)
+        activations = [type(layer).__name__ for layer in self.network.layers if not isinstance(layer, Linear)]
+        parts = [f"a {'-'.join(map(str, self.sizes))} network", *dict.fromkeys(map(str.lower, activations))]
+        parts += ["softmax and cross-entropy" if softmax else "squared error"] if self.t is not None else []
+        parts += [] if self.has_biases else ["no biases"]
+        return ", ".join([*parts, str(self.network.buffer.dtype).removeprefix("torch.")])
+
 
 def x1(which: int) -> Example:
     """Return X1 with its input 1 or 2; the slides give no target."""
@@ -71,7 +89,7 @@ def x2(lr: float = lecture.X2_LEARNING_RATE) -> Example:
 
 
 def random_example(sizes: Sequence[int], activation: str, loss: str, seed: int, lr: float, *, bias: bool) -> Example:
-    """Return a network with weights, an input and a target of two decimals each, to calculate along with."""
+    """Return a network with weights, input and target of two decimals each, so that a reader can calculate along."""
     generator = torch.Generator().manual_seed(seed)
     for _ in range(DRAWS):
         linears = [_two_decimal_linear(a, b, generator, bias=bias) for a, b in pairwise(sizes)]
@@ -84,7 +102,7 @@ def random_example(sizes: Sequence[int], activation: str, loss: str, seed: int, 
 
 
 def large_example(sizes: Sequence[int], activation: str, loss: str, seed: int, lr: float, *, bias: bool) -> Example:
-    """Return a network too large to calculate along with: weights as ``nn.Linear`` draws them."""
+    """Return a network that is too large for a reader to calculate along: weights as ``nn.Linear`` draws them."""
     generator = torch.Generator().manual_seed(seed)
     network = _drawn(sizes, activation, loss, generator, torch.float64, bias=bias)
     x = _hundredths(5, 100, (1, sizes[0]), generator)
@@ -112,7 +130,7 @@ def _drawn(
 
 def _network(linears: Sequence[Linear], activation: str, loss: str) -> Network:
     """Put an activation after each linear layer, but none after the last one before a softmax."""
-    layers: list[Layer] = [layer for linear in linears for layer in (linear, ACTIVATIONS[activation])]
+    layers: list[Layer] = [layer for linear in linears for layer in (linear, ACTIVATIONS[activation].layer)]
     if loss == "cross-entropy":
         layers.pop()
     return Network(tuple(layers), LOSSES[loss])
@@ -129,7 +147,7 @@ def _target(network: Network, outputs: int, generator: torch.Generator) -> Tenso
         t = torch.zeros(1, outputs, dtype=torch.float64)
         t[0, int(torch.randint(outputs, (), generator=generator))] = 1.0
         return t
-    return _hundredths(*TARGETS[type(network.layers[-1])], (1, outputs), generator)
+    return _hundredths(*activation_of(network).targets, (1, outputs), generator)
 
 
 def _hundredths(low: int, high: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

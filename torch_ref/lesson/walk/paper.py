@@ -1,4 +1,4 @@
-"""Arithmetic on paper: every number rounded as soon as it is there, and carried on rounded, as the slides do."""
+"""Arithmetic on paper, as on the slides: every number is rounded at once, and the rounded one is calculated on with."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from decimal import ROUND_HALF_UP, Decimal
 from torch_ref.lesson.walk.examples import Example, Slide
 from torch_ref.lesson.walk.expression import GLUE, Values, references
 from torch_ref.lesson.walk.shown import MINUS
-from torch_ref.lesson.walk.walk import Step
+from torch_ref.lesson.walk.steps import WalkStep
 
 IN_TWO_DECIMALS = (
-    "On paper: every number is rounded to two decimals, below 0.1 to two significant digits, and carried on rounded."
+    "On paper: every number is rounded to two decimals, below 0.1 to two significant digits, and the rounded number "
+    "goes into the next formula."
 )
-AS_PRINTED = "On paper, as the slides do: what they print is rounded to the digits they print, and carried on rounded."
+AS_PRINTED = (
+    "On paper, as on the slides: each number that they print is rounded to the digits that they print, and the rounded "
+    "number goes into the next formula."
+)
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """How numbers are rounded on paper: of each by its name, and in words."""
+    """How numbers are rounded on paper: as a function of a number's name and value, and in words."""
 
     of: Callable[[str, Decimal], Decimal]
     description: str
@@ -40,7 +44,7 @@ def rounding_of(example: Example) -> Rounding:
     )
 
 
-def on_paper(steps: Sequence[Step], given: Values, rounding: Rounding) -> dict[str, Decimal]:
+def on_paper(steps: Sequence[WalkStep], given: Values, rounding: Rounding) -> dict[str, Decimal]:
     """Calculate every step from the rounded numbers before it; return the given numbers and the outcomes by name."""
     values = dict(given)
     for step in steps:
@@ -53,7 +57,7 @@ def places(printed: str) -> int:
     return len(printed.partition(".")[2])
 
 
-def explanation(step: Step, steps: Mapping[str, Step], slides: Mapping[str, Slide], exact: Values) -> str:
+def explanation(step: WalkStep, steps: Mapping[str, WalkStep], slides: Mapping[str, Slide], exact: Values) -> str:
     """Say why the printed number of a step is not the exact one: only rounded itself, or made of rounded ones."""
     printed = slides[step.name].printed
     if _rounded(exact[step.name], places(printed)) == Decimal(printed):
@@ -66,7 +70,7 @@ def explanation(step: Step, steps: Mapping[str, Step], slides: Mapping[str, Slid
     return f"where{GLUE}{', '.join(named)}".replace("-", MINUS)
 
 
-def _calculated(step: Step, steps: Mapping[str, Step], slides: Mapping[str, Slide], exact: Values) -> Decimal:
+def _calculated(step: WalkStep, steps: Mapping[str, WalkStep], slides: Mapping[str, Slide], exact: Values) -> Decimal:
     """Return what the step's formula gives of the printed numbers, before it is rounded."""
 
     def value(name: str) -> Decimal:
@@ -82,7 +86,7 @@ def _to_places(printed: str) -> str:
     return f"to {decimals} decimal{'s' * (decimals != 1)}".replace(" ", GLUE)
 
 
-def _sources(step: Step, steps: Mapping[str, Step], slides: Mapping[str, Slide]) -> Iterator[str]:
+def _sources(step: WalkStep, steps: Mapping[str, WalkStep], slides: Mapping[str, Slide]) -> Iterator[str]:
     """Yield what a step is made of, going through the numbers that the slides do not print."""
     for name in references(step.formula):
         if name in slides or name not in steps:

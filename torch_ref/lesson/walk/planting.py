@@ -7,13 +7,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manual_bp import Linear, ReLU, SoftmaxCrossEntropy, SquaredError, Tanh
+from manual_bp import Linear
 from torch_ref.known.faults import FAULTS, Fault
+from torch_ref.lesson.walk.activations import ACTIVATIONS
 from torch_ref.lesson.walk.both import Both
-from torch_ref.lesson.walk.examples import Example, random_example
+from torch_ref.lesson.walk.examples import LOSSES, Example, random_example
 
 VISIBLE = 0.01
-"""Of the largest number of its tensor: what 'random' faults are off by at least."""
+"""A 'random' fault is off by at least this share of the largest number of its tensor."""
 
 
 class UnshownFaultError(ValueError):
@@ -43,7 +44,7 @@ def fault_named(name: str) -> Fault:
     near = (difflib.get_close_matches(name, FAULTS, n=3, cutoff=0.6) + near)[:3]
     hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ";"
     raise UnshownFaultError(
-        f"--fault expects a fault of the catalogue, got {name!r}{hint} '--fault list' names all that show"
+        f"--fault expects a fault of the catalogue, got {name!r}{hint} '--fault list' names those that show here"
     )
 
 
@@ -85,7 +86,7 @@ def showing(example: Example) -> dict[str, list[int]]:
 
 
 def fitting_options(fault: Fault) -> str:
-    """Return options of the command that give a network whose formulas the fault can take the place of."""
+    """Return options of the command that make a network with the formula that the fault spoils."""
     activation, loss = _kinds(fault)
     options = ["--network 3-3-3"]
     options += [f"--activation {activation}"] if activation != "sigmoid" else []
@@ -94,7 +95,7 @@ def fitting_options(fault: Fault) -> str:
 
 
 def _attempt(example: Example, fault: Fault, l: int) -> Planted | str:
-    """Plant a fault in one layer; return why not where it does not fit, stops the pass or changes no number."""
+    """Plant a fault in one layer, or return the reason where it does not fit, stops the pass or changes no number."""
     layer = example.network.layers[example.network.net_positions[l - 1]]
     if fault.of is Linear and "bias" in fault.name and getattr(layer, "bias", None) is None:
         return "expects a bias"
@@ -115,7 +116,7 @@ def _because(example: Example, fault: Fault, layer: int | None) -> str:
     """Say why a fault is not shown, and what would show it."""
     elsewhere = _layers_that_show(example, fault)
     if layer is not None and elsewhere:
-        return f"{fault.name} shows nothing in layer {layer} of this network; it does in layer {elsewhere[0]}"
+        return f"{fault.name} does not show in layer {layer} of this network; it does in layer {elsewhere[0]}"
     activation, loss = _kinds(fault)
     fitting = random_example([3, 3, 3], activation, loss, seed=1, lr=0.5, bias=True)
     if _layers_that_show(fitting, fault):
@@ -140,10 +141,10 @@ def _layers(example: Example, fault: Fault) -> Sequence[int]:
 
 def _kinds(fault: Fault) -> tuple[str, str]:
     """Return the activation and the loss of a network that has the fault's formula."""
-    activation = "tanh" if fault.of is Tanh else "relu" if fault.of is ReLU else "sigmoid"
-    return activation, "cross-entropy" if fault.of is SoftmaxCrossEntropy else "squared-error"
+    activation = next((name for name, known in ACTIVATIONS.items() if type(known.layer) is fault.of), "sigmoid")
+    return activation, next((name for name, loss in LOSSES.items() if type(loss) is fault.of), "squared-error")
 
 
 def is_of_loss(fault: Fault) -> bool:
     """Tell whether the fault is one of a loss, which has no layer."""
-    return issubclass(fault.of, (SquaredError, SoftmaxCrossEntropy))
+    return fault.of in map(type, LOSSES.values())

@@ -22,7 +22,7 @@ from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.passes import Reference, run
 
 
-def by_hand(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
+def pass_by_hand(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
     """Run one handwritten pass and update on x (N, n^0), t (N, n^L) or (N,); the network keeps its parameters."""
     own, found = Network(network.layers, network.loss_function), Tensors()
     names = own.names
@@ -31,7 +31,7 @@ def by_hand(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
     return _in_order(names, found, own.parameters())
 
 
-def by_autograd(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
+def pass_by_autograd(network: Network, x: Tensor, t: Tensor, lr: float) -> Tensors:
     """Return the same by autograd and ``torch.optim.SGD``, of the mirrored network; δ^l is −∂L/∂net^l."""
     names, (model, loss) = network.names, mirror(network)
     found = Reference(names, tuple(model), loss).evaluate({"x": x, **network.parameters()}, {"t": t})

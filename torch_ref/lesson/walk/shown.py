@@ -37,5 +37,15 @@ def count(ulp: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def percent_off(paper: Decimal, exact: float) -> str:
+    """Say by how many percent a number on paper is off: + where it is too large in size, − where too small."""
+    if not exact:
+        return "0.00 %" if not paper else "-"
+    share = (float(paper) - exact) / exact
+    if abs(share) < 5e-5:
+        return "0.00 %"
+    return f"{share:+.{2 if abs(share) < 1 else 0}%}".replace("-", MINUS).replace("%", " %")
+
+
 def _is_plain(value: float | Decimal) -> bool:
     return value == 0 or 1e-4 <= abs(float(value)) < 1e6

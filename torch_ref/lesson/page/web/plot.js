@@ -1,5 +1,5 @@
 import { svgElement } from "./dom.js";
-import { short } from "./format.js";
+import { short } from "./numbers/format.js";
 
 const MARGIN = { left: 62, right: 26, bottom: 44 };
 const LEGEND_ROW = 20;

@@ -1,0 +1,189 @@
+import { breakable } from "../formulas/breakable.js";
+import { apart, tensorOf } from "../numbers/compare.js";
+import { byId, element } from "../dom.js";
+import { shown } from "../numbers/format.js";
+import { pretty } from "../formulas/notation.js";
+import { change, view, watch } from "./state.js";
+
+const PHASES = { forward: "Forward pass", loss: "Loss", backward: "Backward pass", gradients: "Gradients", update: "Update" };
+const SECONDS_A_STEP = 1.8;
+
+/** Show one step of the walk, and let buttons, slider, phases and keys go through it. */
+export function showStepper() {
+  byId("phases").replaceChildren(...Object.entries(PHASES).map(phaseButton));
+  watch((now) => {
+    showStep(now);
+    showPosition(now);
+  });
+  byId("slider").addEventListener("input", (event) => goTo(Number(event.target.value)));
+  byId("phases").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button) goTo(Number(button.dataset.at));
+  });
+  const buttons = { first: () => goTo(0), back: () => goBy(-1), forward: () => goBy(1), last: () => goTo(Infinity) };
+  for (const [id, go] of Object.entries(buttons)) byId(id).addEventListener("click", go);
+  document.addEventListener("keydown", onKey);
+  playing();
+}
+
+/** Show a step by its name, in the walk; the arrow keys go on from there. */
+export function showStepNamed(name) {
+  byId("tab-walk").click();
+  change({ step: name });
+  byId("slider").focus({ preventScroll: true });
+}
+
+function goTo(at) {
+  const { walk } = view();
+  change({ step: walk[Math.min(Math.max(at, 0), walk.length - 1)].name });
+}
+
+function goBy(steps) {
+  goTo(view().at + steps);
+}
+
+/** Go to the first step of the phase before or after; from the middle of a phase, back to its own first step. */
+function goByPhase(direction) {
+  const { walk, at } = view();
+  const starts = walk.map((step, i) => (i === 0 || walk[i - 1].phase !== step.phase ? i : -1)).filter((i) => i >= 0);
+  goTo(direction > 0 ? (starts.find((i) => i > at) ?? Infinity) : (starts.findLast((i) => i < at) ?? 0));
+}
+
+const KEYS = {
+  ArrowRight: () => goBy(1), ArrowLeft: () => goBy(-1), Home: () => goTo(0), End: () => goTo(Infinity),
+  PageDown: () => goByPhase(1), PageUp: () => goByPhase(-1),
+};
+
+/**
+ * The arrow keys belong to what has the focus where that has a use for them, and else to the walk, where it is in
+ * sight; the keys that scroll a page only where the focus is on the bench.
+ */
+function onKey(event) {
+  const elsewhere = event.target.closest("input:not(#slider), select, textarea, summary, [role=tab], [role=toolbar], .scroll");
+  const modified = event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
+  if (elsewhere || modified || !KEYS[event.key] || !inSight()) return;
+  if (!event.key.startsWith("Arrow") && !byId("bench").contains(document.activeElement)) return;
+  event.preventDefault();
+  KEYS[event.key]();
+}
+
+function inSight() {
+  const { top, bottom } = byId("stepper").getBoundingClientRect();
+  return top < window.innerHeight && bottom > 0;
+}
+
+function playing() {
+  let timer = null;
+  const button = byId("play");
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    button.setAttribute("aria-pressed", "false");
+    button.textContent = "Play";
+  };
+  const step = () => {
+    goBy(1);
+    if (view().at === view().walk.length - 1) stop();
+  };
+  button.addEventListener("click", () => {
+    if (timer) return stop();
+    if (view().at === view().walk.length - 1) goTo(0);
+    timer = setInterval(step, SECONDS_A_STEP * 1000);
+    button.setAttribute("aria-pressed", "true");
+    button.textContent = "Pause";
+  });
+  watch((now, patch) => {
+    if (timer && (patch.start || patch.fault !== undefined || patch.updates !== undefined)) stop();
+  });
+}
+
+// ------------------------------------------------------------------------------------------------------------ views
+
+function showStep(now) {
+  const step = now.walk[now.at];
+  for (const id of ["step", "stepper"]) byId(id).dataset.phase = step.phase;
+  byId("step").replaceChildren(
+    element("p", { class: "phase" }, PHASES[step.phase], " ", arrow(step.phase), element("span", { class: "eq" }, step.equation)),
+    element("h3", {}, step.title),
+    element("p", { class: "general" }, general(step, now.network)),
+    formulaLine("symbols", step.symbols, step.text),
+    formulaLine("numbers", step.numbers, step.textNumbers),
+    comparison(now, step.name),
+    ...slideNote(now, step.name),
+  );
+}
+
+/** A screen reader gets the formula as one text, for the eye it is in pieces. */
+function formulaLine(kind, mathml, text) {
+  return element("div", { class: `formula ${kind}`, role: "math", "aria-label": text }, breakable(mathml));
+}
+
+/** The lecture's formula for any unit, from the template in the page. */
+function general({ equation, name }, { biases }) {
+  const formulas = byId("general").content;
+  const kinds = [tensorOf(name).replace(/\^\d+/, ""), biases ? "with biases" : "without biases"];
+  const special = kinds.map((kind) => formulas.querySelector(`[data-eq="${equation}"][data-for="${kind}"]`)).find(Boolean);
+  return (special ?? formulas.querySelector(`[data-eq="${equation}"]:not([data-for])`)).cloneNode(true);
+}
+
+function arrow(phase) {
+  const sign = { forward: "→", backward: "←" }[phase] ?? "";
+  return element("span", { class: "direction", "aria-hidden": "true" }, sign);
+}
+
+function comparison(now, name) {
+  const [hand, auto, slide] = [now.byHand.get(name), now.reference.get(name), now.slides[name]];
+  const wrong = now.wrong.has(name);
+  const cells = [
+    ["by hand", now.names.byHand, inFull(hand), "hand"],
+    ["autograd", now.names.reference, inFull(auto), "auto"],
+    ["difference", "", apart(hand, auto, wrong), wrong ? "bad" : "good"],
+    ["slide", "", slide ? slide.printed : "–", "slide"],
+  ];
+  return element("dl", { class: "compare" },
+    cells.map(([term, source, value, kind]) => element("div", { class: kind },
+      element("dt", {}, term, source && element("small", {}, ` ${source}`)), element("dd", {}, value))));
+}
+
+/** Every digit that tells a number from its neighbours. */
+function inFull(value) {
+  return `${value}`.replaceAll("-", "−");
+}
+
+/** Say how the slide comes to its number. */
+function slideNote({ slides, byHand }, name) {
+  const slide = slides[name];
+  if (!slide) return [];
+  const decimals = slide.printed.split(".")[1]?.length ?? 0;
+  const exact = byHand.get(name);
+  const onlyRounded = exact.toFixed(decimals).replace("-", "−") === slide.printed;
+  const why = onlyRounded
+    ? `rounded to ${decimals} decimals`
+    : `calculated with numbers that were rounded before. To six decimals it is ${shown(exact)}`;
+  return [element("p", { class: "slide-note" }, `The slide has ${slide.calculation} = ${slide.printed}, ${why}.`)];
+}
+
+function showPosition({ walk, at }) {
+  const slider = byId("slider");
+  slider.max = walk.length - 1;
+  slider.value = at;
+  slider.setAttribute("aria-valuetext", `${pretty(walk[at].name)}, step ${at + 1} of ${walk.length}`);
+  byId("position").textContent = `${at + 1} / ${walk.length}`;
+  // Not `disabled`: a button that switches itself off would drop the focus.
+  for (const id of ["first", "back"]) byId(id).setAttribute("aria-disabled", String(at === 0));
+  for (const id of ["forward", "last"]) byId(id).setAttribute("aria-disabled", String(at === walk.length - 1));
+  showPhases(walk, at);
+}
+
+function showPhases(walk, at) {
+  for (const button of byId("phases").children) {
+    const steps = walk.filter((step) => step.phase === button.dataset.phase);
+    button.dataset.at = walk.indexOf(steps[0]);
+    button.style.flexGrow = steps.length;
+    button.setAttribute("aria-current", walk[at].phase === button.dataset.phase ? "step" : "false");
+  }
+}
+
+function phaseButton([phase, title]) {
+  return element("button", { type: "button", "data-phase": phase }, title.replace(" pass", ""));
+}

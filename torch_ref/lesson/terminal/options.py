@@ -1,0 +1,119 @@
+"""The options of the command: what each takes, and which of them do not go together."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+MOST_WEIGHTS = 2_000_000
+ON_PAPER = "--on-paper (--by-hand)"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add every option."""
+    what = parser.add_argument_group("what to walk through")
+    what.add_argument("--example", choices=("X1", "X2"), help="the lecture's example (X2); X1 is forward only")
+    what.add_argument("--input", type=int, choices=(1, 2), help="one input of X1 (both)")
+    what.add_argument("--network", type=_sizes, metavar="SIZES", help="a random network, 3-4-2 for example")
+    what.add_argument("--activation", choices=("sigmoid", "tanh", "relu"), help="of the random network (sigmoid)")
+    what.add_argument(
+        "--loss", choices=("squared-error", "cross-entropy"), help="(squared-error; of a digit: cross-entropy)"
+    )
+    what.add_argument("--no-bias", action="store_true", help="make the random network without biases")
+    what.add_argument("--data", choices=("mnist5k",), help="a digit through 784-30-10, or a --network 784-...-10")
+    what.add_argument("--index", type=_whole(0, 999), metavar="N", help="which test digit, from 0 to 999 (0)")
+    what.add_argument(
+        "--seed", type=_whole(0, 2**63 - 1), metavar="N", help="draws the random network, or the random fault (1)"
+    )
+    what.add_argument("--lr", type=_rate, metavar="ETA", help="the learning rate (0.5; X2: 1)")
+    how = parser.add_argument_group("how")
+    how.add_argument("--steps", type=_whole(1, 10_000), metavar="N", help="just repeat: a table of N updates")
+    how.add_argument(
+        "--on-paper",
+        "--by-hand",
+        action="store_true",
+        help="arithmetic on paper: round each number, and calculate on with the rounded one",
+    )
+    how.add_argument(
+        "--fault",
+        metavar="NAME",
+        help="spot the bug: plant this fault, or a 'random' one; 'list' shows which ones there are",
+    )
+    how.add_argument(
+        "--layer", type=_whole(1, 1000), metavar="L", help="the layer to plant it in (the first one that shows it)"
+    )
+    how.add_argument("--json", action="store_true", help="print JSON: numbers in full precision, or summaries")
+    how.add_argument("--plain", action="store_true", help="print ASCII without colours")
+
+
+def objections(a: argparse.Namespace) -> Iterator[str]:
+    """Yield what is wrong with the options taken together."""
+    drawn, x1 = bool(a.network or a.data), a.example == "X1"
+    if a.example and drawn:
+        yield "--example goes without --network and --data"
+    if a.input and not x1:
+        yield "--input goes with --example X1"
+    if x1 and (a.steps is not None or a.fault is not None or a.lr is not None):
+        yield "X1 is forward only, its slides give no target: --steps, --fault and --lr go with another example"
+    if not drawn and (a.activation or a.loss or a.no_bias):
+        yield "--activation, --loss and --no-bias go with --network or --data; X1 and X2 have their own"
+    if a.seed is not None and not (drawn or a.fault == "random"):
+        yield "--seed goes with --network, --data or --fault random; nothing else is random"
+    if a.index is not None and not a.data:
+        yield "--index goes with --data"
+    if a.layer is not None and a.fault in (None, "random", "list"):
+        yield "--layer goes with the --fault that is to be planted there"
+    if a.on_paper and (a.steps is not None or a.fault is not None):
+        yield f"{ON_PAPER}, one pass in arithmetic on paper, goes without --steps and --fault"
+    if a.fault == "list" and a.steps is not None:
+        yield "--fault list goes without --steps"
+    yield from _objections_to_sizes(a)
+
+
+def _objections_to_sizes(a: argparse.Namespace) -> Iterator[str]:
+    """Yield what is wrong with the network's size for what is asked of it."""
+    if a.network is None:
+        if a.on_paper and a.data:
+            yield f"{ON_PAPER} goes number by number, and a digit has too many"
+        return
+    shown = "-".join(map(str, a.network))
+    if a.data and (a.network[0], a.network[-1]) != (784, 10):
+        yield f"--data expects a --network from 784 inputs to 10 outputs, such as 784-30-10, got {shown}"
+    weights = sum(n_in * n_out for n_in, n_out in pairwise(a.network))
+    if weights > MOST_WEIGHTS:
+        yield f"--network expects at most {MOST_WEIGHTS:,} weights, got {shown}, which has {weights:,}"
+    if a.loss == "cross-entropy" and a.network[-1] == 1:
+        yield f"--loss cross-entropy expects at least 2 outputs (a softmax of one is always 1), got {shown}"
+    if a.on_paper:
+        from torch_ref.lesson.walk.size import is_walkable
+
+        if a.data or not is_walkable(a.network, bias=not a.no_bias):
+            yield f"{ON_PAPER} expects at most 9 units in a layer and 200 numbers in all, got {shown}"
+
+
+def _sizes(text: str) -> list[int]:
+    if not re.fullmatch(r"[1-9][0-9]{0,6}(-[1-9][0-9]{0,6}){1,50}", text):
+        raise argparse.ArgumentTypeError(f"expected numbers of units, 3-4-2 for example, each from 1, got {text!r}")
+    return [int(n) for n in text.split("-")]
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, got {text!r}")
+        return int(text)
+
+    return whole
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1e6:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, at most 1e6, got {text!r}")
+    return value
