@@ -24,7 +24,6 @@ from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
@@ -33,6 +32,11 @@ import torch
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network
+from manual_bp.extras import exit_without, missing
+
+if __name__ == "__main__":
+    exit_without("train", "train.py")  # before what needs it is imported
+
 from manual_bp.training.command.arguments import HelpFormatter, Parser, choice, nearest, number, whole
 from manual_bp.training.command.networks import ACTIVATIONS, LOSSES, new_network
 from manual_bp.training.command.predict import predict
@@ -436,8 +440,10 @@ def check_together(args: Namespace) -> None:
         raise UsageError("argument --eval-only: expected --resume too, the network to test")
     if args.tensorboard and folder_of(args) is None:
         raise UsageError("argument --tensorboard: expected --out-dir too, the folder to write to")
-    if args.tensorboard and find_spec("tensorboard") is None:
-        raise UsageError("argument --tensorboard: it is not installed; pip install -e '.[tensorboard]'")
+    if args.tensorboard and (line := missing("tensorboard")):
+        raise UsageError(f"argument --tensorboard: {line}")
+    if args.dataset != "mnist5k" and (line := missing("datasets")):
+        raise UsageError(f"argument --dataset: {line}")
     if args.augment == "shift" and args.image_size is not None and args.image_size <= SHIFT:
         raise UsageError(f"argument --augment: images of {args.image_size} pixels cannot shift by {SHIFT}")
     if args.seeds > 1 and args.resume not in (None, "auto"):

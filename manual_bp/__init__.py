@@ -18,6 +18,8 @@ from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError, one_hot
 from manual_bp.network import Network
 from manual_bp.trace import Gradients, Trace
 
+__version__ = "0.2.0"
+
 __all__ = [
     "GradientDescent",
     "Gradients",

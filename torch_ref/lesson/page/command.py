@@ -35,6 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not to_stdout and (not path.parent.is_dir() or (path.exists() and not path.is_file())):
         return _wrong(f"--out expects a file in a folder that is there, got {arguments.out}")
 
+    from manual_bp.extras import missing
+
+    if line := missing("lesson"):
+        return _wrong(line)
     from manual_bp.training.run.whole_file import write_whole
     from torch_ref.lesson.page.build import page
     from torch_ref.lesson.page.data import page_data

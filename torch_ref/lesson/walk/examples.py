@@ -11,9 +11,9 @@ from torch import Tensor
 
 from manual_bp import Layer, Linear, Loss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, lecture
 from manual_bp.initial import random_linear
-from manual_bp.training.command.networks import ACTIVATIONS
 from manual_bp.training.images.data import mnist5k
 
+ACTIVATIONS: dict[str, Layer] = {"sigmoid": Sigmoid(), "tanh": Tanh(), "relu": ReLU()}
 LOSSES: dict[str, Loss] = {
     "squared-error": SquaredError(reduction="sum"),
     "cross-entropy": SoftmaxCrossEntropy(reduction="sum"),
