@@ -55,6 +55,8 @@ CASES = {
     )
 }
 QUICK = ("f", "a", "b", "c128")
+FED = tuple(CASES)[1:]
+"""The cases that train on images, batch after batch; case f has one sample."""
 
 
 @dataclass(frozen=True, eq=False)

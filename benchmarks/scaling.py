@@ -32,7 +32,9 @@ LABELS = {
 
 def measure(*, quick: bool = False) -> Part:
     """Time every case on the three axes (when quick, half of the rounds)."""
-    part = Part("Cost against depth, width and batch", ("", "exponent by hand", "autograd", "floor"), method=METHOD)
+    part = Part(
+        "Cost against depth, width and batch", ("", "exponent of manual_bp", "autograd", "floor"), method=METHOD
+    )
     names = [name for name in CONTENDERS if name.partition(":")[0] in WHO]
     with Worker(1) as worker:
         for axis, cases in AXES.items():

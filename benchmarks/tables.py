@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.contenders import LEGEND, TITLES
-from benchmarks.gates import Verdict
+from benchmarks.gates import Judged
 from benchmarks.machine import sentence
 from benchmarks.part import Part
 from benchmarks.steps import CaseTimes, Spread
@@ -88,11 +88,11 @@ def ratios(results: Sequence[CaseTimes]) -> tuple[list[str], list[list[str]]]:
     return ["times manual_bp's", *(TITLES[n] for n in names), "manual_bp / floor"], rows
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> Group:
+def judged_table(judged: Sequence[Judged]) -> Group:
     """Return the gates, the aims and what was measured."""
     rows = [
         (v.what, "" if v.measured is None else f"{v.measured:.3g}", v.limit, v.aim and f"({v.aim})", v.word)
-        for v in verdicts
+        for v in judged
     ]
     return table("Figures to reach", ("", "measured", "limit", "(aim)", ""), rows)
 
