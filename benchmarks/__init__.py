@@ -5,6 +5,6 @@
     python -m benchmarks --quick     the small cases in under a minute
 
 Files, from the bottom up: ``cases`` (what is computed), ``contenders`` (who computes it, a file each), ``equality``
-(whether all compute the same step), ``worker`` and ``steps`` (the clock), a file for each other part, ``gates`` (the
-figures to reach), ``tables`` and ``plots``. Nothing imports a file that stands above it.
+(whether all compute the same step), ``times`` (what was timed), ``worker`` and ``steps`` (the clock), a file for each
+other part, ``gates`` (the figures to reach), ``tables`` and ``plots``. Nothing imports what comes after it.
 """

@@ -8,7 +8,6 @@ import os
 import shlex
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ from benchmarks.contenders import CONTENDERS, LEGEND, TITLES
 from benchmarks.contenders import QUICK as QUICK_CONTENDERS
 from benchmarks.machine import cores, machine, sentence
 from benchmarks.part import Measure, Part
-from benchmarks.steps import CaseTimes, measure
+from benchmarks.steps import measure
+from benchmarks.times import CaseTimes, names_of
 from benchmarks.worker import Worker
 
 PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion", "processes")
@@ -113,7 +113,7 @@ def run_steps(args: argparse.Namespace, out: Console) -> list[CaseTimes]:
         out.print()
     for title, (columns, rows) in (("Medians", tables.medians(results)), ("Ratios", tables.ratios(results))):
         out.print(tables.table(title, columns, rows), "")
-    for name in tables.names_of(results):
+    for name in names_of(results):
         out.print(f"{TITLES[name]}: {LEGEND[name]}", markup=False)
     out.print()
     return results
@@ -121,7 +121,7 @@ def run_steps(args: argparse.Namespace, out: Console) -> list[CaseTimes]:
 
 def run_part(name: str, quick: bool, out: Console) -> Part:
     """Measure and print another part, in a process of its own where its threads matter."""
-    measure_part: Measure = import_module(f"benchmarks.{name}").measure
+    measure_part = measure_of(name)
     if name in ("startup", "scaling", "processes"):  # these start processes themselves
         part = measure_part(quick=quick)
     else:
@@ -134,10 +134,25 @@ def run_part(name: str, quick: bool, out: Console) -> Part:
 
 def done(args: argparse.Namespace, results: list[CaseTimes], parts: dict[str, Part], seconds: float) -> str:
     """Return in one sentence what was measured and where it was written."""
-    timed = f"{len(tables.names_of(results))} contenders in {len(results)} cases, {args.rounds} rounds"
+    timed = f"{len(names_of(results))} contenders in {len(results)} cases, {args.rounds} rounds"
     what = ", ".join([timed] * bool(results) + list(parts))
     files = [str(RESULTS.relative_to(RESULTS.parents[1]))] * args.writes + [str(args.json)] * bool(args.json)
     return f"Measured in {seconds:.0f} s: {what}. Written to: {' and '.join(files) or 'nothing'}."
+
+
+def measure_of(name: str) -> Measure:
+    """Return what measures a part; the files are imported where one of them is asked for."""
+    from benchmarks import epoch, fashion, memory, processes, scaling, startup
+
+    measures: dict[str, Measure] = {
+        "scaling": scaling.measure,
+        "memory": memory.measure,
+        "startup": startup.measure,
+        "epoch": epoch.measure,
+        "fashion": fashion.measure,
+        "processes": processes.measure,
+    }
+    return measures[name]
 
 
 def as_data(results: list[CaseTimes], parts: dict[str, Part]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from benchmarks.cases import CASES, FED
-from benchmarks.steps import CaseTimes
+from benchmarks.times import CaseTimes
 
 MARGIN = 0.10
 """A ratio of step times may miss its limit by this share: the machine's noise."""

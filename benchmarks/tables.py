@@ -12,7 +12,7 @@ from benchmarks.contenders import LEGEND, TITLES
 from benchmarks.gates import Judged
 from benchmarks.machine import sentence
 from benchmarks.part import Part
-from benchmarks.steps import CaseTimes, Spread
+from benchmarks.times import CaseTimes, Spread, names_of
 
 
 def console() -> Console:
@@ -57,11 +57,6 @@ def missing(times: CaseTimes) -> list[str]:
 
 def _as_clause(why: str) -> str:
     return why if why.startswith(("has", "computes")) else f"does not compute the same step: {why}"
-
-
-def names_of(results: Sequence[CaseTimes]) -> list[str]:
-    """Return everyone who was timed in any case, in the order of the contenders."""
-    return [name for name in TITLES if any(name in times.timings for times in results)]
 
 
 def medians(results: Sequence[CaseTimes]) -> tuple[list[str], list[list[str]]]:

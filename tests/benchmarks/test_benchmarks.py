@@ -1,6 +1,5 @@
 """The benchmarks compare what computes the same step; here nothing is timed."""
 
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +7,13 @@ import pytest
 import torch
 
 from benchmarks import equality
-from benchmarks.__main__ import PARTS, arguments, done, without_json
+from benchmarks.__main__ import PARTS, arguments, done, measure_of, without_json
 from benchmarks.cases import C128, CASES, problem
 from benchmarks.contenders import QUICK
 from benchmarks.contenders.by_numpy import Numpy
 from benchmarks.gates import GATES, judge, word
 from benchmarks.part import Part
-from benchmarks.steps import CaseTimes, Timing
+from benchmarks.times import CaseTimes, Timing
 from benchmarks.worker import Bench, Worker
 
 SMALL = ("f", "a", "b", "c128", "d")
@@ -100,7 +99,7 @@ def test_every_gate_has_a_limit_for_every_case() -> None:
 
 @pytest.mark.parametrize("name", PARTS[1:])
 def test_every_part_is_a_file_that_measures(name: str) -> None:
-    assert callable(import_module(f"benchmarks.{name}").measure)
+    assert measure_of(name).__module__ == f"benchmarks.{name}"
 
 
 def a_small_part(*, quick: bool) -> Part:
