@@ -9,7 +9,7 @@ import sys
 from importlib.util import find_spec
 
 EXTRAS = {
-    "train": ("filelock", "matplotlib", "PIL"),
+    "train": ("filelock", "matplotlib", "msgspec", "PIL"),
     "datasets": ("torchvision",),
     "lesson": ("latex2mathml", "matplotlib"),
     "tensorboard": ("tensorboard",),
@@ -22,7 +22,7 @@ def missing(extra: str) -> str:
     if not absent:
         return ""
     verb = "is" if len(absent) == 1 else "are"
-    line = f"{' and '.join(absent)} {verb} not installed: pip install 'manual-bp[{extra}]'"
+    line = f"{', '.join(absent)} {verb} not installed: pip install 'manual-bp[{extra}]'"
     return f"{line} 'torch=={_torch_version()}'" if extra == "datasets" else line
 
 
