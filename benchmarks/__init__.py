@@ -4,5 +4,7 @@
     python -m benchmarks --check     the same, and exit code 0 only where every figure of ``gates`` is reached
     python -m benchmarks --quick     the small cases in under a minute
 
-A contender is one file in ``contenders``. All of them compute the same step: ``equality`` makes sure of it.
+Files, from the bottom up: ``cases`` (what is computed), ``contenders`` (who computes it, a file each), ``equality``
+(whether all compute the same step), ``times`` (what was timed), ``worker`` and ``steps`` (the clock), a file for each
+other part, ``gates`` (the figures to reach), ``tables`` and ``plots``. Nothing imports what comes after it.
 """

@@ -7,19 +7,21 @@ import json
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from benchmarks import gates, plots, tables
+from benchmarks import gates, tables
 from benchmarks.cases import CASES
 from benchmarks.cases import QUICK as QUICK_CASES
 from benchmarks.contenders import CONTENDERS, LEGEND, TITLES
 from benchmarks.contenders import QUICK as QUICK_CONTENDERS
 from benchmarks.machine import cores, machine, sentence
 from benchmarks.part import Measure, Part
-from benchmarks.steps import CaseTimes, measure
+from benchmarks.steps import measure
+from benchmarks.times import CaseTimes, names_of
 from benchmarks.worker import Worker
 
 PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion", "processes")
@@ -40,7 +42,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--cases", nargs="+", choices=CASES, metavar="CASE", help=f"of {' '.join(CASES)}")
     parser.add_argument("--only", choices=PARTS, help="one part instead of all")
     parser.add_argument(
-        "--rounds", type=at_least_one, help=f"rounds of the step times (default {ROUNDS}, with --quick {QUICK_ROUNDS})"
+        "--rounds", type=count, help=f"rounds of the step times (default {ROUNDS}, with --quick {QUICK_ROUNDS})"
     )
     args = parser.parse_args(argv)
     args.rounds = args.rounds or (QUICK_ROUNDS if args.quick else ROUNDS)
@@ -51,15 +53,15 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     return args
 
 
-def at_least_one(text: str) -> int:
-    """Return a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
+def count(text: str) -> int:
+    """Return a whole number from 1."""
+    if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
 
 
 def new_file(text: str) -> Path:
-    """Return the path of a file to write, in a folder that exists: to know it after seven minutes is too late."""
+    """Return the path of a file that can be written: asked now, not after seven minutes of measuring."""
     path = Path(text)
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"expected a file in a folder to write to, got {text!r}")
@@ -67,20 +69,20 @@ def new_file(text: str) -> Path:
 
 
 def without_json(argv: list[str]) -> list[str]:
-    """Return the arguments without --json FILE, a path of one machine."""
+    """Return the arguments without --json FILE: that path says nothing on another machine."""
     json_only = argparse.ArgumentParser(add_help=False)
     json_only.add_argument("--json")
     return json_only.parse_known_args(argv)[1]
 
 
 def main(argv: list[str]) -> int:
-    """Measure, print, judge, and write each part as soon as it is there; return the exit code."""
-    args, out = arguments(argv), tables.console()
+    """Measure, print, judge, and write each part as soon as it is measured; return the exit code."""
+    args, out, began = arguments(argv), tables.console(), time.monotonic()
     command, here = shlex.join(["python", "-m", "benchmarks", *without_json(argv)]), machine()
     out.print(f"{sentence(here)}\n", soft_wrap=True)
     if float(here["load before"]) > 0.5:
         out.print(
-            f"Load {here['load before']} on {here['cores']} cores: others compute here too, mind the quartiles.\n"
+            f"Load {here['load before']} on {here['cores']} cores: other programs run too, so mind the quartiles.\n"
         )
     head = {"command": command, "machine": here, "rounds": args.rounds}
     results = run_steps(args, out) if "steps" in args.parts else []
@@ -94,7 +96,9 @@ def main(argv: list[str]) -> int:
                 write_part(head, name, parts[name])
     if args.json:
         write_json(args.json, {**head, **as_data(results, parts)})
-    return judge(args, out, results, parts)
+    code = judge(args, out, results, parts)
+    out.print(done(args, results, parts, time.monotonic() - began), soft_wrap=True)
+    return code
 
 
 def run_steps(args: argparse.Namespace, out: Console) -> list[CaseTimes]:
@@ -109,7 +113,7 @@ def run_steps(args: argparse.Namespace, out: Console) -> list[CaseTimes]:
         out.print()
     for title, (columns, rows) in (("Medians", tables.medians(results)), ("Ratios", tables.ratios(results))):
         out.print(tables.table(title, columns, rows), "")
-    for name in tables.names_of(results):
+    for name in names_of(results):
         out.print(f"{TITLES[name]}: {LEGEND[name]}", markup=False)
     out.print()
     return results
@@ -117,24 +121,38 @@ def run_steps(args: argparse.Namespace, out: Console) -> list[CaseTimes]:
 
 def run_part(name: str, quick: bool, out: Console) -> Part:
     """Measure and print another part, in a process of its own where its threads matter."""
+    measure_part = measure_of(name)
     if name in ("startup", "scaling", "processes"):  # these start processes themselves
-        part = load_and_measure(name, quick)
+        part = measure_part(quick=quick)
     else:
         with Worker(min(2, cores())) as worker:
-            part = worker.part(name, quick=quick)
+            part = worker.part(measure_part, quick=quick)
     out.print(tables.part_table(part))
     out.print(part.method, "\n", markup=False)
     return part
 
 
-def load_and_measure(name: str, quick: bool) -> Part:
-    """Measure a part in this process."""
-    from benchmarks import processes, scaling, startup
+def done(args: argparse.Namespace, results: list[CaseTimes], parts: dict[str, Part], seconds: float) -> str:
+    """Return in one sentence what was measured and where it was written."""
+    timed = f"{len(names_of(results))} contenders in {len(results)} cases, {args.rounds} rounds"
+    what = ", ".join([timed] * bool(results) + list(parts))
+    files = [str(RESULTS.relative_to(RESULTS.parents[1]))] * args.writes + [str(args.json)] * bool(args.json)
+    return f"Measured in {seconds:.0f} s: {what}. Written to: {' and '.join(files) or 'nothing'}."
+
+
+def measure_of(name: str) -> Measure:
+    """Return what measures a part; the files are imported where one of them is asked for."""
+    from benchmarks import epoch, fashion, memory, processes, scaling, startup
 
     measures: dict[str, Measure] = {
-        "startup": startup.measure, "scaling": scaling.measure, "processes": processes.measure
-    }  # fmt: skip
-    return measures[name](quick=quick)
+        "scaling": scaling.measure,
+        "memory": memory.measure,
+        "startup": startup.measure,
+        "epoch": epoch.measure,
+        "fashion": fashion.measure,
+        "processes": processes.measure,
+    }
+    return measures[name]
 
 
 def as_data(results: list[CaseTimes], parts: dict[str, Part]) -> dict[str, Any]:
@@ -152,6 +170,8 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
 
 def write_steps(head: dict[str, Any], results: list[CaseTimes]) -> None:
     """Write the step times as JSON, as tables and as a plot."""
+    from benchmarks import plots  # it needs matplotlib, which --quick does not
+
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / "steps.json", {**head, "steps": [times.to_dict() for times in results]})
     text = tables.markdown(head["command"], head["machine"], head["rounds"], results, [])
@@ -165,21 +185,23 @@ def write_part(head: dict[str, Any], name: str, part: Part) -> None:
     write_json(RESULTS / f"{name}.json", {**head, name: {"method": part.method, **part.figures}})
     (RESULTS / f"{name}.md").write_text(tables.markdown(head["command"], head["machine"], 0, [], [part]))
     if name == "scaling":
+        from benchmarks import plots
+
         plots.plot_scaling(RESULTS / "scaling.png", part.figures)
 
 
 def judge(args: argparse.Namespace, out: Console, results: list[CaseTimes], parts: dict[str, Part]) -> int:
-    """Print the verdicts; return 1 where --check was asked for and a ratio is missed or a contender excluded."""
-    verdicts = gates.verdicts(results, args.contenders)
-    shown = gates.limit_verdicts({name: part.figures for name, part in parts.items()})
-    if not verdicts and not shown:
+    """Print how the figures stand to their limits; return 1 where --check finds one missed or a contender excluded."""
+    judged = gates.judged_gates(results, args.contenders)
+    shown = gates.judged_limits({name: part.figures for name, part in parts.items()})
+    if not judged and not shown:
         return int(args.check)
-    out.print(tables.verdict_table([*verdicts, *shown]))
+    out.print(tables.judged_table([*judged, *shown]))
     excluded = sorted({f"{times.case.name}: {name}" for times in results for name in times.excluded})
-    held, nobody = sum(verdict.holds for verdict in verdicts), "nobody"
-    out.print(f"\n{held} of {len(verdicts)} ratios hold (margin {gates.MARGIN:.0%})")
+    held, nobody = sum(one.holds for one in judged), "nobody"
+    out.print(f"\n{held} of {len(judged)} ratios hold (margin {gates.MARGIN:.0%})")
     out.print(f"excluded: {', '.join(excluded) or nobody}")
-    return int(args.check and (held < len(verdicts) or bool(excluded)))
+    return int(args.check and (held < len(judged) or bool(excluded)))
 
 
 if __name__ == "__main__":

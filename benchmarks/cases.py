@@ -55,6 +55,20 @@ CASES = {
     )
 }
 QUICK = ("f", "a", "b", "c128")
+FED = tuple(CASES)[1:]
+"""The cases that train on images, batch after batch; case f has one sample."""
+
+AXES = {
+    "depth": {n: Case(f"depth {n}", (100, *[100] * n, 10), 32) for n in (1, 2, 4, 8, 16, 32)},
+    "width": {n: Case(f"width {n}", (n, n, n), 64) for n in (32, 64, 128, 256, 512, 1024)},
+    "batch": {n: Case(f"batch {n}", (784, 256, 10), n) for n in (1, 4, 16, 64, 256, 1024)},
+}
+LABELS = {
+    "depth": "hidden layers of 100 (batch 32)",
+    "width": "units n of n-n-n (batch 64)",
+    "batch": "batch (784-256-10)",
+}
+"""What grows along each of the ``AXES``, from small to large; the rest stays."""
 
 
 @dataclass(frozen=True, eq=False)

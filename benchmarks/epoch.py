@@ -15,9 +15,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.cases import C128, CASES, Case, problem
-from benchmarks.contenders.by_hand import Manual
-from benchmarks.gates import FED
+from benchmarks.cases import C128, CASES, FED, Case, problem
+from benchmarks.contenders.manual import Manual
 from benchmarks.machine import cores
 from benchmarks.part import Part
 from manual_bp.training.engine.step import threads_for
@@ -27,8 +26,8 @@ from manual_bp.training.images.data import Images
 METHOD = (
     f"Synthetic uint8 images, shuffled; medians of 3 in turn. First whole epochs of {C128.title} on one thread; the "
     "DataLoader has no worker processes and makes each image a PIL image, then a tensor, then standardises it. Then, "
-    "for every case, the share of Batches in an epoch of 60,000 by hand (in a part of it for case e), with two threads "
-    "where train.py takes them."
+    "for every case, the share of Batches in an epoch of 60,000 by manual_bp (in a part of it for case e), with two "
+    "threads where train.py takes them."
 )
 ENOUGH = 75e9
 """Multiplications by weights in the part of an epoch that is timed: whole epochs but for case e."""
@@ -81,9 +80,9 @@ def seconds(images: Images) -> dict[str, float]:
     return medians(
         {
             "Batches alone": lambda: consume(batches.shuffled(0, 1), lambda x, t: None),
-            "epoch by hand, Batches": lambda: consume(batches.shuffled(0, 1), engine.step),
+            "epoch of manual_bp, Batches": lambda: consume(batches.shuffled(0, 1), engine.step),
             "DataLoader alone": lambda: consume(usual, lambda x, t: None),
-            "epoch by hand, DataLoader": lambda: consume(as_rows(usual), engine.step),
+            "epoch of manual_bp, DataLoader": lambda: consume(as_rows(usual), engine.step),
         }
     )
 

@@ -1,4 +1,4 @@
-"""Whether a contender computes the same step as manual_bp: nobody wins by doing less."""
+"""Whether a contender computes the same step as manual_bp: nobody may be faster because it computes less."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.cases import Array, Problem
 from benchmarks.contenders import Contender
-from benchmarks.contenders.by_hand import Manual
+from benchmarks.contenders.manual import Manual
 
 STEPS = 3
 
@@ -16,8 +16,8 @@ OF_PARAMETER = 1e-4
 """Largest distance of a parameter, relative to its norm: float32 with another order of operations."""
 
 OF_CHANGE = 1e-2
-"""Largest distance relative to what the steps changed, so that a missing update shows. Rounding of the parameter
-itself is allowed besides: 4 units in the last place of its norm, since some layers hardly move in three steps."""
+"""Largest distance relative to what the steps changed, so that a missing update is found. Some layers hardly move in
+three steps, so 4 units in the last place of the parameter's norm are allowed on top: its own rounding."""
 
 
 def expected(problem: Problem) -> list[Array]:

@@ -1,4 +1,4 @@
-"""Time to 88 % on Fashion-MNIST, by hand."""
+"""Time to 88 % on Fashion-MNIST, by manual_bp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures to reach, as data, and the verdict on a run."""
+"""The figures to reach, as data, and how a run stands to them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmarks.steps import CaseTimes
+from benchmarks.cases import CASES, FED
+from benchmarks.times import CaseTimes
 
 MARGIN = 0.10
 """A ratio of step times may miss its limit by this share: the machine's noise."""
 
 Word = Literal["ok", "ok, within 10 %", "missed", "missed, the floor too", "not measured"]
 """``the floor too``: torch's matrix products alone take so long that no step made of them could reach the limit."""
-
-CASES = ("f", "a", "b", "c128", "c1024", "d", "e")
-FED = CASES[1:]
-"""The cases with images; f is one sample."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +28,11 @@ class Gate:
 
     def limit(self, case: str) -> float:
         """Return the limit in a case."""
-        return self.limits[CASES.index(case)]
+        return self.limits[tuple(CASES).index(case)]
 
     def aim(self, case: str) -> float | None:
         """Return the aim in a case, if there is one."""
-        return self.aims[CASES.index(case)] if self.aims else None
+        return self.aims[tuple(CASES).index(case)] if self.aims else None
 
 
 AUTOGRAD_LIMITS, AUTOGRAD_AIMS = (8, 5.5, 4, 1.5, 1.1, 1.2, 1.04), (18, 9.5, 4.7, 1.7, 1.15, 1.28, 1.1)
@@ -69,7 +66,7 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judged:
     """One figure of a run against its limit."""
 
     what: str
@@ -84,14 +81,14 @@ class Verdict:
         return self.word.startswith("ok")
 
 
-def verdicts(results: Sequence[CaseTimes], names: Sequence[str]) -> list[Verdict]:
+def judged_gates(results: Sequence[CaseTimes], names: Sequence[str]) -> list[Judged]:
     """Judge every gate in the cases that ran, for the contenders that were asked for."""
     asked = {name.partition(":")[0] for name in names}
     gates = [gate for gate in GATES if {gate.over, gate.under} <= asked]
     return [judge(gate, times) for gate in gates for times in results if times.case.name in CASES]
 
 
-def judge(gate: Gate, times: CaseTimes) -> Verdict:
+def judge(gate: Gate, times: CaseTimes) -> Judged:
     """Judge one gate in one case."""
     case = times.case.name
     ratio, limit, aim = times.ratio(gate.over, gate.under), gate.limit(case), gate.aim(case)
@@ -101,11 +98,11 @@ def judge(gate: Gate, times: CaseTimes) -> Verdict:
     at_best = times.ratio(gate.over, "floor")
     if said == "missed" and gate.kind == "at least" and at_best and word(gate.kind, at_best[1], limit) == "missed":
         said = "missed, the floor too"
-    return Verdict(what, measured, f"{gate.kind} {limit:g}", "" if aim is None else f"{aim:g}", said)
+    return Judged(what, measured, f"{gate.kind} {limit:g}", "" if aim is None else f"{aim:g}", said)
 
 
 def word(kind: str, measured: float | None, limit: float, margin: float = MARGIN) -> Word:
-    """Return the verdict in a word."""
+    """Return in a word how a figure stands to its limit."""
     if measured is None:
         return "not measured"
     reached = measured / limit if kind == "at least" else limit / measured
@@ -114,7 +111,7 @@ def word(kind: str, measured: float | None, limit: float, margin: float = MARGIN
     return "ok, within 10 %" if reached >= 1 - margin else "missed"
 
 
-def limit_verdicts(figures: Mapping[str, Mapping[str, Any]]) -> list[Verdict]:
+def judged_limits(figures: Mapping[str, Mapping[str, Any]]) -> list[Judged]:
     """Judge the figures of the other parts that ran."""
     return [
         judge_limit(limit, figures[limit.part][limit.figure])
@@ -123,7 +120,7 @@ def limit_verdicts(figures: Mapping[str, Mapping[str, Any]]) -> list[Verdict]:
     ]
 
 
-def judge_limit(limit: Limit, measured: float) -> Verdict:
+def judge_limit(limit: Limit, measured: float) -> Judged:
     """Judge one of them; these have no margin."""
     holds = measured <= limit.most
-    return Verdict(limit.text, measured, f"at most {limit.most:.3g}", "", "ok" if holds else "missed")
+    return Judged(limit.text, measured, f"at most {limit.most:.3g}", "", "ok" if holds else "missed")

@@ -1,4 +1,4 @@
-"""The memory that training steps add to parameters and data."""
+"""The memory that training steps need, besides the parameters and the data."""
 
 from __future__ import annotations
 

@@ -9,10 +9,9 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.cases import LABELS
 from benchmarks.contenders import TITLES
-from benchmarks.scaling import LABELS
-from benchmarks.steps import CaseTimes
-from benchmarks.tables import names_of
+from benchmarks.times import CaseTimes, names_of
 
 MARKERS = dict(zip(TITLES, "|os^vDPX", strict=True))
 COLOURS = {"floor": "black", "manual": "C3", "autograd": "C0", "expert": "C9", "compile": "C1", "jax": "C2"}

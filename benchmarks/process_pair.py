@@ -31,7 +31,7 @@ SIZES = tuple(4**k for k in range(1, 12))  # bytes of an all-reduce, to 4 MB
 STEPS = 10  # a round
 DEADLINE = 600.0  # seconds for all that two processes measure
 
-Step = Callable[[], object]
+Call = Callable[[], object]
 
 
 @dataclass
@@ -132,7 +132,7 @@ def descent(network: Network, case: Case) -> GradientDescent:
     return GradientDescent(network, lr=case.lr)
 
 
-def add_alone(times: Times, step: Step, parts: dict[int, Parts]) -> None:
+def add_alone(times: Times, step: Call, parts: dict[int, Parts]) -> None:
     """Add a round of what one process measures alone."""
     times.one.append(timed(step))
     torch.set_num_threads(2)
@@ -142,13 +142,13 @@ def add_alone(times: Times, step: Step, parts: dict[int, Parts]) -> None:
         times.parts[p].append(its.seconds())
 
 
-def together(step: Step, processes: Processes) -> float:
+def together(step: Call, processes: Processes) -> float:
     """Return the seconds of a step that both processes take at once."""
     processes.any(False)  # wait for each other
     return timed(step)
 
 
-def timed(step: Step) -> float:
+def timed(step: Call) -> float:
     """Return the seconds of one step, the mean of several after an untimed one."""
     step()
     began = time.perf_counter()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.cases import Case
+from benchmarks.cases import AXES
 from benchmarks.contenders import CONTENDERS
 from benchmarks.part import Part
 from benchmarks.steps import measure_case
@@ -18,21 +18,12 @@ METHOD = (
 )
 WHO = ("floor", "manual", "autograd")
 
-AXES = {
-    "depth": {n: Case(f"depth {n}", (100, *[100] * n, 10), 32) for n in (1, 2, 4, 8, 16, 32)},
-    "width": {n: Case(f"width {n}", (n, n, n), 64) for n in (32, 64, 128, 256, 512, 1024)},
-    "batch": {n: Case(f"batch {n}", (784, 256, 10), n) for n in (1, 4, 16, 64, 256, 1024)},
-}
-LABELS = {
-    "depth": "hidden layers of 100 (batch 32)",
-    "width": "units n of n-n-n (batch 64)",
-    "batch": "batch (784-256-10)",
-}
-
 
 def measure(*, quick: bool = False) -> Part:
     """Time every case on the three axes (when quick, half of the rounds)."""
-    part = Part("Cost against depth, width and batch", ("", "exponent by hand", "autograd", "floor"), method=METHOD)
+    part = Part(
+        "Cost against depth, width and batch", ("", "exponent of manual_bp", "autograd", "floor"), method=METHOD
+    )
     names = [name for name in CONTENDERS if name.partition(":")[0] in WHO]
     with Worker(1) as worker:
         for axis, cases in AXES.items():

@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.contenders import LEGEND, TITLES
-from benchmarks.gates import Verdict
+from benchmarks.gates import Judged
 from benchmarks.machine import sentence
 from benchmarks.part import Part
-from benchmarks.steps import CaseTimes, Spread
+from benchmarks.times import CaseTimes, Spread, names_of
 
 
 def console() -> Console:
@@ -59,11 +59,6 @@ def _as_clause(why: str) -> str:
     return why if why.startswith(("has", "computes")) else f"does not compute the same step: {why}"
 
 
-def names_of(results: Sequence[CaseTimes]) -> list[str]:
-    """Return everyone who was timed in any case, in the order of the contenders."""
-    return [name for name in TITLES if any(name in times.timings for times in results)]
-
-
 def medians(results: Sequence[CaseTimes]) -> tuple[list[str], list[list[str]]]:
     """Return columns and rows: a case in each row, the median in microseconds of each contender."""
     names = names_of(results)
@@ -88,11 +83,11 @@ def ratios(results: Sequence[CaseTimes]) -> tuple[list[str], list[list[str]]]:
     return ["times manual_bp's", *(TITLES[n] for n in names), "manual_bp / floor"], rows
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> Group:
+def judged_table(judged: Sequence[Judged]) -> Group:
     """Return the gates, the aims and what was measured."""
     rows = [
         (v.what, "" if v.measured is None else f"{v.measured:.3g}", v.limit, v.aim and f"({v.aim})", v.word)
-        for v in verdicts
+        for v in judged
     ]
     return table("Figures to reach", ("", "measured", "limit", "(aim)", ""), rows)
 

@@ -1,7 +1,7 @@
 """A process with a fixed number of threads: it makes the contenders of a case, checks them and times rounds.
 
-Two such processes, with one thread and with two, wait for each other: whatever the machine does in a round, it
-does to all contenders with either number of threads.
+Two such processes, one with one thread and one with two, take turns. When the machine is slow in a round, it is slow
+for all contenders and for both numbers of threads.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BLOCK = 0.010
 """Seconds that a contender computes in one round, at least one step."""
 
 SETTLE = 0.003
-"""Seconds of sleep before it, until the idle threads of the contender before have stopped spinning."""
+"""Seconds of sleep before a block: until then, idle threads of the contender before keep a core busy."""
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Worker:
     """The process, from outside."""
 
     def __init__(self, threads: int) -> None:
-        """Start it; the numbers of threads are in its environment before any library loads."""
+        """Start it; its environment says how many threads, before any library loads."""
         self.threads = threads
         spawn = multiprocessing.get_context("spawn")
         self._connection, theirs = spawn.Pipe()
@@ -72,9 +72,9 @@ class Worker:
         seconds: dict[str, float] = self._ask("round", list(names))
         return seconds
 
-    def part(self, name: str, *, quick: bool) -> Part:
-        """Return what another part measures in this process."""
-        part: Part = self._ask("part", name, quick)
+    def part(self, measure: Measure, *, quick: bool) -> Part:
+        """Return what another part measures, in this process."""
+        part: Part = self._ask("part", measure, quick)
         return part
 
     def _ask(self, *request: Any) -> Any:
@@ -109,7 +109,7 @@ def serve(connection: Connection, threads: int) -> None:
     """Answer requests until the other side closes."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the other side's, which then closes
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the other side, and that ends this one
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     bench = Bench()
@@ -167,12 +167,9 @@ class Bench:
         usual = median(block(self.contenders[name], 3) for _ in range(5))
         return max(1, round(BLOCK / usual))
 
-    def part(self, name: str, quick: bool) -> Part:
-        """Measure another part."""
-        from benchmarks import epoch, fashion, memory
-
-        measures: dict[str, Measure] = {"epoch": epoch.measure, "fashion": fashion.measure, "memory": memory.measure}
-        return measures[name](quick=quick)
+    def part(self, measure: Measure, quick: bool) -> Part:
+        """Measure another part; it came as the name of its function, and is imported here."""
+        return measure(quick=quick)
 
     def round(self, names: list[str]) -> dict[str, float]:
         """Return the seconds of one step for each contender, in the order given."""

@@ -39,6 +39,8 @@ _HOME = {
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
+__version__ = "0.2.0"
+
 __all__ = [
     "GradientDescent",
     "Gradients",

@@ -21,18 +21,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mutation.formula import FORMULAS, PACKAGE
+from mutation.functions import FILES, PACKAGE
 from mutation.mutant import Mutant, mutants
-from mutation.planting import Outcome, Task, outcomes
+from mutation.planting import SuiteRun, Task, runs
 
 TESTS = Path(__file__).parent
 
 EQUIVALENT: dict[str, str] = {}
 """The mutants that may survive, by ``Mutant.key``, each with the reason."""
 
-FIRST = {
-    "linear.py": ("layers",),
-    "activation.py": ("layers",),
+FIRST: dict[str, tuple[str, ...]] = {
     "loss.py": ("loss",),
     "structure.py": ("trace", "protocol"),
     "trace.py": ("trace", "protocol"),
@@ -41,7 +39,7 @@ FIRST = {
     "descent.py": ("descent::test_three_updates_by_plain_arithmetic",),
     "initial.py": ("layers", "trace"),
 }
-"""The tests that know a file best."""
+"""The tests that know a file best; of a file that is not here, those of all layers."""
 QUICK = (
     "wrong_input",
     "network::test_a_training_step_in_reused_buffers_allocates_nothing",
@@ -49,10 +47,12 @@ QUICK = (
     "lecture", "loss", "trace", "protocol", "mirror", "descent", "engine",
 )  # fmt: skip
 """The tests that come next. After them come all the others, which take minutes."""
+OF_THE_CHECKOUT = ("mutants", "arrows", "extras")
+"""The tests that look at files or start programs: they see the source as it is, whatever is planted."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Fate:
     """A mutant and the test that kills it, or None where it survives."""
 
     mutant: Mutant
@@ -78,29 +78,30 @@ def files() -> dict[str, Path]:
 
 
 def parts(file: str) -> tuple[tuple[str, ...], ...]:
-    """Return the whole suite in three parts, for a file of the package; without the tests of this very tool."""
-    others = [name for name in files() if name not in (*FIRST[file], *QUICK, "mutants")]
-    return paths(FIRST[file]), paths(QUICK), paths(others)
+    """Return the whole suite in three parts, for a file of the package; without those of the checkout."""
+    first = FIRST.get(file, ("layers",))
+    others = [name for name in files() if name not in (*first, *QUICK, *OF_THE_CHECKOUT)]
+    return paths(first), paths(QUICK), paths(others)
 
 
-def judged(chosen: Sequence[Mutant], tests: Sequence[tuple[str, ...]], jobs: int) -> list[Verdict]:
-    """Return a verdict on every mutant of a file; only those that survive one part of the tests meet the next."""
+def judged(chosen: Sequence[Mutant], tests: Sequence[tuple[str, ...]], jobs: int) -> list[Fate]:
+    """Return what becomes of every mutant of a file; only those that survive one part of the tests meet the next."""
     killed_by: dict[Mutant, str | None] = dict.fromkeys(chosen)
     check_planting(chosen[0].file, tests[0])
     for part in tests:
         if left := [mutant for mutant in chosen if killed_by[mutant] is None]:
             limit = time_limit(part)
             tasks = [Task({mutant.file: mutant.source}, part, limit) for mutant in left]
-            for number, outcome in outcomes(tasks, jobs):
-                killed_by[left[number]] = proved(left[number].name, outcome).failed
-    return [Verdict(mutant, test) for mutant, test in killed_by.items()]
+            for number, ended in runs(tasks, jobs):
+                killed_by[left[number]] = proved(left[number].name, ended).failed
+    return [Fate(mutant, test) for mutant, test in killed_by.items()]
 
 
 @cache
 def time_limit(tests: tuple[str, ...]) -> int:
     """Return a limit in seconds; exit where the source as it is, planted in the same way, does not pass."""
-    sources = {file: (PACKAGE / file).read_text(encoding="utf-8") for file in FORMULAS}
-    [(_, whole)] = outcomes([Task(sources, tests)], jobs=1)
+    sources = {file: (PACKAGE / file).read_text(encoding="utf-8") for file in FILES}
+    [(_, whole)] = runs([Task(sources, tests)], jobs=1)
     if proved("the source as it is", whole).failed:
         sys.exit(f"the source as it is fails in {whole.failed}\n{whole.report}")
     return 60 + int(10 * whole.seconds)
@@ -109,31 +110,33 @@ def time_limit(tests: tuple[str, ...]) -> int:
 def check_planting(file: str, tests: tuple[str, ...]) -> None:
     """Exit unless a file that breaks when it is imported is seen to break."""
     source = (PACKAGE / file).read_text(encoding="utf-8") + "\nraise AssertionError('planted')\n"
-    [(_, broken)] = outcomes([Task({file: source}, tests)], jobs=1)
+    [(_, broken)] = runs([Task({file: source}, tests)], jobs=1)
     if "AssertionError: planted" not in broken.report:
         sys.exit(f"{file} is not planted: broken, it does not fail by what broke it\n{broken.report}")
 
 
-def proved(name: str, outcome: Outcome) -> Outcome:
-    """Return the outcome, or exit: where the tests passed, the planted source must have been what ran."""
-    if outcome.failed is None and not outcome.planted:
-        sys.exit(f"{name} was not planted: {outcome.report}")
-    return outcome
+def proved(name: str, ended: SuiteRun) -> SuiteRun:
+    """Return the run of the tests, or exit: where they passed, the planted source must have been what ran."""
+    if ended.failed is None and not ended.planted:
+        sys.exit(f"{name} was not planted: {ended.report}")
+    return ended
 
 
-def faults(verdicts: Sequence[Verdict], whole: bool) -> list[str]:
+def faults(fates: Sequence[Fate], whole: bool) -> list[str]:
     """Name what has to be mended: survivors without a reason; where all mutants ran, reasons without a survivor too."""
-    found = [f"survives: {v.mutant.name}" for v in verdicts if v.killed_by is None and v.reason is None]
-    found += [f"is killed, but listed as equivalent: {v.mutant.name}" for v in verdicts if v.killed_by and v.reason]
-    keys = {verdict.mutant.key for verdict in verdicts}
+    found = [f"survives: {fate.mutant.name}" for fate in fates if fate.killed_by is None and fate.reason is None]
+    found += [
+        f"is killed, but listed as equivalent: {fate.mutant.name}" for fate in fates if fate.killed_by and fate.reason
+    ]
+    keys = {fate.mutant.key for fate in fates}
     found += [f"listed as equivalent, but no mutant: {key}" for key in EQUIVALENT if whole and key not in keys]
     return found
 
 
-def row(name: str, verdicts: Sequence[Verdict]) -> str:
+def row(name: str, fates: Sequence[Fate]) -> str:
     """Return a line of the summary."""
-    killed = sum(verdict.killed_by is not None for verdict in verdicts)
-    return f"{name:16}{len(verdicts):>10}{killed:>10}{len(verdicts) - killed:>10}"
+    killed = sum(fate.killed_by is not None for fate in fates)
+    return f"{name:16}{len(fates):>10}{killed:>10}{len(fates) - killed:>10}"
 
 
 def wrapped(text: str) -> str:
@@ -141,18 +144,18 @@ def wrapped(text: str) -> str:
     return textwrap.fill(text, 80, initial_indent="  ", subsequent_indent="      ")
 
 
-def run(chosen: Sequence[Mutant], only: str | None, jobs: int) -> list[Verdict]:
+def run(chosen: Sequence[Mutant], only: str | None, jobs: int) -> list[Fate]:
     """Judge every mutant, and print a line for each file as soon as it is there."""
     if len(chosen) > 20:
         importlib.import_module("torch._dynamo")  # torch.optim does so when it is first used: here, not in every fork
-    verdicts: list[Verdict] = []
+    fates: list[Fate] = []
     print(f"{'file':16}{'mutants':>10}{'killed':>10}{'survive':>10}")
-    for file in FORMULAS:
+    for file in FILES:
         if of_file := [mutant for mutant in chosen if mutant.file == file]:
-            verdicts += judged(of_file, [paths([only])] if only else parts(file), jobs)
-            print(row(file, [verdict for verdict in verdicts if verdict.mutant.file == file]), flush=True)
-    print(row("together", verdicts))
-    return verdicts
+            fates += judged(of_file, [paths([only])] if only else parts(file), jobs)
+            print(row(file, [fate for fate in fates if fate.mutant.file == file]), flush=True)
+    print(row("together", fates))
+    return fates
 
 
 def arguments() -> argparse.Namespace:
@@ -161,7 +164,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="TEXT", help="mutants with this in their names")
     parser.add_argument("--tests", metavar="NAME", help="one file of tests, or one test: layers, loss::test_...")
     parser.add_argument("--list", action="store_true", help="print the names of the mutants, run nothing")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every verdict to a file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write to a file what kills each of them")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     return parser.parse_args()
 
@@ -169,20 +172,20 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Run the mutants that the command line names; return the exit code."""
     given, begun = arguments(), time.monotonic()
-    chosen = [mutant for file in FORMULAS for mutant in mutants(file) if given.only in f"{mutant.name}, {mutant.key}"]
+    chosen = [mutant for file in FILES for mutant in mutants(file) if given.only in f"{mutant.name}, {mutant.key}"]
     if given.list:
         print(*(mutant.name for mutant in chosen), sep="\n")
         return 0
-    verdicts = run(chosen, given.tests, given.jobs)
-    for verdict in verdicts:
-        if verdict.killed_by is None and verdict.reason:
-            print(wrapped(f"{verdict.mutant.name} is equivalent: {verdict.reason}"))
-    wrong = faults(verdicts, whole=not given.only)
+    fates = run(chosen, given.tests, given.jobs)
+    for fate in fates:
+        if fate.killed_by is None and fate.reason:
+            print(wrapped(f"{fate.mutant.name} is equivalent: {fate.reason}"))
+    wrong = faults(fates, whole=not given.only)
     print(*map(wrapped, wrong), sep="\n", end="\n" if wrong else "")
-    late = sum("timed out" in (verdict.killed_by or "") for verdict in verdicts)
-    print(f"{len(verdicts)} mutants, {late} killed by the time limit, in {time.monotonic() - begun:.0f} s")
+    late = sum("timed out" in (fate.killed_by or "") for fate in fates)
+    print(f"{len(fates)} mutants, {late} killed by the time limit, in {time.monotonic() - begun:.0f} s")
     if given.json:
-        found = [{"mutant": verdict.mutant.name, "killed by": verdict.killed_by} for verdict in verdicts]
+        found = [{"mutant": fate.mutant.name, "killed by": fate.killed_by} for fate in fates]
         given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 1 if wrong or not chosen else 0
 

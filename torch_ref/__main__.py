@@ -1,12 +1,16 @@
-"""The commands of the reference: ``python -m torch_ref compare | lesson | faults | grade``."""
+"""The commands: ``manual-bp compare | lesson | faults | grade | train``, or ``python -m torch_ref ...``."""
 
 from __future__ import annotations
 
 import argparse
 import errno
 import os
+import runpy
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 from torch_ref.grade import command as grade_command
 from torch_ref.lesson.page import command as lesson_command
@@ -21,11 +25,10 @@ COMMANDS = (compare_command, lesson_command, trial_command, grade_command)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m torch_ref", description="Show gradients by hand, and check them.")
-    commands = parser.add_subparsers(required=True, metavar="command")
-    for command in COMMANDS:
-        command.add_parser(commands)
-    arguments = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == ["train"]:
+        return _train(words[1:])
+    arguments = _parser().parse_args(words)
     try:
         exit_code: int = arguments.run(arguments)
         print(end="", flush=True)  # also where standard output is closed, and sys.stdout None
@@ -41,6 +44,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    started_as = "manual-bp" if Path(sys.argv[0]).stem == "manual-bp" else "python -m torch_ref"
+    parser = argparse.ArgumentParser(
+        prog=started_as, description="Show gradients by hand, check them, and train with them."
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, that of torch too, and exit")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for command in COMMANDS:
+        command.add_parser(commands)
+    commands.add_parser("train", help="train a network on images: train.py with its options", add_help=False)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Prints the versions; torch is imported only here."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Print and exit."""
+        import torch
+
+        import manual_bp
+
+        print(f"manual-bp {manual_bp.__version__}, torch {torch.__version__}")
+        parser.exit()
+
+
+def _train(words: list[str]) -> int:
+    """Run train.py as Python would, with these words: it is a program, and nothing imports it."""
+    found = find_spec("manual_bp")  # which imports nothing
+    assert found is not None
+    assert found.origin is not None
+    package = Path(found.origin).parent
+    script = package / "train.py"  # where the wheel has it
+    if not script.is_file():
+        script = package.parent / "train.py"  # in a checkout
+    sys.argv = [str(script), *words]
+    runpy.run_path(str(script), run_name="__main__")
+    return 0
 
 
 def _drop_output() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from benchmarks.contenders.autograd import FORMS, autograd
-from benchmarks.contenders.by_hand import Manual
 from benchmarks.contenders.by_jax import Jax
 from benchmarks.contenders.by_numpy import Numpy
 from benchmarks.contenders.compiled import Compiled
 from benchmarks.contenders.contender import Contender, Maker
 from benchmarks.contenders.expert import Expert
 from benchmarks.contenders.floor import Floor
+from benchmarks.contenders.manual import Manual
 from benchmarks.contenders.sklearn_mlp import Sklearn
 
 CONTENDERS: dict[str, Maker] = {

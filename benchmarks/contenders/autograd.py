@@ -1,4 +1,4 @@
-"""What most people write: an nn.Sequential, its loss module, backward() and torch.optim.SGD."""
+"""What most people write with PyTorch: an nn.Sequential, its loss module, backward() and torch.optim.SGD."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from benchmarks.cases import Array, Problem
 class Contender(Protocol):
     """Someone who trains the network of a problem, always on the same batch.
 
-    ``scope`` is entered once around many steps; ``exact`` says whether the arithmetic is the problem's, so that
-    ``equality`` can hold the contender to it.
+    ``scope`` is entered once around many steps. Where ``exact`` is true, ``equality`` demands the parameters that
+    manual_bp has after the same steps.
     """
 
     @property

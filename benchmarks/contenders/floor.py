@@ -1,4 +1,4 @@
-"""The floor: what no step of this network can undercut with the same matrix products."""
+"""The floor: the matrix products of a step and nothing else. No step that computes them can be faster."""
 
 from __future__ import annotations
 

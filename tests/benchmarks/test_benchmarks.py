@@ -1,17 +1,20 @@
 """The benchmarks compare what computes the same step; here nothing is timed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from benchmarks import equality
-from benchmarks.__main__ import arguments, without_json
+from benchmarks.__main__ import PARTS, arguments, done, measure_of, without_json
 from benchmarks.cases import C128, CASES, problem
 from benchmarks.contenders import QUICK
 from benchmarks.contenders.by_numpy import Numpy
 from benchmarks.gates import GATES, judge, word
-from benchmarks.steps import CaseTimes, Timing
-from benchmarks.worker import Bench
+from benchmarks.part import Part
+from benchmarks.times import CaseTimes, Timing
+from benchmarks.worker import Bench, Worker
 
 SMALL = ("f", "a", "b", "c128", "d")
 
@@ -67,8 +70,8 @@ def test_a_miss_says_whether_the_floor_misses_too(numpy: float, manual: float, f
     seconds = {"numpy": numpy, "manual": manual, "floor": floor}
     times = CaseTimes(C128, {name: Timing(name, "", 1, [value] * 3) for name, value in seconds.items()})
     (gate,) = (gate for gate in GATES if gate.over == "numpy")
-    verdict = judge(gate, times)
-    assert (verdict.word, verdict.holds) == (said, said.startswith("ok"))
+    judged = judge(gate, times)
+    assert (judged.word, judged.holds) == (said, said.startswith("ok"))
 
 
 def test_the_command_in_the_results_has_no_path() -> None:
@@ -86,3 +89,32 @@ def test_wrong_arguments_are_refused_before_anything_is_timed(
         arguments(wrong)
     assert raised.value.code == 2
     assert f"argument {wrong[0]}" in capsys.readouterr().err
+
+
+def test_every_gate_has_a_limit_for_every_case() -> None:
+    for gate in GATES:
+        assert len(gate.limits) == len(CASES), gate
+        assert len(gate.aims) in (0, len(CASES)), gate
+
+
+@pytest.mark.parametrize("name", PARTS[1:])
+def test_every_part_is_a_file_that_measures(name: str) -> None:
+    assert measure_of(name).__module__ == f"benchmarks.{name}"
+
+
+def a_small_part(*, quick: bool) -> Part:
+    return Part("a part", ("",), figures={"quick": quick, "threads": torch.get_num_threads()})
+
+
+def test_a_worker_measures_a_part_with_its_own_threads() -> None:
+    with Worker(2) as worker:
+        assert worker.part(a_small_part, quick=True).figures == {"quick": True, "threads": 2}
+
+
+def test_the_last_line_says_what_was_measured_and_where_it_went(tmp_path: Path) -> None:
+    times = CaseTimes(C128, {"numpy": Timing("numpy", "", 1, [1.0])})
+    quick = arguments(["--quick"])
+    assert done(quick, [times], {}, 38.2) == "Measured in 38 s: 1 contenders in 1 cases, 5 rounds. Written to: nothing."
+    epoch = arguments(["--only", "epoch", "--json", str(tmp_path / "e.json")])
+    part = {"epoch": Part("", ())}
+    assert done(epoch, [], part, 9) == f"Measured in 9 s: epoch. Written to: benchmarks/results and {tmp_path}/e.json."

@@ -1,4 +1,4 @@
-"""The mutants of the formulas: that there are some for each formula, and that a run of them tells what it should."""
+"""The mutants of the formulas: that there are some for each function, and that a run of them tells what it should."""
 
 import re
 import subprocess
@@ -7,17 +7,29 @@ from pathlib import Path
 
 import mutants as script
 import pytest
-from mutation.formula import FORMULAS, PACKAGE, formulas
+from mutation.functions import BESIDES, FILES, PACKAGE, functions
 from mutation.mutant import Mutant, mutants
 
-every_file = pytest.mark.parametrize("file", FORMULAS)
+every_file = pytest.mark.parametrize("file", FILES)
 
 
 @every_file
-def test_every_formula_has_mutants_and_every_name_a_formula(file: str) -> None:
-    found = formulas(file, (PACKAGE / file).read_text(encoding="utf-8"))
-    assert {formula.code.name for formula in found} == set(FORMULAS[file])
-    assert {formula.name for formula in found} == {mutant.function for mutant in mutants(file)}
+def test_every_function_has_mutants_and_every_name_a_function(file: str) -> None:
+    found = functions(file, (PACKAGE / file).read_text(encoding="utf-8"))
+    assert {function.code.name for function in found} >= set(BESIDES.get(file, ()))
+    assert {function.name for function in found} == {mutant.function for mutant in mutants(file)}
+
+
+def test_the_files_that_compute_are_found() -> None:
+    assert {"linear.py", "activation.py", "loss.py", "network.py", *BESIDES} <= set(FILES)
+    assert "layer.py" not in FILES  # its protocols compute nothing
+
+
+def test_a_new_layer_needs_no_table() -> None:
+    source = "class Conv:\n" + "".join(f"    def {name}(self, x):\n        x = x\n        return x\n" for name in "ab")
+    assert functions("convolution.py", source) == []
+    source = source.replace("def a", "def forward").replace("def b", "def backward")
+    assert [function.name for function in functions("convolution.py", source)] == ["Conv.forward", "Conv.backward"]
 
 
 def spelled(source: str, line: int) -> list[str]:
@@ -34,7 +46,7 @@ def test_every_mutant_is_another_program(file: str) -> None:
 
 
 def test_the_operators_find_the_slips_of_the_pen() -> None:
-    keys = {mutant.key for file in FORMULAS for mutant in mutants(file)}
+    keys = {mutant.key for file in FILES for mutant in mutants(file)}
     assert keys >= {
         "linear.py Linear.backward: self.weight -> self.weight_t",
         "linear.py Linear.gradients: -1 -> -1 * 1.0005",
@@ -73,10 +85,10 @@ def test_a_survivor_and_a_wrong_reason_are_faults(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(script, "EQUIVALENT", {"a.py f: x -> z": "reason", "a.py f: y -> z": "reason"})
     names = ["w -> z", "x -> z"]
     w, x = (Mutant("a.py", 1, "f", change, change) for change in names)
-    assert script.faults([script.Verdict(w, "a test")], whole=False) == []
-    assert script.faults([script.Verdict(x, None)], whole=False) == []
-    assert script.faults([script.Verdict(w, None)], whole=False) == ["survives: a.py:1 w -> z"]
-    assert script.faults([script.Verdict(x, "a test")], whole=True) == [
+    assert script.faults([script.Fate(w, "a test")], whole=False) == []
+    assert script.faults([script.Fate(x, None)], whole=False) == []
+    assert script.faults([script.Fate(w, None)], whole=False) == ["survives: a.py:1 w -> z"]
+    assert script.faults([script.Fate(x, "a test")], whole=True) == [
         "is killed, but listed as equivalent: a.py:1 x -> z",
         "listed as equivalent, but no mutant: a.py f: y -> z",
     ]

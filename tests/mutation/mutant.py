@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mutation.formula import PACKAGE, Formula, formulas
+from mutation.functions import PACKAGE, Function, functions
 from mutation.operators import OPERATORS
 
 
@@ -35,21 +35,21 @@ def mutants(file: str) -> list[Mutant]:
     """Return every mutant of a file of the package, in the order of its source."""
     source = (PACKAGE / file).read_text(encoding="utf-8")
     found: dict[str, Mutant] = {}
-    for formula in formulas(file, source):
-        for mutant in mutants_of(formula, source):
+    for function in functions(file, source):
+        for mutant in mutants_of(function, source):
             found.setdefault(mutant.source, mutant)
     return sorted(found.values(), key=lambda mutant: mutant.line)
 
 
-def mutants_of(formula: Formula, source: str) -> Iterator[Mutant]:
-    """Yield the mutants of one formula: what each operator makes of each node."""
-    for node in formula.nodes():
+def mutants_of(function: Function, source: str) -> Iterator[Mutant]:
+    """Yield the mutants of one function: what each operator makes of each node."""
+    for node in function.nodes():
         for operator in OPERATORS:
-            for place, text in operator(node, formula):
+            for place, text in operator(node, function):
                 if ast.unparse(place) != text:
                     change = f"{ast.unparse(place)} -> {text}"
                     mutated = edited(source, place, text)
-                    yield Mutant(formula.file, place.lineno, formula.name, change, mutated)
+                    yield Mutant(function.file, place.lineno, function.name, change, mutated)
 
 
 def edited(source: str, node: ast.expr | ast.stmt, text: str) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from mutation.formula import Formula, is_in_place, operands
+from mutation.functions import Function, is_in_place, operands
 
 OTHER_NAME = {
     "add": "sub", "sub": "add", "add_": "sub_", "sub_": "add_", "mul": "div", "mul_": "div_", "div_": "mul_",
@@ -32,13 +32,13 @@ OF_A_POSITION = ("range", "value", "saved", "room", "_step")
 Edit = tuple[ast.expr | ast.stmt, str]
 
 
-def another_name(node: ast.AST, _: Formula) -> Iterator[Edit]:
+def another_name(node: ast.AST, _: Function) -> Iterator[Edit]:
     """Yield sub for add, weight for weight_t."""
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr in OTHER_NAME:
         yield node, f"{ast.unparse(node.value)}.{OTHER_NAME[node.attr]}"
 
 
-def another_sign(node: ast.AST, _: Formula) -> Iterator[Edit]:
+def another_sign(node: ast.AST, _: Function) -> Iterator[Edit]:
     """Yield - for +, <= for <, `or` for `and`, x for -x."""
     if isinstance(node, (ast.BinOp, ast.BoolOp)) and type(node.op) in OTHER_SIGN:
         yield node, with_field(node, op=OTHER_SIGN[type(node.op)]())
@@ -54,13 +54,13 @@ def with_field(node: ast.AST, **new: object) -> str:
     return ast.unparse(type(node)(**(dict(ast.iter_fields(node)) | new)))
 
 
-def another_branch(node: ast.AST, _: Formula) -> Iterator[Edit]:
+def another_branch(node: ast.AST, _: Function) -> Iterator[Edit]:
     """Yield `not c` for a condition c that is no comparison."""
     if isinstance(node, (ast.If, ast.IfExp)) and not isinstance(node.test, (ast.Compare, ast.UnaryOp)):
         yield node.test, f"not ({ast.unparse(node.test)})"
 
 
-def another_number(node: ast.AST, _: Formula) -> Iterator[Edit]:
+def another_number(node: ast.AST, _: Function) -> Iterator[Edit]:
     """Yield 0 for 1, False for True, and 0.05 % more for a number that is no index."""
     match node:
         case ast.Constant(value=bool(value)):
@@ -73,7 +73,7 @@ def another_number(node: ast.AST, _: Formula) -> Iterator[Edit]:
             yield left, repr(value * A_LITTLE)
 
 
-def another_factor(node: ast.AST, _: Formula) -> Iterator[Edit]:
+def another_factor(node: ast.AST, _: Function) -> Iterator[Edit]:
     """Yield alpha=-a and alpha=1.0005 a for alpha=a."""
     if isinstance(node, ast.keyword) and node.arg in FACTORS:
         if not isinstance(node.value, ast.Constant):
@@ -82,7 +82,7 @@ def another_factor(node: ast.AST, _: Formula) -> Iterator[Edit]:
             yield node.value, f"-{ast.unparse(node.value)}"
 
 
-def another_index(node: ast.AST, _: Formula) -> Iterator[Edit]:
+def another_index(node: ast.AST, _: Function) -> Iterator[Edit]:
     """Yield steps[i - 1] and steps[i + 1] for steps[i]; the same for the bounds of range(), and for saved(i)."""
     bounds: list[ast.expr] = []
     if isinstance(node, ast.Subscript):
@@ -95,15 +95,15 @@ def another_index(node: ast.AST, _: Formula) -> Iterator[Edit]:
             yield bound, f"{ast.unparse(bound)} + 1"
 
 
-def another_operand(node: ast.AST, formula: Formula) -> Iterator[Edit]:
+def another_operand(node: ast.AST, function: Function) -> Iterator[Edit]:
     """Yield -x for x, and another operand of the formula for x."""
     for operand in operands(node):
         yield operand, f"-{ast.unparse(operand)}"
-        for other in formula.another(operand, operands(node)):
+        for other in function.another(operand, operands(node)):
             yield operand, other
 
 
-def another_order(node: ast.AST, _: Formula) -> Iterator[Edit]:
+def another_order(node: ast.AST, _: Function) -> Iterator[Edit]:
     """Yield sub(y, t) for sub(t, y): neighbours change places, but for a product of numbers."""
     if isinstance(node, ast.Call) and re.match(r"torch\.(?!mul\b)", ast.unparse(node)):
         for i, (left, right) in enumerate(pairwise(node.args)):
@@ -111,7 +111,7 @@ def another_order(node: ast.AST, _: Formula) -> Iterator[Edit]:
                 yield node, with_field(node, args=[*node.args[:i], right, left, *node.args[i + 2 :]])
 
 
-def nothing(node: ast.AST, _: Formula) -> Iterator[Edit]:
+def nothing(node: ast.AST, _: Function) -> Iterator[Edit]:
     """Yield x for x.neg_(), and nothing for a call or an assignment to what lasts longer than the function."""
     match node:
         case ast.Call(func=ast.Attribute(value=owner, attr=name)) if is_in_place(node) or name == "t":
@@ -122,7 +122,7 @@ def nothing(node: ast.AST, _: Formula) -> Iterator[Edit]:
             yield node, "pass"
 
 
-OPERATORS: tuple[Callable[[ast.AST, Formula], Iterator[Edit]], ...] = (
+OPERATORS: tuple[Callable[[ast.AST, Function], Iterator[Edit]], ...] = (
     another_name, another_sign, another_branch, another_number, another_factor, another_index, another_operand,
     another_order, nothing,
 )  # fmt: skip

@@ -26,7 +26,7 @@ from typing import NoReturn
 import pytest
 import torch
 
-from mutation.formula import PACKAGE
+from mutation.functions import PACKAGE
 
 FORK = multiprocessing.get_context("fork")
 
@@ -42,8 +42,8 @@ class Task:
 
 
 @dataclass(eq=False)
-class Outcome:
-    """Which test failed first, if any. As a plugin of pytest it takes notice of that itself."""
+class SuiteRun:
+    """A run of some tests: which failed first, if any. As a plugin of pytest it takes notice of that itself."""
 
     failed: str | None = None
     report: str = ""
@@ -67,8 +67,8 @@ class Outcome:
 # -------------------------------------------------------------------------------------------------- in the parent
 
 
-def outcomes(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[int, Outcome]]:
-    """Yield the outcome of every task under its number, as they come in."""
+def runs(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[int, SuiteRun]]:
+    """Yield the run of every task under its number, as they come in."""
     waiting = deque(enumerate(tasks))
     running: dict[Connection, tuple[int, ForkProcess]] = {}
     while waiting or running:
@@ -82,7 +82,7 @@ def outcomes(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[int, Outcome]]:
 
 
 def started(task: Task) -> tuple[Connection, ForkProcess]:
-    """Fork a process for the task; return where its outcome will come in."""
+    """Fork a process for the task; return where its run will come in."""
     torch.set_num_threads(1)
     gc.freeze()  # a fork need not look through what is there already
     receive, send = FORK.Pipe(duplex=False)
@@ -92,42 +92,42 @@ def started(task: Task) -> tuple[Connection, ForkProcess]:
     return receive, process
 
 
-def received(receive: Connection, process: ForkProcess, limit: int) -> Outcome:
+def received(receive: Connection, process: ForkProcess, limit: int) -> SuiteRun:
     """Return what a process sent, or how it ended."""
     try:
-        outcome: Outcome = receive.recv()
+        run: SuiteRun = receive.recv()
     except EOFError:
         process.join()
         return ended(process.exitcode or 0, limit)
     process.join()
-    return outcome
+    return run
 
 
-def ended(code: int, limit: int) -> Outcome:
-    """Return the outcome of a process that sent none: a signal ended it, or it is a fault of ours."""
+def ended(code: int, limit: int) -> SuiteRun:
+    """Return the run of a process that sent none: a signal ended it, or it is a fault of ours."""
     if code == -signal.SIGALRM:
-        return Outcome(f"timed out after {limit} s")
+        return SuiteRun(f"timed out after {limit} s")
     if code < 0:
-        return Outcome(f"ended by {signal.Signals(-code).name}")
-    return Outcome(report=f"a process ended with exit code {code} and no outcome", planted=False)
+        return SuiteRun(f"ended by {signal.Signals(-code).name}")
+    return SuiteRun(report=f"a process ended with exit code {code} and sent nothing", planted=False)
 
 
 # ----------------------------------------------------------------------------------------------------- in the fork
 
 
 def attempt(task: Task, send: Connection) -> None:
-    """Run the tests of a task with its sources planted, and send the outcome."""
+    """Run the tests of a task with its sources planted, and send how they ran."""
     signal.alarm(task.limit)  # ends the process
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     subprocess.Popen.__init__ = elsewhere  # type: ignore[method-assign]
-    finder, outcome, begun = Finder(task.planted), Outcome(), time.monotonic()
+    finder, ended, begun = Finder(task.planted), SuiteRun(), time.monotonic()
     sys.meta_path.insert(0, finder)
-    code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *task.tests], plugins=[outcome])
-    outcome.planted, outcome.seconds = finder.was_asked(), time.monotonic() - begun
-    if code and not outcome.failed:
-        outcome.planted, outcome.report = False, f"pytest ended with {code!r}, but no test failed"
-    send.send(outcome)
+    code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *task.tests], plugins=[ended])
+    ended.planted, ended.seconds = finder.was_asked(), time.monotonic() - begun
+    if code and not ended.failed:
+        ended.planted, ended.report = False, f"pytest ended with {code!r}, but no test failed"
+    send.send(ended)
 
 
 def elsewhere(*_: object, **__: object) -> NoReturn:

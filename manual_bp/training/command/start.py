@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from manual_bp.extras import missing
 from manual_bp.training.command.kept import read_kept
 from manual_bp.training.command.settings import LOOSE, NOT, OPTIONS, Settings
 from manual_bp.training.command.usage import UsageError, option
@@ -100,8 +100,10 @@ def check_together(settings: Settings, processes: int = 1) -> None:
         raise UsageError("argument --eval-only: expected --resume too, the network to test")
     if settings.tensorboard and folder_of(settings) is None:
         raise UsageError("argument --tensorboard: expected --out-dir too, the folder to write to")
-    if settings.tensorboard and find_spec("tensorboard") is None:
-        raise UsageError("argument --tensorboard: it is not installed: pip install 'manual-bp[tensorboard]'")
+    if settings.tensorboard and (line := missing("tensorboard")):
+        raise UsageError(f"argument --tensorboard: {line}")
+    if settings.dataset != "mnist5k" and (line := missing("datasets")):
+        raise UsageError(f"argument --dataset: {line}")
     if settings.augment == "shift" and settings.image_size is not None and settings.image_size <= SHIFT:
         raise UsageError(f"argument --augment: images of {settings.image_size} pixels cannot shift by {SHIFT}")
     if settings.seeds > 1 and settings.resume not in (None, "auto"):

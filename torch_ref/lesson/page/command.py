@@ -35,14 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not to_stdout and (not path.parent.is_dir() or (path.exists() and not path.is_file())):
         return _wrong(f"--out expects a file in a folder that exists, got {arguments.out}")
 
-    try:
-        from torch_ref.lesson.page.build import page
-        from torch_ref.lesson.page.data import page_data
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "latex2mathml":
-            raise
-        return _wrong("latex2mathml is not installed: pip install 'manual-bp[lesson]'")
+    from manual_bp.extras import missing
+
+    if line := missing("lesson", "latex2mathml"):
+        return _wrong(line)
     from manual_bp.training.run.whole_file import write_whole
+    from torch_ref.lesson.page.build import page
+    from torch_ref.lesson.page.data import page_data
 
     written = page(page_data()).encode()
     if to_stdout:

@@ -1,4 +1,4 @@
-"""The formulas of `manual_bp` as code: the functions that compute, and in them the nodes and operands that do."""
+"""The functions of `manual_bp` that compute its formulas, and in them the nodes and operands that do."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "manual_bp"
 
-FORMULAS = {
-    "linear.py": ("__post_init__", "forward", "backward", "gradients"),
-    "activation.py": ("forward", "backward"),
-    "loss.py": ("output", "forward", "backward", "one_hot", "_softmax", "_samples", "_scale"),
+PROTOCOL = ("output", "forward", "backward", "gradients")
+"""What a layer, a loss and a network compute: of every class with both directions, in whatever file, new ones too."""
+
+BESIDES = {
+    "linear.py": ("__post_init__",),
+    "loss.py": ("one_hot", "_softmax", "_samples", "_scale"),
     "structure.py": ("index_of_net", "index_of_x", "names"),
     "trace.py": ("begin", "value", "saved", "x"),
     "gradients.py": ("begin", "keep_error", "_placed", "keep_gradients", "_holds", "_holds_error", "complete"),
-    "network.py": ("__post_init__", "forward", "loss", "backward", "backward_by_layer", "input_error"),
+    "network.py": ("__post_init__", "loss", "backward_by_layer", "input_error"),
     "descent.py": ("_move_of", "_move"),
     "initial.py": ("mlp", "random_linear"),
 }
-"""The functions that compute, by file: of every class that has one of the name, but for protocols."""
+"""The other functions that compute, by file: of every class that has one of the name, or of none."""
 
 NO_TENSORS = ("out", "room", "buffers", "d", "d_parameters", "trace", "gradients")
 
 
 @dataclass(frozen=True)
-class Formula:
+class Function:
     """A function of the package, and what the operators have to know of it."""
 
     file: str
@@ -66,17 +68,26 @@ class Formula:
         return ast.unparse(operand).split(".")[0] in bound
 
 
-def formulas(file: str, source: str) -> list[Formula]:
-    """Return the functions and methods of a file that FORMULAS names."""
+def functions(file: str, source: str) -> list[Function]:
+    """Return the functions and methods of a file that compute."""
     tree = ast.parse(source)
-    owners: list[tuple[str, ast.Module | ast.ClassDef]] = [("", tree)]
-    owners += [(f"{node.name}.", node) for node in tree.body if isinstance(node, ast.ClassDef)]
-    return [
-        Formula(file, owner + code.name, code)
-        for owner, holder in owners
-        for code in holder.body
-        if isinstance(code, ast.FunctionDef) and code.name in FORMULAS[file] and len(code.body) > 1  # the docstring
-    ]
+    found = [Function(file, code.name, code) for code in defined(tree) if code.name in BESIDES.get(file, ())]
+    for owner in tree.body:
+        if isinstance(owner, ast.ClassDef):
+            computing = BESIDES.get(file, ()) + (PROTOCOL if has_both_directions(owner) else ())
+            own = [code for code in defined(owner) if code.name in computing]
+            found += [Function(file, f"{owner.name}.{code.name}", code) for code in own]
+    return found
+
+
+def has_both_directions(owner: ast.ClassDef) -> bool:
+    """Tell whether a class is a layer, a loss or a network."""
+    return {"forward", "backward"} <= {code.name for code in defined(owner)}
+
+
+def defined(owner: ast.Module | ast.ClassDef) -> list[ast.FunctionDef]:
+    """Return the functions defined in a file or class, but for those of a protocol, which have a docstring only."""
+    return [code for code in owner.body if isinstance(code, ast.FunctionDef) and len(code.body) > 1]
 
 
 def computing(node: ast.AST) -> Iterator[ast.AST]:
@@ -124,3 +135,7 @@ def is_operation(call: ast.Call) -> bool:
 def is_in_place(call: ast.Call) -> bool:
     """Tell whether a call is one of torch's methods that end in an underscore."""
     return isinstance(call.func, ast.Attribute) and call.func.attr.endswith("_") and not call.func.attr.endswith("__")
+
+
+FILES = [path.name for path in sorted(PACKAGE.glob("*.py")) if functions(path.name, path.read_text(encoding="utf-8"))]
+"""The files of the package that compute."""
