@@ -7,7 +7,7 @@ How a block of code is marked says how it is tested:
     bash       commands to type: their arguments are read, or their dry run is made (test_commands)
     sh         the two set-up commands of the README, which `.ci/run` runs
     powershell the same set-up for Windows
-    python     a file to save, which the test of its page knows
+    python     a file to save, which the test of its page knows; on the page of causes, lines to read
     text, svg  shown only: long runs and drawings
 
 In an example and in what a command prints, `...` stands for anything. An empty line is an empty line.
