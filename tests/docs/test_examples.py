@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import doctest
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from documents import PAGES, Block, blocks, name_of
 from places import ROOT
 
+from torch_ref.known import FAULTS, KNOWN, codes
+
+TABLES = KNOWN, FAULTS, codes.CODES
 WITH_EXAMPLES = [page for page in PAGES if blocks(page, "pycon")]
 
 
@@ -31,6 +35,16 @@ def failures(page: Path) -> tuple[int, list[str]]:
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS, verbose=False)
     runner.run(doctest.DocTest(found, {"__name__": "page"}, name_of(page), str(page), 0, None), out=said.append)
     return len(found), said
+
+
+@pytest.fixture(autouse=True)
+def known_before() -> Iterator[None]:
+    """A page may register a layer with the checker; after the page nobody knows it."""
+    before = [dict(table) for table in TABLES]
+    yield
+    for table, content in zip(TABLES, before, strict=True):
+        table.clear()
+        table.update(content)
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=name_of)
