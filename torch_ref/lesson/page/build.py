@@ -18,6 +18,8 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
+from torch_ref.lesson.page.stamp import stamp
+
 WEB = Path(__file__).parent / "web"
 ENTRY = "main.js"
 STYLES = ("lesson.css", "chapters/chapters.css", "digit/digit.css")
@@ -35,10 +37,12 @@ def page(data: dict[str, Any]) -> str:
     """Return the whole page; ``data`` is what the scripts find as DATA."""
     html = _INCLUDE.sub(lambda match: source(match["file"]), source("lesson.html"))
     html = _TEX.sub(lambda match: mathml(unescape(match["latex"]), display=match["display"] is not None), html)
+    style = f"<style>\n{chr(10).join(map(source, STYLES))}</style>"
+    code = f'<script type="module">\n{script()}</script>'
     parts = {
-        "<!-- style -->": f"<style>\n{chr(10).join(map(source, STYLES))}</style>",
+        "<!-- style -->": f"{stamp(html + style + code, data)}\n{style}",
         "<!-- data -->": f'<script type="application/json" id="data">{_inside_script(data)}</script>',
-        "<!-- script -->": f'<script type="module">\n{script()}</script>',
+        "<!-- script -->": code,
     }
     for mark, part in parts.items():
         if html.count(mark) != 1:

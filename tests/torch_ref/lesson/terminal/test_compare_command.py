@@ -56,11 +56,11 @@ def printed(capsys: pytest.CaptureFixture[str]):
 # ------------------------------------------------------------------------------------------------------ what it shows
 
 
-def test_the_readme_shows_what_is_printed(printed) -> None:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Step by step\n")[1].split("\n## ")[0]
+def test_the_page_about_the_lecture_shows_what_is_printed(printed) -> None:
+    page = (ROOT / "docs" / "lecture.md").read_text(encoding="utf-8")
     code, out = printed("")
     assert code == 0
-    assert out == re.findall(r"^```text\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)[0]
+    assert [out] == re.findall(r"^\$ python -m torch_ref compare\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
 
 
 def test_each_number_of_x2_stands_there_three_times(printed) -> None:
