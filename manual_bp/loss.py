@@ -56,10 +56,10 @@ def directions_of_loss(loss: Loss) -> LossDirections:
 
 
 class SavedDifference(NamedTuple):
-    """What SquaredError's backward reads, and the scratch of its forward."""
+    """What SquaredError's backward reads, and beside it scratch, which nothing reads from one call to the next."""
 
-    difference: Tensor  # t − y
-    squares: Tensor
+    difference: Tensor  # t − y, (N, n^L)
+    scratch: Tensor  # (N, n^L)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class SquaredError:
         """Return L = ½ Σ (t − y)² (E6, E7); saves t − y."""
         y, t = x, _rows(self, t, x, out)
         loss, (difference, squares) = out or (None, (None, None))
-        difference = torch.sub(t, y, out=difference)
+        difference = torch.sub(t, y, out=torch.empty_like(y) if difference is None else difference)  # laid out as y
         squares = torch.mul(difference, difference, out=squares)
         loss = torch.sum(squares, (), out=loss).div_(constant(2.0 * _samples(self, y), y.dtype))
         return loss, SavedDifference(difference, squares)
@@ -93,14 +93,19 @@ class SquaredError:
 
 
 class SavedSoftmax(NamedTuple):
-    """What SoftmaxCrossEntropy's backward reads, and the scratch of its forward."""
+    """What SoftmaxCrossEntropy's backward reads, and beside it scratch."""
 
     y: Tensor  # softmax(net), (N, n^L)
     t: Tensor
-    shifted: Tensor  # scratch (N, n^L): net less the largest net of its row
-    products: Tensor  # scratch (N, n^L)
-    log_sum: Tensor  # scratch (N, 1): ln Σ_j e^shifted_j
-    row: Tensor  # scratch (N, 1)
+    scratch: SoftmaxScratch
+
+
+class SoftmaxScratch(NamedTuple):
+    """Tensors to write into, which nothing reads from one call to the next."""
+
+    rows: Tensor  # (N, n^L)
+    log_sum: Tensor  # (N, 1)
+    row: Tensor  # (N, 1)
 
 
 @dataclass(frozen=True)
@@ -127,19 +132,19 @@ class SoftmaxCrossEntropy:
     ) -> tuple[Tensor, SavedSoftmax]:
         """Return L = Σ over the rows of (ln Σ_j e^net_j − Σ_k t_k net_k) (E8); saves y and t."""
         net, t = x, _rows(self, t, x, out)
-        loss, (y, _, shifted, products, log_sum, row) = out or (None, (None,) * 6)
-        y, shifted, log_sum, row = _softmax(net, y, shifted, log_sum, row)
-        products = torch.mul(shifted, t, out=products)
+        loss, (y, _, scratch) = out or (None, (None, None, (None, None, None)))
+        y, shifted, log_sum, row = _softmax(net, y, *scratch)
+        products = shifted.mul_(t)
         row = torch.sum(products, 1, keepdim=True, out=row)
         loss = torch.sum(torch.sub(log_sum, row, out=row), (), out=loss)
         loss.div_(constant(_samples(self, net), net.dtype))
-        return loss, SavedSoftmax(y, t, shifted, products, log_sum, row)
+        return loss, SavedSoftmax(y, t, SoftmaxScratch(products, log_sum, row))
 
     def backward(self, saved: SavedSoftmax, out: Tensor | None = None) -> Tensor:
         """Return δ^L = t − y (E17), over N for the mean."""
         s = _scale(self, saved.y)
         delta = torch.mul(saved.t, s, out=out)
-        return delta.sub_(torch.mul(saved.y, s, out=saved.products))
+        return delta.sub_(torch.mul(saved.y, s, out=saved.scratch.rows))
 
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
