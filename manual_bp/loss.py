@@ -204,9 +204,7 @@ def checked_targets(loss: Loss, t: Tensor, x: Tensor) -> Tensor:
     t = t.detach()
     if t.ndim == 1 and not t.is_floating_point():
         t = one_hot(t, x.shape[1], like=x)
-    check_rows(name, "t", t, x.shape[1], like=x)
-    if len(t) != len(x):
-        raise ValueError(f"{name} expects one row of t for each of the {len(x)} samples, got {len(t)}")
+    check_rows_of_targets(name, t, x)
     if not torch.isfinite(t).all():
         raise ValueError(f"{name} expects finite targets, got NaN or infinity at {positions(~torch.isfinite(t))}")
     if isinstance(loss, SoftmaxCrossEntropy):
@@ -215,6 +213,13 @@ def checked_targets(loss: Loss, t: Tensor, x: Tensor) -> Tensor:
             total = t.sum(1)[wrong][0].item()
             raise ValueError(f"{name} expects each row of t to sum to 1 (E17), got {total:g} at row {positions(wrong)}")
     return t
+
+
+def check_rows_of_targets(loss: str, t: Tensor, x: Tensor) -> None:
+    """Raise unless t has a row for each row of x, as wide, of its dtype and device: nothing broadcasts by accident."""
+    check_rows(loss, "t", t, x.shape[1], like=x)
+    if len(t) != len(x):
+        raise ValueError(f"{loss} expects one row of t for each of the {len(x)} samples, got {len(t)}")
 
 
 def _rows(loss: Loss, t: Tensor, x: Tensor, out: object) -> Tensor:

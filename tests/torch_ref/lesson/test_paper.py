@@ -18,9 +18,9 @@ def test_the_walk_on_paper_is_the_slides_arithmetic_digit_for_digit() -> None:
     """The displayed formulas, and ``lecture.on_paper``, which writes each out, know nothing of each other."""
     example = x2()
     values = on_paper(walk(example.network), given(example), rounding_of(example))
-    for name, number in lecture.by_hand().items():
-        assert values[name] == number, name
-    assert {n.quantity for n in lecture.X2_NUMBERS} == lecture.by_hand().keys() == example.slides.keys()
+    for name, calculation in lecture.on_paper().items():
+        assert values[name] == calculation.value, name
+    assert {n.quantity for n in lecture.X2_NUMBERS} == lecture.on_paper().keys() == example.slides.keys()
     assert values["e^1_1"] == Decimal("-0.01218")  # not printed, so not rounded
 
 
