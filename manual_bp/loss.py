@@ -10,7 +10,7 @@ Over a batch the loss is the lecture's sum over the samples (E7), or their mean.
 1/N stands: it multiplies the error here, and every later formula is the same for both.
 
 A loss is a layer whose output is one number: ``forward(x, t) -> (L, saved)``, ``backward(saved) -> error of x``.
-Targets t are (N, n^L), or N class indices, which stand for their ``one_hot`` rows.
+Targets t are (N, n^L), or N class indices: each index stands for its ``one_hot`` row.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Reduction = Literal["mean", "sum"]
 
 @runtime_checkable
 class Loss(Protocol):
-    """The goodness of a function: SquaredError, SoftmaxCrossEntropy, or yours."""
+    """The goodness of a function: SquaredError, SoftmaxCrossEntropy, or yours. Each direction may also take ``out``."""
 
     def output(self, x: Tensor) -> Tensor:
         """Return the network's answer y, given the output x of its last layer."""
@@ -197,7 +197,7 @@ def _check_reduction(loss: SquaredError | SoftmaxCrossEntropy) -> None:
 
 
 def checked_targets(loss: Loss, t: Tensor, x: Tensor) -> Tensor:
-    """Return t as rows (N, n^L) like x, one-hot for class indices; raise unless shape, dtype and values fit."""
+    """Return t as rows (N, n^L), one-hot for class indices. Raise ValueError or TypeError where it does not fit x."""
     name = type(loss).__name__
     if not isinstance(t, Tensor):
         raise TypeError(f"{name} expects t as a torch.Tensor, got {type(t).__name__}")
@@ -223,7 +223,7 @@ def check_rows_of_targets(loss: str, t: Tensor, x: Tensor) -> None:
 
 
 def _rows(loss: Loss, t: Tensor, x: Tensor, out: object) -> Tensor:
-    """Return checked targets; with ``out`` the values of t were checked when it was made, or are trusted."""
+    """Return checked targets. With ``out``, whoever calls has checked or trusts the values of t."""
     if out is not None and isinstance(t, Tensor) and t.shape == x.shape and t.dtype == x.dtype:
         return t
     return checked_targets(loss, t, x)
