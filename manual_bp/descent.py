@@ -27,9 +27,13 @@ VELOCITY = "momentum_buffer"
 class GradientDescent:
     """Update a network's parameters in place.
 
-    ``update`` takes any of the gradients by name: all at once, or one layer's as ``Network.backward_by_layer``
-    yields them. Gradients come out unchanged. ``lr`` may be set between updates; ``velocity`` is the momentum's
-    state by parameter name.
+    ``update`` takes gradients by name: all of them, or those of one layer as ``Network.backward_by_layer`` yields
+    them. It does not change the gradients.
+
+    network     the network whose parameters are updated
+    lr          η, which may be set between two updates
+    momentum, nesterov, weight_decay    as they were given
+    velocity    v by the parameter's name, empty without momentum
     """
 
     def __init__(
@@ -41,7 +45,11 @@ class GradientDescent:
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        """Take the network whose parameters ``update`` moves."""
+        """Take the network whose parameters ``update`` moves.
+
+        Raises TypeError for anything but a Network. Raises ValueError for a number that is negative or not finite, and
+        for Nesterov's form without momentum.
+        """
         if not isinstance(network, Network):
             raise TypeError(f"GradientDescent expects a Network, got {type(network).__name__}")
         for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
@@ -56,11 +64,11 @@ class GradientDescent:
         self._scratch = network.layout.like.new_empty(0)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copy and pickle without the views: a copy makes its own."""
+        """Return what a copy or a pickle holds: all but the views of the velocity, which a copy makes for itself."""
         return self.__dict__ | {"velocity": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make the views of the velocity anew."""
+        """Take that, and make the views of the velocity."""
         self.__dict__.update(state)
         self.velocity = self.network.layout.views(self._velocity) if self._velocity.numel() else {}
 
@@ -69,9 +77,9 @@ class GradientDescent:
         return {name: {VELOCITY: v.clone()} for name, v in self.velocity.items()}
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Copy a ``state_dict`` into the velocity, or raise before anything is changed where it does not fit.
+        """Copy a ``state_dict`` into the velocity. An empty one stands for the velocity before the first update, 0.
 
-        An empty one stands for the velocity before the first update, 0.
+        Raises ValueError or TypeError where a name, shape or dtype does not fit; nothing is changed then.
         """
         if not state:
             self._velocity.zero_()
@@ -86,14 +94,18 @@ class GradientDescent:
             v.copy_(state[name][VELOCITY])
 
     def update(self, gradients: Mapping[str, Tensor]) -> None:
-        """Move the parameters that ``gradients`` names one step down (E9), or raise before any of them moves."""
+        """Move the parameters that ``gradients`` names by one step (E9).
+
+        Raises TypeError for what is no mapping, KeyError for an unknown name, and ValueError or TypeError for a
+        gradient of another shape, dtype or device than its parameter. No parameter has moved then.
+        """
         for move in self.moves(gradients):
             move()
 
     def moves(self, gradients: Mapping[str, Tensor]) -> list[Callable[[], None]]:
-        """Return the update as calls, one a parameter or one for all: to be repeated without checking again.
+        """Check the gradients, and return the update as calls that can be repeated: one for all, or one a parameter.
 
-        They read ``lr`` and the numbers in the gradients when they are called.
+        Each call reads ``lr`` and the numbers in the gradients as they are then.
         """
         if isinstance(gradients, Gradients) and gradients.network is self.network and gradients.complete:
             return [self._move_of(self.network.buffer, gradients.buffer, self._velocity)]

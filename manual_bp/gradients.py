@@ -111,7 +111,7 @@ class Gradients(Mapping[str, Tensor]):
     def errors(self) -> list[Tensor | None]:
         """Return the error of every value, by position; None where there is none.
 
-        There is none below δ^1, which no gradient needs, none that the pass has not reached, none that is gone.
+        There is none below δ^1, where no gradient needs it, and none that the pass has not computed yet.
         """
         return [error if self._holds_error(i) else None for i, (error, _) in enumerate(self._rooms)]
 

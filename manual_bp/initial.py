@@ -25,11 +25,14 @@ def mlp(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> Network:
-    """Make a multilayer network of the given numbers of units, sizes[0] = n^0 inputs to sizes[-1] = n^L outputs.
+    """Make a multilayer network with sizes[l] units in layer l: from n^0 inputs to n^L outputs.
 
-    Every layer is linear and then ``activation`` (default Sigmoid, the lecture's); with ``loss`` SoftmaxCrossEntropy
-    the last layer is linear and its softmax is the loss's (default: SquaredError, the mean over the samples).
-    The parameters are those that ``nn.Linear`` draws after ``torch.manual_seed``, for a generator with that seed.
+    Every layer is a Linear and an ``activation`` (default: Sigmoid, the lecture's). The default loss is SquaredError,
+    the mean over the samples. With SoftmaxCrossEntropy the last layer has no activation: the softmax is in the loss.
+    A generator with some seed draws the numbers that ``nn.Linear`` draws after ``torch.manual_seed`` with that seed.
+
+    Raises ValueError unless ``sizes`` are at least two whole numbers from 1, TypeError for a dtype that is not of
+    floating point.
 
         mlp([784, 30, 10])
         mlp([784, 256, 128, 10], activation=ReLU(), loss=SoftmaxCrossEntropy())
@@ -58,8 +61,8 @@ def random_linear(
 ) -> Linear:
     """Draw weights and biases as ``nn.Linear`` does: uniform within 1 / sqrt(n_in), number for number.
 
-    They are drawn on the generator's device (the CPU where none is given) and then moved: one seed gives
-    one network on every device.
+    They are drawn on the generator's device (on the CPU without a generator) and then moved to ``device``, so that one
+    seed gives one network on every device.
     """
     source = "cpu" if generator is None else generator.device
     bound = math.sqrt(3.0) * (math.sqrt(2.0 / 6.0) / math.sqrt(n_in))  # the rounding of nn.init.kaiming_uniform_

@@ -23,7 +23,7 @@ from manual_bp.network import Network
 
 
 @dataclass(frozen=True)
-class Number:
+class PrintedNumber:
     """One number of the slides: its quantity, the value that is printed, and the exact value, rounded as given."""
 
     quantity: str
@@ -48,16 +48,16 @@ X1_INPUTS = ((1.0, -1.0), (0.0, 0.0))
 
 X1_NUMBERS = (
     (
-        Number("net^1_1", "4", "4.000000000000"),
-        Number("net^1_2", "-2", "-2.000000000000"),
-        Number("x^1_1", "0.98", "0.982013790038"),
-        Number("x^1_2", "0.12", "0.119202922022"),
-        Number("y_1", "0.62", "0.617704777755"),
-        Number("y_2", "0.83", "0.829123984157"),
+        PrintedNumber("net^1_1", "4", "4.000000000000"),
+        PrintedNumber("net^1_2", "-2", "-2.000000000000"),
+        PrintedNumber("x^1_1", "0.98", "0.982013790038"),
+        PrintedNumber("x^1_2", "0.12", "0.119202922022"),
+        PrintedNumber("y_1", "0.62", "0.617704777755"),
+        PrintedNumber("y_2", "0.83", "0.829123984157"),
     ),
     (
-        Number("y_1", "0.51", "0.511847376987"),
-        Number("y_2", "0.85", "0.854383900988"),
+        PrintedNumber("y_1", "0.51", "0.511847376987"),
+        PrintedNumber("y_2", "0.85", "0.854383900988"),
     ),
 )
 """For each input of ``X1_INPUTS`` the numbers on the slides."""
@@ -78,24 +78,24 @@ X2_TARGET = (0.5,)
 X2_LEARNING_RATE = 1.0
 
 X2_NUMBERS = (
-    Number("x^1_1", "0.68", "0.680267"),
-    Number("x^1_2", "0.6637", "0.663739"),
-    Number("y_1", "0.69", "0.690283"),
-    Number("δ^2_1", "-0.0406", "-0.040681"),
-    Number("δ^1_1", "-0.0027", "-0.002654"),
-    Number("δ^1_2", "-0.0082", "-0.008172"),
-    Number("∂L/∂W^1_11", "0.000945", "0.000929"),
-    Number("∂L/∂W^1_12", "0.00243", "0.002389"),
-    Number("∂L/∂W^1_21", "0.00287", "0.002860"),
-    Number("∂L/∂W^1_22", "0.00738", "0.007354"),
-    Number("∂L/∂W^2_11", "0.0276", "0.027674"),
-    Number("∂L/∂W^2_12", "0.0269", "0.027002"),
-    Number("W^1_11 after", "0.0991", "0.099071"),
-    Number("W^1_12 after", "0.7976", "0.797611"),
-    Number("W^1_21 after", "0.3971", "0.397140"),
-    Number("W^1_22 after", "0.5926", "0.592646"),
-    Number("W^2_11 after", "0.2724", "0.272326"),
-    Number("W^2_12 after", "0.8731", "0.872998"),
+    PrintedNumber("x^1_1", "0.68", "0.680267"),
+    PrintedNumber("x^1_2", "0.6637", "0.663739"),
+    PrintedNumber("y_1", "0.69", "0.690283"),
+    PrintedNumber("δ^2_1", "-0.0406", "-0.040681"),
+    PrintedNumber("δ^1_1", "-0.0027", "-0.002654"),
+    PrintedNumber("δ^1_2", "-0.0082", "-0.008172"),
+    PrintedNumber("∂L/∂W^1_11", "0.000945", "0.000929"),
+    PrintedNumber("∂L/∂W^1_12", "0.00243", "0.002389"),
+    PrintedNumber("∂L/∂W^1_21", "0.00287", "0.002860"),
+    PrintedNumber("∂L/∂W^1_22", "0.00738", "0.007354"),
+    PrintedNumber("∂L/∂W^2_11", "0.0276", "0.027674"),
+    PrintedNumber("∂L/∂W^2_12", "0.0269", "0.027002"),
+    PrintedNumber("W^1_11 after", "0.0991", "0.099071"),
+    PrintedNumber("W^1_12 after", "0.7976", "0.797611"),
+    PrintedNumber("W^1_21 after", "0.3971", "0.397140"),
+    PrintedNumber("W^1_22 after", "0.5926", "0.592646"),
+    PrintedNumber("W^2_11 after", "0.2724", "0.272326"),
+    PrintedNumber("W^2_12 after", "0.8731", "0.872998"),
 )
 
 
@@ -105,11 +105,6 @@ class Calculation:
 
     text: str
     value: Decimal
-
-
-def by_hand() -> dict[str, Decimal]:
-    """Calculate X2 as the slides do; return each outcome by quantity."""
-    return {name: calculation.value for name, calculation in on_paper().items()}
 
 
 def on_paper() -> dict[str, Calculation]:

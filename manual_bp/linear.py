@@ -9,7 +9,7 @@ In matrices, with a row for each sample: net = x Wᵀ + b, error of x = δ W, �
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -26,19 +26,12 @@ class Linear:
 
     weight: Tensor
     bias: Tensor | None = None
-    weight_t: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check the parameters and make the transposed view of the weights once."""
+        """Check the parameters, and take them without the history that autograd may have noted."""
         _check_parameters(self.weight, self.bias)
         object.__setattr__(self, "weight", self.weight.detach())
         object.__setattr__(self, "bias", None if self.bias is None else self.bias.detach())
-        object.__setattr__(self, "weight_t", self.weight.t())
-
-    def __reduce__(self) -> tuple[type[Linear], tuple[object, ...]]:
-        """Copy and pickle by the parameters alone: the transposed view belongs to its weights."""
-        given = (getattr(self, f.name) for f in fields(self) if f.init)
-        return type(self), tuple(value.clone() if isinstance(value, Tensor) else value for value in given)
 
     def __repr__(self) -> str:
         """Return the numbers of units: Linear(784 → 30)."""
@@ -51,21 +44,25 @@ class Linear:
             check_rows("Linear", "x", x, self.weight.shape[1], like=self.weight)
         net, _ = out or NEW
         if self.bias is None:
-            return torch.mm(x, self.weight_t, out=net), x
-        return torch.addmm(self.bias, x, self.weight_t, out=net), x
+            return torch.mm(x, self.weight.t(), out=net), x
+        return torch.addmm(self.bias, x, self.weight.t(), out=net), x
 
     def backward(
         self, error: Tensor, saved: Tensor, out: tuple[Tensor | None, ByName] | None = None
     ) -> tuple[Tensor, ByName]:
-        """Return the error of x, δ W (the sum in E14), then the gradients (E12)."""
-        delta, (error_of_x, d_parameters) = error, out or NEW
+        """Return the error of x, δ W (the sum in E14), then the gradients (E12).
+
+        Where x lies in memory column by column, it is (Wᵀ δᵀ)ᵀ: autograd's order there, which the last bit shows.
+        """
+        delta, x, (error_of_x, d_parameters) = error, saved, out or NEW
         if error_of_x is None:
             check_rows("Linear", "the error of net", delta, self.weight.shape[0], like=self.weight)
-        if saved.numel() == 1:  # one sample with one input: autograd takes this order, and the last bit shows it
-            error_of_x = torch.mm(self.weight_t, delta.t(), out=error_of_x)
+        if x.stride() == (1, x.shape[0]):
+            error_of_x = torch.empty_like(x) if error_of_x is None else error_of_x
+            torch.mm(self.weight.t(), delta.t(), out=error_of_x.t())
         else:
             error_of_x = torch.mm(delta, self.weight, out=error_of_x)
-        return error_of_x, self.gradients(delta, saved, d_parameters)
+        return error_of_x, self.gradients(delta, x, d_parameters)
 
     def gradients(self, error: Tensor, saved: Tensor, out: ByName | None = None) -> ByName:
         """Return ∂L/∂W = −δᵀ x and ∂L/∂b = −Σ δ over the rows (E12)."""

@@ -10,7 +10,7 @@ Over a batch the loss is the lecture's sum over the samples (E7), or their mean.
 1/N stands: it multiplies the error here, and every later formula is the same for both.
 
 A loss is a layer whose output is one number: ``forward(x, t) -> (L, saved)``, ``backward(saved) -> error of x``.
-Targets t are (N, n^L), or N class indices, which stand for their ``one_hot`` rows.
+Targets t are (N, n^L), or N class indices: each index stands for its ``one_hot`` row.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Reduction = Literal["mean", "sum"]
 
 @runtime_checkable
 class Loss(Protocol):
-    """The goodness of a function: SquaredError, SoftmaxCrossEntropy, or yours."""
+    """The goodness of a function: SquaredError, SoftmaxCrossEntropy, or yours. Each direction may also take ``out``."""
 
     def output(self, x: Tensor) -> Tensor:
         """Return the network's answer y, given the output x of its last layer."""
@@ -56,10 +56,10 @@ def directions_of_loss(loss: Loss) -> LossDirections:
 
 
 class SavedDifference(NamedTuple):
-    """What SquaredError's backward reads, and the scratch of its forward."""
+    """What SquaredError's backward reads, and beside it scratch, which nothing reads from one call to the next."""
 
-    difference: Tensor  # t − y
-    squares: Tensor
+    difference: Tensor  # t − y, (N, n^L)
+    scratch: Tensor  # (N, n^L)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class SquaredError:
         """Return L = ½ Σ (t − y)² (E6, E7); saves t − y."""
         y, t = x, _rows(self, t, x, out)
         loss, (difference, squares) = out or (None, (None, None))
-        difference = torch.sub(t, y, out=difference)
+        difference = torch.sub(t, y, out=torch.empty_like(y) if difference is None else difference)  # laid out as y
         squares = torch.mul(difference, difference, out=squares)
         loss = torch.sum(squares, (), out=loss).div_(constant(2.0 * _samples(self, y), y.dtype))
         return loss, SavedDifference(difference, squares)
@@ -93,14 +93,19 @@ class SquaredError:
 
 
 class SavedSoftmax(NamedTuple):
-    """What SoftmaxCrossEntropy's backward reads, and the scratch of its forward."""
+    """What SoftmaxCrossEntropy's backward reads, and beside it scratch."""
 
     y: Tensor  # softmax(net), (N, n^L)
     t: Tensor
-    shifted: Tensor  # scratch (N, n^L): net less the largest net of its row
-    products: Tensor  # scratch (N, n^L)
-    log_sum: Tensor  # scratch (N, 1): ln Σ_j e^shifted_j
-    row: Tensor  # scratch (N, 1)
+    scratch: SoftmaxScratch
+
+
+class SoftmaxScratch(NamedTuple):
+    """Tensors to write into, which nothing reads from one call to the next."""
+
+    rows: Tensor  # (N, n^L)
+    log_sum: Tensor  # (N, 1)
+    row: Tensor  # (N, 1)
 
 
 @dataclass(frozen=True)
@@ -127,19 +132,19 @@ class SoftmaxCrossEntropy:
     ) -> tuple[Tensor, SavedSoftmax]:
         """Return L = Σ over the rows of (ln Σ_j e^net_j − Σ_k t_k net_k) (E8); saves y and t."""
         net, t = x, _rows(self, t, x, out)
-        loss, (y, _, shifted, products, log_sum, row) = out or (None, (None,) * 6)
-        y, shifted, log_sum, row = _softmax(net, y, shifted, log_sum, row)
-        products = torch.mul(shifted, t, out=products)
+        loss, (y, _, scratch) = out or (None, (None, None, (None, None, None)))
+        y, shifted, log_sum, row = _softmax(net, y, *scratch)
+        products = shifted.mul_(t)
         row = torch.sum(products, 1, keepdim=True, out=row)
         loss = torch.sum(torch.sub(log_sum, row, out=row), (), out=loss)
         loss.div_(constant(_samples(self, net), net.dtype))
-        return loss, SavedSoftmax(y, t, shifted, products, log_sum, row)
+        return loss, SavedSoftmax(y, t, SoftmaxScratch(products, log_sum, row))
 
     def backward(self, saved: SavedSoftmax, out: Tensor | None = None) -> Tensor:
         """Return δ^L = t − y (E17), over N for the mean."""
         s = _scale(self, saved.y)
         delta = torch.mul(saved.t, s, out=out)
-        return delta.sub_(torch.mul(saved.y, s, out=saved.products))
+        return delta.sub_(torch.mul(saved.y, s, out=saved.scratch.rows))
 
 
 def one_hot(labels: Tensor, classes: int, like: Tensor) -> Tensor:
@@ -192,16 +197,14 @@ def _check_reduction(loss: SquaredError | SoftmaxCrossEntropy) -> None:
 
 
 def checked_targets(loss: Loss, t: Tensor, x: Tensor) -> Tensor:
-    """Return t as rows (N, n^L) like x, one-hot for class indices; raise unless shape, dtype and values fit."""
+    """Return t as rows (N, n^L), one-hot for class indices. Raise ValueError or TypeError where it does not fit x."""
     name = type(loss).__name__
     if not isinstance(t, Tensor):
         raise TypeError(f"{name} expects t as a torch.Tensor, got {type(t).__name__}")
     t = t.detach()
     if t.ndim == 1 and not t.is_floating_point():
         t = one_hot(t, x.shape[1], like=x)
-    check_rows(name, "t", t, x.shape[1], like=x)
-    if len(t) != len(x):
-        raise ValueError(f"{name} expects one row of t for each of the {len(x)} samples, got {len(t)}")
+    check_rows_of_targets(name, t, x)
     if not torch.isfinite(t).all():
         raise ValueError(f"{name} expects finite targets, got NaN or infinity at {positions(~torch.isfinite(t))}")
     if isinstance(loss, SoftmaxCrossEntropy):
@@ -212,8 +215,15 @@ def checked_targets(loss: Loss, t: Tensor, x: Tensor) -> Tensor:
     return t
 
 
+def check_rows_of_targets(loss: str, t: Tensor, x: Tensor) -> None:
+    """Raise unless t has a row for each row of x, as wide, of its dtype and device: nothing broadcasts by accident."""
+    check_rows(loss, "t", t, x.shape[1], like=x)
+    if len(t) != len(x):
+        raise ValueError(f"{loss} expects one row of t for each of the {len(x)} samples, got {len(t)}")
+
+
 def _rows(loss: Loss, t: Tensor, x: Tensor, out: object) -> Tensor:
-    """Return checked targets; with ``out`` the values of t were checked when it was made, or are trusted."""
+    """Return checked targets. With ``out``, whoever calls has checked or trusts the values of t."""
     if out is not None and isinstance(t, Tensor) and t.shape == x.shape and t.dtype == x.dtype:
         return t
     return checked_targets(loss, t, x)

@@ -16,8 +16,7 @@ from manual_bp.lecture import (
     X2_LEARNING_RATE,
     X2_NUMBERS,
     X2_TARGET,
-    Number,
-    by_hand,
+    PrintedNumber,
     entries,
     on_paper,
     quantities,
@@ -30,7 +29,7 @@ every_x2_number = pytest.mark.parametrize("number", X2_NUMBERS, ids=lambda numbe
 every_x1_number = pytest.mark.parametrize(
     ("x", "number"),
     [(x, number) for x, numbers in zip(X1_INPUTS, X1_NUMBERS, strict=True) for number in numbers],
-    ids=lambda part: part.quantity if isinstance(part, Number) else str(part),
+    ids=lambda part: part.quantity if isinstance(part, PrintedNumber) else str(part),
 )
 
 
@@ -56,20 +55,20 @@ ENGINES = pytest.mark.parametrize("engine", [quantities, by_autograd], ids=["by 
 
 
 @every_x2_number
-def test_x2_printed_digit_for_digit(number: Number) -> None:
-    assert str(by_hand()[number.quantity]) == number.printed
+def test_x2_printed_digit_for_digit(number: PrintedNumber) -> None:
+    assert str(on_paper()[number.quantity].value) == number.printed
 
 
 @every_x2_number
 @ENGINES
-def test_x2_exact(number: Number, engine) -> None:
+def test_x2_exact(number: PrintedNumber, engine) -> None:
     value = engine(x2_network(), X2_INPUT, X2_TARGET, X2_LEARNING_RATE)[number.quantity]
     assert f"{value:.6f}" == number.exact
 
 
 @every_x1_number
 @ENGINES
-def test_x1_printed_and_exact(x: tuple[float, ...], number: Number, engine) -> None:
+def test_x1_printed_and_exact(x: tuple[float, ...], number: PrintedNumber, engine) -> None:
     value = engine(x1_network(), x, (0.0, 0.0), 1.0)[number.quantity]
     assert f"{value:.12f}" == number.exact
     places = -Decimal(number.printed).as_tuple().exponent
@@ -84,8 +83,8 @@ def test_both_engines_agree_to_the_last_bit_on_both_examples() -> None:
 def test_the_slides_number_is_no_rounding_of_the_exact_one() -> None:
     """0.000945 and 0.000929 are two numbers: a tolerance that lets one pass as the other would be a defect."""
     exact = quantities(x2_network(), X2_INPUT, X2_TARGET, X2_LEARNING_RATE)
-    assert f"{exact['∂L/∂W^1_11']:.6f}" == "0.000929" != str(by_hand()["∂L/∂W^1_11"]) == "0.000945"
-    assert f"{exact['∂L/∂W^2_11']:.4f}" == "0.0277" != str(by_hand()["∂L/∂W^2_11"]) == "0.0276"
+    assert f"{exact['∂L/∂W^1_11']:.6f}" == "0.000929" != str(on_paper()["∂L/∂W^1_11"].value) == "0.000945"
+    assert f"{exact['∂L/∂W^2_11']:.4f}" == "0.0277" != str(on_paper()["∂L/∂W^2_11"].value) == "0.0276"
 
 
 def test_just_repeat() -> None:

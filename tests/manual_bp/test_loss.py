@@ -134,8 +134,32 @@ def test_softmax_cross_entropy_saves_what_it_says() -> None:
     _, saved = SoftmaxCrossEntropy().forward(net, t)
     assert_close(saved.y, torch.softmax(net, 1), 1e-15, "y")
     assert_identical(saved.t, t, "t")
-    assert_identical(saved.shifted, net - net.amax(1, keepdim=True), "net less the largest net of its row")
-    assert_close(saved.log_sum, saved.shifted.logsumexp(1, keepdim=True), 1e-15, "ln Σ_j e^shifted_j")
+    assert saved._fields == ("y", "t", "scratch")
+
+
+def test_squared_error_saves_what_it_says() -> None:
+    y, t = torch.randn(7, 3, dtype=torch.float64), targets(7, 3, torch.float64)
+    _, saved = SquaredError().forward(y, t)
+    assert_identical(saved.difference, t - y, "t − y")
+    assert saved._fields == ("difference", "scratch")
+
+
+@every_loss
+@every_dtype
+def test_nothing_reads_scratch(loss: Loss, dtype: torch.dtype) -> None:
+    """Not numbers, wherever they may have come from: neither backward nor the next forward sees them."""
+    step = loss.forward(torch.randn(7, 3, dtype=dtype), targets(7, 3, dtype))
+    expected, x, t = loss.backward(step[1]), torch.randn(7, 3, dtype=dtype), targets(7, 3, dtype)
+    for tensor in flat(step[1].scratch):
+        tensor.fill_(torch.nan)
+    assert_identical(loss.backward(step[1]), expected)
+    for tensor in flat(step[1].scratch):
+        tensor.fill_(torch.nan)
+    assert_identical(loss.forward(x, t, out=step)[0], loss.forward(x, t)[0])
+
+
+def flat(scratch) -> list[Tensor]:
+    return [scratch] if isinstance(scratch, Tensor) else list(scratch)
 
 
 @every_loss

@@ -17,7 +17,7 @@ OTHER_NAME = {
     "add": "sub", "sub": "add", "add_": "sub_", "sub_": "add_", "mul": "div", "mul_": "div_", "div_": "mul_",
     "exp": "log", "exp_": "log_", "log_": "exp_", "sum": "mean", "amax": "amin", "sign": "abs", "sqrt": "cbrt",
     "sigmoid": "tanh", "tanh": "sigmoid", "clamp_min": "clamp_max", "addcmul": "addcdiv",
-    "weight": "weight_t", "weight_t": "weight", "momentum": "weight_decay", "weight_decay": "momentum",
+    "momentum": "weight_decay", "weight_decay": "momentum",
 }  # fmt: skip
 OTHER_SIGN: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.BitOr: ast.BitAnd,
@@ -33,7 +33,7 @@ Edit = tuple[ast.expr | ast.stmt, str]
 
 
 def another_name(node: ast.AST, _: Function) -> Iterator[Edit]:
-    """Yield sub for add, weight for weight_t."""
+    """Yield sub for add, momentum for weight_decay."""
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and node.attr in OTHER_NAME:
         yield node, f"{ast.unparse(node.value)}.{OTHER_NAME[node.attr]}"
 

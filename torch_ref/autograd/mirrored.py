@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from manual_bp import Layer, Linear, Loss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
+from manual_bp.loss import check_rows_of_targets
 
 
 class Mirror(NamedTuple):
@@ -46,7 +47,8 @@ class SquaredErrorModule(LossModule):
 
     def forward(self, y: Tensor, t: Tensor) -> Tensor:
         """Return ½ Σ (t − y)², t as (N, n^L) or class indices (N,)."""
-        return self.reduced(0.5 * nn.functional.mse_loss(y, _one_hot(t, y), reduction="sum"), len(y))
+        t = _rows("SquaredError", t, y)
+        return self.reduced(0.5 * nn.functional.mse_loss(y, t, reduction="sum"), len(y))
 
 
 class CrossEntropyModule(LossModule):
@@ -63,8 +65,8 @@ class CrossEntropyModule(LossModule):
 
     def forward(self, net: Tensor, t: Tensor) -> Tensor:
         """Return −Σ t ln softmax(net), t as (N, n^L) or class indices (N,)."""
-        shifted = _shifted(net)
-        total = (torch.logsumexp(shifted, 1) - (shifted * _one_hot(t, net)).sum(1)).sum()
+        t, shifted = _rows("SoftmaxCrossEntropy", t, net), _shifted(net)
+        total = (torch.logsumexp(shifted, 1) - (shifted * t).sum(1)).sum()
         return self.reduced(total, len(net))
 
 
@@ -130,5 +132,9 @@ def _(loss: SoftmaxCrossEntropy) -> LossModule:
     return CrossEntropyModule(loss.reduction)
 
 
-def _one_hot(t: Tensor, like: Tensor) -> Tensor:
-    return t if t.is_floating_point() else nn.functional.one_hot(t.long(), like.shape[1]).to(like.dtype)
+def _rows(loss: str, t: Tensor, like: Tensor) -> Tensor:
+    """Return t as rows, one-hot for class indices. Raises ValueError or TypeError for what torch would broadcast."""
+    if isinstance(t, Tensor) and t.ndim == 1 and not t.is_floating_point():
+        t = nn.functional.one_hot(t.long(), like.shape[1]).to(like.dtype)
+    check_rows_of_targets(loss, t, like)
+    return t

@@ -47,23 +47,24 @@ class HandPass:
 
 
 def by_hand(network: Network, names: Names, x: Tensor, t: Tensor) -> HandPass:
-    """Run the whole handwritten pass; whatever somebody's formula raises is kept, it is what the report has to say."""
-    before, own_x, own_t = network.buffer.clone(), x, t
+    """Run the whole handwritten pass on the very x and t, whose places in memory decide the last bits.
+
+    Whatever somebody's formula raises is kept, it is what the report has to say; what it changes is put back.
+    """
+    given = {"the parameters": network.buffer, "x": x, "t": t}
+    before = {name: tensor.clone() for name, tensor in given.items() if isinstance(tensor, Tensor)}
     done = HandPass()
     try:
-        own_x, own_t = (given.clone() if isinstance(given, Tensor) else given for given in (x, t))
-        trace, gradients = run(network, names, own_x, own_t, done.found)
-        done.changed = _changed({"the parameters": (network.buffer, before), "x": (own_x, x), "t": (own_t, t)})
+        trace, gradients = run(network, names, x, t, done.found)
+        done.changed = tuple(name for name, tensor in before.items() if not same(given[name], tensor))
         if not done.changed:
             done.unlike = _unlike(network, names, x, t, trace, gradients, done.found)
     except Exception as error:
         done.error = error
-    network.buffer.copy_(before)
+    for name, tensor in before.items():
+        if not same(given[name], tensor):
+            given[name].copy_(tensor)
     return done
-
-
-def _changed(pairs: dict[str, tuple[Tensor, Tensor]]) -> tuple[str, ...]:
-    return tuple(name for name, (now, before) in pairs.items() if not same(now, before))
 
 
 def run(

@@ -14,10 +14,7 @@ from manual_bp.network import Network
 
 def forward_values(network: Network, values: Sequence[Tensor], loss: Tensor) -> Iterator[tuple[str, Tensor]]:
     """Yield x^0, net^1, x^1, ..., L with their names; ``values`` are x^0 and the output of every layer."""
-    yield "x^0", values[network.index_of_x(0)]
-    for l in range(1, network.depth + 1):
-        yield f"net^{l}", values[network.index_of_net(l)]
-        yield f"x^{l}", values[network.index_of_x(l)]
+    yield from zip(network.names.values, values, strict=True)
     yield "L", loss
 
 

@@ -8,7 +8,7 @@ from cases import assert_identical
 from torch import Tensor, nn
 
 from manual_bp import Linear, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
-from torch_ref import loss_of, mirror, module_of
+from torch_ref import crosscheck, loss_of, mirror, module_of
 
 
 def test_the_model_is_plain_pytorch_with_the_same_names() -> None:
@@ -93,3 +93,23 @@ def test_a_loss_without_a_module_is_named() -> None:
         TypeError, match=r"mirror has no module for the loss object: register one with @torch_ref.loss_of"
     ):
         loss_of(object())
+
+
+@pytest.mark.parametrize("loss", [SquaredError(), SoftmaxCrossEntropy("sum")], ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize(
+    ("t", "error", "message"),
+    [
+        (torch.zeros(2, 1), ValueError, r"{} expects t of shape \(N, 3\), got \(2, 1\)"),
+        (torch.zeros(1, 3), ValueError, "{} expects one row of t for each of the 2 samples, got 1"),
+        (torch.zeros(3), ValueError, r"{} expects t of shape \(N, 3\), got \(3,\)"),
+        (torch.zeros(2, 3).double(), TypeError, "{} expects t of dtype torch.float32, got torch.float64"),
+        (torch.zeros(2, 3).long(), TypeError, "{} expects t of dtype torch.float32, got torch.int64"),
+    ],
+)
+def test_a_target_that_torch_would_broadcast_is_refused(loss, t: Tensor, error: type[Exception], message: str) -> None:
+    """Here a warning is an error: none of torch's comes first."""
+    network, x = mlp([5, 4, 3], loss=loss), torch.randn(2, 5)
+    model, module = mirror(network)
+    for call in (lambda: module(model(x), t), lambda: crosscheck(network, x, t)):
+        with pytest.raises(error, match=message.format(type(loss).__name__)):
+            call()
