@@ -63,6 +63,8 @@ class Broken:
             return 2 * error[:1], {}
         if self.what == "dtype":
             return 2 * error.double(), {}
+        if self.what == "device":
+            return 2 * error.to("meta"), {}
         if self.what == "None":
             return None, {}
         if self.what == "NaN":
@@ -78,6 +80,7 @@ class Broken:
         ("backward raises", "error of x", "raises IndexError: no such unit"),
         ("shape", "error of x", "it is of shape (1, 5), expected (4, 5)"),
         ("dtype", "error of x", "it is of dtype torch.float64, expected torch.float32"),
+        ("device", "error of x", "it is on device meta, expected cpu"),
         ("None", "error of x", "gives None where backward(error, saved) -> (error of x, gradients) is expected"),
         ("NaN", "error of x", "NaN appears here first"),
         ("in place", "error of x", "changes error in place"),
