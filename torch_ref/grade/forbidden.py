@@ -35,7 +35,7 @@ def violations(source: str, modules: Iterable[str] = FORBIDDEN_MODULES) -> list[
 
 
 def _within(v: Violation, other: Violation) -> bool:
-    """Tell whether v is but the beginning of the other: torch.autograd in torch.autograd.grad."""
+    """Tell whether v is only the beginning of the other: torch.autograd in torch.autograd.grad."""
     return v.line == other.line and other.name.startswith(f"{v.name}.")
 
 

@@ -1,6 +1,6 @@
-"""While a student's code runs: nothing that computes derivatives answers, and whoever asks is noted.
+"""While a student's code runs: what computes derivatives refuses to, and notes that it was asked.
 
-The source has been read before (``forbidden``); here is what a name put together from pieces cannot hide.
+The source has been read before (``forbidden``); this catches the names that are put together only while it runs.
 """
 
 from __future__ import annotations

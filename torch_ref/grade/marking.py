@@ -25,7 +25,7 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 """Of the norm: what a right formula may be off, in whatever order it computes. A wrong one shows in float64."""
 
 FACTOR = 10.0
-"""How many times the checker's bound, which is the reference's own rounding, it may be off where that is more."""
+"""Or so many times the checker's bound, which is the reference's own rounding, where that is more."""
 
 AS_PRINTED = 0.01
 """Of the norm: how near a memorised example comes, even if its numbers were rounded to two digits."""

@@ -1,4 +1,4 @@
-"""What the process does once from which all others are forked: import everything, load once, and keep it all shared."""
+"""What the first process does once: import everything. All others are forked from it and share its memory."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ QUESTIONS_OF: dict[str, tuple[Question, ...]] = {
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumberKind:
     """What kind of numbers a point has."""
 
     name: str
@@ -72,18 +72,18 @@ class Numbers:
     bias: bool = True
 
 
-PUBLIC = Numbers("the public example X2", torch.float32)
+PUBLIC = NumberKind("the public example X2", torch.float32)
 TWINS = (1, 2)
 """Two points of the same sizes: a formula that gives the same at both does not read its inputs."""
 
 KINDS = (
-    Numbers("ordinary numbers"),
-    Numbers("ordinary numbers"),
-    Numbers("ordinary numbers", one_row=True),
-    Numbers("ordinary numbers", square=True, reduction="sum", bias=False),
-    Numbers("ordinary numbers", torch.float32, reduction="sum"),
-    Numbers("large numbers", largest=30.0, reduction="sum", bias=False),
-    Numbers("large numbers", torch.float32, largest=30.0),
+    NumberKind("ordinary numbers"),
+    NumberKind("ordinary numbers"),
+    NumberKind("ordinary numbers", one_row=True),
+    NumberKind("ordinary numbers", square=True, reduction="sum", bias=False),
+    NumberKind("ordinary numbers", torch.float32, reduction="sum"),
+    NumberKind("large numbers", largest=30.0, reduction="sum", bias=False),
+    NumberKind("large numbers", torch.float32, largest=30.0),
 )
 
 
@@ -91,7 +91,7 @@ KINDS = (
 class Point:
     """One set of numbers for the formulas of one class, and the right answers."""
 
-    numbers: Numbers
+    numbers: NumberKind
     owner: Any
     """The layer or loss of ``manual_bp``: it holds parameters and settings, none of its formulas is used."""
     x: Tensor
@@ -155,7 +155,7 @@ def points(name: str, seed: int) -> list[Point]:
     return [_public(kind), *hidden]
 
 
-def _hidden(kind: type, of: Numbers, sizes: tuple[int, int, int], generator: torch.Generator) -> Point:
+def _hidden(kind: type, of: NumberKind, sizes: tuple[int, int, int], generator: torch.Generator) -> Point:
     rows, n_in, n_out = 1 if of.one_row else sizes[0], *sizes[1:]
 
     def normal(*shape: int) -> Tensor:

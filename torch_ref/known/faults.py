@@ -10,7 +10,7 @@ the checker has to find. Its wrong formula is written by itself: a cause that kn
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,9 +90,10 @@ FAULTS: dict[str, Fault] = {}
 """Every fault that is known, by name: ``registry.register`` adds them."""
 
 
-def planted(of: type, prefix: str, *rows: tuple[str, str, str, str, Wrong]) -> tuple[Fault, ...]:
-    """Return the faults of a type: name, what the formula makes, code and beginning of the cause, wrong formula."""
-    return tuple(Fault(f"{prefix}-{name}", of, makes, code, cause, wrong) for name, makes, code, cause, wrong in rows)
+def planted(of: type, makes: str, prefix: str, *rows: tuple[str, str, str, Wrong]) -> Iterator[Fault]:
+    """Yield the faults of one formula: each has a name, a code, the beginning of its cause, and a wrong formula."""
+    for name, code, cause, wrong in rows:
+        yield Fault(f"{prefix}-{name}", of, makes, code, cause, wrong)
 
 
 # ------------------------------------------------------------------------------------------------- the faulty types

@@ -40,49 +40,37 @@ def of_error(s: Scene) -> Iterator[Candidate]:
     return of_slope("ReLU", s, masks)
 
 
-FAULTS = planted(
-    ReLU,
-    "relu",
-    (
-        "forward-leaky",
+FAULTS = (
+    *planted(
+        ReLU,
         "forward",
-        "another-function",
-        "another activation: leaky",
-        lambda _, net: torch.where(net > 0, net, 0.01 * net),
+        "relu-forward",
+        (
+            "leaky",
+            "another-function",
+            "another activation: leaky",
+            lambda _, net: torch.where(net > 0, net, 0.01 * net),
+        ),
+        ("absolute", "another-function", "another activation: |z|", lambda _, net: torch.abs(net)),
+        ("min", "another-function", "another activation: min", lambda _, net: net.clamp_max(0)),
+        ("identity", "another-function", "another activation: the identity", lambda _, net: net.clone()),
     ),
-    ("forward-absolute", "forward", "another-function", "another activation: |z|", lambda _, net: torch.abs(net)),
-    ("forward-min", "forward", "another-function", "another activation: min", lambda _, net: net.clamp_max(0)),
-    ("forward-identity", "forward", "another-function", "another activation: the identity", lambda _, net: net.clone()),
-    ("error-no-mask", "error", "slope-missing", "σ′ is missing", lambda _, e, net, x: e.clone()),
-    ("error-reversed", "error", "wrong-mask", "the mask is reversed", lambda _, e, net, x: torch.where(x > 0, 0, e)),
-    (
-        "error-guided",
+    *planted(
+        ReLU,
         "error",
-        "wrong-mask",
-        "the mask is that of the error",
-        lambda _, e, net, x: e.clamp_min(0) * (x > 0),
-    ),
-    ("error-x", "error", "slope-miswritten", "x in place of σ′", lambda _, e, net, x: e * x),
-    (
-        "error-leaky",
-        "error",
-        "slope-of-another-function",
-        "σ′ of another activation: leaky",
-        lambda _, e, net, x: e * torch.where(x > 0, 1, 0.01),
-    ),
-    (
-        "error-sign-of-net",
-        "error",
-        "slope-miswritten",
-        "the sign of net in place",
-        lambda _, e, net, x: e * torch.sign(net),
-    ),
-    (
-        "error-wrong-sample",
-        "error",
-        "wrong-sample",
-        "pairs the wrong sample",
-        lambda _, e, net, x: e * (x.roll(1, 0) > 0),
+        "relu-error",
+        ("no-mask", "slope-missing", "σ′ is missing", lambda _, e, net, x: e.clone()),
+        ("reversed", "wrong-mask", "the mask is reversed", lambda _, e, net, x: torch.where(x > 0, 0, e)),
+        ("guided", "wrong-mask", "the mask is that of the error", lambda _, e, net, x: e.clamp_min(0) * (x > 0)),
+        ("x", "slope-miswritten", "x in place of σ′", lambda _, e, net, x: e * x),
+        (
+            "leaky",
+            "slope-of-another-function",
+            "σ′ of another activation: leaky",
+            lambda _, e, net, x: e * torch.where(x > 0, 1, 0.01),
+        ),
+        ("sign-of-net", "slope-miswritten", "the sign of net in place", lambda _, e, net, x: e * torch.sign(net)),
+        ("wrong-sample", "wrong-sample", "pairs the wrong sample", lambda _, e, net, x: e * (x.roll(1, 0) > 0)),
     ),
 )
 

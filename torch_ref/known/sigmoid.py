@@ -46,55 +46,38 @@ def _in_place(_: Sigmoid, error: Tensor, net: Tensor, x: Tensor) -> Tensor:
     return error.mul_(1 - x).mul_(x)
 
 
-FAULTS = planted(
-    Sigmoid,
-    "sigmoid",
-    ("forward-tanh", "forward", "another-function", "another activation: tanh", lambda _, net: torch.tanh(net)),
-    (
-        "forward-sign",
+FAULTS = (
+    *planted(
+        Sigmoid,
         "forward",
-        "wrong-argument",
-        "the argument has the wrong sign",
-        lambda _, net: 1 / (1 + torch.exp(net)),
+        "sigmoid-forward",
+        ("tanh", "another-function", "another activation: tanh", lambda _, net: torch.tanh(net)),
+        ("sign", "wrong-argument", "the argument has the wrong sign", lambda _, net: 1 / (1 + torch.exp(net))),
+        ("twice", "applied-twice", "applied twice", lambda _, net: _s(_s(net))),
     ),
-    ("forward-twice", "forward", "applied-twice", "applied twice", lambda _, net: _s(_s(net))),
-    ("error-no-slope", "error", "slope-missing", "σ′ is missing", lambda _, e, net, x: e.clone()),
-    (
-        "error-slope-of-x",
+    *planted(
+        Sigmoid,
         "error",
-        "slope-at-output",
-        "σ′ of the wrong quantity: σ′(x)",
-        lambda _, e, net, x: e * _slope(_s(x)),
+        "sigmoid-error",
+        ("no-slope", "slope-missing", "σ′ is missing", lambda _, e, net, x: e.clone()),
+        ("slope-of-x", "slope-at-output", "σ′ of the wrong quantity: σ′(x)", lambda _, e, net, x: e * _slope(_s(x))),
+        ("slope-from-net", "slope-at-input", "σ′ of the wrong quantity: its", lambda _, e, net, x: e * _slope(net)),
+        ("x-alone", "slope-miswritten", "x in place of σ′", lambda _, e, net, x: e * x),
+        ("one-minus-x", "slope-miswritten", "1 − x in place of σ′", lambda _, e, net, x: e * (1 - x)),
+        ("slope-of-tanh", "slope-miswritten", "1 − x² in place of σ′", lambda _, e, net, x: e * (1 - x * x)),
+        ("plus", "slope-miswritten", "x (1 + x) in place", lambda _, e, net, x: e * x * (1 + x)),
+        ("slope-twice", "slope-twice", "σ′ is applied twice", lambda _, e, net, x: e * _slope(x) ** 2),
+        ("missing", "upstream-missing", "the error is missing", lambda _, e, net, x: _slope(x)),
+        ("wrong-sample", "wrong-sample", "pairs the wrong sample", lambda _, e, net, x: e * _slope(x.roll(1, 0))),
+        (
+            "mean-slope",
+            "broadcast-over-batch",
+            "broadcasts over the batch: σ′ of the",
+            lambda _, e, net, x: e * _slope(x).mean(0),
+        ),
+        ("sign", "wrong-sign", "the sign is wrong", lambda _, e, net, x: -e * _slope(x)),
+        ("in-place", "changes-input", "changes error in place", _in_place),
     ),
-    (
-        "error-slope-from-net",
-        "error",
-        "slope-at-input",
-        "σ′ of the wrong quantity: its",
-        lambda _, e, net, x: e * _slope(net),
-    ),
-    ("error-x-alone", "error", "slope-miswritten", "x in place of σ′", lambda _, e, net, x: e * x),
-    ("error-one-minus-x", "error", "slope-miswritten", "1 − x in place of σ′", lambda _, e, net, x: e * (1 - x)),
-    ("error-slope-of-tanh", "error", "slope-miswritten", "1 − x² in place of σ′", lambda _, e, net, x: e * (1 - x * x)),
-    ("error-plus", "error", "slope-miswritten", "x (1 + x) in place", lambda _, e, net, x: e * x * (1 + x)),
-    ("error-slope-twice", "error", "slope-twice", "σ′ is applied twice", lambda _, e, net, x: e * _slope(x) ** 2),
-    ("error-missing", "error", "upstream-missing", "the error is missing", lambda _, e, net, x: _slope(x)),
-    (
-        "error-wrong-sample",
-        "error",
-        "wrong-sample",
-        "pairs the wrong sample",
-        lambda _, e, net, x: e * _slope(x.roll(1, 0)),
-    ),
-    (
-        "error-mean-slope",
-        "error",
-        "broadcast-over-batch",
-        "broadcasts over the batch: σ′ of the",
-        lambda _, e, net, x: e * _slope(x).mean(0),
-    ),
-    ("error-sign", "error", "wrong-sign", "the sign is wrong", lambda _, e, net, x: -e * _slope(x)),
-    ("error-in-place", "error", "changes-input", "changes error in place", _in_place),
 )
 
 SIGMOID = Known(Sigmoid, FORMULAS, {"forward": of_forward, "error": of_error}, FAULTS, graded=True)

@@ -45,63 +45,34 @@ def _n(loss: Any, x: Tensor) -> int:
     return len(x) if loss.reduction == "mean" else 1
 
 
-FAULTS = planted(
-    SquaredError,
-    "squared",
-    ("loss-no-half", "forward", "factor", "a factor of 2", lambda f, y, t: ((t - y) ** 2).sum() / _n(f, y)),
-    (
-        "loss-not-averaged",
+FAULTS = (
+    *planted(
+        SquaredError,
         "forward",
-        "factor",
-        "a factor of N",
-        lambda f, y, t: 0.5 * ((t - y) ** 2).sum() / _n(f, y) * len(y),
+        "squared-loss",
+        ("no-half", "factor", "a factor of 2", lambda f, y, t: ((t - y) ** 2).sum() / _n(f, y)),
+        ("not-averaged", "factor", "a factor of N", lambda f, y, t: 0.5 * ((t - y) ** 2).sum() / _n(f, y) * len(y)),
+        ("over-entries", "factor", "a factor of 1 / n", lambda f, y, t: 0.5 * ((t - y) ** 2).mean(1).sum() / _n(f, y)),
+        ("no-square", "wrong-power", "the square is missing: |", lambda f, y, t: (t - y).abs().sum() / _n(f, y)),
+        ("norm", "wrong-power", "the square root is taken", lambda f, y, t: (t - y).norm()),
     ),
-    (
-        "loss-over-entries",
-        "forward",
-        "factor",
-        "a factor of 1 / n",
-        lambda f, y, t: 0.5 * ((t - y) ** 2).mean(1).sum() / _n(f, y),
-    ),
-    (
-        "loss-no-square",
-        "forward",
-        "wrong-power",
-        "the square is missing: |",
-        lambda f, y, t: (t - y).abs().sum() / _n(f, y),
-    ),
-    ("loss-norm", "forward", "wrong-power", "the square root is taken", lambda f, y, t: (t - y).norm()),
-    ("error-sign", "error", "wrong-sign", "the sign is wrong", lambda f, y, t: (y - t) / _n(f, y)),
-    ("error-not-averaged", "error", "factor", "a factor of N", lambda f, y, t: (t - y) / _n(f, y) * len(y)),
-    ("error-twice", "error", "factor", "a factor of 2", lambda f, y, t: 2 * (t - y) / _n(f, y)),
-    (
-        "error-slope-too",
+    *planted(
+        SquaredError,
         "error",
-        "slope-not-here",
-        "σ′ is applied here too",
-        lambda f, y, t: (t - y) * y * (1 - y) / _n(f, y),
-    ),
-    ("error-no-y", "error", "term-missing", "y is missing", lambda f, y, t: t / _n(f, y)),
-    (
-        "error-sign-alone",
-        "error",
-        "sign-alone",
-        "the sign of t − y alone",
-        lambda f, y, t: torch.sign(t - y) / _n(f, y),
-    ),
-    (
-        "error-wrong-sample",
-        "error",
-        "wrong-sample",
-        "pairs the wrong sample",
-        lambda f, y, t: (t.roll(1, 0) - y) / _n(f, y),
-    ),
-    (
-        "error-mean-target",
-        "error",
-        "broadcast-over-batch",
-        "broadcasts over the batch: the mean of t",
-        lambda f, y, t: (t.mean(0) - y) / _n(f, y),
+        "squared-error",
+        ("sign", "wrong-sign", "the sign is wrong", lambda f, y, t: (y - t) / _n(f, y)),
+        ("not-averaged", "factor", "a factor of N", lambda f, y, t: (t - y) / _n(f, y) * len(y)),
+        ("twice", "factor", "a factor of 2", lambda f, y, t: 2 * (t - y) / _n(f, y)),
+        ("slope-too", "slope-not-here", "σ′ is applied here too", lambda f, y, t: (t - y) * y * (1 - y) / _n(f, y)),
+        ("no-y", "term-missing", "y is missing", lambda f, y, t: t / _n(f, y)),
+        ("sign-alone", "sign-alone", "the sign of t − y alone", lambda f, y, t: torch.sign(t - y) / _n(f, y)),
+        ("wrong-sample", "wrong-sample", "pairs the wrong sample", lambda f, y, t: (t.roll(1, 0) - y) / _n(f, y)),
+        (
+            "mean-target",
+            "broadcast-over-batch",
+            "broadcasts over the batch: the mean of t",
+            lambda f, y, t: (t.mean(0) - y) / _n(f, y),
+        ),
     ),
 )
 

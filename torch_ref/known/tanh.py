@@ -35,42 +35,41 @@ def _s(x: Tensor) -> Tensor:
     return torch.sigmoid(x)
 
 
-FAULTS = planted(
-    Tanh,
-    "tanh",
-    ("forward-sigmoid", "forward", "another-function", "another activation: sigmoid", lambda _, net: _s(net)),
-    ("forward-half", "forward", "wrong-argument", "the argument has a factor of 0.5", lambda _, net: 2 * _s(net) - 1),
-    ("error-no-slope", "error", "slope-missing", "σ′ is missing", lambda _, e, net, x: e.clone()),
-    (
-        "error-slope-of-x",
-        "error",
-        "slope-at-output",
-        "σ′ of the wrong quantity: σ′(x)",
-        lambda _, e, net, x: e * (1 - torch.tanh(x) ** 2),
+FAULTS = (
+    *planted(
+        Tanh,
+        "forward",
+        "tanh-forward",
+        ("sigmoid", "another-function", "another activation: sigmoid", lambda _, net: _s(net)),
+        ("half", "wrong-argument", "the argument has a factor of 0.5", lambda _, net: 2 * _s(net) - 1),
     ),
-    (
-        "error-slope-from-net",
+    *planted(
+        Tanh,
         "error",
-        "slope-at-input",
-        "σ′ of the wrong quantity: its",
-        lambda _, e, net, x: e * (1 - net * net),
-    ),
-    ("error-no-square", "error", "slope-miswritten", "1 − x in place of σ′", lambda _, e, net, x: e * (1 - x)),
-    ("error-plus", "error", "slope-miswritten", "1 + x² in place of 1 − x²", lambda _, e, net, x: e * (1 + x * x)),
-    ("error-square-alone", "error", "slope-miswritten", "x² in place of σ′", lambda _, e, net, x: e * x * x),
-    (
-        "error-slope-of-sigmoid",
-        "error",
-        "slope-of-another-function",
-        "σ′ of another activation: sigmoid",
-        lambda _, e, net, x: e * x * (1 - x),
-    ),
-    (
-        "error-mean-error",
-        "error",
-        "broadcast-over-batch",
-        "broadcasts over the batch: the mean",
-        lambda _, e, net, x: e.mean(0) * (1 - x * x),
+        "tanh-error",
+        ("no-slope", "slope-missing", "σ′ is missing", lambda _, e, net, x: e.clone()),
+        (
+            "slope-of-x",
+            "slope-at-output",
+            "σ′ of the wrong quantity: σ′(x)",
+            lambda _, e, net, x: e * (1 - torch.tanh(x) ** 2),
+        ),
+        ("slope-from-net", "slope-at-input", "σ′ of the wrong quantity: its", lambda _, e, net, x: e * (1 - net * net)),
+        ("no-square", "slope-miswritten", "1 − x in place of σ′", lambda _, e, net, x: e * (1 - x)),
+        ("plus", "slope-miswritten", "1 + x² in place of 1 − x²", lambda _, e, net, x: e * (1 + x * x)),
+        ("square-alone", "slope-miswritten", "x² in place of σ′", lambda _, e, net, x: e * x * x),
+        (
+            "slope-of-sigmoid",
+            "slope-of-another-function",
+            "σ′ of another activation: sigmoid",
+            lambda _, e, net, x: e * x * (1 - x),
+        ),
+        (
+            "mean-error",
+            "broadcast-over-batch",
+            "broadcasts over the batch: the mean",
+            lambda _, e, net, x: e.mean(0) * (1 - x * x),
+        ),
     ),
 )
 

@@ -69,7 +69,7 @@ def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None) -
     wrong = not distance <= bound * (norm or 1.0)
     remark = f"off by {relative:.1e} of its norm" if wrong else ""
     if wrong and bound == CEILING and tolerance is None:
-        remark += "; these numbers are so ill-conditioned that arithmetic alone is off by more than 10 %: take others"
+        remark += "; at these numbers arithmetic alone is off by more than 10 % (they are ill-conditioned): try others"
     comparison = Comparison(
         "wrong" if wrong else "rounding", apart.max().item(), max_ulp, relative, bound, None, None, None, remark
     )

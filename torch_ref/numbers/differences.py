@@ -16,16 +16,17 @@ import torch
 from torch import Tensor
 
 STEP = 1e-5
-"""Of the size of q: the error is about its square, and rounding over it; 1e-10 and 1e-11."""
+"""How far to step, of the size of q. The step's own error is about its square, 1e-10; rounding adds 1e-11."""
 
 SURE = 1e-4
-"""Of the norm of the gradient: a slope that may be off by more decides nothing. A fault of 0.05 % is five times it."""
+"""A slope that may be off by more than this share of the gradient's norm decides nothing. A fault of 0.05 % is five
+times as large."""
 
 MARGIN = 10.0
 """How many times its own uncertainty (or ``LEAST``) a difference must be to count."""
 
 LEAST = 1e-6
-"""Of the norm: differences below are left to the comparison of the two gradients."""
+"""Of the norm: smaller differences are left to the comparison of the two gradients."""
 
 
 @dataclass(frozen=True)

@@ -53,14 +53,18 @@ class Evidence:
     # ------------------------------------------------------------------------------ in gradients, +∂L/∂input
 
     def gradient(self, made: Made) -> Tensor | None:
-        """Return the gradient that the handwritten formula stands for; None where it gave no tensor."""
-        tensor = self.values[made.name].tensor
-        return None if tensor is None else made.sign * tensor
+        """Return the gradient that the handwritten formula stands for; None where it gave no such tensor."""
+        return self._as_gradient(made, self.values[made.name].tensor)
 
     def own_gradient(self, made: Made) -> Tensor | None:
         """Return the same of the own values."""
-        tensor = self.own_values[made.name].tensor
-        return None if tensor is None else made.sign * tensor
+        return self._as_gradient(made, self.own_values[made.name].tensor)
+
+    def _as_gradient(self, made: Made, tensor: Tensor | None) -> Tensor | None:
+        """Return what a formula gave as +∂L/∂input; None where shape or device are not those of the input."""
+        right = self.step.witnesses[made.name].value
+        fits = tensor is not None and tensor.shape == right.shape and tensor.device == right.device
+        return made.sign * tensor if tensor is not None and fits else None
 
     def right_gradient(self, made: Made) -> Tensor:
         """Return the gradient by the reference, by autograd."""

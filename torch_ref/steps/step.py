@@ -129,7 +129,8 @@ class Step:
             again = self._by_reference(self._given, self.fixed)
         if not all(same(value, self.witnesses[name].value) for name, value in again.items()):
             raise ValueError(
-                "a check expects a reference that gives the same numbers at every call, got another answer"
+                "a check expects a reference that gives the same numbers at every call, got others at the second "
+                "(a module with dropout: call eval() first)"
             )
 
     def compared(self, name: str, value: Value) -> Comparison:

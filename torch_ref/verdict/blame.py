@@ -26,8 +26,7 @@ def _agrees(seen: Evidence, made: Made) -> bool:
 
 
 def _gives_no_such_tensor(seen: Evidence, made: Made) -> bool:
-    value, right = seen.values[made.name], seen.step.witnesses[made.name].value
-    return value.tensor is None or value.failure is not None or value.tensor.shape != right.shape
+    return seen.values[made.name].failure is not None or seen.gradient(made) is None
 
 
 def _reference_is_not_finite(seen: Evidence, made: Made) -> bool:
@@ -57,7 +56,7 @@ def _reference_is_not_its_own_derivative(seen: Evidence, made: Made) -> bool:
 
 CASES = (
     Case(_agrees, "", "it agrees with the reference"),
-    Case(_gives_no_such_tensor, "by hand", "the code failed, or gave no tensor of the right shape"),
+    Case(_gives_no_such_tensor, "by hand", "the code failed, or gave no tensor of the right shape and device"),
     Case(_reference_is_not_finite, "", "the reference has NaN or infinity here: there is nothing to compare with"),
     Case(_is_an_output, "by hand", "an output of the forward formula is wrong, and it was given the right inputs"),
     Case(_is_right_for_a_wrong_forward, "", "only what the wrong forward formula saved for it is wrong"),

@@ -70,9 +70,7 @@ def report_of(step: Step, *, differences: bool) -> Report:
 def _share(seen: Evidence, made: Made) -> float | None:
     """Return how far a gradient is from the slope of its own forward formula, as a share of its norm."""
     gradient, slope = seen.gradient(made), seen.slope(made)
-    if gradient is None or slope is None or gradient.shape != slope.direction.shape:
-        return None
-    return slope.share(gradient)
+    return None if gradient is None or slope is None else slope.share(gradient)
 
 
 NOT_THE_DERIVATIVE = Cause(

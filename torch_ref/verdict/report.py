@@ -18,7 +18,7 @@ from torch_ref.verdict.row import Row
 WIDTH = 80
 
 AGREE = 1e-4
-"""Of the norm: how near finite differences are for the table to say that they agree; they are sure to about that."""
+"""The table says that finite differences agree where they are nearer than this share of the norm; they are no surer."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Report:
     dtype: torch.dtype
     device: torch.device
     note: str = ""
-    """What else is wrong: the whole pass broke off or changed the parameters, or torch's own checker objects."""
+    """What else is wrong: the whole pass broke off or changed the parameters, or gradcheck of torch found something."""
 
     @property
     def ok(self) -> bool:

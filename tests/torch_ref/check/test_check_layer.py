@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from manual_bp import Linear, Network, SquaredError, Tanh
 from torch_ref import (
     check_layer,
+    check_module,
     module_of,
 )
+from torch_ref.check.reading import named, shapes
 from torch_ref.known.faults import FAULTS
-from torch_ref.steps.calling import substituted
-from torch_ref.steps.passes import call
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -63,6 +63,8 @@ class Broken:
             return 2 * error[:1], {}
         if self.what == "dtype":
             return 2 * error.double(), {}
+        if self.what == "device":
+            return 2 * error.to("meta"), {}
         if self.what == "None":
             return None, {}
         if self.what == "NaN":
@@ -78,6 +80,7 @@ class Broken:
         ("backward raises", "error of x", "raises IndexError: no such unit"),
         ("shape", "error of x", "it is of shape (1, 5), expected (4, 5)"),
         ("dtype", "error of x", "it is of dtype torch.float64, expected torch.float32"),
+        ("device", "error of x", "it is on device meta, expected cpu"),
         ("None", "error of x", "gives None where backward(error, saved) -> (error of x, gradients) is expected"),
         ("NaN", "error of x", "NaN appears here first"),
         ("in place", "error of x", "changes error in place"),
@@ -161,21 +164,34 @@ def test_check_layer_names_wrong_input() -> None:
         check_layer(layer, x, nn.Linear(5, 3))  # which has a bias
 
 
-def test_what_forward_saved_of_its_own_output_is_replaced_and_nothing_else() -> None:
-    own, x, right = torch.randn(4, 5), torch.randn(4, 5), torch.randn(4, 5)
-    saved = substituted((x, {"y": own}, [own.clone()], own[:2], own.double(), "k"), own, right)
-    assert torch.equal(saved[0], x)
-    assert torch.equal(saved[1]["y"], right)
-    assert torch.equal(saved[2][0], right), "a copy of it counts"
-    assert torch.equal(saved[3], own[:2])
-    assert torch.equal(saved[4], own.double())
-    assert saved[5] == "k"
-    assert substituted(own, own, right[:2]) is own, "an output of another shape is another fault"
-    assert substituted(own, own, right.double()) is own
+@dataclass(frozen=True)
+class LayerNorm:
+    """A dataclass with the repr that Python gives it: all the numbers."""
+
+    gain: Tensor
+    shift: Tensor
+
+    def forward(self, x, out=None):
+        return x * self.gain + self.shift, x
+
+    def backward(self, error, saved, out=None):
+        return error * self.gain, {"gain": -(error * saved).sum(0), "shift": -error.sum(0)}
 
 
-def test_a_module_s_buffers_follow_the_dtype_of_x() -> None:
-    module = nn.BatchNorm1d(5).eval()
-    x = torch.randn(4, 5).double()
-    named = {name: p.detach().double() for name, p in module.named_parameters()}
-    assert call(module, x, named).dtype == torch.float64
+def test_a_layer_is_named_by_type_and_shapes_never_by_its_numbers() -> None:
+    layer = LayerNorm(torch.randn(5), torch.randn(5))
+    with pytest.raises(ValueError, match="the parameters of") as caught:
+        check_layer(layer, torch.randn(4, 5), nn.LayerNorm(5))
+    assert str(caught.value) == (
+        "check_layer expects a reference with the parameters of LayerNorm(gain (5,), shift (5,)), "
+        "got LayerNorm with weight (5,), bias (5,)"
+    )
+    network = Network((Linear(torch.randn(5, 5)), layer), SquaredError())
+    with pytest.raises(ValueError, match="at position 1") as caught:
+        check_module(network, nn.Sequential(nn.Linear(5, 5, bias=False), nn.LayerNorm(5)))
+    assert "LayerNorm(gain (5,), shift (5,)), got weight (5,), bias (5,)" in str(caught.value)
+    with pytest.raises(ValueError, match="expects a ReLU in layer 2, got") as caught:
+        FAULTS["relu-error-no-mask"].plant(network, 2)
+    assert "tensor" not in str(caught.value)
+    assert named(Tanh(), {}) == "Tanh()"
+    assert shapes({}) == "no parameters"

@@ -27,6 +27,11 @@ def graded(folder: Path, source: str, **given) -> Grading:
     return grade(write(folder, source), seed=7, **given)
 
 
+def marked(grading: Grading) -> dict[str, str]:
+    """Return the code of every formula that lost its point."""
+    return {str(mark.of): mark.code for mark in grading.marks if not mark.earned}
+
+
 def remarks(grading: Grading) -> dict[str, str]:
     """Return the remark on every formula that lost its point."""
     return {str(mark.of): mark.remark for mark in grading.marks if not mark.earned}
@@ -58,6 +63,8 @@ def test_a_missing_slope_costs_that_formula_only(tmp_path, capsys) -> None:
     assert (written["points"], written["possible"], written["full"]) == (15, 16, False)
     lost = [mark for mark in written["marks"] if not mark["points"]]
     assert [(m["class"], m["formula"], m["remark"]) for m in lost] == [("Sigmoid", "E16", "σ′ is missing")]
+    assert (lost[0]["code"], lost[0]["comparison"]["code"]) == ("slope-missing", "slope-missing")
+    assert {mark["code"] for mark in written["marks"] if mark["points"]} == {""}
     assert lost[0]["comparison"]["isolated"]["by_hand"] != lost[0]["comparison"]["isolated"]["reference"]
 
 
@@ -88,8 +95,13 @@ def test_a_hanging_formula_is_ended_and_costs_its_point_only(tmp_path, capsys) -
 
 
 @pytest.fixture(scope="module")
-def accidents(tmp_path_factory) -> dict[str, str]:
-    return remarks(graded(tmp_path_factory.mktemp("accidents"), students.ACCIDENTS, limits=Limits(10, 256)))
+def grading_of_accidents(tmp_path_factory) -> Grading:
+    return graded(tmp_path_factory.mktemp("accidents"), students.ACCIDENTS, limits=Limits(10, 256))
+
+
+@pytest.fixture
+def accidents(grading_of_accidents: Grading) -> dict[str, str]:
+    return remarks(grading_of_accidents)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +123,16 @@ def accidents(tmp_path_factory) -> dict[str, str]:
 )
 def test_every_accident_is_named(accidents: dict[str, str], formula: str, remark: str) -> None:
     assert accidents[formula].startswith(remark)
+
+
+def test_every_accident_has_a_code(grading_of_accidents: Grading) -> None:
+    assert marked(grading_of_accidents) == {
+        "Linear net": "raises", "Linear e": "nothing-to-read", "Linear ∂L/∂W": "nothing-to-read",
+        "Linear ∂L/∂b": "nothing-to-read", "Sigmoid δ": "process-ended", "Tanh δ": "out-of-memory",
+        "ReLU x": "wrong-shape", "ReLU δ": "wrong-dtype", "SquaredError y": "wrong-return",
+        "SquaredError L": "changes-input", "SquaredError e": "process-ended", "SoftmaxCrossEntropy y": "constant",
+        "SoftmaxCrossEntropy L": "memorised", "SoftmaxCrossEntropy δ": "raises",
+    }  # fmt: skip
 
 
 def test_accidents_cost_nothing_elsewhere(accidents: dict[str, str]) -> None:
@@ -149,6 +171,9 @@ def test_the_command_shows_nothing_of_what_the_file_prints(tmp_path) -> None:
 def test_a_method_that_is_missing_is_named(tmp_path) -> None:
     lost = remarks(graded(tmp_path, students.HEAD + students.SIGMOID.split("    def backward")[0]))
     assert lost == {"Sigmoid δ": "Sigmoid has no method backward"}
+    assert set(marked(graded(tmp_path, students.HEAD + students.SIGMOID.split("    def backward")[0])).values()) == {
+        "missing"
+    }
 
 
 def test_a_fault_at_some_points_only_costs_the_point(tmp_path) -> None:

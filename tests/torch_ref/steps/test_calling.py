@@ -59,6 +59,19 @@ def test_what_is_right_already_is_not_replaced() -> None:
     assert substituted(saved, x, x.clone()) is saved
 
 
+def test_what_forward_saved_of_its_own_output_is_replaced_and_nothing_else() -> None:
+    own, x, right = torch.randn(4, 5), torch.randn(4, 5), torch.randn(4, 5)
+    saved = substituted((x, {"y": own}, [own.clone()], own[:2], own.double(), "k"), own, right)
+    assert torch.equal(saved[0], x)
+    assert torch.equal(saved[1]["y"], right)
+    assert torch.equal(saved[2][0], right), "a copy of it counts"
+    assert torch.equal(saved[3], own[:2])
+    assert torch.equal(saved[4], own.double())
+    assert saved[5] == "k"
+    assert substituted(own, own, right[:2]) is own, "an output of another shape is another fault"
+    assert substituted(own, own, right.double()) is own
+
+
 # -------------------------------------------------------------------------------------------- the very same tensors
 
 
