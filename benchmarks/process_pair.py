@@ -22,7 +22,8 @@ from benchmarks.processes_model import SCALAR, Compute, Wire, fitted, step_secon
 from benchmarks.worker import environment
 from manual_bp import GradientDescent, Network
 from manual_bp.trace import Gradients, Trace
-from manual_bp.training.engine.processes import DataParallelEngine, Processes
+from manual_bp.training.engine.parallel import DataParallelEngine
+from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.step import ManualEngine
 
 MACHINES = (2, 4, 8, 16, 64)
