@@ -46,7 +46,8 @@ from manual_bp.training.command.predict import predict
 from manual_bp.training.command.session import Session
 from manual_bp.training.command.settings import DESCENT, GRADIENT_DESCENT, Settings
 from manual_bp.training.command.start import SHIFT, beginning, check_length, check_together
-from manual_bp.training.engine.processes import DataParallelEngine, Processes
+from manual_bp.training.engine.parallel import DataParallelEngine
+from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.protocol import Engine, Optimizer
 from manual_bp.training.engine.step import ManualEngine, threads_for
 from manual_bp.training.images import datasets
@@ -126,7 +127,7 @@ def train_epoch(session: Session, progress: Progress, interruption: Interruption
 
 def finish_epoch(session: Session) -> str:
     """Test the network, log and save; return the epoch's line."""
-    run, engines = session.run, session.engines
+    run = session.run
     loss, accuracy = evaluate(session.trained(), session.test_batches.in_order())
     if not math.isfinite(loss):
         raise StoppedError(f"after epoch {run.epoch - 1}: the test loss is {loss}; try a smaller --lr")
@@ -134,11 +135,11 @@ def finish_epoch(session: Session) -> str:
     session.log("epoch", **run.history[-1])
     session.save(best=is_best)
     line = f"epoch {run.history[-1]['epoch']:2}  loss {run.history[-1]['loss']:.4f}  test {accuracy:.2%}"
-    if len(engines) == 1:
-        return line
-    from torch_ref.autograd.engine import largest_difference
+    if len(session.engines) == 2:
+        from torch_ref.autograd.engine import largest_difference
 
-    return f"{line}  by hand and autograd at most {largest_difference(*engines)} ulp apart"
+        line += f"  by hand and autograd at most {largest_difference(*session.engines)} ulp apart"
+    return line
 
 
 def check_gradients(session: Session, x: Tensor, t: Tensor) -> None:
@@ -151,7 +152,7 @@ def check_gradients(session: Session, x: Tensor, t: Tensor) -> None:
 
 
 def train(session: Session) -> Ending:
-    """Take the steps that are left; test and save after every epoch."""
+    """Take the steps that are left; test and save after every epoch, and draw at the end."""
     run, is_interrupted = session.run, False
     with (
         torch.inference_mode(mode=session.settings.engine == "manual"),
@@ -170,6 +171,7 @@ def train(session: Session) -> Ending:
         except StoppedError as error:
             session.complain(f"stopped {error}")
             return Ending(STOPPED)
+    session.draw()
     if run.step < session.steps:
         session.complain(f"interrupted after step {run.step} of {session.steps}")
         return Ending(interruption.exit_code or INTERRUPTED)
@@ -207,8 +209,6 @@ def run_one(given: Mapping[str, Any], processes: Processes) -> Ending:
             return session.try_out()
         session.keep_in(folder)
         ending = train(session)
-        if ending.code != STOPPED:
-            session.draw()
     if ending.code == 0:
         seconds = f"training {session.run.seconds:.1f} s, in all {time.perf_counter() - START:.1f} s"
         session.say(f"test accuracy {ending.accuracy:.4f}  {seconds}")

@@ -23,7 +23,8 @@ from benchmarks.worker import environment
 from manual_bp import GradientDescent, Network
 from manual_bp.gradients import Gradients
 from manual_bp.trace import Trace
-from manual_bp.training.engine.processes import DataParallelEngine, Processes
+from manual_bp.training.engine.parallel import DataParallelEngine
+from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.step import ManualEngine
 
 MACHINES = (2, 4, 8, 16, 64)

@@ -1,1 +1,5 @@
-"""Images in memory: data sets, batches, distortions, and pictures from anywhere."""
+"""Images in memory: the digits that come along (``data``), published data sets, batches, shifts, and any picture.
+
+Everybody may come in; the room itself knows ``manual_bp`` alone. ``data`` and ``batches`` need no package of an extra,
+``picture`` needs pillow, and ``datasets`` calls torchvision where a published data set is read.
+"""

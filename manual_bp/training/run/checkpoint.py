@@ -156,13 +156,15 @@ def _check(path: Path, name: str, value: object, kind: Any) -> None:
         raise ValueError(f"{wrong}: {error}") from error
 
 
-def _parts(value: object) -> Iterator[object]:
-    """Yield the names in a field and its single values, through dictionaries and lists."""
-    if isinstance(value, dict):
-        value = [*value.keys(), *value.values()]
-    if isinstance(value, list):
+def _parts(value: object, depth: int = 2) -> Iterator[object]:
+    """Yield the names in a field and its single values; what lies deeper than any field's values comes as it is."""
+    if depth and isinstance(value, dict):
+        yield from value
+        for each in value.values():
+            yield from _parts(each, depth - 1)
+    elif depth and isinstance(value, list):
         for each in value:
-            yield from _parts(each)
+            yield from _parts(each, depth - 1)
     else:
         yield value
 

@@ -24,7 +24,8 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[4]))
 
 from manual_bp import GradientDescent, Loss, Network, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
-from manual_bp.training.engine.processes import DataParallelEngine, Processes
+from manual_bp.training.engine.parallel import DataParallelEngine
+from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.protocol import Engine
 from torch_ref.autograd.optimizer import TorchOptimizer
 

@@ -12,8 +12,9 @@ from cases import assert_close, assert_identical
 from torch import Tensor
 
 from manual_bp import GradientDescent, Linear
-from manual_bp.training.engine import processes
-from manual_bp.training.engine.processes import DataParallelEngine, Processes
+from manual_bp.training.engine import parallel
+from manual_bp.training.engine.parallel import DataParallelEngine
+from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.step import ManualEngine
 
 Results = list[dict[str, Any]]
@@ -155,7 +156,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
         wire.events.append(("gradients", layer.weight.numel()))
         return gradients(layer, *arguments)
 
-    monkeypatch.setattr(processes, "dist", wire)
+    monkeypatch.setattr(parallel, "dist", wire)
     monkeypatch.setattr(Linear, "gradients", noted)
     return wire
 

@@ -170,12 +170,26 @@ def test_missing_and_unknown_fields_are_named(tmp_path: Path) -> None:
         ("config", {"seed": 3, "lr": b"0.1"}),
         ("history", [torch.zeros(3), entry(2)]),
         ("step", torch.tensor(17)),
+        ("config", {"seed": 3, "hidden": [[[5]]]}),
     ],
 )
 def test_a_field_of_a_wrong_kind_is_named(tmp_path: Path, name: str, value: Any) -> None:
     checkpoint.save(tmp_path / "last.pt", replace(made(), **{name: value}))
     with pytest.raises(ValueError, match=f"has a field '{name}' of a wrong kind"):
         checkpoint.load(tmp_path / "last.pt")
+
+
+def test_a_field_that_is_nested_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pickle can hold what the pickler itself cannot write."""
+    checkpoint.save(tmp_path / "last.pt", made())
+    content = torch.load(tmp_path / "last.pt", weights_only=True)
+    for _ in range(100_000):
+        content["history"] = [content["history"]]
+    monkeypatch.setattr(torch, "load", lambda *arguments, **more: content)
+    with pytest.raises(ValueError, match="has a field 'history' of a wrong kind: a list"):
+        checkpoint.load(tmp_path / "last.pt")
+    while isinstance(content["history"], list) and len(content["history"]) == 1:  # Python frees it one by one
+        content["history"] = content["history"][0]
 
 
 @pytest.mark.parametrize("change", [{"history": [entry(1)]}, {"epoch": 3}, {"seed": 4}, {"config": {}}])
