@@ -105,6 +105,7 @@ def try_core(place: Place, wheel: Path) -> None:
     """Use what needs no extra, and see the one line where one is needed."""
     place.install(wheel)
     expect(f"manual-bp {VERSION}, torch {place.torch}", place("--version"))
+    expect("usage: manual-bp [-h]", place("--help"))
     where = place.python("-c", "import manual_bp, torch_ref; print(manual_bp.__version__, manual_bp.__file__)")
     expect(f"{VERSION} {place.bin.parent}", where)
     expect("E14", place("compare"))
