@@ -10,9 +10,6 @@ import pytest
 from documents import PAGES, Block, blocks, name_of
 from places import ROOT
 
-from torch_ref.known import FAULTS, KNOWN, codes
-
-TABLES = KNOWN, FAULTS, codes.CODES
 WITH_EXAMPLES = [page for page in PAGES if blocks(page, "pycon")]
 
 
@@ -40,9 +37,12 @@ def failures(page: Path) -> tuple[int, list[str]]:
 @pytest.fixture(autouse=True)
 def known_before() -> Iterator[None]:
     """A page may register a layer with the checker; after the page nobody knows it."""
-    before = [dict(table) for table in TABLES]
+    from torch_ref.known import FAULTS, KNOWN, codes  # not above: what cannot be imported must fail a test
+
+    tables = KNOWN, FAULTS, codes.CODES
+    before = [dict(table) for table in tables]
     yield
-    for table, content in zip(TABLES, before, strict=True):
+    for table, content in zip(tables, before, strict=True):
         table.clear()
         table.update(content)
 
