@@ -7,8 +7,7 @@ python train.py --engine both --epochs 3                   largest difference to
 python train.py predict photo.png                          reads a digit with the newest run's best network
 torchrun --standalone --nproc-per-node=2 train.py          two processes share every batch
 
-From top to bottom: data, network, loop, and what surrounds a run. All settings, with their defaults, stand in
-``manual_bp/training/command/settings.py``.
+From top to bottom: data, network, loop, commands. All settings stand in ``manual_bp/training/command/settings.py``.
 """
 
 from __future__ import annotations

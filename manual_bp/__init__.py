@@ -6,7 +6,7 @@
     gradients = network.backward(trace)            # δ^l, ∂L/∂W^l, ∂L/∂b^l   E12 to E17
     GradientDescent(network, lr=0.1).update(gradients)                     # E9
 
-Equation numbers are the lecture's; the README lists them. Start reading with ``layer``, then ``linear``.
+Equation numbers are the lecture's; docs/formulas.md lists them. Start reading with ``layer``, then ``linear``.
 Names are imported when they are first asked for, so that ``train.py --help`` does not wait for torch.
 """
 

@@ -64,7 +64,7 @@ def is_data(name: str) -> bool:
         ("checker", "torch_ref/trial/trial.py", "import torch_ref.grade.grader"),
         ("known", "torch_ref/check/network.py", "import torch_ref.known"),
         ("known", "torch_ref/autograd/mirrored.py", "import torch_ref.known"),
-        ("lesson", "torch_ref/lesson/walk/walk.py", "import torch_ref.lesson.page.data"),
+        ("lesson", "torch_ref/lesson/walk/steps.py", "import torch_ref.lesson.page.data"),
         ("circles", "manual_bp/linear.py", "import manual_bp.activation\ndef f():\n    import manual_bp.network"),
         ("circles", "benchmarks/cases.py", "import benchmarks.contenders.floor"),
     ],

@@ -18,7 +18,7 @@ from torch_ref.lesson.terminal.updates import repeat_lines, unseen, verdict_of
 from torch_ref.lesson.walk import paper, repeat
 from torch_ref.lesson.walk.both import Both, given
 from torch_ref.lesson.walk.examples import Example
-from torch_ref.lesson.walk.planting import Planted, is_of_loss, showing
+from torch_ref.lesson.walk.planting import Planted, showing
 from torch_ref.lesson.walk.shown import percent_off
 
 
@@ -74,7 +74,7 @@ def listed(example: Example, look: Look) -> Printout:
     lines, width = look.sheet().paragraph(title, "bold"), max(map(len, found)) + 2
     for name, layers in found.items():
         where = f"layer{'s' * (len(layers) > 1)} {', '.join(map(str, layers))}"
-        lines.append(look.sheet().row(f"{name:<{width}}{'loss' if is_of_loss(FAULTS[name]) else where}"))
+        lines.append(look.sheet().row(f"{name:<{width}}{'loss' if FAULTS[name].is_of_loss else where}"))
     return Printout(lines, document.head(example) | {"faults": found})
 
 

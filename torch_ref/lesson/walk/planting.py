@@ -32,7 +32,7 @@ class Planted:
     @property
     def answer(self) -> str:
         """Name the fault and its place."""
-        place = "the loss" if is_of_loss(self.fault) else f"layer {self.l}"
+        place = "the loss" if self.fault.is_of_loss else f"layer {self.l}"
         return f"The fault is {self.fault.name}, in {place}."
 
 
@@ -54,7 +54,7 @@ def planted(example: Example, fault: Fault, layer: int | None) -> Planted:
         raise UnshownFaultError(
             f"--layer expects a layer from 1 to {example.network.depth} of this network, got {layer}"
         )
-    if layer is not None and is_of_loss(fault):
+    if layer is not None and fault.is_of_loss:
         raise UnshownFaultError(f"{fault.name} is in the loss: leave --layer out")
     for l in _layers(example, fault) if layer is None else [layer]:
         found = _attempt(example, fault, l)
@@ -136,15 +136,10 @@ def _layers_that_show(example: Example, fault: Fault) -> list[int]:
 def _layers(example: Example, fault: Fault) -> Sequence[int]:
     """Return the layers to try; a loss stands behind the last one."""
     depth = example.network.depth
-    return [depth] if is_of_loss(fault) else range(1, depth + 1)
+    return [depth] if fault.is_of_loss else range(1, depth + 1)
 
 
 def _kinds(fault: Fault) -> tuple[str, str]:
     """Return the activation and the loss of a network that has the fault's formula."""
     activation = next((name for name, known in ACTIVATIONS.items() if type(known.layer) is fault.of), "sigmoid")
     return activation, next((name for name, loss in LOSSES.items() if type(loss) is fault.of), "squared-error")
-
-
-def is_of_loss(fault: Fault) -> bool:
-    """Tell whether the fault is one of a loss, which has no layer."""
-    return fault.of in map(type, LOSSES.values())

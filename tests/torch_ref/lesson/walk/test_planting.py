@@ -16,7 +16,6 @@ from torch_ref.lesson.walk.planting import (
     drawn,
     fault_named,
     fitting_options,
-    is_of_loss,
     planted,
     showing,
 )
@@ -124,7 +123,7 @@ def test_the_list_is_of_what_can_be_planted() -> None:
     assert not any(name.startswith(("tanh", "relu", "entropy", "linear-bias")) for name in listed)
     for name, layers in listed.items():
         for l in layers:
-            assert planted(x2(), FAULTS[name], None if is_of_loss(FAULTS[name]) else l).l == l
+            assert planted(x2(), FAULTS[name], None if FAULTS[name].is_of_loss else l).l == l
 
 
 def first_that_its_formula_does_not_give(both: Both) -> str:
