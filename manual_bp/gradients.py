@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 from torch import Tensor
 
@@ -179,12 +180,14 @@ class GradientsOfOneLayer(Gradients):
 
     def _placed(self, error: Tensor, room: Tensor | None) -> Tensor:
         """Return the error copied into its room: where it is now may be the other room, which is written next."""
-        return error if room is None else room.copy_(error)
+        return cast("Tensor", room).copy_(error)
 
     def _holds(self, position: int) -> bool:
+        """Tell whether the layer's gradients are those that came last."""
         return position == self._reached
 
     def _holds_error(self, position: int) -> bool:
+        """Tell whether the error of a value is there still: that of x and that of y of the layer that came last."""
         return self._reached <= position <= self._reached + 1
 
     @property

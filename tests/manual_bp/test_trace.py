@@ -20,6 +20,7 @@ from manual_bp import (
     SoftmaxCrossEntropy,
     SquaredError,
     Tanh,
+    Trace,
     mlp,
 )
 
@@ -109,6 +110,29 @@ def test_room_for_one_layer_holds_its_delta_and_the_error_below() -> None:
     rooms = [room.room(i)[0] for i in range(len(made.layers) + 1)]
     memory = {error.untyped_storage().data_ptr() for error in rooms if error is not None}
     assert len(memory) == 2
+    assert rooms[0] is None
+    assert max(error.untyped_storage().nbytes() for error in rooms[1:]) == 4 * 7 * 5  # that of the largest, δ^1
+
+
+def test_room_for_one_layer_is_made_once_with_a_layer_before_the_first_weights_too() -> None:
+    made = Network((Tanh(), *mlp([6, 5, 3]).layers), SquaredError())
+    room, trace = GradientsOfOneLayer(made), made.forward(torch.randn(7, 6))
+    made.loss(trace, torch.randn(7, 3))
+    rooms = []
+    for _ in range(2):
+        for _ in made.backward_by_layer(trace, room):
+            rooms.append([room.room(i)[0] for i in range(2, len(made.layers) + 1)])
+    assert all(one is other for later in rooms for one, other in zip(rooms[0], later, strict=True))
+
+
+def test_a_value_by_its_position() -> None:
+    made = mlp([5, 4, 3])
+    trace = made.forward(torch.randn(2, 5))
+    for position, value in enumerate(trace.values):
+        assert trace.value(position) is value
+    for read in (lambda: Trace(made).value(0), lambda: Trace(made).value(1), lambda: Trace(made).saved(0)):
+        with pytest.raises(ValueError, match=r"call Network\.forward first"):
+            read()
 
 
 def test_numbers_of_the_pass_before_are_never_taken_for_this_one() -> None:

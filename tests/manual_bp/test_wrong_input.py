@@ -56,8 +56,9 @@ def test_a_trace_or_gradients_of_another_network_is_named() -> None:
         mine.loss(torch.randn(2, 3), torch.rand(2, 3))
 
 
-def test_gradients_of_another_batch_size_are_named() -> None:
-    made = mlp([5, 3])
+@pytest.mark.parametrize("before", [(), (Sigmoid(),)], ids=["weights first", "activation first"])
+def test_gradients_of_another_batch_size_are_named(before: tuple) -> None:
+    made = Network((*before, *mlp([5, 3]).layers), SquaredError())
     traces = [made.forward(torch.randn(rows, 5)) for rows in (2, 3)]
     for trace in traces:
         made.loss(trace, torch.rand(len(trace.y), 3))
