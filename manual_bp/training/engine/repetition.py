@@ -71,7 +71,7 @@ class Repetition:
         return result
 
     def end(self) -> None:
-        """End a step of which all parts were taken; after a second record that says the same, they are ready."""
+        """End a step whose parts were all taken; after a second record that says the same, they can be repeated."""
         first, second, self._under_way = self._first, self._under_way, None
         if second is None:
             return

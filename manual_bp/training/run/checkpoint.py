@@ -106,7 +106,7 @@ def load(path: Path) -> Checkpoint:
         raise FileNotFoundError(f"expected a checkpoint at {path}: there is no such file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's remarks on files that are none of its own: an error follows
+            warnings.simplefilter("ignore")  # torch warns of files that it did not write; the error below says more
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish: the loop reads it after each step, saves, and stops."""
+"""Ctrl-C and SIGTERM: the loop finishes its step, saves, and stops."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def resized(images: Images, side: int) -> Images:
 
 
 def _overlaps(old: int, new: int) -> Tensor:
-    """Return (new, old): how much of each old pixel lies in each new one, in parts of which an old one has ``new``.
+    """Return (new, old): how much of each old pixel lies in each new one; a whole old pixel counts ``new``.
 
     Each row adds up to ``old``.
     """
