@@ -1,4 +1,5 @@
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,12 @@ import pytest
 import torch
 
 Inside = Callable[..., tuple[int, str, str]]
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C, which tests send themselves: a shell that starts pytest in the background has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -129,7 +129,7 @@ def test_two_go_on_from_the_checkpoint_of_one_survive_a_death_and_train_as_one(i
     shutil.copytree(one, two)
     more = *SMALL, "--epochs", 8, "--resume", "auto"
     with torchrun(2, *more, "--save-interval", 10, "--out-dir", two, restarts=1) as process:
-        kill(process, 0, two / "last.pt", 3 * STEPS)
+        kill(process, 0, two / "last.pt", 3 * STEPS + 1)  # after the third epoch was printed, which is after its save
         out = finished(process)
     code, expected, _ = inside(*more, "--out-dir", one)
     assert code == 0
