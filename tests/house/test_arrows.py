@@ -65,7 +65,7 @@ def is_data(name: str) -> bool:
         ("known", "torch_ref/check/network.py", "import torch_ref.known"),
         ("known", "torch_ref/autograd/mirrored.py", "import torch_ref.known"),
         ("lesson", "torch_ref/lesson/walk/steps.py", "import torch_ref.lesson.page.data"),
-        ("circles", "manual_bp/linear.py", "import manual_bp.activation\ndef f():\n    import manual_bp.network"),
+        ("circles", "manual_bp/layer.py", "def f():\n    import manual_bp.network"),
         ("circles", "benchmarks/cases.py", "import benchmarks.contenders.floor"),
     ],
 )

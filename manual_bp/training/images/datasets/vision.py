@@ -14,6 +14,8 @@ from types import ModuleType
 
 from torch.library import define
 
+from manual_bp import extras
+
 declared: set[str] = set()  # operators: each at most once, since a second time would not help
 
 
@@ -28,8 +30,7 @@ def torchvision_datasets() -> ModuleType:
         except ModuleNotFoundError as error:
             if error.name != "torchvision":
                 raise
-            needed = "this data set is read by torchvision, which is not installed: pip install 'manual-bp[train]'"
-            raise ModuleNotFoundError(needed, name=error.name) from error
+            raise ModuleNotFoundError(extras.missing("datasets"), name=error.name) from error
         except RuntimeError as error:
             missing = re.fullmatch(r"operator torchvision::(\w+) does not exist", str(error))
             if missing is None or missing[1] in declared:
