@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manual_bp.layer import described
 from torch_ref.grade.messages import Message
-from torch_ref.steps.calling import Call, described, is_pair, substituted
+from torch_ref.steps.calling import Call, is_pair, substituted
 from torch_ref.steps.step import Failure, Value
 
 LARGEST = 100_000

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from manual_bp.layer import described
 from torch_ref.steps.step import Failure, Value, same
 
 
@@ -70,13 +71,6 @@ def named_gradient(d: Any, name: str, method: Callable[..., object], failure: Fa
 def is_pair(returned: Any) -> bool:
     """Tell whether a method returned two things."""
     return isinstance(returned, tuple | list) and len(returned) == 2
-
-
-def described(value: Any) -> str:
-    """Say what came instead of what was expected."""
-    if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)}"
-    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _copied(value: Any) -> Any:

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manual_bp.layer import described
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.witness import Tensors
-from torch_ref.steps.calling import Call, described
+from torch_ref.steps.calling import Call
 from torch_ref.steps.step import Failure, Made, Outputs, Step, Value, plain, sequence
 
 Compute = Callable[[Step, bool], dict[str, Value]]
