@@ -58,8 +58,9 @@ class Linear:
         if error_of_x is None:
             check_rows("Linear", "the error of net", delta, self.weight.shape[0], like=self.weight)
         if x.stride() == (1, x.shape[0]):
-            error_of_x = torch.empty_like(x) if error_of_x is None else error_of_x
-            torch.mm(self.weight.t(), delta.t(), out=error_of_x.t())
+            room = None if error_of_x is None else error_of_x.t()
+            transposed = torch.mm(self.weight.t(), delta.t(), out=room)
+            error_of_x = transposed.t() if error_of_x is None else error_of_x
         else:
             error_of_x = torch.mm(delta, self.weight, out=error_of_x)
         return error_of_x, self.gradients(delta, x, d_parameters)

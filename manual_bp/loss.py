@@ -82,7 +82,8 @@ class SquaredError:
         """Return L = ½ Σ (t − y)² (E6, E7); saves t − y."""
         y, t = x, _rows(self, t, x, out)
         loss, (difference, squares) = out or (None, (None, None))
-        difference = torch.sub(t, y, out=torch.empty_like(y) if difference is None else difference)  # laid out as y
+        difference = torch.empty_like(y) if difference is None else difference  # laid out as y is, not as t
+        difference = torch.sub(t, y, out=difference)
         squares = torch.mul(difference, difference, out=squares)
         loss = torch.sum(squares, (), out=loss).div_(constant(2.0 * _samples(self, y), y.dtype))
         return loss, SavedDifference(difference, squares)

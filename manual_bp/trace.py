@@ -42,11 +42,11 @@ class Trace:
     def begin(self, x: Tensor) -> Tensor:
         """Take the input of the next pass: of the same shape, dtype and device as the one before."""
         self.measured = False
-        if self.input is None or not self.is_of(x):
+        if not self.is_of(x):
             if self.input is not None:
                 check_like("Trace", "x (keep one trace for each batch size)", x, self.input)
             self.given, self.input = x, x.detach() if isinstance(x, Tensor) else x
-        return self.input
+        return cast("Tensor", self.input)
 
     def is_of(self, x: Tensor) -> bool:
         """Return whether x is the very tensor of the last pass, not moved or reshaped since."""

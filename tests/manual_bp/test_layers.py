@@ -126,6 +126,21 @@ def test_one_sample_with_one_input_equals_autograd_too(n_out: int, dtype: torch.
     assert_identical(error_of_x, -leaf.grad, "error of x")
 
 
+@every_dtype
+@pytest.mark.parametrize(("rows", "n_in"), [(16, 5), (5, 16), (33, 9), (1, 7), (9, 1)])
+def test_the_order_of_e14_is_autograd_s_where_x_lies_in_columns(rows: int, n_in: int, dtype: torch.dtype) -> None:
+    """With ``out`` too, which the answer is written into."""
+    layer, x = Linear(torch.randn(6, n_in, dtype=dtype)), torch.randn(n_in, rows, dtype=dtype).t()
+    y, error, error_of_x, gradients = passed(layer, x)
+    leaf = x.detach().requires_grad_()
+    module_of(layer)(leaf).backward(-error)
+    assert_identical(error_of_x, -leaf.grad, "error of x")
+    out = torch.full_like(error_of_x, torch.nan), gradients
+    again, _ = layer.backward(error, layer.forward(x, out=(y, x))[1], out=out)
+    assert again is out[0]
+    assert_identical(again, error_of_x, "error of x in room")
+
+
 def test_linear_gradients_alone_are_those_of_backward() -> None:
     layer, x = CASES[0].make(torch.float64), CASES[0].input(torch.float64)
     net, saved = layer.forward(x)

@@ -167,8 +167,9 @@ def test_a_plain_layer_is_trained_as_by_autograd(kind, lowest: bool, loss: Loss)
 
 
 @every_kind
-def test_a_plain_layer_in_room_for_one_layer(kind) -> None:
-    made = network_of(kind)
+@pytest.mark.parametrize("lowest", [True, False])
+def test_a_plain_layer_in_room_for_one_layer(kind, lowest: bool) -> None:
+    made = network_of(kind, lowest=lowest)
     trace = made.forward(torch.randn(6, 5))
     made.loss(trace, torch.rand(6, 3))
     whole, room = made.backward(trace), GradientsOfOneLayer(made)
@@ -176,6 +177,14 @@ def test_a_plain_layer_in_room_for_one_layer(kind) -> None:
         for of_one_layer in made.backward_by_layer(trace, room):
             for name, gradient in of_one_layer.items():
                 assert_identical(gradient, whole[name], name)
+
+
+@every_kind
+def test_a_plain_layer_is_checked_alone(kind) -> None:
+    layer = made_of(kind, 5, 3)
+    report = check_layer(layer, torch.randn(4, 5), nn.functional.linear)
+    assert report.ok, str(report)
+    assert [row.quantity for row in report.rows] == ["y", "error of x", *(f"∂L/∂{name}" for name in parameters(layer))]
 
 
 def test_the_law_holds_for_a_plain_layer() -> None:

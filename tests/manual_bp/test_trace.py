@@ -52,6 +52,22 @@ def test_trace_and_gradients_speak_the_lecture_s_index() -> None:
     assert [made.index_of_net(l) for l in (1, 2)] == [1, 3]
 
 
+def test_x_0_is_the_input_whatever_stands_first() -> None:
+    """What lies between two of the lecture's quantities bears the name of its layer, counted among all of its type."""
+    layers = (Tanh(), Linear(torch.randn(4, 5), torch.randn(4)), Tanh(), Tanh(), Scale(torch.rand(4)), Tanh())
+    made, x = Network(layers, SquaredError()), torch.randn(2, 5)
+    trace = made.forward(x)
+    assert [made.index_of_x(l) for l in (0, 1, 2)] == [0, 4, 6]
+    assert trace.x(0).data_ptr() == x.data_ptr()
+    assert_identical(trace.net(1), layers[1].forward(torch.tanh(x))[0])
+    assert made.names.values == ("x^0", "Tanh 1", "net^1", "Tanh 2", "x^1", "net^2", "x^2")
+    assert made.names.errors == ("e^0", "error of Tanh 1", "δ^1", "error of Tanh 2", "e^1", "δ^2", "e^2")
+    assert made.names.layers == (0, 1, 1, 1, 2, 2)
+    assert made.names.parameters == {"1.weight": "W^1", "1.bias": "b^1", "4.a": "a^2"}
+    assert made.names.of_layer(1) == {"weight": "∂L/∂W^1", "bias": "∂L/∂b^1"}
+    assert repr(trace).startswith("Trace(x^0 (2, 5), Tanh 1 (2, 5), net^1 (2, 4), Tanh 2 (2, 4), x^1 (2, 4)")
+
+
 def test_a_softmax_output_and_a_linear_output_have_their_y() -> None:
     softmax = mlp([5, 4, 3], loss=SoftmaxCrossEntropy())
     trace = softmax.forward(torch.randn(2, 5))
@@ -125,6 +141,27 @@ def test_room_for_one_layer_is_made_once_with_a_layer_before_the_first_weights_t
     assert all(one is other for later in rooms for one, other in zip(rooms[0], later, strict=True))
 
 
+@pytest.mark.parametrize("kind", [Gradients, GradientsOfOneLayer])
+def test_the_error_below_is_there_when_the_gradients_are_yielded(kind) -> None:
+    made = mlp([5, 4, 3])
+    gradients, trace = kind(made), made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    next(made.backward_by_layer(trace, gradients))
+    there = [i for i, error in enumerate(gradients.errors) if error is not None]
+    assert there == ([2, 3, 4] if kind is Gradients else [2, 3])
+    assert gradients.room(2)[1].keys() == {"weight", "bias"}
+
+
+def test_room_for_one_layer_never_holds_a_whole_pass() -> None:
+    made = mlp([5, 4, 3])
+    gradients, trace = GradientsOfOneLayer(made), made.forward(torch.randn(2, 5))
+    made.loss(trace, torch.rand(2, 3))
+    before = made.state_dict()
+    with pytest.raises(ValueError, match=r"does not hold 2\.weight of this pass"):
+        GradientDescent(made, lr=0.1).update(made.backward(trace, out=gradients))
+    assert all(torch.equal(p, before[name]) for name, p in made.parameters().items())
+
+
 def test_a_value_by_its_position() -> None:
     made = mlp([5, 4, 3])
     trace = made.forward(torch.randn(2, 5))
@@ -160,6 +197,8 @@ def test_backward_twice_gives_the_same_numbers_twice() -> None:
         first, second = made.backward(trace), made.backward(trace)
         for name, gradient in first.items():
             assert_identical(gradient, second[name], name)
+        _, of_the_loss = first.room(len(made.layers))
+        assert of_the_loss == {}
 
 
 def test_two_losses_of_one_pass_are_two_numbers() -> None:

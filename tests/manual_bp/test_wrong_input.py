@@ -9,6 +9,8 @@ from cases import (
 from torch import Tensor
 
 from manual_bp import (
+    Gradients,
+    GradientsOfOneLayer,
     Linear,
     Network,
     ReLU,
@@ -57,12 +59,13 @@ def test_a_trace_or_gradients_of_another_network_is_named() -> None:
 
 
 @pytest.mark.parametrize("before", [(), (Sigmoid(),)], ids=["weights first", "activation first"])
-def test_gradients_of_another_batch_size_are_named(before: tuple) -> None:
+@pytest.mark.parametrize("kind", [Gradients, GradientsOfOneLayer])
+def test_gradients_of_another_batch_size_are_named(kind, before: tuple) -> None:
     made = Network((*before, *mlp([5, 3]).layers), SquaredError())
     traces = [made.forward(torch.randn(rows, 5)) for rows in (2, 3)]
     for trace in traces:
         made.loss(trace, torch.rand(len(trace.y), 3))
-    gradients = made.backward(traces[0])
+    gradients = made.backward(traces[0], out=kind(made))
     with pytest.raises(ValueError, match="Gradients expects a batch of 2 rows as in its last pass, got 3"):
         made.backward(traces[1], out=gradients)
 
