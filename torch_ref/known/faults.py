@@ -102,7 +102,8 @@ def planted(of: type, makes: str, prefix: str, *rows: tuple[str, str, str, Wrong
 def _with_fault(owner: Any, fault: Fault, mixed_in: type[Faulty]) -> Any:
     """Return a copy of a layer or loss, of a type below its own, with one wrong formula."""
     members = {"_fault": fault, "_kind": type(owner), "__module__": __name__}
-    made: type = type(f"Faulty{fault.of.__name__}", (mixed_in, type(owner)), members)
+    bases = (type(owner),) if isinstance(owner, Faulty) else (mixed_in, type(owner))
+    made: type = type(f"Faulty{fault.of.__name__}", bases, members)
     return _as(made, owner)
 
 

@@ -59,7 +59,6 @@ def _scene(seen: Evidence, made: Made, by_hand: Tensor) -> Scene:
     step = seen.step
     first = next(iter(step.inputs))
     others = {key: t.double() for key, t in _given(step).items() if key != first and t.is_floating_point()}
-    output = made if made in step.outputs else step.outputs[0]
     bound = seen.comparisons[made.name].bound
     return Scene(
         owner=step.owner,
@@ -67,7 +66,7 @@ def _scene(seen: Evidence, made: Made, by_hand: Tensor) -> Scene:
         by_hand=by_hand,
         right=step.witnesses[made.name].exact,
         x=step.inputs[first].double(),
-        y=step.witnesses[output.name].exact,
+        y=step.witnesses[step.outputs[0].name].exact,
         error=step.errors[0].double(),
         sign=made.sign,
         others=others,

@@ -61,6 +61,8 @@ class Broken:
             raise IndexError("no such unit")
         if self.what == "shape":
             return 2 * error[:1], {}
+        if self.what == "rows":
+            return 2 * error[:3], {}
         if self.what == "dtype":
             return 2 * error.double(), {}
         if self.what == "device":
@@ -79,6 +81,7 @@ class Broken:
         ("no pair", "y", "gives a Tensor where forward(x) -> (y, saved) is expected"),
         ("backward raises", "error of x", "raises IndexError: no such unit"),
         ("shape", "error of x", "it is of shape (1, 5), expected (4, 5)"),
+        ("rows", "error of x", "it is of shape (3, 5), expected (4, 5)"),
         ("dtype", "error of x", "it is of dtype torch.float64, expected torch.float32"),
         ("device", "error of x", "it is on device meta, expected cpu"),
         ("None", "error of x", "gives None where backward(error, saved) -> (error of x, gradients) is expected"),

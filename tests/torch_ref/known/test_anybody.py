@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from manual_bp import Network, SquaredError, mlp
+from manual_bp import Network, SoftmaxCrossEntropy, SquaredError, mlp
 from torch_ref import check_function, check_layer, crosscheck
 
 
@@ -46,6 +46,17 @@ def test_a_layer_and_a_function_have_the_same_causes(wrong: str, code: str, caus
     (of_layer,) = check_layer(Cube(wrong), x, lambda x: x**3).guilty
     (of_function,) = check_function(lambda x: x**3, lambda d, x: gradient(wrong, d, x), [x]).guilty
     assert [(row.code, row.cause) for row in (of_layer, of_function)] == [(code, cause)] * 2
+
+
+def test_an_output_is_never_explained_as_a_gradient() -> None:
+    @dataclass(frozen=True)
+    class Squared(SoftmaxCrossEntropy):
+        def output(self, x):
+            return super().output(x) ** 2
+
+    good = mlp([5, 4, 3], loss=SoftmaxCrossEntropy(), dtype=torch.float64)
+    report = crosscheck(Network(good.layers, Squared()), torch.randn(6, 5).double(), torch.arange(6) % 3)
+    assert {row.quantity: row.code for row in report.guilty} == {"y": "no-pattern"}
 
 
 def test_a_loss_that_is_wrong_in_both_directions_is_not_called_another_function() -> None:

@@ -118,6 +118,22 @@ def test_a_fault_that_does_not_fit_the_network_is_named() -> None:
         FAULTS["squared-error-sign"].plant(plain, 1)
 
 
+def test_a_wrong_forward_saves_its_own_output_for_the_right_backward() -> None:
+    """As in real code: what backward reads is what forward gave, right or wrong."""
+    net, e = torch.randn(4, 5), torch.randn(4, 5)
+    y, saved = (spoiled := FAULTS["sigmoid-forward-tanh"].spoiled(Sigmoid())).forward(net)
+    delta, _ = spoiled.backward(e, saved)
+    assert torch.equal(y, torch.tanh(net))
+    assert torch.equal(delta, e * (1 - y) * y)
+
+
+def test_two_faults_in_one_layer_are_both_there() -> None:
+    good = mlp([5, 4, 3], dtype=torch.float64)
+    both = FAULTS["linear-bias-twice"].plant(FAULTS["linear-weight-sign"].plant(good, 1), 1)
+    report = crosscheck(both, torch.randn(6, 5).double(), torch.rand(6, 3).double())
+    assert {row.quantity: row.code for row in report.guilty} == {"∂L/∂W^1": "wrong-sign", "∂L/∂b^1": "factor"}
+
+
 def test_planting_leaves_the_network_as_it_was() -> None:
     good = mlp([5, 4, 3])
     planted = FAULTS["linear-error-updating"].plant(good, 2)

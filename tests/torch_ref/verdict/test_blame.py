@@ -52,6 +52,11 @@ class Raising(Sine):
         raise IndexError("no such unit")
 
 
+class Changing(Sine):
+    def backward(self, error, saved, out=None):
+        return error.mul_(torch.cos(saved)), {}
+
+
 @dataclass(frozen=True)
 class Forgetful:
     """Forward forgot its softplus and saved x: the backward formula, from x, is right."""
@@ -77,6 +82,9 @@ ALWAYS = tuple(range(9))
 SCENES = {
     "agrees": (lambda: seen(Sine(), torch.sin), "e", 0, ""),
     "raises, where the reference is not finite": (lambda: seen(Raising(), infinite_slope), "e", 1, "by hand"),
+    "changes its input, where the reference is not finite": (
+        lambda: seen(Changing(), infinite_slope), "e", 1, "by hand",
+    ),
     "the reference is not finite": (lambda: seen(Sine(), infinite_slope), "e", 2, ""),
     "the output is wrong at the first call only": (
         lambda: seen(Sine({"forward": (0,)}), torch.sin), "y", 3, "by hand",
