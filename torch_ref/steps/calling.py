@@ -36,7 +36,7 @@ class Call:
             self.failure = self.failure or Failure("changes-input", f"changes {', '.join(changed)} in place")
             returned = _copied(returned)
             for name in changed:
-                _put_back(self.arguments[name], self.before[name])
+                put_back(self.arguments[name], self.before[name])
         return returned
 
     def raised(self, error: BaseException) -> Failure:
@@ -78,7 +78,7 @@ def _copied(value: Any) -> Any:
     return _replaced(value, lambda t: t.clone())
 
 
-def _put_back(t: Tensor, before: Tensor) -> None:
+def put_back(t: Tensor, before: Tensor) -> None:
     """Write the old numbers into a tensor; into one row of it where an expanded tensor has one for all."""
     once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in t.stride())
     t[once].copy_(before[once])

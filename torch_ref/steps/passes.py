@@ -17,6 +17,7 @@ from torch_ref.autograd.mirrored import LossModule
 from torch_ref.numbers.agreement import relative_difference
 from torch_ref.numbers.differences import slope
 from torch_ref.numbers.witness import Tensors, doubled
+from torch_ref.steps.calling import put_back
 from torch_ref.steps.step import Outputs, plain, same
 
 SAME_PASS = 1e-4
@@ -63,7 +64,7 @@ def by_hand(network: Network, names: Names, x: Tensor, t: Tensor) -> HandPass:
         done.error = error
     for name, tensor in before.items():
         if not same(given[name], tensor):
-            given[name].copy_(tensor)
+            put_back(given[name], tensor)
     return done
 
 

@@ -78,6 +78,20 @@ def test_neither_network_nor_batch_nor_random_state_is_changed() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_an_expanded_batch_that_a_layer_changes_is_put_back() -> None:
+    class Halving(ReLU):
+        def forward(self, x, out=None):
+            x[0].mul_(0.5)  # all rows are one in memory
+            return super().forward(x)
+
+    x = torch.rand(1, 5).expand(4, 5)
+    before, made = x.clone(), mlp([5, 3])
+    report = crosscheck(Network((Halving(), *made.layers), made.loss_function), x, torch.rand(4, 3))
+    assert "changes x in place" in report.verdict
+    assert "changed x" in report.note
+    assert torch.equal(x, before)
+
+
 def test_works_where_autograd_is_switched_off() -> None:
     with torch.inference_mode():
         made = mlp([5, 3])
