@@ -127,7 +127,7 @@ def operands(node: ast.AST) -> list[ast.expr]:
 def is_operation(call: ast.Call) -> bool:
     """Tell whether a call computes with tensors: one of torch's, one in place, a layer's, or what makes one of them."""
     if isinstance(call.func, ast.Attribute):
-        of_torch = ast.unparse(call.func.value) == "torch"
+        of_torch = ast.unparse(call.func.value) == "torch" and call.func.attr != "empty_like"  # it reads no numbers
         return of_torch or is_in_place(call) or call.func.attr in ("forward", "backward", "gradients")
     return isinstance(call.func, ast.Name) and call.func.id.startswith(("Saved", "random_linear"))
 
