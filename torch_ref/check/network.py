@@ -175,7 +175,8 @@ def _steps(
     errors = [found[name].value for name in names.errors]
     errors = [e if e.any() else random_like(e, i) for i, e in enumerate(errors)]  # zeros put no formula to the test
     for position, (layer, module) in enumerate(zip(network.layers, modules, strict=True)):
-        l = names.layers[position]
+        from_to = names.values[position : position + 2]
+        is_of_the_lecture = all("^" in value for value in from_to)  # from x^0 to net^1, not from "Tanh 1" to net^1
         yield layer_step(
             layer,
             _as_function(module),
@@ -185,7 +186,7 @@ def _steps(
             names.errors[position],
             names.of_layer(position),
             tolerance,
-            l,
+            names.layers[position] if is_of_the_lecture else None,
         )
     function = network.loss_function
     yield answer_step(function, loss.output, values[-1], "y", tolerance)

@@ -30,7 +30,6 @@
 # %%
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import matplotlib
@@ -438,26 +437,24 @@ figure.tight_layout()
 # %% [markdown]
 # ## 11. A layer of your own
 #
-# A layer is a frozen dataclass with two methods. `forward(x)` returns the output and what backward will need.
+# A layer is a class with two methods. `forward(x)` returns the output and what backward will need.
 # `backward(error, saved)` takes the error of the output; it returns the error of the input, and the gradients of the
-# parameters by name (none here). Both take `out`, for layers that write into the tensors of an earlier call; you may
-# ignore it.
+# parameters by name (none here).
 #
 # We write the softplus, a ReLU with a soft bend: $\sigma(z) = \ln(1 + e^z)$. The first try has a mistake. Can you see
 # it?
 
 
 # %%
-@dataclass(frozen=True)
 class Softplus:
     """ln(1 + e^z)."""
 
-    def forward(self, x: Tensor, out: object = None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return x^l = ln(1 + e^net); saves net."""
         net = x
         return torch.log1p(torch.exp(net)), net
 
-    def backward(self, error: Tensor, saved: Tensor, out: object = None) -> tuple[Tensor, dict[str, Tensor]]:
+    def backward(self, error: Tensor, saved: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return δ, or so we think."""
         return error, {}
 
@@ -494,7 +491,7 @@ assert "the derivative is missing" in report.verdict
 class MendedSoftplus(Softplus):
     """The softplus with its derivative."""
 
-    def backward(self, error: Tensor, saved: Tensor, out: object = None) -> tuple[Tensor, dict[str, Tensor]]:
+    def backward(self, error: Tensor, saved: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return δ = σ′(net) e (E15)."""
         return torch.sigmoid(saved) * error, {}
 

@@ -148,6 +148,11 @@ def test_layers_of_any_order_have_names_of_their_own() -> None:
         "Tanh 1", "net^1", "Sigmoid 1", "x^1", "net^2", "y", "L",
         "δ^2", "∂L/∂W^2", "e^1", "error of Sigmoid 1", "δ^1", "∂L/∂W^1", "error of Tanh 1", "e^0",
     ]  # fmt: skip
+    texts = {row.quantity: row.of.text for row in report.rows}
+    assert texts["Tanh 1"] == "x = tanh(net)"  # the lecture's indices are for what it has a name for
+    assert texts["net^1"] == "net = W x + b"
+    assert texts["net^2"] == "net^2 = W^2 x^1 + b^2"
+    assert texts["error of Sigmoid 1"] == "δ = σ′(net) e, σ′ = 1 − (x)²"
 
 
 def test_reports_print_a_tensor_free_head() -> None:
