@@ -57,7 +57,7 @@ class Report:
         """Say what the rows show: the guilty formulas, each with its likely cause, then the consequences."""
         if self.ok:
             one_row = self.batch == 1 and any(row.end_to_end is not None for row in self.rows)
-            untested = " With one sample no sum over the samples was put to the test." if one_row else ""
+            untested = " With one sample, no sum over the samples was tested." if one_row else ""
             return f"{self._agreement()}{self._confirmed()}.{untested}"
         parts = [*map(_accusation, self.guilty)]
         if not self.guilty and self.consequences:
