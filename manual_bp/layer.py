@@ -85,7 +85,7 @@ def directions(layer: Layer) -> Directions:
     The methods are the layer's own; those of a layer that can be changed are a copy's, which holds the same
     parameters. What such a layer keeps, against the protocol, stays in the copy.
     """
-    own = layer if is_frozen(layer) else holding(layer, parameters(layer))
+    own = untouched(layer)
     forward = _checked(own, own.forward, "forward(x)", "(y, saved)")
     backward = _checked(own, own.backward, "backward(error, saved)", "(error of x, gradients)")
     alone = getattr(own, "gradients", None)
@@ -159,6 +159,14 @@ def holding(layer: AnyLayer, tensors: Mapping[str, Tensor]) -> AnyLayer:
     for name, tensor in mine.items():
         object.__setattr__(other, name, tensor)
     return other
+
+
+def untouched(layer: AnyLayer) -> AnyLayer:
+    """Return what may be called without a change of the layer: itself where it is frozen, else a copy of it.
+
+    The copy holds the very same parameters.
+    """
+    return layer if is_frozen(layer) else holding(layer, parameters(layer))
 
 
 def is_frozen(layer: Layer) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from manual_bp import Layer, Loss
-from manual_bp.layer import Parametrised, holding, parameters
+from manual_bp.layer import Parametrised, holding, parameters, untouched
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.steps.calling import Call, is_pair, named_gradient, substituted
 from torch_ref.steps.step import Failure, Made, Step, Value
@@ -104,7 +104,7 @@ def answer_step(
 
 
 def _computed_layer(step: Step, isolated: bool) -> dict[str, Value]:
-    layer: Any = step.owner
+    layer: Any = untouched(cast("Layer", step.owner))
     output, error_of_x = step.outputs[0].name, step.gradients["x"].name
     named = {name: made.name for name, made in step.gradients.items() if name != "x"}
     call = Call(step.inputs)
