@@ -81,11 +81,6 @@ def test_everything_public_and_the_digits(without_extras) -> None:
     assert (outcome.stdout, outcome.stderr) == ("torch.Size([4000, 28, 28])\n", "")
 
 
-def test_compare_of_a_digit(without_extras) -> None:
-    outcome = without_extras("-m", "torch_ref", "compare", "--data", "mnist5k")
-    assert (outcome.returncode, outcome.stderr) == (0, "")
-
-
 def test_grade(without_extras, tmp_path: Path) -> None:
     """The grader runs a student's file in a process of its own, which has no extras either."""
     file = tmp_path / "student.py"
