@@ -11,7 +11,7 @@ import torch
 
 from manual_bp.extras import missing
 from manual_bp.training.command.kept import read_kept
-from manual_bp.training.command.settings import LOOSE, NOT, OPTIONS, Settings
+from manual_bp.training.command.settings import LARGEST, LOOSE, NOT, OPTIONS, Settings
 from manual_bp.training.command.usage import UsageError, option
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.run import checkpoint
@@ -109,6 +109,8 @@ def check_together(settings: Settings, processes: int = 1) -> None:
     if settings.seeds > 1 and settings.resume not in (None, "auto"):
         hint = "--resume auto goes on with each"
         raise UsageError(f"argument --seeds: several runs cannot go on from one checkpoint; {hint}")
+    if (last := settings.seed + settings.seeds - 1) > LARGEST:
+        raise UsageError(f"argument --seeds: expected seeds of at most {LARGEST}, got {last} as the last one")
     try:
         torch.empty(1, device=settings.device).add_(1).item()
     except (RuntimeError, AssertionError, ImportError) as error:  # by device, torch raises one of them
@@ -122,5 +124,5 @@ def check_length(settings: Settings, run: Run) -> None:
     if run.step > epochs * run.batches:
         done = f"the run has {run.step // run.batches} whole epochs already"
         raise UsageError(f"argument --epochs: {done}, got {epochs}")
-    if round(warmup * run.batches) >= epochs * run.batches:
-        raise UsageError(f"argument --warmup-epochs: expected fewer than the {epochs} epochs, got {warmup}")
+    if warmup >= epochs or round(warmup * run.batches) >= epochs * run.batches:
+        raise UsageError(f"argument --warmup-epochs: expected less than --epochs, {epochs}, got {warmup}")
