@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from manual_bp.training.command import usage
 from manual_bp.training.command.arguments import Parser
 from manual_bp.training.command.kept import complaint, read
 from manual_bp.training.command.settings import KINDS, OPTIONS, default_of
@@ -34,7 +35,7 @@ def read_words(words: Sequence[str]) -> dict[str, Any]:
 @lru_cache
 def _parser() -> Parser:
     parser = Parser(
-        prog="train.py",
+        prog=usage.program,
         usage="%(prog)s [options]\n       %(prog)s predict IMAGE ...",
         description="Train a small network on images: 5,000 real MNIST digits that come along, or a larger data set.",
         argument_default=SUPPRESS,
@@ -84,7 +85,7 @@ def _reader(name: str, kind: inspect.Type) -> Callable[[str], Any]:
 
 @lru_cache
 def _predict_parser() -> Parser:
-    parser = Parser(prog="train.py predict", description="Say what pictures show.", allow_abbrev=False)
+    parser = Parser(prog=f"{usage.program} predict", description="Say what pictures show.", allow_abbrev=False)
     images = "PNG, JPEG, ..., of any size, dark on light or light on dark"
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=images)
     path = "a checkpoint, or a run's folder for its best one (default: that of the newest run in runs)"
