@@ -37,6 +37,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """Return the settings in a run's config.json."""
     try:
         config = msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise OSError(f"argument --config: expected a run's config.json at {path}: {error.strerror}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"expected JSON in {path}: {error}") from error
     if not isinstance(config, dict):

@@ -62,7 +62,7 @@ def _form(name: str) -> dict[str, Any]:
         case inspect.IntType() | inspect.FloatType():
             return {"type": _reader(name, kind), **metavar}
         case inspect.CustomType():
-            return {"type": Path, **metavar}
+            return {"type": _path, **metavar}
         case _:
             return metavar
 
@@ -81,6 +81,13 @@ def _reader(name: str, kind: inspect.Type) -> Callable[[str], Any]:
         return found
 
     return value
+
+
+def _path(text: str) -> Path:
+    """Read a path; an empty one, perhaps of a variable that is not set, would be the folder that one stands in."""
+    if not text:
+        raise ArgumentTypeError("expected a path, got ''")
+    return Path(text)
 
 
 @lru_cache

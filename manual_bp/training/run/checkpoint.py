@@ -136,6 +136,8 @@ def _checked(path: Path, content: object) -> Checkpoint:
     state = Checkpoint(**content)
     if len(state.history) != state.epoch or state.seed != state.config.get("seed"):
         raise ValueError(f"expected a checkpoint whose fields agree, {path} has epochs or seeds that do not")
+    if "cpu" not in state.generators:
+        raise ValueError(f"expected a checkpoint with the state of the random generator of the cpu, {path} has none")
     return state
 
 
