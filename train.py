@@ -163,7 +163,7 @@ def train(session: Session) -> Ending:
             while run.step < session.steps and not is_interrupted:
                 with run.clock():
                     is_interrupted = train_epoch(session, progress, interruption)
-                if run.within:
+                if run.within:  # interrupted inside an epoch
                     session.save()
                 else:
                     progress.line(finish_epoch(session))

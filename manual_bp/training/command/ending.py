@@ -18,7 +18,7 @@ STOPPED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 class Ending(NamedTuple):
-    """How a run ended: the exit code, the test accuracy where it came to its end, and whether no other may follow."""
+    """How a run ended: its exit code, its test accuracy if it came to its end, and whether Ctrl-C came meanwhile."""
 
     code: int
     accuracy: float = math.nan

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction
+import re
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,10 +13,9 @@ import msgspec
 from msgspec import inspect
 
 from manual_bp.training.command import usage
-from manual_bp.training.command.arguments import Parser
 from manual_bp.training.command.kept import complaint, read
 from manual_bp.training.command.settings import KINDS, OPTIONS, default_of
-from manual_bp.training.command.usage import option
+from manual_bp.training.command.usage import nearest, option
 
 PREDICT = "predict"
 """The first word where pictures are to be read."""
@@ -30,6 +30,18 @@ def read_words(words: Sequence[str]) -> dict[str, Any]:
     parser, rest = (_predict_parser(), words[1:]) if is_predict else (_parser(), words)
     given: dict[str, Any] = vars(parser.parse_args(rest))
     return given
+
+
+class Parser(ArgumentParser):
+    """A parser that answers an unknown option with the nearest one."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return what the words give, or exit with 2."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = re.findall(r"--[a-z-]+", self.format_help())
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{nearest(unknown[0].split('=')[0], known)}")
+        return found
 
 
 @lru_cache

@@ -59,7 +59,7 @@ def starting_point(settings: Settings, folder: Path | None) -> Checkpoint | None
     if settings.resume == "auto" and folder is not None and (folder / LAST).exists():
         return checkpoint.load(folder / LAST)
     if settings.resume == "auto":
-        _refuse_a_run_without_end(folder)
+        _refuse_a_run_without_its_last(folder)
         return None
     path = None if settings.resume is None else _file_of(settings.resume)
     is_own = path is not None and folder is not None and path.resolve() == (folder / LAST).resolve()
@@ -74,8 +74,8 @@ def _file_of(resume: str) -> Path:
     return path / LAST if path.is_dir() else path
 
 
-def _refuse_a_run_without_end(folder: Path | None) -> None:
-    """Refuse to begin again what was further than its first epoch, the only one that has no last.pt yet."""
+def _refuse_a_run_without_its_last(folder: Path | None) -> None:
+    """Refuse to begin anew where a run was past its first epoch: only within that one there is no last.pt yet."""
     if folder is not None and (epoch := logged_epoch(folder)) > 1:
         hint = f"choose another --out-dir; --resume {folder / BEST} goes on from the best epoch"
         raise UsageError(f"argument --resume: the run of {folder} was in epoch {epoch}, but its {LAST} is gone; {hint}")

@@ -159,7 +159,7 @@ def _check(path: Path, name: str, value: object, kind: Any) -> None:
 
 
 def _parts(value: object, depth: int = 2) -> Iterator[object]:
-    """Yield the names in a field and its single values; what lies deeper than any field's values comes as it is."""
+    """Yield the names and the single values in a field; what is nested deeper than any field may be is not opened."""
     if depth and isinstance(value, dict):
         yield from value
         for each in value.values():
