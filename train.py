@@ -20,10 +20,10 @@ START = time.perf_counter()  # before torch is imported, which takes a second
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # imports swallow a KeyboardInterrupt or end in a traceback
 
-from manual_bp.extras import exit_without
+from manual_bp.training.command.usage import exit_without_extra
 
 if __name__ == "__main__":
-    exit_without("train", "train.py")  # before what needs it is imported
+    exit_without_extra()  # before what needs it is imported
 
 from manual_bp.training.command.options import read_words
 
@@ -163,7 +163,7 @@ def train(session: Session) -> Ending:
             while run.step < session.steps and not is_interrupted:
                 with run.clock():
                     is_interrupted = train_epoch(session, progress, interruption)
-                if run.within:
+                if run.within:  # interrupted inside an epoch
                     session.save()
                 else:
                     progress.line(finish_epoch(session))

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from manual_bp.training.command import usage
 from torch_ref.grade import command as grade_command
 from torch_ref.lesson.page import command as lesson_command
 from torch_ref.lesson.terminal import command as compare_command
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno != errno.ENOSPC:
             raise
         _drop_output()
-        print(f"python -m torch_ref: cannot write the output: {error.strerror}", file=sys.stderr)
+        print(f"{_started_as()}: cannot write the output: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -47,9 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    started_as = "manual-bp" if Path(sys.argv[0]).stem == "manual-bp" else "python -m torch_ref"
     parser = argparse.ArgumentParser(
-        prog=started_as, description="Show gradients by hand, check them, and train with them."
+        prog=_started_as(), description="Show gradients by hand, check them, and train with them."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version, that of torch too, and exit")
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_parser(commands)
     commands.add_parser("train", help="train a network on images: train.py with its options", add_help=False)
     return parser
+
+
+def _started_as() -> str:
+    """Return how messages name this program."""
+    return "manual-bp" if Path(sys.argv[0]).stem == "manual-bp" else "python -m torch_ref"
 
 
 class _Version(argparse.Action):
@@ -81,6 +86,7 @@ def _train(words: list[str]) -> int:
     script = package / "train.py"  # where the wheel has it
     if not script.is_file():
         script = package.parent / "train.py"  # in a checkout
+    usage.program = f"{_started_as()} train"
     sys.argv = [str(script), *words]
     runpy.run_path(str(script), run_name="__main__")
     return 0

@@ -29,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--memory-limit", type=_whole, default=1024, metavar="MIB", help="of a formula (1024)")
     parser.add_argument("--require", nargs="+", type=_class_name, default=[], metavar="CLASS", help="must be there")
     parser.add_argument("--json", metavar="FILE", help="write the outcome as JSON; - for standard output, alone")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, program=parser.prog)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,9 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         grading = _graded(arguments)
     except UnusableFileError as error:
-        print(f"python -m torch_ref grade: {error}", file=sys.stderr)
+        print(f"{arguments.program}: {error}", file=sys.stderr)
         return 2
-    return _written(grading, arguments.json) or (0 if grading.full else 1)
+    return _written(grading, arguments) or (0 if grading.full else 1)
 
 
 def _graded(arguments: argparse.Namespace) -> Grading:
@@ -67,16 +67,17 @@ def _graded(arguments: argparse.Namespace) -> Grading:
         return grade(arguments.file, seed, limits, arguments.require, advance)
 
 
-def _written(grading: Grading, json_file: str | None) -> int:
+def _written(grading: Grading, arguments: argparse.Namespace) -> int:
     """Print the outcome and write it as JSON; return 2 where that cannot be written, else 0."""
+    json_file = arguments.json
     written = json.dumps(grading.to_dict(), ensure_ascii=False, indent=2) + "\n"
     print(written if json_file == "-" else grading, end="" if json_file == "-" else "\n")
     if json_file in (None, "-"):
         return 0
     try:
-        Path(str(json_file)).write_text(written, encoding="utf-8")
+        Path(json_file).write_text(written, encoding="utf-8")
     except OSError as error:
-        print(f"python -m torch_ref grade: {json_file}: {error.strerror}", file=sys.stderr)
+        print(f"{arguments.program}: {json_file}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
 

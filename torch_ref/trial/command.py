@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--networks", type=_count, default=500, help="how many correct networks (default: 500)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every outcome ('-' for standard output)")
     parser.add_argument("--threads", type=_positive, default=1, help="torch threads (default: 1; the work is small)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, program=parser.prog)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     to_stdout = arguments.json == Path("-")
     if arguments.json and not to_stdout and not arguments.json.parent.is_dir():
         print(
-            f"python -m torch_ref faults: --json expects a file in a folder that is there, got {arguments.json}",
+            f"{arguments.program}: --json expects a file in a folder that is there, got {arguments.json}",
             file=sys.stderr,
         )
         return 2

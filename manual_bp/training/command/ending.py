@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
+from manual_bp.training.command import usage
 from manual_bp.training.command.usage import UsageError
 
 STOPPED, USAGE, INTERRUPTED = 1, 2, 130
@@ -16,7 +18,7 @@ STOPPED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 class Ending(NamedTuple):
-    """How a run ended: the exit code, the test accuracy where it came to its end, and whether no other may follow."""
+    """How a run ended: its exit code, its test accuracy if it came to its end, and whether Ctrl-C came meanwhile."""
 
     code: int
     accuracy: float = math.nan
@@ -34,13 +36,18 @@ def told(command: Callable[[], int]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ± or ∂ shows a question mark
     try:
-        return command()
+        code = command()
+        print(end="", flush=True)  # also where standard output is closed, and sys.stdout None
     except UsageError as error:
-        print(f"train.py: error: {error}", file=sys.stderr)
+        print(f"{usage.program}: error: {error}", file=sys.stderr)
         return USAGE
+    except BrokenPipeError:  # the reader of a pipe, `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        return STOPPED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except (ImportError, OSError, ValueError) as error:  # packages, data and checkpoints from elsewhere, folders, disks
-        print(f"train.py: error: {error}", file=sys.stderr)
+        print(f"{usage.program}: error: {error}", file=sys.stderr)
         return STOPPED
+    return code

@@ -18,7 +18,10 @@ from manual_bp.training.command.usage import nearest, option
 
 
 def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was given over the settings of --config, if any, whose rates are of no use to another optimizer."""
+    """Return the settings of --config, if any, replaced by those that were given.
+
+    Its rates are left out where another optimizer is given: they would not suit that one.
+    """
     if "config" not in given:
         return dict(given)
     config = read_config(given["config"])
@@ -37,6 +40,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """Return the settings in a run's config.json."""
     try:
         config = msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise OSError(f"argument --config: expected a run's config.json at {path}: {error.strerror}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise ValueError(f"expected JSON in {path}: {error}") from error
     if not isinstance(config, dict):
@@ -45,7 +50,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def read_kept(config: Mapping[str, Any], origin: Path | str) -> dict[str, Any]:
-    """Return settings that a run kept, as they came back from ``origin``; ValueError for what none could be."""
+    """Return the settings that a run kept in ``origin``; ValueError for a name or a value that no run keeps."""
     if unknown := sorted(config.keys() - set(KEPT)):
         hint = nearest(unknown[0], KEPT)
         raise ValueError(f"expected settings of a run in {origin}, got {', '.join(map(repr, unknown))}{hint}")

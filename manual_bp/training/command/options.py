@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS, ArgumentTypeError, BooleanOptionalAction
+import re
+from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from manual_bp.training.command.arguments import Parser
+from manual_bp.training.command import usage
 from manual_bp.training.command.kept import complaint, read
 from manual_bp.training.command.settings import KINDS, OPTIONS, default_of
-from manual_bp.training.command.usage import option
+from manual_bp.training.command.usage import nearest, option
 
 PREDICT = "predict"
 """The first word where pictures are to be read."""
@@ -31,10 +32,22 @@ def read_words(words: Sequence[str]) -> dict[str, Any]:
     return given
 
 
+class Parser(ArgumentParser):
+    """A parser that answers an unknown option with the nearest one."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return what the words give, or exit with 2."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = re.findall(r"--[a-z-]+", self.format_help())
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{nearest(unknown[0].split('=')[0], known)}")
+        return found
+
+
 @lru_cache
 def _parser() -> Parser:
     parser = Parser(
-        prog="train.py",
+        prog=usage.program,
         usage="%(prog)s [options]\n       %(prog)s predict IMAGE ...",
         description="Train a small network on images: 5,000 real MNIST digits that come along, or a larger data set.",
         argument_default=SUPPRESS,
@@ -61,7 +74,7 @@ def _form(name: str) -> dict[str, Any]:
         case inspect.IntType() | inspect.FloatType():
             return {"type": _reader(name, kind), **metavar}
         case inspect.CustomType():
-            return {"type": Path, **metavar}
+            return {"type": _path, **metavar}
         case _:
             return metavar
 
@@ -82,9 +95,16 @@ def _reader(name: str, kind: inspect.Type) -> Callable[[str], Any]:
     return value
 
 
+def _path(text: str) -> Path:
+    """Read a path; an empty one, perhaps of a variable that is not set, would be the folder that one stands in."""
+    if not text:
+        raise ArgumentTypeError("expected a path, got ''")
+    return Path(text)
+
+
 @lru_cache
 def _predict_parser() -> Parser:
-    parser = Parser(prog="train.py predict", description="Say what pictures show.", allow_abbrev=False)
+    parser = Parser(prog=f"{usage.program} predict", description="Say what pictures show.", allow_abbrev=False)
     images = "PNG, JPEG, ..., of any size, dark on light or light on dark"
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=images)
     path = "a checkpoint, or a run's folder for its best one (default: that of the newest run in runs)"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from manual_bp import Network
+from manual_bp.training.command import usage
 from manual_bp.training.command.kept import read_kept
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.settings import Settings
@@ -32,10 +33,12 @@ def predict(images: Iterable[Path], path: Path | None = None) -> int:
     code = 0
     for picture in images:
         try:
-            print(_answer(picture, network, facts))
+            answer = _answer(picture, network, facts)
         except (OSError, ValueError) as error:
-            print(f"train.py predict: error: {error}", file=sys.stderr)
+            print(f"{usage.program} predict: error: {error}", file=sys.stderr)
             code = 1
+        else:
+            print(answer)
     return code
 
 

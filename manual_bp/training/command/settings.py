@@ -103,7 +103,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         files("go on from a checkpoint or a run's folder, or auto: from --out-dir if it can", "PATH", NOT),
     ] = None
     config: Annotated[
-        Path | None, files("take the settings from a run's config.json; options given here go first", "FILE", NOT)
+        Path | None, files("take the settings from a run's config.json; options given here replace them", "FILE", NOT)
     ] = None
     save_interval: Annotated[Whole, files("save every N steps too, not every epoch only", "N", LOOSE)] = 0
     log_interval: Annotated[Whole, files("log every N steps too, not every epoch only", "N", LOOSE)] = 0

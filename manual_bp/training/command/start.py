@@ -11,7 +11,7 @@ import torch
 
 from manual_bp.extras import missing
 from manual_bp.training.command.kept import read_kept
-from manual_bp.training.command.settings import LOOSE, NOT, OPTIONS, Settings
+from manual_bp.training.command.settings import LARGEST, LOOSE, NOT, OPTIONS, Settings
 from manual_bp.training.command.usage import UsageError, option
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.run import checkpoint
@@ -59,7 +59,7 @@ def starting_point(settings: Settings, folder: Path | None) -> Checkpoint | None
     if settings.resume == "auto" and folder is not None and (folder / LAST).exists():
         return checkpoint.load(folder / LAST)
     if settings.resume == "auto":
-        _refuse_a_run_without_end(folder)
+        _refuse_a_run_without_its_last(folder)
         return None
     path = None if settings.resume is None else _file_of(settings.resume)
     is_own = path is not None and folder is not None and path.resolve() == (folder / LAST).resolve()
@@ -74,8 +74,8 @@ def _file_of(resume: str) -> Path:
     return path / LAST if path.is_dir() else path
 
 
-def _refuse_a_run_without_end(folder: Path | None) -> None:
-    """Refuse to begin again what was further than its first epoch, the only one that has no last.pt yet."""
+def _refuse_a_run_without_its_last(folder: Path | None) -> None:
+    """Refuse to begin anew where a run was past its first epoch: only within that one there is no last.pt yet."""
     if folder is not None and (epoch := logged_epoch(folder)) > 1:
         hint = f"choose another --out-dir; --resume {folder / BEST} goes on from the best epoch"
         raise UsageError(f"argument --resume: the run of {folder} was in epoch {epoch}, but its {LAST} is gone; {hint}")
@@ -109,6 +109,8 @@ def check_together(settings: Settings, processes: int = 1) -> None:
     if settings.seeds > 1 and settings.resume not in (None, "auto"):
         hint = "--resume auto goes on with each"
         raise UsageError(f"argument --seeds: several runs cannot go on from one checkpoint; {hint}")
+    if (last := settings.seed + settings.seeds - 1) > LARGEST:
+        raise UsageError(f"argument --seeds: expected seeds of at most {LARGEST}, got {last} as the last one")
     try:
         torch.empty(1, device=settings.device).add_(1).item()
     except (RuntimeError, AssertionError, ImportError) as error:  # by device, torch raises one of them
@@ -122,5 +124,5 @@ def check_length(settings: Settings, run: Run) -> None:
     if run.step > epochs * run.batches:
         done = f"the run has {run.step // run.batches} whole epochs already"
         raise UsageError(f"argument --epochs: {done}, got {epochs}")
-    if round(warmup * run.batches) >= epochs * run.batches:
-        raise UsageError(f"argument --warmup-epochs: expected fewer than the {epochs} epochs, got {warmup}")
+    if warmup >= epochs or round(warmup * run.batches) >= epochs * run.batches:
+        raise UsageError(f"argument --warmup-epochs: expected less than --epochs, {epochs}, got {warmup}")

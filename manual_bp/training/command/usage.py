@@ -5,6 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from manual_bp.extras import exit_without
+
+program = "train.py"
+"""The program as messages name it; whoever starts it under another name says so here first."""
+
 
 class UsageError(Exception):
     """Options that do not fit each other, or this machine."""
@@ -19,3 +24,8 @@ def nearest(text: str, known: Iterable[str]) -> str:
 def option(name: str) -> str:
     """Return a setting's name as an option: '--batch-size'."""
     return f"--{name.replace('_', '-')}"
+
+
+def exit_without_extra() -> None:
+    """End the program with one line and exit code 2 where the extra 'train' is not installed."""
+    exit_without("train", program)

@@ -1,7 +1,7 @@
-"""Handwritten digits in memory.
+"""Labelled images in memory, and the data set that ships with the project.
 
-The data set that ships with the project (folder ``mnist5k``) is 5,000 real MNIST digits in MNIST's own file
-format (``idx.py``); ``datasets.py`` reads larger ones.
+That one (folder ``mnist5k``) is 5,000 real MNIST digits in MNIST's own file format (``idx.py``); ``datasets`` reads
+larger ones.
 """
 
 from __future__ import annotations

@@ -136,6 +136,8 @@ def _checked(path: Path, content: object) -> Checkpoint:
     state = Checkpoint(**content)
     if len(state.history) != state.epoch or state.seed != state.config.get("seed"):
         raise ValueError(f"expected a checkpoint whose fields agree, {path} has epochs or seeds that do not")
+    if "cpu" not in state.generators:
+        raise ValueError(f"expected a checkpoint with the state of the random generator of the cpu, {path} has none")
     return state
 
 
@@ -157,7 +159,7 @@ def _check(path: Path, name: str, value: object, kind: Any) -> None:
 
 
 def _parts(value: object, depth: int = 2) -> Iterator[object]:
-    """Yield the names in a field and its single values; what lies deeper than any field's values comes as it is."""
+    """Yield the names and the single values in a field; what is nested deeper than any field may be is not opened."""
     if depth and isinstance(value, dict):
         yield from value
         for each in value.values():

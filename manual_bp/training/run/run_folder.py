@@ -74,8 +74,12 @@ class RunFolder:
 
     def log(self, event: str, record: Mapping[str, float]) -> None:
         """Append one line to the log: an event, 'step' or 'epoch', and what was measured, its step among it."""
-        with (self.path / METRICS).open("ab") as file:
-            file.write(_line(event, record))
+        log = self.path / METRICS
+        try:
+            with log.open("ab") as file:
+                file.write(_line(event, record))
+        except OSError as error:
+            raise OSError(f"cannot write {log}: {error.strerror}; checkpoints are unharmed") from error
         if self._board is not None:
             self._board.log(event, record)
 

@@ -21,24 +21,24 @@ def add_parser(commands: Any) -> None:
         "--out", metavar="FILE", default="lesson.html", help="the file to write (lesson.html); '-' is standard output"
     )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, program=parser.prog)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page; return 2 where that cannot be done."""
     to_stdout = arguments.out == "-"
     if to_stdout and arguments.open:
-        return _wrong("--open expects a file, got --out -")
+        return _wrong(arguments, "--open expects a file, got --out -")
     if to_stdout and sys.stdout is None:
-        return _wrong("--out - expects a standard output that is open, and it is closed")
+        return _wrong(arguments, "--out - expects a standard output that is open, and it is closed")
     path = Path(arguments.out)
     if not to_stdout and (not path.parent.is_dir() or (path.exists() and not path.is_file())):
-        return _wrong(f"--out expects a file in a folder that exists, got {arguments.out}")
+        return _wrong(arguments, f"--out expects a file in a folder that exists, got {arguments.out}")
 
     from manual_bp.extras import missing
 
     if line := missing("lesson", "latex2mathml"):
-        return _wrong(line)
+        return _wrong(arguments, line)
     from manual_bp.training.run.whole_file import write_whole
     from torch_ref.lesson.page.build import page
     from torch_ref.lesson.page.data import page_data
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         write_whole(path, written)
     except OSError as error:
-        return _wrong(str(error))
+        return _wrong(arguments, str(error))
     _say(f"{arguments.out}  {len(written) / 1000:.0f} kB")
     if arguments.open and not webbrowser.open(path.absolute().as_uri()):
         _say("no browser was found: open the file yourself")
@@ -63,6 +63,6 @@ def _say(line: str) -> None:
     print(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def _wrong(message: str) -> int:
-    print(f"python -m torch_ref lesson: {message}", file=sys.stderr)
+def _wrong(arguments: argparse.Namespace, message: str) -> int:
+    print(f"{arguments.program}: {message}", file=sys.stderr)
     return 2

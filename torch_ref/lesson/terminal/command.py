@@ -36,13 +36,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "compare", help="both engines side by side, number by number", description=DESCRIPTION, epilog=EPILOG
     )
     add_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, program=parser.prog)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the walk; return 0 where the two engines agree, 1 where they do not, 2 for options that do not fit."""
     if objection := next(objections(arguments), None):
-        return _refused(objection)
+        return _refused(arguments, objection)
     from torch_ref.lesson.terminal.sheet import Look
     from torch_ref.lesson.walk.planting import UnshownFaultError
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         printouts = [_printout(arguments, example, Look(width, plain)) for example in _examples(arguments)]
     except UnshownFaultError as error:
-        return _refused(str(error))
+        return _refused(arguments, str(error))
     _print_json(printouts, ascii_only=plain) if arguments.json else _print_lines(printouts, plain=plain)
     return 0 if all(printout.agrees for printout in printouts) else 1
 
@@ -134,6 +134,6 @@ def _takes_unicode() -> bool:
     return True
 
 
-def _refused(objection: str) -> int:
-    print(f"python -m torch_ref compare: error: {objection}", file=sys.stderr)
+def _refused(arguments: argparse.Namespace, objection: str) -> int:
+    print(f"{arguments.program}: error: {objection}", file=sys.stderr)
     return 2

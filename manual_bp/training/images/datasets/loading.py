@@ -44,18 +44,18 @@ def load(name: str, root: Path, *, download: bool = False) -> tuple[Images, Imag
     if name not in PUBLISHED:
         raise ValueError(f"load expects a data set of {', '.join(NAMES)}, got {name!r}")
     root = root.expanduser()
-    command = f"`python train.py --dataset {name} --data-root {shlex.quote(str(root))} --download`"
+    options = f"`--dataset {name} --data-root {shlex.quote(str(root))} --download`"
     try:
         paths = find(name, root)
     except FileNotFoundError as error:
         if not download:
-            raise FileNotFoundError(f"{error}; put them there, or {command} downloads them") from error
-        _download(name, root, command)
+            raise FileNotFoundError(f"{error}; put them there, or {options} downloads them") from error
+        _download(name, root, options)
         paths = find(name, root)
     try:
         return _read(name, paths)
     except ValueError as error:
-        raise ValueError(f"{error}; remove it or take another --data-root, then {command} downloads it") from error
+        raise ValueError(f"{error}; remove it or take another --data-root, then {options} downloads it") from error
 
 
 # ------------------------------------------------------------------------------------------------------------- read
@@ -114,7 +114,7 @@ def _images(data_set: DataSet, tensors: tuple[Tensor, Tensor], path: Path, sourc
 TIMEOUT = 30.0  # seconds without a byte after which a download has failed; torchvision would wait for ever
 
 
-def _download(name: str, root: Path, command: str) -> None:
+def _download(name: str, root: Path, options: str) -> None:
     """Fetch the files through torchvision, check them, and only then move them into its folder under ``root``.
 
     Until then they are in a temporary folder on the same disk, which goes whatever happens. EMNIST comes as one archive
@@ -135,7 +135,7 @@ def _download(name: str, root: Path, command: str) -> None:
         files = ", ".join(file.names[0] for file in data_set.files)
         raise OSError(
             f"load could not download {name} into {destination}: {' '.join(str(error).split())}; "
-            f"{command} tries again, or put {files} there yourself"
+            f"{options} tries again, or put {files} there yourself"
         ) from error
 
 

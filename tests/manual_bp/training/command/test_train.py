@@ -83,10 +83,24 @@ def test_a_damaged_data_file_is_named(inside, tmp_path: Path, monkeypatch: pytes
     )
 
 
-def test_a_closed_pipe_ends_the_run_quietly() -> None:
+@pytest.mark.parametrize("arguments", [("--epochs", "3"), ("--epochs", "1", "--quiet")], ids=" ".join)
+def test_a_closed_pipe_ends_the_run_quietly(arguments: tuple[str, ...]) -> None:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command("--epochs", "3"), text=True, **pipes) as process:
-        process.stdout.readline()
+    with subprocess.Popen(command(*arguments), text=True, **pipes) as process:
+        if "--quiet" not in arguments:
+            process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("words", [("--epochs", "0"), ("predict",), ("--eval-only",)], ids=" ".join)
+def test_messages_name_the_program_as_it_was_started(words: tuple[str, ...]) -> None:
+    for start, name in (("train.py",), "train.py"), (("-m", "torch_ref", "train"), "python -m torch_ref train"):
+        outcome = subprocess.run(
+            [sys.executable, *start, *words], capture_output=True, text=True, cwd=ROOT, check=False
+        )
+        assert outcome.returncode == 2
+        *usage, message = outcome.stderr.splitlines()
+        assert message.startswith(f"{name} predict: error: " if words == ("predict",) else f"{name}: error: ")
+        assert all(line.startswith(f"usage: {name} ") for line in usage[:1])

@@ -41,12 +41,15 @@ SHORT = "--hidden", "8", "--epochs", "1"
         (("--resume", "auto"), "argument --resume: auto expects --out-dir, the folder to go on in\n"),
         (("--resume", "x.pt", "--seeds", "2"), "argument --seeds: several runs cannot go on from one checkpoint"),
         (("--tensorboard", "--resume", "auto"), "argument --resume: auto expects --out-dir"),
-        (("--warmup-epochs", "30"), "argument --warmup-epochs: expected fewer than the 30 epochs, got 30.0\n"),
+        (("--warmup-epochs", "30"), "argument --warmup-epochs: expected less than --epochs, 30, got 30.0\n"),
         (
             ("--epochs", "1", "--warmup-epochs", "0.999999"),
-            "argument --warmup-epochs: expected fewer than",
+            "argument --warmup-epochs: expected less than",
         ),
+        (("--warmup-epochs", "1e308"), "argument --warmup-epochs: expected less than --epochs, 30, got 1e+308\n"),
+        (("--seed", f"{2**63 - 1}", "--seeds", "2"), f"--seeds: expected seeds of at most {2**63 - 1}, got {2**63}"),
         (("--image-size", "2", "--augment", "shift"), "argument --augment: images of 2 pixels cannot shift by 2\n"),
+        (("--out-dir", ""), "argument --out-dir: expected a path, got ''\n"),
         (("--device", "privateuseone"), "argument --device: torch cannot use 'privateuseone' here"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, tuple) else "",
@@ -142,7 +145,9 @@ def test_a_wrong_config_is_named(inside: Inside, tmp_path: Path, content: str, m
     assert message.format(path=path) in errors
 
 
-def test_a_missing_config_is_named(inside: Inside, tmp_path: Path) -> None:
-    code, _, errors = inside("--config", tmp_path / "nowhere.json")
+@pytest.mark.parametrize(("name", "reason"), [("nowhere.json", "No such file or directory"), (".", "Is a directory")])
+def test_a_missing_config_is_named(inside: Inside, tmp_path: Path, name: str, reason: str) -> None:
+    path = tmp_path / name
+    code, _, errors = inside("--config", path)
     assert code == 1
-    assert "nowhere.json" in errors
+    assert errors == f"train.py: error: argument --config: expected a run's config.json at {path}: {reason}\n"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("scratch")
 
 
 def command(name: str, root: object) -> str:
-    return f"`python train.py --dataset {name} --data-root {root} --download`"
+    return f"`--dataset {name} --data-root {root} --download`"
 
 
 def flipped(content: bytes, at: int) -> bytes:

@@ -138,7 +138,7 @@ def refused(fake, tmp_path: Path) -> Callable[..., str]:
         assert not root.exists()
         message, _, mend = str(raised.value).partition("; ")
         assert "\n" not in message
-        assert mend.startswith(f"`python train.py --dataset kmnist --data-root {root} --download` tries again, or put ")
+        assert mend.startswith(f"`--dataset kmnist --data-root {root} --download` tries again, or put ")
         assert mend.endswith("t10k-labels-idx1-ubyte.gz there yourself")
         return message
 

@@ -115,6 +115,12 @@ def test_another_file_of_torch_is_named(tmp_path: Path, content: object) -> None
         checkpoint.load(tmp_path / "model.pt")
 
 
+def test_a_checkpoint_without_the_random_generators_state_is_named(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "last.pt", replace(made(), generators={}))
+    with pytest.raises(ValueError, match=r"the random generator of the cpu, .*last\.pt has none"):
+        checkpoint.load(tmp_path / "last.pt")
+
+
 def test_missing_and_unknown_fields_are_named(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "last.pt", made())
     content = torch.load(tmp_path / "last.pt", weights_only=True)

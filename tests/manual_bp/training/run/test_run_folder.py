@@ -1,5 +1,6 @@
 """The folder of a run: one run, one process, a log that never says more than the checkpoint knows."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -41,6 +42,17 @@ def test_the_log_is_flushed_line_by_line(folder: RunFolder) -> None:
         folder.log("step", {"step": step, "loss": 0.1 + 0.2})
         lines = [json.loads(line) for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
         assert lines == [{"event": "step", "step": s, "loss": 0.1 + 0.2} for s in range(1, step + 1)]
+
+
+def test_a_log_that_cannot_be_written_is_named(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.begin({}, at(0))
+
+    def full(*_: object) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("manual_bp.training.run.run_folder._line", full)
+    with pytest.raises(OSError, match=r"write .*metrics\.jsonl: No space left on device; checkpoints are unharmed"):
+        folder.log("step", {"step": 1})
 
 
 @pytest.mark.parametrize(
