@@ -99,13 +99,13 @@ class Network(Structure):
     def loss(self, trace: Trace, t: Tensor, *, trusted: bool = False) -> Tensor:
         """Return L, a tensor without dimensions, of a traced pass against t: (N, n^L), or N class indices.
 
-        The values of t are checked, except those of a ``trusted`` t: rows that ``one_hot`` made, for instance. Raises
-        ValueError or TypeError for a t that does not fit, ValueError before the forward pass, and TypeError for a
-        trace of another network.
+        The values of t are checked, except those of a ``trusted`` t: rows that ``one_hot`` made, for instance. A loss
+        of your own without ``out`` is given t as it is, in whatever form it takes. Raises ValueError or TypeError for
+        a t that does not fit, ValueError before the forward pass, and TypeError for a trace of another network.
         """
         output = self._own(trace, Trace).value(len(self.layers))
         buffers = None if trace.measured else trace.loss_step
-        if buffers is not None and not trusted:
+        if buffers is not None and self._loss.trusts_t and not trusted:
             t = checked_targets(self.loss_function, t, output)
         trace.loss_step = self._loss.forward(output, t, out=buffers)
         trace.measured = True

@@ -507,3 +507,47 @@ def test_a_parameter_that_was_replaced_is_put_back() -> None:
             ValueError, match=r"expects Updating.backward\(error, saved\) to leave its parameter weight"
         ):
             made.backward(trace)
+
+
+class PlainLabelLoss:
+    """Cross-entropy of class indices, which it takes as they are."""
+
+    def output(self, x):
+        return torch.softmax(x, 1)
+
+    def forward(self, x, t):
+        y = self.output(x)
+        return -y[torch.arange(len(x)), t].log().sum(), (y, t)
+
+    def backward(self, saved):
+        y, t = saved
+        return (torch.arange(y.shape[1]) == t[:, None]).to(y.dtype) - y
+
+
+def test_a_loss_without_out_gets_its_targets_as_they_are_at_every_pass() -> None:
+    made, x, t = mlp([5, 4, 3], loss=SoftmaxCrossEntropy()), torch.randn(6, 5), torch.randint(0, 3, (6,))
+    mine, trace = Network(made.layers, PlainLabelLoss()), None
+    ours = made.forward(x)
+    made.loss(ours, t)
+    for _ in range(2):
+        trace = mine.forward(x, out=trace)
+        assert_close(mine.loss(trace, t) / 6, ours.loss, 1e-5)
+
+
+def test_a_loss_that_returns_no_pair_or_no_error_is_named() -> None:
+    class Alone(PlainHalfSquare):
+        def forward(self, x, t):
+            return ((t - x) ** 2).sum() / 2
+
+    class Silent(PlainHalfSquare):
+        def backward(self, saved):
+            return None
+
+    made, x, t = mlp([5, 3]), torch.randn(2, 5), torch.rand(2, 3)
+    alone, silent = (Network(made.layers, loss()) for loss in (Alone, Silent))
+    with pytest.raises(TypeError, match=r"expects Alone.forward\(x, t\) to return \(L, saved\), got a Tensor"):
+        alone.loss(alone.forward(x), t)
+    trace = silent.forward(x)
+    silent.loss(trace, t)
+    with pytest.raises(TypeError, match="expects the error of x from Silent as a torch"):
+        silent.backward(trace)
