@@ -21,9 +21,6 @@ from manual_bp.loss import checked_targets
 
 Wrong = Callable[..., Tensor]
 
-SYMBOL = {"weight": "W", "bias": "b"}
-"""The lecture's letters for parameters; others keep their names."""
-
 
 @dataclass(frozen=True)
 class Fault:
@@ -65,16 +62,12 @@ class Fault:
 
     def quantity(self, network: Network, l: int) -> str:
         """Return the name of the one quantity that the checker has to find guilty."""
+        names = network.names
         if self.is_of_loss:
-            last = "δ" if len(network.layers) == network.net_positions[-1] + 1 else "e"
-            return {"output": "y", "forward": "L", "error": f"{last}^{network.depth}"}[self.makes]
+            return {"output": "y", "forward": "L", "error": names.errors[-1]}[self.makes]
         position = self._position(network, l)
-        makes_net = position == network.net_positions[l - 1]
-        if self.makes == "forward":
-            return f"{'net' if makes_net else 'x'}^{l}"
-        if self.makes == "error":
-            return f"e^{l - 1}" if makes_net else f"δ^{l}"
-        return f"∂L/∂{SYMBOL.get(self.makes, self.makes)}^{l}"
+        found = {"forward": names.values[position + 1], "error": names.errors[position]}
+        return (found | names.of_layer(position))[self.makes]
 
     def _position(self, network: Network, l: int) -> int:
         """Return where the layer of that type stands in the lecture's layer l; raise where there is none."""
