@@ -99,3 +99,11 @@ def test_an_input_that_is_made_smaller_in_place_is_put_back() -> None:
     report = check_function(lambda x: x * x, lambda d, x: x.resize_(2, 3), [x])
     assert [row.code for row in report.guilty] == ["changes-input"]
     assert x.shape == (4, 3)
+
+
+def test_one_quantity_differs_and_two_differ() -> None:
+    x = torch.randn(7, 9)
+    one = check_function(lambda x: x**3, lambda d, x: d * x * x * 3, [x])
+    assert " agree; 1 differs by rounding, " in one.verdict
+    two = check_function(lambda x: x**3, lambda d, x: d * x * x * 3, [x], reference=lambda x: x * x * (x * 1.1) / 1.1)
+    assert " agree; 2 differ by rounding, " in two.verdict
