@@ -11,7 +11,7 @@ from typing import cast
 
 from torch import Tensor
 
-from manual_bp.layer import ByName, check_like, described, parameters
+from manual_bp.layer import ByName, check_like, described
 from manual_bp.layout import Layout
 from manual_bp.structure import Structure
 from manual_bp.trace import Trace
@@ -37,22 +37,26 @@ class Gradients(Mapping[str, Tensor]):
         above = range(len(network.layers) + 1)
         self._rooms: list[tuple[Tensor | None, ByName]] = [(None, dict(self._views.get(i, {}))) for i in above]
         self._reached = len(above)
+        self._shape_of_x: tuple[int, ...] | None = None
 
     def _room_for_gradients(self) -> tuple[Tensor, dict[int, ByName]]:
         """Return a buffer, and the gradients of each layer in it by position and name."""
         buffer = self.network.layout.buffer()
         views = self.network.layout.views(buffer)
-        mine = {i: parameters(self.network.layers[i]) for i in self.network.net_positions}
-        return buffer, {i: {name: views[f"{i}.{name}"] for name in of_layer} for i, of_layer in mine.items()}
+        owned = ((i, self.network.owned[i]) for i in self.network.net_positions)
+        return buffer, {i: {name: views[f"{i}.{name}"] for name in mine} for i, mine in owned}
 
     # ------------------------------------------------------------------------------ what the backward pass calls
 
     def begin(self, trace: Trace) -> None:
-        """Forget the pass before. Raises ValueError for a batch of another size than its batch."""
-        of_loss, _ = self._rooms[-1]
-        rows = len(trace.value(len(self.network.layers)))
-        if of_loss is not None and len(of_loss) != rows:
-            raise ValueError(f"Gradients expects a batch of {len(of_loss)} rows as in its last pass, got {rows}")
+        """Forget the pass before. Raises ValueError for an x of another shape than that of its pass."""
+        x = tuple(trace.value(0).shape)
+        before = self._shape_of_x or x
+        if len(trace.value(0)) != before[0]:
+            raise ValueError(f"Gradients expects a batch of {before[0]} rows as in its last pass, got {x[0]}")
+        if x != before:
+            raise ValueError(f"Gradients expects x of shape {before} as in its last pass, got {x}")
+        self._shape_of_x = x
         self._reached = len(self.network.layers)
 
     def room(self, position: int) -> tuple[Tensor | None, ByName]:
@@ -62,7 +66,7 @@ class Gradients(Mapping[str, Tensor]):
     def keep_error(self, position: int, error: Tensor, x: Tensor) -> Tensor:
         """Keep the error of x; check it where it was not written into its room. Raises ValueError or TypeError."""
         room, views = self._rooms[position]
-        if error is not room:
+        if error is not room or room is None:
             owner = type([*self.network.layers, self.network.loss_function][position]).__name__
             check_like("Network", f"the error of x from {owner}", error, x)
             error = self._placed(error, room)
@@ -164,7 +168,7 @@ class GradientsOfOneLayer(Gradients):
     """
 
     def _room_for_gradients(self) -> tuple[Tensor, dict[int, ByName]]:
-        layouts = {i: Layout(parameters(self.network.layers[i])) for i in self.network.net_positions}
+        layouts = {i: Layout(self.network.owned[i]) for i in self.network.net_positions}
         buffer = max(layouts.values(), key=lambda layout: layout.size).buffer()
         return buffer, {i: layout.views(buffer) for i, layout in layouts.items()}
 

@@ -14,8 +14,9 @@ Law. For every error e of y and every direction v of x, with J = ∂y/∂x at x:
 Letters.  N rows (samples), n_in = n^(l-1) and n_out = n^l units.
     x (N, n_in)   net (N, n_out)   weight (n_out, n_in)   bias (n_out,)   t (N, n^L)   δ^l (N, n^l)
 
-Parameters are the floating-point tensors that a layer has as public attributes: the fields of a dataclass or a
-NamedTuple, else its attributes or slots. A name that begins with an underscore is no parameter.
+Parameters are the floating-point tensors that a layer has as public attributes: those that a dataclass or a NamedTuple
+is made from, or, where it is made from none or is of another class, all its attributes and slots. A name that begins
+with an underscore is no parameter.
 
 Two things are there for speed, and a layer may leave both out. ``out=`` takes what an earlier call returned for inputs
 of the same shapes: the formulas then write into those tensors and allocate nothing. ``gradients(error, saved)`` gives
@@ -33,7 +34,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from inspect import signature
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -85,7 +86,7 @@ def directions(layer: Layer) -> Directions:
     The methods are the layer's own; those of a layer that can be changed are a copy's, which holds the same
     parameters. What such a layer keeps, against the protocol, stays in the copy.
     """
-    own = untouched(layer)
+    own = own_copy(layer)
     forward = _checked(own, own.forward, "forward(x)", "(y, saved)")
     backward = _checked(own, own.backward, "backward(error, saved)", "(error of x, gradients)")
     alone = getattr(own, "gradients", None)
@@ -125,10 +126,10 @@ def _checked(layer: Layer, method: Callable[..., Any], name: str, pair: str) -> 
 
     def checked(*given: Any, out: Any = None) -> Any:
         returned = call(*given, out=out)
-        if not isinstance(returned, tuple | list) or len(returned) != 2:
-            raise TypeError(f"Network expects {owner} to return {pair}, got {described(returned)}")
+        check_pair(owner, pair, returned)
         for parameter, tensor in held.items():
             if getattr(layer, parameter) is not tensor:
+                object.__setattr__(layer, parameter, tensor)
                 raise ValueError(
                     f"Network expects {owner} to leave its parameter {parameter} alone, got another tensor in its "
                     "place. The optimizer updates parameters; what is no parameter has a name that begins with _"
@@ -138,20 +139,26 @@ def _checked(layer: Layer, method: Callable[..., Any], name: str, pair: str) -> 
     return checked
 
 
+def check_pair(owner: str, pair: str, returned: Any) -> None:
+    """Raise TypeError unless a method returned two things."""
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        raise TypeError(f"Network expects {owner} to return {pair}, got {described(returned)}")
+
+
 # -------------------------------------------------------------------------------------------------- its parameters
 
 
 def parameters(layer: Layer) -> dict[str, Tensor]:
     """Return the parameters of a layer by name: its floating-point tensors in public attributes."""
     named = ((name, getattr(layer, name, None)) for name in _attributes(layer) if not name.startswith("_"))
-    return {name: value for name, value in named if isinstance(value, Tensor) and value.is_floating_point()}
+    return {name: value for name, value in named if _is_floating(value)}
 
 
 def holding(layer: AnyLayer, tensors: Mapping[str, Tensor]) -> AnyLayer:
     """Return a copy of the layer that holds those of the tensors which bear the names of its parameters."""
     mine = {name: tensors[name] for name in parameters(layer) if name in tensors}
-    if is_dataclass(layer):
-        return replace(layer, **mine)
+    if _is_made_from_fields(layer) and mine.keys() <= set(_fields_to_make(layer)):
+        return replace(layer, **mine)  # type: ignore[type-var]
     if isinstance(layer, tuple):
         changed: AnyLayer = layer._replace(**mine)
         return changed
@@ -161,29 +168,44 @@ def holding(layer: AnyLayer, tensors: Mapping[str, Tensor]) -> AnyLayer:
     return other
 
 
-def untouched(layer: AnyLayer) -> AnyLayer:
-    """Return what may be called without a change of the layer: itself where it is frozen, else a copy of it.
-
-    The copy holds the very same parameters.
-    """
+def own_copy(layer: AnyLayer) -> AnyLayer:
+    """Return a copy with the same parameters, so that what its methods keep stays in it; a frozen layer itself."""
     return layer if is_frozen(layer) else holding(layer, parameters(layer))
 
 
 def is_frozen(layer: Layer) -> bool:
-    """Tell whether the attributes of a layer cannot be assigned to: a frozen dataclass or a NamedTuple."""
-    return isinstance(layer, tuple) or (is_dataclass(layer) and type(layer).__dataclass_params__.frozen)
+    """Tell whether the attributes of a layer cannot be assigned to: a frozen dataclass or a NamedTuple.
+
+    A class that inherits from a frozen dataclass, without being one, can assign to attributes of its own.
+    """
+    made = vars(type(layer)).get("__dataclass_params__")
+    return isinstance(layer, tuple) or (made is not None and made.frozen)
 
 
 def _attributes(layer: Layer) -> Iterator[str]:
     """Yield the names of what a layer holds."""
-    if is_dataclass(layer):
-        yield from (field.name for field in fields(layer) if field.init)
-    elif isinstance(layer, tuple):
+    if isinstance(layer, tuple):
         yield from layer._fields  # type: ignore[attr-defined]
+    elif _is_made_from_fields(layer) and any(_is_floating(getattr(layer, name)) for name in _fields_to_make(layer)):
+        yield from _fields_to_make(layer)
     else:
         slots = (vars(kind).get("__slots__", ()) for kind in reversed(type(layer).__mro__))
         yield from (name for names in slots for name in ([names] if isinstance(names, str) else names))
         yield from getattr(layer, "__dict__", {})
+
+
+def _fields_to_make(layer: Any) -> list[str]:
+    """Return the names of the fields that a dataclass is made from."""
+    return [field.name for field in fields(layer) if field.init]
+
+
+def _is_made_from_fields(layer: Any) -> bool:
+    """Tell whether a layer is a dataclass that is made from its fields alone, not by an ``__init__`` of its own."""
+    return is_dataclass(layer) and signature(type(layer)).parameters.keys() == set(_fields_to_make(layer))
+
+
+def _is_floating(value: Any) -> TypeGuard[Tensor]:
+    return isinstance(value, Tensor) and value.is_floating_point()
 
 
 def named_parameters(layer: Layer, position: int) -> dict[str, Tensor]:
@@ -232,7 +254,9 @@ def check_kind(owner: str, name: str, tensor: Tensor, like: Tensor) -> None:
 
 
 def described(value: object) -> str:
-    """Say what came where something else was expected: 'a tuple of 3', 'a Tensor', 'None'."""
+    """Say what came where something else was expected: 'a tuple of 3', 'a Tensor', "<class 'int'>", 'None'."""
+    if isinstance(value, type):
+        return repr(value)
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
     return "None" if value is None else f"a {type(value).__name__}"

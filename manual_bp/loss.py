@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from manual_bp.layer import check_rows, constant, positions, with_out
+from manual_bp.layer import check_pair, check_rows, constant, positions, takes_out, with_out
 
 Reduction = Literal["mean", "sum"]
 
@@ -47,12 +47,21 @@ class LossDirections(NamedTuple):
 
     forward: Callable[..., tuple[Tensor, Any]]
     backward: Callable[..., Tensor]
+    trusts_t: bool
+    """Whether forward leaves the check of t to its caller when it is given ``out``."""
 
 
 def directions_of_loss(loss: Loss) -> LossDirections:
     """Return how a network calls the loss: by the methods of a copy, which keeps what a loss should not keep."""
     own = copy.copy(loss)
-    return LossDirections(with_out(own.forward), with_out(own.backward))
+    call, owner = with_out(own.forward), f"{type(loss).__name__}.forward(x, t)"
+
+    def forward(x: Tensor, t: Tensor, out: Any = None) -> tuple[Tensor, Any]:
+        returned: tuple[Tensor, Any] = call(x, t, out=out)
+        check_pair(owner, "(L, saved)", returned)
+        return returned
+
+    return LossDirections(forward, with_out(own.backward), takes_out(own.forward))
 
 
 class SavedDifference(NamedTuple):

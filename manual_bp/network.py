@@ -18,7 +18,17 @@ import torch
 from torch import Tensor
 
 from manual_bp.gradients import Gradients
-from manual_bp.layer import Directions, Layer, check_kind, directions, holding, named_parameters, parameters, positions
+from manual_bp.layer import (
+    Directions,
+    Layer,
+    check_kind,
+    described,
+    directions,
+    holding,
+    named_parameters,
+    parameters,
+    positions,
+)
 from manual_bp.loss import Loss, LossDirections, checked_targets, directions_of_loss
 from manual_bp.structure import Structure
 from manual_bp.trace import Trace
@@ -62,14 +72,15 @@ class Network(Structure):
             for name, parameter in named_parameters(layer, i).items():
                 views[name].copy_(parameter.detach())
         layers = tuple(_holding(layer, views, i) for i, layer in enumerate(given))
-        derived = {"layers": layers, "buffer": buffer, "_views": views, "_layers": tuple(map(directions, layers))}
-        for name, value in (derived | {"_loss": directions_of_loss(self.loss_function)}).items():
+        held = {"layers": layers, "owned": tuple(map(parameters, layers)), "buffer": buffer, "_views": views}
+        called = {"_layers": tuple(map(directions, layers)), "_loss": directions_of_loss(self.loss_function)}
+        for name, value in (held | called).items():
             object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[type[Network], tuple[tuple[Layer, ...], Loss]]:
         """Copy and pickle by the layers: a copy lays out a buffer of its own."""
-        cloned = (holding(layer, {name: p.clone() for name, p in parameters(layer).items()}) for layer in self.layers)
-        return type(self), (tuple(cloned), self.loss_function)
+        clones = ({name: p.clone() for name, p in mine.items()} for mine in self.owned)
+        return type(self), (tuple(map(holding, self.layers, clones)), self.loss_function)
 
     # ---------------------------------------------------------------------------------------------------- the pass
 
@@ -88,13 +99,13 @@ class Network(Structure):
     def loss(self, trace: Trace, t: Tensor, *, trusted: bool = False) -> Tensor:
         """Return L, a tensor without dimensions, of a traced pass against t: (N, n^L), or N class indices.
 
-        The values of t are checked, except those of a ``trusted`` t: rows that ``one_hot`` made, for instance. Raises
-        ValueError or TypeError for a t that does not fit, ValueError before the forward pass, and TypeError for a
-        trace of another network.
+        The values of t are checked, except those of a ``trusted`` t: rows that ``one_hot`` made, for instance. A loss
+        of your own without ``out`` is given t as it is, in whatever form it takes. Raises ValueError or TypeError for
+        a t that does not fit, ValueError before the forward pass, and TypeError for a trace of another network.
         """
         output = self._own(trace, Trace).value(len(self.layers))
         buffers = None if trace.measured else trace.loss_step
-        if buffers is not None and not trusted:
+        if buffers is not None and self._loss.trusts_t and not trusted:
             t = checked_targets(self.loss_function, t, output)
         trace.loss_step = self._loss.forward(output, t, out=buffers)
         trace.measured = True
@@ -177,9 +188,14 @@ def _check(layers: tuple[Layer, ...], loss: Loss) -> None:
     """Raise unless the layers and the loss make a network."""
     for i, layer in enumerate(layers):
         if isinstance(layer, type) or not isinstance(layer, Layer):
-            raise TypeError(f"Network expects layers with forward and backward, got {layer!r} at position {i}")
+            raise TypeError(f"Network expects layers with forward and backward, got {described(layer)} at position {i}")
+        if getattr(layer, "_parameters", None):
+            raise TypeError(
+                f"Network expects {type(layer).__name__} to hold its parameters as plain attributes, got an nn.Module, "
+                "which hides them: leave nn.Module out of its bases"
+            )
     if isinstance(loss, type) or not isinstance(loss, Loss):
-        raise TypeError(f"Network expects a loss with output, forward and backward, got {loss!r}")
+        raise TypeError(f"Network expects a loss with output, forward and backward, got {described(loss)}")
     owners = [pair for i, layer in enumerate(layers) for pair in named_parameters(layer, i).items()]
     if not owners:
         raise ValueError("Network expects at least one layer with parameters, got none")

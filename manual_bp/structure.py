@@ -17,7 +17,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from manual_bp.layer import Layer, named_parameters, parameters
+from manual_bp.layer import ByName, Layer, parameters
 from manual_bp.layout import Layout
 from manual_bp.loss import Loss
 
@@ -33,9 +33,14 @@ class Structure:
     loss_function: Loss
 
     @cached_property
+    def owned(self) -> tuple[ByName, ...]:
+        """Return each layer's parameters by its own names for them; what a layer keeps later on is none."""
+        return tuple(map(parameters, self.layers))
+
+    @cached_property
     def net_positions(self) -> tuple[int, ...]:
         """Return the positions of the layers with parameters: entry l - 1 is the layer that makes net^l."""
-        return tuple(i for i, layer in enumerate(self.layers) if parameters(layer))
+        return tuple(i for i, mine in enumerate(self.owned) if mine)
 
     @property
     def depth(self) -> int:
@@ -75,7 +80,7 @@ class Structure:
         return Names(tuple(values), tuple(errors), layers, symbols)
 
     def _named(self) -> dict[str, Tensor]:
-        return {name: p for i, layer in enumerate(self.layers) for name, p in named_parameters(layer, i).items()}
+        return {f"{i}.{name}": p for i, mine in enumerate(self.owned) for name, p in mine.items()}
 
     def _names_of_outputs(self) -> list[str]:
         """Return 'Linear 1', 'ReLU 1', 'Linear 2', ...: the type of each layer, and which of this type it is."""

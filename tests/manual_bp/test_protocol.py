@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pytest
@@ -390,3 +390,164 @@ def test_values_of_more_than_two_dimensions_pass_through() -> None:
     report = crosscheck(made, torch.randn(2, 1, 3, 4), torch.rand(2, 3))
     assert report.identical, str(report)
     assert check_layer(Flatten(), torch.randn(2, 3, 4), nn.Flatten()).identical
+
+
+class Initialised(Linear):
+    """A Linear that draws its own weights: made from sizes, not from tensors."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__(torch.randn(n_out, n_in) / n_in**0.5, torch.zeros(n_out))
+
+
+class Remembering(Linear):
+    """It inherits from a frozen dataclass and can assign to attributes all the same."""
+
+    def forward(self, x, out=None):
+        self.seen = x
+        return super().forward(x, out=out)
+
+
+class PlainScale:
+    """y = gain x, with the gain that its heirs make themselves."""
+
+    def forward(self, x):
+        return x * self.gain, x
+
+    def backward(self, error, saved):
+        return error * self.gain, {"gain": -(error * saved).sum(0)}
+
+
+@dataclass
+class MakingItsField(PlainScale):
+    n: int
+    gain: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gain = torch.ones(self.n)
+
+
+@dataclass
+class MakingItsAttribute(PlainScale):
+    n: int
+
+    def __post_init__(self) -> None:
+        self.gain = torch.ones(self.n)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: Initialised(5, 5),
+        lambda: Remembering(torch.randn(5, 5)),
+        lambda: MakingItsField(5),
+        lambda: MakingItsAttribute(5),
+    ],
+    ids=["inherited with an init", "inherited", "field made later", "attribute made later"],
+)
+def test_a_layer_that_makes_its_own_parameters_is_trained(layer) -> None:
+    made = Network((layer(), Sigmoid(), *mlp([5, 3]).layers), SquaredError())
+    assert set(parameters(layer())) <= {name.removeprefix("0.") for name in made.parameters()}
+    before, descent, x, t = made.state_dict(), GradientDescent(made, lr=0.1), torch.randn(6, 5), torch.randn(6, 3)
+    for _ in range(2):
+        trace = made.forward(x)
+        made.loss(trace, t)
+        descent.update(made.backward(trace))
+    assert all(not torch.equal(p, before[name]) for name, p in made.parameters().items())
+    again = pickle.loads(pickle.dumps(made))
+    assert all(torch.equal(p, made.parameters()[name]) for name, p in again.parameters().items())
+
+
+def test_what_an_heir_of_a_frozen_layer_keeps_stays_out_of_the_network() -> None:
+    made = Network((Remembering(torch.randn(3, 5)),), SquaredError())
+    made.forward(torch.randn(2, 5))
+    assert not hasattr(made.layers[0], "seen")
+
+
+def test_what_a_layer_of_the_network_keeps_later_is_no_parameter() -> None:
+    made = network_of(Keeping)
+    made.layers[0].forward(torch.randn(2, 5))
+    trace = made.forward(torch.randn(6, 5))
+    made.loss(trace, torch.randn(6, 3))
+    assert list(made.backward(trace)) == list(made.parameters()) == list(made.names.parameters)
+    assert list(made.backward(trace, out=GradientsOfOneLayer(made))) == list(made.parameters())
+
+
+def test_a_check_leaves_layers_that_keep_what_they_saw_as_they_were() -> None:
+    made, alone = network_of(Keeping), made_of(Keeping, 5, 4)
+    assert crosscheck(made, torch.randn(6, 5), torch.randn(6, 3)).ok
+    for _ in range(2):
+        assert check_layer(alone, torch.randn(6, 5), nn.functional.linear).ok
+    assert not any(hasattr(layer, "x") for layer in [*made.layers, alone])
+
+
+def test_a_module_that_hides_its_parameters_is_named() -> None:
+    class Hiding(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = nn.Parameter(torch.ones(5))
+
+        forward, backward = PlainScale.forward, PlainScale.backward
+
+    with pytest.raises(TypeError, match="Network expects Hiding to hold its parameters as plain attributes"):
+        Network((Hiding(), *mlp([5, 3]).layers), SquaredError())
+
+
+def test_a_parameter_that_was_replaced_is_put_back() -> None:
+    class Updating(PlainLinear):
+        def backward(self, error, saved):
+            returned = super().backward(error, saved)
+            self.weight = self.weight - returned[1]["weight"]
+            return returned
+
+    made = Network((made_of(Updating, 5, 3),), SquaredError())
+    for _ in range(2):
+        trace = made.forward(torch.randn(6, 5))
+        made.loss(trace, torch.randn(6, 3))
+        with pytest.raises(
+            ValueError, match=r"expects Updating.backward\(error, saved\) to leave its parameter weight"
+        ):
+            made.backward(trace)
+
+
+class PlainLabelLoss:
+    """Cross-entropy of class indices, which it takes as they are."""
+
+    def output(self, x):
+        return torch.softmax(x, 1)
+
+    def forward(self, x, t):
+        y = self.output(x)
+        return -y[torch.arange(len(x)), t].log().sum(), (y, t)
+
+    def backward(self, saved):
+        y, t = saved
+        return (torch.arange(y.shape[1]) == t[:, None]).to(y.dtype) - y
+
+
+def test_a_loss_without_out_gets_its_targets_as_they_are_at_every_pass() -> None:
+    made, x, t = mlp([5, 4, 3], loss=SoftmaxCrossEntropy()), torch.randn(6, 5), torch.randint(0, 3, (6,))
+    mine, trace = Network(made.layers, PlainLabelLoss()), None
+    ours = made.forward(x)
+    made.loss(ours, t)
+    for _ in range(2):
+        trace = mine.forward(x, out=trace)
+        assert_close(mine.loss(trace, t) / 6, ours.loss, 1e-5)
+
+
+def test_a_loss_that_returns_no_pair_or_no_error_is_named() -> None:
+    class Alone(PlainHalfSquare):
+        def forward(self, x, t):
+            return ((t - x) ** 2).sum() / 2
+
+    class Silent(PlainHalfSquare):
+        def backward(self, saved):
+            return None
+
+    made, x, t = mlp([5, 3]), torch.randn(2, 5), torch.rand(2, 3)
+    alone, silent = (Network(made.layers, loss()) for loss in (Alone, Silent))
+    with pytest.raises(TypeError, match=r"expects Alone.forward\(x, t\) to return \(L, saved\), got a Tensor"):
+        alone.loss(alone.forward(x), t)
+    trace = silent.forward(x)
+    silent.loss(trace, t)
+    with pytest.raises(TypeError, match="expects the error of x from Silent as a torch"):
+        silent.backward(trace)

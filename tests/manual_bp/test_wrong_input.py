@@ -70,6 +70,28 @@ def test_gradients_of_another_batch_size_are_named(kind, before: tuple) -> None:
         made.backward(traces[1], out=gradients)
 
 
+@pytest.mark.parametrize("kind", [Gradients, GradientsOfOneLayer])
+def test_gradients_of_another_shape_of_x_are_named(kind) -> None:
+    class Pool:
+        def forward(self, x):
+            return x.mean((2, 3)), x.shape
+
+        def backward(self, error, saved):
+            return error[:, :, None, None].expand(saved) / (saved[2] * saved[3]), {}
+
+    class Channels(Scale):
+        def backward(self, error, saved, out=None):
+            return self.a * error, {"a": -(error * saved).sum((0, 2, 3)).view_as(self.a)}
+
+    made = Network((Channels(torch.ones(3, 1, 1)), Sigmoid(), Pool()), SquaredError())
+    traces = [made.forward(torch.randn(2, 3, size, size)) for size in (4, 5)]
+    for trace in traces:
+        made.loss(trace, torch.rand(2, 3))
+    gradients = made.backward(traces[0], out=kind(made))
+    with pytest.raises(ValueError, match=r"expects x of shape \(2, 3, 4, 4\) as in its last pass, got \(2, 3, 5, 5\)"):
+        made.backward(traces[1], out=gradients)
+
+
 def test_a_gradient_under_a_wrong_name_or_of_a_wrong_shape_is_named() -> None:
     class Renamed(Scale):
         def backward(self, error, saved, out=None):
@@ -148,6 +170,14 @@ def test_loading_what_does_not_fit_changes_nothing(change: dict, error: type[Exc
 def test_wrong_sizes_are_named(sizes: list, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mlp(sizes)
+
+
+def test_no_message_shows_the_numbers_of_a_tensor() -> None:
+    layers = mlp([5, 3]).layers
+    with pytest.raises(TypeError, match="layers with forward and backward, got a Tensor at position 0"):
+        Network((torch.randn(2, 2), *layers), SquaredError())
+    with pytest.raises(TypeError, match="a loss with output, forward and backward, got a Tensor"):
+        Network(layers, torch.randn(2, 2))
 
 
 def test_what_is_no_layer_or_loss_is_named() -> None:

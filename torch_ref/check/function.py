@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from manual_bp.layer import described
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.steps.function import by_formula, function_step
 from torch_ref.verdict.judge import report_of
@@ -33,11 +34,14 @@ def check_function(
     The report has a row for each output and 'gradient of x' for each input, by the names of forward's arguments.
     ``tolerance`` and ``differences`` are those of ``check_layer``.
 
-    Whatever backward raises is part of the report. Raises TypeError where no input is a floating-point tensor, the
-    reference returns no tensors, or a tolerance is no number by dtype; ValueError where autograd cannot differentiate
-    the reference, or where it gives other numbers at every call.
+    Whatever backward raises is part of the report. Raises TypeError where a function cannot be called, no input is a
+    floating-point tensor, the reference returns no tensors, or a tolerance is no number by dtype; ValueError where
+    autograd cannot differentiate the reference, or where it gives other numbers at every call.
     """
     check_tolerance(tolerance)
+    for name, given in (("forward", forward), ("backward", backward), ("reference", reference or forward)):
+        if not callable(given):
+            raise TypeError(f"check_function expects a {name} that can be called, got {described(given)}")
     compute = by_formula(forward, backward, inputs)
     step = function_step(forward, reference or forward, inputs, compute, tolerance)
     return report_of(step, differences=differences)

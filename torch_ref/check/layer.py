@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from manual_bp import Layer
-from manual_bp.layer import check_like, parameters
+from manual_bp.layer import check_like, described, parameters
 from torch_ref.check.reading import named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.witness import Tensors
@@ -43,16 +43,23 @@ def check_layer(
     norm, takes the place of twice the reference's own rounding error. ``differences=False`` leaves the finite
     differences out: for a gradient that is not meant to be the derivative, as in a straight-through estimator.
 
-    Whatever the layer raises is part of the report. Raises TypeError where x is no floating-point tensor or a
-    tolerance is no number by dtype; ValueError where the error has another shape than y, where a module has other
-    parameters than the layer, and where the reference returns no tensor, is not differentiable, or gives other
-    numbers at every call.
+    Whatever the layer raises is part of the report. Raises TypeError where x is no floating-point tensor, the layer
+    has no forward and backward, the reference cannot be called, or a tolerance is no number by dtype; ValueError where
+    the error has another shape than y, where a module has other parameters than the layer, where a parameter is called
+    x, and where the reference returns no tensor, is not differentiable, or gives other numbers at every call.
     """
     check_tolerance(tolerance)
     if not isinstance(x, Tensor) or not x.is_floating_point():
         got = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"check_layer expects x as a floating-point torch.Tensor, got {got}")
+    if isinstance(layer, type) or not isinstance(layer, Layer):
+        raise TypeError(f"check_layer expects a layer with forward and backward, got {described(layer)}")
     x, mine = x.detach(), parameters(layer)
+    if "x" in mine:
+        raise ValueError(
+            f"check_layer expects parameters with names other than x, the input's, got {named(layer, mine)}. What a "
+            "layer keeps and is no parameter has a name that begins with _"
+        )
     function = _reference_of(layer, reference, mine)
     with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False), torch.enable_grad():
         y: Any = function(plain(x).requires_grad_(), **{name: plain(p).requires_grad_() for name, p in mine.items()})
@@ -70,6 +77,8 @@ def check_layer(
 
 def _reference_of(layer: Layer, reference: nn.Module | Callable[..., Tensor], mine: Tensors) -> Callable[..., Tensor]:
     """Return the reference as a function (x, **parameters); a module's parameters must have the layer's names."""
+    if not callable(reference):
+        raise TypeError(f"check_layer expects a reference that can be called, got {described(reference)}")
     if not isinstance(reference, nn.Module):
         return reference
     module = reference

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from manual_bp import Network
+from manual_bp import Loss, Network, SoftmaxCrossEntropy, SquaredError
 from manual_bp.layer import parameters
+from manual_bp.loss import checked_targets
 from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule, loss_of, mirror
 from torch_ref.check.reading import named, shapes
@@ -140,6 +141,8 @@ def check_against(
         if x.ndim and len(x) == 0:
             raise ValueError(f"a check expects x with at least one row, got an empty batch {tuple(x.shape)}")
     hand = by_hand(network, names, x, t)
+    if hand.error is not None:
+        _check_targets(network.loss_function, t, hand.found.get(names.values[-1]))
     reference = Reference(names, modules, loss)
     try:
         found = witnesses(reference.evaluate, {"x": x, **network.parameters()}, {"t": t})
@@ -158,6 +161,12 @@ def check_against(
     finished = [_with_whole_pass(rows[name], hand.found, found, slopes, limit) for name in names.data_flow()]
     confirmed = third_opinion(finished, seen_in, found)
     return Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=hand.note)
+
+
+def _check_targets(loss: Loss, t: Tensor, output: Tensor | None) -> None:
+    """Raise what t is wrong about for a loss of the lecture's: no formula is to blame for a t with NaN in it."""
+    if output is not None and isinstance(loss, SquaredError | SoftmaxCrossEntropy):
+        checked_targets(loss, t, output)
 
 
 def _steps(

@@ -66,8 +66,8 @@ class Fault:
         if self.is_of_loss:
             return {"output": "y", "forward": "L", "error": names.errors[-1]}[self.makes]
         position = self._position(network, l)
-        made = {"forward": names.values[position + 1], "error": names.errors[position]} | names.of_layer(position)
-        return made[self.makes]
+        found = {"forward": names.values[position + 1], "error": names.errors[position]}
+        return (found | names.of_layer(position))[self.makes]
 
     def _position(self, network: Network, l: int) -> int:
         """Return where the layer of that type stands in the lecture's layer l; raise where there is none."""

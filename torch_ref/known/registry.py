@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from manual_bp.layer import described
 from torch_ref.known.cause import Code
 from torch_ref.known.codes import CODES
 from torch_ref.known.faults import FAULTS, Fault
@@ -60,10 +61,24 @@ KNOWN: dict[type, Known] = {}
 
 
 def register(known: Known) -> None:
-    """Add what is known of a type; raise ValueError, and change nothing, where it is known already or does not fit."""
+    """Add what is known of a type.
+
+    Raises TypeError where ``kind`` is no type, ValueError where it is known already or something does not fit. Nothing
+    is added then.
+    """
+    if not isinstance(known.kind, type):
+        raise TypeError(f"register expects the type of a layer or loss, got {described(known.kind)}")
     name = known.kind.__name__
     if known.kind in KNOWN:
         raise ValueError(f"register expects a type that is not known yet, got {name} again")
+    for made, formula in known.formulas.items():
+        try:
+            formula.text.format(l=1, below=0, mean="", error="")
+        except (KeyError, ValueError, IndexError) as error:
+            raise ValueError(
+                f"register expects the text of {name}'s {made} with {{l}}, {{below}}, {{mean}} and {{error}} alone in "
+                f"braces, got {formula.text!r} (write {{{{ and }}}} for braces)"
+            ) from error
     for made in known.causes:
         if made not in known.formulas:
             raise ValueError(f"register expects causes of {list(known.formulas)} for {name}, got {made!r}")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from manual_bp import Layer, Loss
-from manual_bp.layer import Parametrised, holding, parameters, untouched
+from manual_bp.layer import Parametrised, holding, own_copy, parameters
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.steps.calling import Call, is_pair, named_gradient, substituted
 from torch_ref.steps.step import Failure, Made, Step, Value
@@ -104,11 +105,11 @@ def answer_step(
 
 
 def _computed_layer(step: Step, isolated: bool) -> dict[str, Value]:
-    layer: Any = untouched(cast("Layer", step.owner))
+    layer: Any = own_copy(step.owner)  # type: ignore[type-var]  # what its methods keep stays in the copy
     output, error_of_x = step.outputs[0].name, step.gradients["x"].name
     named = {name: made.name for name, made in step.gradients.items() if name != "x"}
     call = Call(step.inputs)
-    passed = call(layer.forward, step.inputs["x"])
+    passed = _called(call, layer, layer.forward, step.inputs["x"])
     if not is_pair(passed):
         values = {output: call.missing(passed, layer.forward, "forward(x) -> (y, saved)")}
         unreached = Value(None, layer.backward, NOTHING_TO_READ)
@@ -120,11 +121,21 @@ def _computed_layer(step: Step, isolated: bool) -> dict[str, Value]:
     return values | _computed_backward(step, layer, saved, named)
 
 
+def _called(call: Call, layer: Any, method: Callable[..., Any], *given: Any) -> Any:
+    """Return what a layer's method returns; a failure where the layer updates itself, into other tensors."""
+    before = parameters(layer)
+    returned = call(method, *given)
+    changed = [name for name, tensor in before.items() if getattr(layer, name, None) is not tensor]
+    if changed and not call.failure:
+        call.failure = Failure("changes-input", f"puts another tensor in the place of {', '.join(changed)}")
+    return returned
+
+
 def _computed_backward(step: Step, layer: Any, saved: Any, named: Mapping[str, str]) -> dict[str, Value]:
     """Return the error of x and the gradients; where backward and gradients give two, the one that is wrong."""
     (error,), error_of_x = step.errors, step.gradients["x"].name
     call = Call(step.inputs | {"error": error})
-    returned = call(layer.backward, error, saved)
+    returned = _called(call, layer, layer.backward, error, saved)
     e, d = returned if is_pair(returned) else (None, {})
     expected = "backward(error, saved) -> (error of x, gradients)"
     values = {error_of_x: call.value(e, layer.backward, expected)}
@@ -136,7 +147,7 @@ def _computed_backward(step: Step, layer: Any, saved: Any, named: Mapping[str, s
     found = [(d, layer.backward, call.failure)]
     if isinstance(layer, Parametrised):
         call = Call(step.inputs | {"error": error})
-        found.append((call(layer.gradients, error, saved), layer.gradients, call.failure))
+        found.append((_called(call, layer, layer.gradients, error, saved), layer.gradients, call.failure))
     for name, shown in named.items():
         given = [named_gradient(d, name, method, failure) for d, method, failure in found]
         wrong = (v for v in reversed(given) if not step.compared(shown, replace(v, failure=None)).ok)
@@ -145,7 +156,7 @@ def _computed_backward(step: Step, layer: Any, saved: Any, named: Mapping[str, s
 
 
 def _computed_loss(step: Step, isolated: bool) -> dict[str, Value]:
-    loss: Any = step.owner
+    loss: Any = copy.copy(step.owner)
     inputs = step.inputs | step.fixed
     call = Call(inputs)
     passed = call(loss.forward, inputs["x"], inputs["t"])

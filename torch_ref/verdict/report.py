@@ -74,7 +74,7 @@ class Report:
             return f"All {len(self.rows)} quantities are identical to the last bit"
         worst = max(differing, key=lambda row: row.relative)
         return (
-            f"All {len(self.rows)} quantities agree; {len(differing)} differ by rounding, "
+            f"All {len(self.rows)} quantities agree; {len(differing)} differ{'s' * (len(differing) == 1)} by rounding, "
             f"{worst.quantity} most: {worst.relative:.1e} of its norm"
         )
 

@@ -83,3 +83,27 @@ def test_a_tolerance_by_dtype_takes_the_place_of_the_reference_s_own_error() -> 
     assert not check_function(lambda x: x**3, nearly, inputs).ok
     assert check_function(lambda x: x**3, nearly, inputs, tolerance={torch.float32: 1e-3}).ok
     assert not check_function(lambda x: x**3, nearly, inputs, tolerance={torch.float64: 1e-3}).ok
+
+
+def test_what_cannot_be_called_is_named() -> None:
+    x = torch.randn(4)
+    for name, functions in (("forward", (x, torch.neg)), ("backward", (torch.neg, x))):
+        with pytest.raises(TypeError, match=f"check_function expects a {name} that can be called, got a Tensor"):
+            check_function(*functions, [x])
+    with pytest.raises(TypeError, match="check_function expects a reference that can be called, got a list"):
+        check_function(torch.neg, torch.neg, [x], reference=[1])
+
+
+def test_an_input_that_is_made_smaller_in_place_is_put_back() -> None:
+    x = torch.randn(4, 3)
+    report = check_function(lambda x: x * x, lambda d, x: x.resize_(2, 3), [x])
+    assert [row.code for row in report.guilty] == ["changes-input"]
+    assert x.shape == (4, 3)
+
+
+def test_one_quantity_differs_and_two_differ() -> None:
+    x = torch.randn(7, 9)
+    one = check_function(lambda x: x**3, lambda d, x: d * x * x * 3, [x])
+    assert " agree; 1 differs by rounding, " in one.verdict
+    two = check_function(lambda x: x**3, lambda d, x: d * x * x * 3, [x], reference=lambda x: x * x * (x * 1.1) / 1.1)
+    assert " agree; 2 differ by rounding, " in two.verdict

@@ -198,3 +198,56 @@ def test_a_layer_is_named_by_type_and_shapes_never_by_its_numbers() -> None:
     assert "tensor" not in str(caught.value)
     assert named(Tanh(), {}) == "Tanh()"
     assert shapes({}) == "no parameters"
+
+
+@pytest.mark.parametrize("method", ["forward", "backward"])
+def test_a_layer_that_puts_another_tensor_in_the_place_of_its_parameter_is_blamed(method: str) -> None:
+    class Updating:
+        def __init__(self) -> None:
+            self.a = torch.ones(5)
+
+        def forward(self, x):
+            if method == "forward":
+                self.a = self.a * 1
+            return self.a * x, x
+
+        def backward(self, error, saved):
+            returned = self.a * error, {"a": -(error * saved).sum(0)}
+            if method == "backward":
+                self.a = self.a - returned[1]["a"]
+            return returned
+
+    layer, x = Updating(), torch.randn(4, 5)
+    before = layer.a
+    report = check_layer(layer, x, lambda x, a: a * x)
+    first = report.guilty[0]
+    assert (first.method, first.code) == (method, "changes-input")
+    assert first.cause == "puts another tensor in the place of a"
+    assert layer.a is before
+
+
+def test_what_is_no_layer_or_no_reference_is_named() -> None:
+    x = torch.randn(4, 5)
+    for layer, got in ((x, "a Tensor"), (Tanh, "<class 'manual_bp.activation.Tanh'>")):
+        with pytest.raises(TypeError, match=f"check_layer expects a layer with forward and backward, got {got}"):
+            check_layer(layer, x, torch.tanh)
+    with pytest.raises(TypeError, match="check_layer expects a reference that can be called, got a Tensor"):
+        check_layer(Tanh(), x, torch.tanh(x))
+
+
+def test_a_layer_that_kept_its_input_before_the_check_is_named() -> None:
+    class Keeping:
+        def forward(self, x):
+            self.x = x
+            return torch.tanh(x), None
+
+        def backward(self, error, saved):
+            return error * (1 - torch.tanh(self.x) ** 2), {}
+
+    layer, x = Keeping(), torch.randn(4, 5)
+    assert check_layer(layer, x, torch.tanh).ok
+    layer.forward(x)
+    with pytest.raises(
+        ValueError, match=r"names other than x, the input's, got Keeping\(x \(4, 5\)\). What a layer keeps"
+    ):
+        check_layer(layer, x, torch.tanh)

@@ -202,3 +202,16 @@ def test_a_pass_that_breaks_off_is_a_verdict_too(where: str) -> None:
     assert [row.cause for row in report.guilty][:1] == ["raises IndexError: no such unit"]
     assert "The whole pass broke off with IndexError: no such unit." in report.verdict
     assert "GUILTY" in str(report)
+
+
+def test_a_t_that_no_loss_takes_is_raised_and_blamed_on_nobody() -> None:
+    x, t = torch.randn(6, 5), torch.full((6, 3), 1 / 3)
+    t[2] *= 2
+    with pytest.raises(
+        ValueError, match=r"SoftmaxCrossEntropy expects each row of t to sum to 1 \(E17\), got 2 at row"
+    ):
+        crosscheck(mlp([5, 4, 3], loss=SoftmaxCrossEntropy()), x, t)
+    t[2, 1] = math.nan
+    for loss in (SquaredError(), SoftmaxCrossEntropy()):
+        with pytest.raises(ValueError, match=rf"{type(loss).__name__} expects finite targets, got .* at \(2, 1\)"):
+            crosscheck(mlp([5, 4, 3], loss=loss), x, t)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from manual_bp import Layer, Network, Sigmoid, mlp
+from manual_bp import Layer, Network, Sigmoid, SquaredError, mlp
 from torch_ref import crosscheck, module_of
 from torch_ref.known import (
     FAULTS,
@@ -183,3 +183,33 @@ def test_what_does_not_fit_is_named_and_changes_nothing(known: Known, said: str)
     with pytest.raises(ValueError, match=said):
         register(known)
     assert before == (KNOWN, FAULTS, codes.CODES)
+
+
+def test_what_is_no_type_is_named() -> None:
+    with pytest.raises(TypeError, match="register expects the type of a layer or loss, got a Softplus"):
+        register(replace(SOFTPLUS, kind=Softplus()))
+
+
+def test_other_braces_in_a_formula_are_named_and_nothing_is_added() -> None:
+    class Rectified(Softplus):
+        pass
+
+    before = dict(KNOWN)
+    for text in ("x = {net | net > 0}", "x = {", "x = {}"):
+        with pytest.raises(
+            ValueError, match=r"text of Rectified's forward with {l}, {below}, {mean} and {error} alone"
+        ):
+            register(Known(Rectified, {"forward": Formula("-", text, "x")}))
+    assert before == KNOWN
+    register(Known(Rectified, {"forward": Formula("-", "x^{l} = {{net | net > 0}}", "x")}))
+    report = crosscheck(mlp([5, 4, 3], activation=Rectified()), torch.randn(6, 5), torch.rand(6, 3))
+    assert next(row.of.text for row in report.rows if row.quantity == "x^1") == "x^1 = {net | net > 0}"
+
+
+def test_a_fault_names_its_quantity_as_the_network_does() -> None:
+    layers = mlp([5, 4, 4, 3]).layers
+    made = Network((layers[0], Shift(torch.randn(4)), layers[2]), SquaredError())
+    assert FAULTS["shift-a-sign"].quantity(made, 2) == "∂L/∂a^2"
+    assert replace(SHIFT.faults[0], makes="error").quantity(made, 2) == "δ^1"
+    assert FAULTS["linear-error-sign"].quantity(made, 3) == "δ^2"
+    assert FAULTS["linear-error-sign"].quantity(mlp([5, 4, 3]), 2) == "e^1"
