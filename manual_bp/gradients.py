@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -32,19 +32,35 @@ class Gradients(Mapping[str, Tensor]):
     def __init__(self, network: Structure) -> None:
         """Make room; ``Network.backward`` fills it."""
         self.network = network
-        self.buffer, self._views = self._room_for_gradients()
-        self._named = {i: {f"{i}.{name}": view for name, view in views.items()} for i, views in self._views.items()}
-        above = range(len(network.layers) + 1)
-        self._rooms: list[tuple[Tensor | None, ByName]] = [(None, dict(self._views.get(i, {}))) for i in above]
-        self._reached = len(above)
+        self.buffer = self._new_buffer()
+        self._lay_out([None] * (len(network.layers) + 1))
+        self._reached = len(self._rooms)
         self._shape_of_x: tuple[int, ...] | None = None
 
-    def _room_for_gradients(self) -> tuple[Tensor, dict[int, ByName]]:
-        """Return a buffer, and the gradients of each layer in it by position and name."""
-        buffer = self.network.layout.buffer()
-        views = self.network.layout.views(buffer)
+    def _lay_out(self, errors: Sequence[Tensor | None]) -> None:
+        """Make the views of the buffer, and the rooms with these errors."""
+        self._views = self._views_of_buffer()
+        self._named = {i: {f"{i}.{name}": view for name, view in views.items()} for i, views in self._views.items()}
+        self._rooms = [(error, dict(self._views.get(i, {}))) for i, error in enumerate(errors)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: all but the views of the buffer, which a copy makes for itself."""
+        return self.__dict__ | {"_views": None, "_named": None, "_rooms": [error for error, _ in self._rooms]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take that, and make the views of the buffer."""
+        self.__dict__.update(state)
+        self._lay_out(state["_rooms"])
+
+    def _new_buffer(self) -> Tensor:
+        """Return a buffer for the gradients."""
+        return self.network.layout.buffer()
+
+    def _views_of_buffer(self) -> dict[int, ByName]:
+        """Return the gradients of each layer in the buffer, by position and name."""
+        views = self.network.layout.views(self.buffer)
         owned = ((i, self.network.owned[i]) for i in self.network.net_positions)
-        return buffer, {i: {name: views[f"{i}.{name}"] for name in mine} for i, mine in owned}
+        return {i: {name: views[f"{i}.{name}"] for name in mine} for i, mine in owned}
 
     # ------------------------------------------------------------------------------ what the backward pass calls
 
@@ -167,10 +183,14 @@ class GradientsOfOneLayer(Gradients):
     ``buffer`` is as large as the largest layer needs, and all errors take turns in two tensors.
     """
 
-    def _room_for_gradients(self) -> tuple[Tensor, dict[int, ByName]]:
-        layouts = {i: Layout(self.network.owned[i]) for i in self.network.net_positions}
-        buffer = max(layouts.values(), key=lambda layout: layout.size).buffer()
-        return buffer, {i: layout.views(buffer) for i, layout in layouts.items()}
+    def _layouts(self) -> dict[int, Layout]:
+        return {i: Layout(self.network.owned[i]) for i in self.network.net_positions}
+
+    def _new_buffer(self) -> Tensor:
+        return max(self._layouts().values(), key=lambda layout: layout.size).buffer()
+
+    def _views_of_buffer(self) -> dict[int, ByName]:
+        return {i: layout.views(self.buffer) for i, layout in self._layouts().items()}
 
     def begin(self, trace: Trace) -> None:
         """Forget the pass before; before the first one, make the two tensors."""

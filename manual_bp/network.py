@@ -10,7 +10,7 @@ What the numbers are called, and which of them stands where, says ``structure``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -63,6 +63,8 @@ class Network(Structure):
 
     def __post_init__(self) -> None:
         """Check the layers, and lay their parameters side by side."""
+        if not isinstance(self.layers, Iterable):
+            raise TypeError(f"Network expects its layers in a tuple, got {described(self.layers)}")
         given = tuple(self.layers)
         _check(given, self.loss_function)
         layout = Structure(given, self.loss_function).layout

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from manual_bp import (
     GradientDescent,
+    Gradients,
     GradientsOfOneLayer,
     Linear,
     Loss,
@@ -28,6 +29,7 @@ from manual_bp import (
     Sigmoid,
     SoftmaxCrossEntropy,
     SquaredError,
+    Trace,
     mlp,
 )
 from manual_bp.layer import holding, parameters
@@ -455,6 +457,32 @@ def test_a_layer_that_makes_its_own_parameters_is_trained(layer) -> None:
     assert all(not torch.equal(p, before[name]) for name, p in made.parameters().items())
     again = pickle.loads(pickle.dumps(made))
     assert all(torch.equal(p, made.parameters()[name]) for name, p in again.parameters().items())
+
+
+@pytest.mark.parametrize("kind", [Gradients, GradientsOfOneLayer])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda these: pickle.loads(pickle.dumps(these))], ids=["copy", "pickle"]
+)
+def test_a_pass_and_its_optimizer_are_copied_together(kind, copied) -> None:
+    made = network_of(PlainLinear)
+    these = made, GradientDescent(made, lr=0.1, momentum=0.9), Trace(made), kind(made)
+    x, t = torch.randn(6, 5), torch.randn(6, 3)
+
+    def step(network, descent, trace, gradients) -> None:
+        network.forward(x, out=trace)
+        network.loss(trace, t)
+        for of_layer in network.backward_by_layer(trace, gradients):
+            if kind is GradientsOfOneLayer:
+                descent.update(of_layer)
+        if kind is Gradients:
+            descent.update(gradients)
+
+    step(*these)
+    others = copied(these)
+    for _ in range(2):
+        step(*these)
+        step(*others)
+    assert all(torch.equal(p, others[0].parameters()[name]) for name, p in made.parameters().items())
 
 
 def test_what_an_heir_of_a_frozen_layer_keeps_stays_out_of_the_network() -> None:

@@ -180,6 +180,11 @@ def test_no_message_shows_the_numbers_of_a_tensor() -> None:
         Network(layers, torch.randn(2, 2))
 
 
+def test_one_layer_alone_is_no_tuple_of_layers() -> None:
+    with pytest.raises(TypeError, match="Network expects its layers in a tuple, got a Linear"):
+        Network(Linear(torch.randn(3, 5)), SquaredError())
+
+
 def test_what_is_no_layer_or_loss_is_named() -> None:
     linear = Linear(torch.randn(3, 5))
     with pytest.raises(TypeError, match=r"layers with forward and backward, got <class .*ReLU'> at position 1"):

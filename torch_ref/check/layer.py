@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from manual_bp import Layer
 from manual_bp.layer import check_like, described, parameters
-from torch_ref.check.reading import named, shapes
+from torch_ref.check.reading import check_names, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.function import random_like
@@ -55,11 +55,7 @@ def check_layer(
     if isinstance(layer, type) or not isinstance(layer, Layer):
         raise TypeError(f"check_layer expects a layer with forward and backward, got {described(layer)}")
     x, mine = x.detach(), parameters(layer)
-    if "x" in mine:
-        raise ValueError(
-            f"check_layer expects parameters with names other than x, the input's, got {named(layer, mine)}. What a "
-            "layer keeps and is no parameter has a name that begins with _"
-        )
+    check_names(layer, mine)
     function = _reference_of(layer, reference, mine)
     with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False), torch.enable_grad():
         y: Any = function(plain(x).requires_grad_(), **{name: plain(p).requires_grad_() for name, p in mine.items()})

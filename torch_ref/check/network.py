@@ -17,7 +17,7 @@ from manual_bp.layer import parameters
 from manual_bp.loss import checked_targets
 from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule, loss_of, mirror
-from torch_ref.check.reading import named, shapes
+from torch_ref.check.reading import check_names, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance, compare
 from torch_ref.numbers.witness import Tensors, Witness, witnesses
 from torch_ref.steps.evidence import Evidence
@@ -136,6 +136,8 @@ def check_against(
 ) -> Report:
     """Compare ``network`` with one module for each of its layers, at the parameters of the network."""
     names = network.names
+    for layer, mine in zip(network.layers, network.owned, strict=True):
+        check_names(layer, mine)
     if isinstance(x, Tensor) and isinstance(t, Tensor):
         x, t = x.detach(), t.detach()
         if x.ndim and len(x) == 0:

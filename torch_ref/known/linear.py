@@ -11,7 +11,7 @@ from manual_bp import Linear
 from torch_ref.known.faults import planted
 from torch_ref.known.general import other_samples
 from torch_ref.known.registry import Formula, Known
-from torch_ref.known.scene import Addition, Candidate, Scene
+from torch_ref.known.scene import Addition, Candidate, Candidates, Scene
 
 FORMULAS = {
     "forward": Formula("E1", "net^{l} = W^{l} x^{below} + b^{l}", "net"),
@@ -112,6 +112,14 @@ def of_bias(s: Scene) -> Iterator[Candidate]:
         yield Candidate("another-tensor", "x is in place of δ", -s.x.sum(0))
     text = "x is multiplied in (the input of a bias is 1)"
     yield Candidate("input-too-often", text, -(d * s.x.mean(1, keepdim=True)).sum(0))
+
+
+CAUSES: dict[str, Candidates] = {"forward": of_forward, "error": of_error, "weight": of_weight, "bias": of_bias}
+
+
+def _for_rows(causes: Candidates) -> Candidates:
+    """Return the same causes, and none where x is not (N, n_in): a layer that inherits from Linear may take others."""
+    return lambda s: causes(s) if s.x.ndim == 2 and s.error.ndim == 2 else iter(())
 
 
 # -------------------------------------------------------------------------------------------------------- the faults
@@ -237,7 +245,7 @@ FAULTS = (
 LINEAR = Known(
     Linear,
     FORMULAS,
-    {"forward": of_forward, "error": of_error, "weight": of_weight, "bias": of_bias},
+    {made: _for_rows(causes) for made, causes in CAUSES.items()},
     FAULTS,
     graded=True,
 )

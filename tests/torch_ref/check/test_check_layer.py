@@ -13,6 +13,7 @@ from manual_bp import Linear, Network, SquaredError, Tanh
 from torch_ref import (
     check_layer,
     check_module,
+    crosscheck,
     module_of,
 )
 from torch_ref.check.reading import named, shapes
@@ -251,3 +252,6 @@ def test_a_layer_that_kept_its_input_before_the_check_is_named() -> None:
         ValueError, match=r"names other than x, the input's, got Keeping\(x \(4, 5\)\). What a layer keeps"
     ):
         check_layer(layer, x, torch.tanh)
+    module_of.register(Keeping, lambda layer: nn.Tanh())
+    with pytest.raises(ValueError, match="a check expects parameters with names other than x"):
+        crosscheck(Network((layer, Linear(torch.randn(3, 5))), SquaredError()), x, torch.randn(4, 3))

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from manual_bp import Layer, Network, Sigmoid, SquaredError, mlp
-from torch_ref import crosscheck, module_of
+from manual_bp import Layer, Linear, Network, Sigmoid, SquaredError, mlp
+from torch_ref import check_layer, crosscheck, module_of
 from torch_ref.known import (
     FAULTS,
     KNOWN,
@@ -213,3 +213,20 @@ def test_a_fault_names_its_quantity_as_the_network_does() -> None:
     assert replace(SHIFT.faults[0], makes="error").quantity(made, 2) == "δ^1"
     assert FAULTS["linear-error-sign"].quantity(made, 3) == "δ^2"
     assert FAULTS["linear-error-sign"].quantity(mlp([5, 4, 3]), 2) == "e^1"
+
+
+def test_an_heir_for_other_shapes_gets_a_verdict_too() -> None:
+    class OfSequences(Linear):
+        """y = x Wᵀ for x (N, T, n_in): the mistakes that are known of a Linear are those of rows."""
+
+        def forward(self, x, out=None):
+            return 2 * x @ self.weight.t(), x
+
+        def backward(self, error, saved, out=None):
+            return -error @ self.weight, self.gradients(error, saved)
+
+        def gradients(self, error, saved, out=None):
+            return {"weight": -torch.einsum("nti,ntj->ij", error, saved) + 1}
+
+    report = check_layer(OfSequences(torch.randn(3, 5)), torch.randn(4, 6, 5), nn.functional.linear)
+    assert [row.code for row in report.guilty] == ["factor", "wrong-sign", "constant-added"]
