@@ -15,15 +15,13 @@ Targets t are (N, n^L), or N class indices: each index stands for its ``one_hot`
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from manual_bp.layer import check_pair, check_rows, constant, positions, takes_out, with_out
+from manual_bp.layer import check_rows, constant, positions
 
 Reduction = Literal["mean", "sum"]
 
@@ -40,28 +38,6 @@ class Loss(Protocol):
 
     def backward(self, saved: Any) -> Tensor:
         """Return the error of x, −∂L/∂x (N, n^L)."""
-
-
-class LossDirections(NamedTuple):
-    """The directions of a loss as a network calls them: each takes ``out``, whether the loss's own does or not."""
-
-    forward: Callable[..., tuple[Tensor, Any]]
-    backward: Callable[..., Tensor]
-    trusts_t: bool
-    """Whether forward leaves the check of t to its caller when it is given ``out``."""
-
-
-def directions_of_loss(loss: Loss) -> LossDirections:
-    """Return how a network calls the loss: by the methods of a copy, which keeps what a loss should not keep."""
-    own = copy.copy(loss)
-    call, owner = with_out(own.forward), f"{type(loss).__name__}.forward(x, t)"
-
-    def forward(x: Tensor, t: Tensor, out: Any = None) -> tuple[Tensor, Any]:
-        returned: tuple[Tensor, Any] = call(x, t, out=out)
-        check_pair(owner, "(L, saved)", returned)
-        return returned
-
-    return LossDirections(forward, with_out(own.backward), takes_out(own.forward))
 
 
 class SavedDifference(NamedTuple):

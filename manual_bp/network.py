@@ -17,19 +17,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from manual_bp.directions import Directions, LossDirections, directions, directions_of_loss
 from manual_bp.gradients import Gradients
-from manual_bp.layer import (
-    Directions,
-    Layer,
-    check_kind,
-    described,
-    directions,
-    holding,
-    named_parameters,
-    parameters,
-    positions,
-)
-from manual_bp.loss import Loss, LossDirections, checked_targets, directions_of_loss
+from manual_bp.layer import Layer, check_kind, described, holding, named_parameters, parameters, positions
+from manual_bp.loss import Loss, checked_targets
 from manual_bp.structure import Structure
 from manual_bp.trace import Trace
 

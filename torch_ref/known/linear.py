@@ -110,8 +110,8 @@ def of_bias(s: Scene) -> Iterator[Candidate]:
     yield Candidate("broadcast-over-batch", one, -d.sum(0).mean().expand(d.shape[1]))
     if s.x.shape == d.shape:
         yield Candidate("another-tensor", "x is in place of δ", -s.x.sum(0))
-    text = "x is multiplied in (the input of a bias is 1)"
-    yield Candidate("input-too-often", text, -(d * s.x.mean(1, keepdim=True)).sum(0))
+    d_x = d * s.x.mean(1, keepdim=True)
+    yield Candidate("input-too-often", "x is multiplied in (the input of a bias is 1)", -d_x.sum(0))
 
 
 CAUSES: dict[str, Candidates] = {"forward": of_forward, "error": of_error, "weight": of_weight, "bias": of_bias}
