@@ -72,6 +72,8 @@ assert torch_ref.check_layer(Sigmoid(), x, torch.sigmoid).ok
 assert torch_ref.check_module(network, torch_ref.mirror(network)[0], x=x, t=t).ok
 assert torch_ref.check_function(lambda x: (x * x, x), lambda e, x: 2 * e * x, [x], reference=lambda x: x * x).ok
 import torch_ref.trial.trial, torch_ref.known.faults, manual_bp.training.images.data
+import manual_bp.training.command.networks, manual_bp.training.engine.parallel, manual_bp.training.engine.step
+import manual_bp.training.images.batches, manual_bp.training.run.evaluation, manual_bp.training.run.whole_file
 print(manual_bp.training.images.data.mnist5k()[0].pixels.shape)
 """
 
