@@ -13,10 +13,10 @@ from manual_bp.layer import check_like, described, parameters
 from torch_ref.check.reading import check_names, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.witness import Tensors
-from torch_ref.steps.function import random_like
 from torch_ref.steps.passes import call
 from torch_ref.steps.protocol import layer_step
 from torch_ref.steps.step import plain
+from torch_ref.steps.upstream import random_like
 from torch_ref.verdict.judge import report_of
 from torch_ref.verdict.report import Report
 

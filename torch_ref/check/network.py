@@ -21,10 +21,10 @@ from torch_ref.check.reading import check_names, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance, compare
 from torch_ref.numbers.witness import Tensors, Witness, witnesses
 from torch_ref.steps.evidence import Evidence
-from torch_ref.steps.function import random_like
 from torch_ref.steps.passes import LossSlopes, Reference, by_hand, call
 from torch_ref.steps.protocol import answer_step, layer_step, loss_step
 from torch_ref.steps.step import Step
+from torch_ref.steps.upstream import random_like
 from torch_ref.verdict.judge import rows_of, third_opinion
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Row

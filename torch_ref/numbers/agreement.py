@@ -13,6 +13,10 @@ from torch import Tensor
 from torch_ref.numbers.witness import CEILING, Witness
 
 Status = Literal["identical", "rounding", "wrong"]
+Reason = Literal["", "rounding", "zero", "kink", "algorithm", "accuracy", "half", "not-finite"]
+"""Why two tensors that differ agree: rounding; zero but for rounding; any value between the one-sided derivatives is
+right; another algorithm (an ε, a cut-off); right in float64, but less exact here; summed or rounded in half precision;
+not finite on both sides at the same places, and equal elsewhere."""
 Tolerance = Mapping[torch.dtype, float]
 """Relative to a tensor's norm, by dtype."""
 
@@ -36,7 +40,15 @@ class Comparison:
     reference: float | None
     """The two values there."""
     remark: str = ""
-    """What is wrong, in words."""
+    """What is wrong, or why it agrees although it differs by more than rounding, in words."""
+    reason: Reason = ""
+    """Why it agrees although it differs, as a code."""
+    off: int = 0
+    """How many entries are farther off than rounding."""
+    count: int = 0
+    """How many entries were compared."""
+    skipped: int = 0
+    """How many were not, since both sides have the same infinity or NaN there."""
 
     @property
     def ok(self) -> bool:

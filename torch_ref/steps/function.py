@@ -14,14 +14,12 @@ from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.calling import Call
 from torch_ref.steps.step import Failure, Made, Outputs, Step, Value, plain, sequence
+from torch_ref.steps.upstream import drawn
 
 Compute = Callable[[Step, bool], dict[str, Value]]
 """What ``Step.compute`` is."""
 
 Function = type[torch.autograd.Function]
-
-SEED = 0x9E3779B97F4A7C15 >> 1
-"""Of the random errors: nobody's data are drawn with it, which would make a wrong formula right by chance."""
 
 
 def function_step(
@@ -49,14 +47,14 @@ def function_step(
     given = {name: plain(t) for name, t in floating.items()}
     fixed = {name: t for name, t in tensors.items() if name not in floating}
     outputs = _outputs(reference, given, fixed, inputs, names, wanted)
-    numbered, first = list(enumerate(outputs)), next(iter(given))
+    first = next(iter(given))
     shown = [f"output {i}" for i in range(len(outputs))] if len(outputs) > 1 else ["output"]
     return Step(
         owner=forward,
         kind="function",
         inputs=given,
         fixed=fixed,
-        errors=errors or tuple(random_like(y, i) if y.requires_grad else torch.zeros_like(y) for i, y in numbered),
+        errors=errors or drawn(outputs),
         outputs=tuple(Made(name, "forward") for name in shown),
         gradients={name: Made(f"gradient of {name}", "error" if name == first else name) for name in wanted},
         forward=lambda i, f: sequence(forward(*arguments_of(i | f, inputs, names))),
@@ -94,14 +92,6 @@ def _outputs(
 def arguments_of(tensors: Mapping[str, Tensor], inputs: Sequence[Any], names: Sequence[str]) -> list[Any]:
     """Return the arguments in order, each tensor replaced by that of its name."""
     return [tensors.get(name, value) for name, value in zip(names, inputs, strict=True)]
-
-
-def random_like(y: Tensor, seed: int) -> Tensor:
-    """Return a random error of y; zeros where y is not a floating-point tensor."""
-    if not y.is_floating_point():
-        return torch.zeros(y.shape, device=y.device)
-    generator = torch.Generator().manual_seed(SEED + seed)
-    return torch.randn(y.shape, generator=generator, dtype=y.dtype).to(y.device)
 
 
 def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[Any]) -> Compute:

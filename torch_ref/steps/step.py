@@ -86,6 +86,12 @@ class Step:
     """Of a function's arguments, in order, those that are no tensors too."""
     layer: int | None = None
     """The lecture's index of the layer; None for a loss, or outside a network."""
+    further: tuple[Outputs, ...] = ()
+    """More errors of the outputs, with which the formulas are tried once more."""
+    not_compared: tuple[tuple[str, str], ...] = ()
+    """What is not looked at, by name, each with the reason."""
+    remarks: tuple[str, ...] = ()
+    """What a reader should know besides, in sentences."""
 
     @property
     def makes(self) -> tuple[Made, ...]:

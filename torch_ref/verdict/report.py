@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from torch_ref.numbers.agreement import Comparison
+from torch_ref.numbers.power import Power
 from torch_ref.verdict.row import Row
 
 WIDTH = 80
@@ -31,6 +32,12 @@ class Report:
     device: torch.device
     note: str = ""
     """What else is wrong: the whole pass broke off or changed the parameters, or gradcheck of torch found something."""
+    remarks: tuple[str, ...] = ()
+    """What a reader should know of code that is right, in sentences without a full stop."""
+    not_compared: tuple[tuple[str, str], ...] = ()
+    """What was not looked at, by name, each with the reason."""
+    power: Power | None = None
+    """The smallest mistakes that this check would have rejected here; None where nobody asked."""
 
     @property
     def ok(self) -> bool:
