@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch_ref.known import Cause, formula_of
 from torch_ref.numbers.differences import MARGIN, SURE
-from torch_ref.numbers.witness import Witness
+from torch_ref.numbers.witness import CEILING, Witness
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.step import Made, Step
 from torch_ref.verdict.blame import case_of
@@ -97,7 +97,7 @@ def third_opinion(rows: list[Row], seen_in: Mapping[str, Evidence], found: Mappi
 def _is_suspected(row: Row, witness: Witness) -> bool:
     """Tell whether the slope is farther off than it can be, and than arithmetic is here."""
     off = row.differences
-    return off is not None and off > MARGIN * SURE and off > MARGIN * witness.bound()
+    return off is not None and off > MARGIN * SURE and off > MARGIN * min(witness.bound, CEILING)
 
 
 def _is_not_the_derivative(seen: Evidence, name: str) -> bool:
