@@ -107,10 +107,15 @@ def _finite(by_hand: Tensor, value: Tensor, witness: Witness, tolerance: float |
         return Comparison("identical", 0.0, 0, 0.0, 0.0, None, None, None, count=count)
     apart = (doubled_tensor(by_hand) - doubled_tensor(value)).abs()
     max_ulp = int(ulp_distance(by_hand, value).max().item()) if value.is_floating_point() else None
+    if not (value.is_floating_point() or value.is_complex()):  # numbers to count with: equal or wrong
+        off = int((apart > 0).sum())
+        remark = f"another number in {off} of {count} entries"
+        differs = Comparison("wrong", apart.max().item(), None, math.inf, 0.0, None, None, None, remark, "", off, count)
+        return _at(apart, by_hand, value, differs)
     distance, norm = witness.distance(by_hand), witness.norm
     relative = distance / norm if norm else math.inf
-    if tolerance is not None or not (value.is_floating_point() or value.is_complex()):
-        bound, level = tolerance or 0.0, "tensor" if not distance <= (tolerance or 0.0) * (norm or 1.0) else ""
+    if tolerance is not None:
+        bound, level = tolerance, "" if distance <= tolerance * (norm or 1.0) else "tensor"
         off = int((apart > 0).sum())
     else:
         beyond, bound = witness.beyond(by_hand), witness.bound

@@ -18,16 +18,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 EXACT = frozenset(
-    "abs amax amin arange argmax argmin as_strided bernoulli_ cat clamp clamp_max clamp_min clone constant_pad_nd copy "
-    "copy_ copysign cummax cummin detach diag_embed diagonal_copy dropout embedding empty empty_like empty_strided "
-    "expand_copy eye fill fill_ flip floor ceil frac full full_like gather index index_select isnan lift_fresh "
-    "linalg_diagonal masked_fill masked_fill_ masked_scatter masked_select max max_pool2d_with_indices maximum median "
-    "min minimum mode native_dropout ne neg new_empty new_empty_strided new_full new_ones new_zeros one_hot ones "
-    "ones_like permute rand rand_like randn randn_like real relu relu_ repeat rescale roll round scalar_tensor scatter "
-    "select_backward select_scatter sign slice_backward slice_scatter sort stack take threshold threshold_backward "
-    "_to_copy topk tril triu trunc unbind unfold where zero_ zeros zeros_like normal_ uniform_ random_ "
-    "diagonal_backward _conj_physical conj_physical sgn hardtanh hardtanh_backward lift_fresh_copy "
-    "_local_scalar_dense resize_ set_ nan_to_num unfold_backward".split()
+    """
+    _conj_physical _local_scalar_dense _to_copy abs amax amin arange argmax argmin as_strided bernoulli_ cat ceil
+    clamp clamp_max clamp_min clone conj_physical constant_pad_nd copy copy_ copysign cummax cummin detach
+    diag_embed diagonal_backward diagonal_copy dropout embedding empty empty_like empty_strided expand_copy eye fill
+    fill_ flip floor frac full full_like gather hardtanh hardtanh_backward index index_select isnan lift_fresh
+    lift_fresh_copy linalg_diagonal masked_fill masked_fill_ masked_scatter masked_select max
+    max_pool2d_with_indices maximum median min minimum mode nan_to_num native_dropout ne neg new_empty
+    new_empty_strided new_full new_ones new_zeros normal_ one_hot ones ones_like permute rand rand_like randn
+    randn_like random_ real relu relu_ repeat rescale resize_ roll round scalar_tensor scatter select_backward
+    select_scatter set_ sgn sign slice_backward slice_scatter sort stack take threshold threshold_backward topk tril
+    triu trunc unbind unfold unfold_backward uniform_ where zero_ zeros zeros_like
+    """.split()  # noqa: SIM905  # a list of them has one line each
 )
 """Operations that move, choose or make numbers, and round none: equal numbers have to stay equal for them."""
 

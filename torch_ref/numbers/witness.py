@@ -34,6 +34,9 @@ SLICE, ENTRY = 2.0, 10.0
 LEAST_OF_ROW = {torch.float64: 1e-11, torch.complex128: 1e-11}
 """Of a row's norm: what is always allowed in float64; nothing that a mistake makes is that small."""
 
+LEAST_OF_ALL = 1e-13
+"""Of the whole norm: the same of any part, however small it is beside the rest."""
+
 CEILING = 0.1
 """Of the norm: more is decided in float64, however inexact arithmetic is here. Zeros are off by 1."""
 
@@ -160,13 +163,11 @@ class Witness:
         """
         differences, allowed, own = self._squares_of(other), self.squares, self.own
         row = LEAST_OF_ROW.get(self.value.dtype, 0.0)
-        least = (row * self._rows()) ** 2 if row else None
         found = zip(levels(differences), levels(allowed), levels(own), strict=True)
         for (name, d, factor), (_, a, _), (_, o, _) in found:
             limit = torch.maximum(factor * self.growth * a, OWN * o) * by
-            if least is not None:
-                floor = least.sum() if name == "tensor" else least if name == "entry" else None
-                limit = torch.maximum(limit, floor.sqrt()) if floor is not None else limit + row * self._slices(name)
+            if row:
+                limit = torch.maximum(limit, row * self._size_at(name)).clamp(min=LEAST_OF_ALL * self.norm)
             if bool((d > limit).any()):
                 return name, d > limit
         return None
@@ -176,8 +177,11 @@ class Witness:
         exact = self.in_units(self.exact)
         return exact.norm(dim=-1, keepdim=True).expand_as(exact) if exact.ndim else exact.abs()
 
-    def _slices(self, name: str) -> Tensor:
-        return next(norms for other, norms, _ in levels(self.in_units(self.exact).abs() ** 2) if other == name)
+    def _size_at(self, name: str) -> Tensor:
+        """Return the norms of what each slice of a level lies in: of an entry and a column, the rows."""
+        in_rows = name in ("entry", f"slice {self.exact.ndim - 1}")
+        squares = self._rows() ** 2 if in_rows else self.in_units(self.exact).abs() ** 2
+        return next(norms for other, norms, _ in levels(squares) if other == name)
 
     def entries_off(self, other: Tensor) -> Tensor:
         """Return where single entries are farther off than rounding makes the norm of the whole."""
