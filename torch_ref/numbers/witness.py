@@ -120,7 +120,7 @@ class Witness:
         """Return the mean square error of arithmetic here, entry by entry, in units of ``scale``."""
         runs = self.other_runs()[0]
         exact = self.in_units(self.exact)
-        squares = (self.eps / 2 * exact.abs()) ** 2
+        squares = (self.eps * exact.abs()) ** 2
         for run in runs:
             squares = squares + (self.finer * (self.in_units(run) - exact).abs()) ** 2 / len(runs)
         return squares

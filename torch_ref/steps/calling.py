@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from manual_bp.layer import described
+from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import Failure, Value, same
 
 
@@ -28,8 +29,9 @@ class Call:
         """Return what the code returns; None, and ``failure``, where it raises."""
         returned = None
         try:
-            returned = code(*given)
-        except Exception as error:  # whatever somebody's formula raises is what the report has to say
+            with as_it_was():
+                returned = code(*given)
+        except (Exception, SystemExit) as error:  # whatever somebody's formula raises is what the report has to say
             self.failure = self.raised(error)
         changed = [name for name, t in self.arguments.items() if not same(t, self.before[name])]
         if changed:

@@ -50,8 +50,6 @@ class SecondLook:
         tensor, witness = value.tensor, self.step.witnesses[made.name]
         if tensor is None or value.failure or self.step.tolerance or tensor.shape != witness.value.shape:
             return found
-        if value.failure or not _is_inexact(tensor):
-            return found
         if tensor.dtype != witness.value.dtype or tensor.device != witness.value.device:
             return found
         if not _is_inexact(tensor) or found.skipped or not _finite(tensor, witness.value):

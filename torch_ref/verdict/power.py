@@ -102,7 +102,7 @@ def _samples(seen: Evidence) -> tuple[bool | None, float | None]:
     """Return whether one sample left out of a sum is rejected, and the smallest change of its part that is."""
     step = seen.step
     count = len(step.errors[0]) if step.errors[0].ndim else 1
-    if count < 2 or any(e.ndim == 0 or len(e) != count for e in step.errors):
+    if count < 2 or any(e.ndim == 0 or len(e) != count or e.dtype == torch.bool for e in step.errors):
         return None, None
     sizes = sum((e.abs().double().reshape(count, -1).norm(dim=1) ** 2 for e in step.errors), torch.zeros(count))
     keep = torch.arange(count) != _middle(sizes)
