@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manual_bp.letters import takes
+
 if TYPE_CHECKING:
     from torch_ref.trial.trial import FaultOutcome, Trial
 
@@ -47,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         trial = run_trial(arguments.networks, lambda: progress.advance(task))
     print(_text(trial), file=sys.stderr if to_stdout else sys.stdout)
     if arguments.json:
-        text = json.dumps(trial.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        code_letters = to_stdout and not takes("δ∂σ", sys.stdout)  # in a file it is always UTF-8
+        text = json.dumps(trial.to_dict(), indent=1, ensure_ascii=code_letters) + "\n"
         sys.stdout.write(text) if to_stdout else arguments.json.write_text(text, encoding="utf-8")
     return 0 if trial.passed else 1
 
