@@ -44,8 +44,8 @@ def test_what_draws_random_numbers_draws_the_same_at_every_call() -> None:
     def dropped(x):
         return x * (torch.rand(x.shape) < 0.5)
 
-    state = torch.get_rng_state()
-    report = check_function(dropped, lambda d, x: dropped(d), [torch.randn(4, 5)], reference=dropped)
+    x, state = torch.randn(4, 5), torch.get_rng_state()
+    report = check_function(dropped, lambda d, x: dropped(d), [x], reference=dropped)
     assert torch.equal(torch.get_rng_state(), state)
     assert report.rows[0].status == "identical"
 
