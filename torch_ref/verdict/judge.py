@@ -64,7 +64,14 @@ def report_of(step: Step, *, differences: bool) -> Report:
         shares = {made.name: _share(seen, made) for made in step.gradients.values()}
         rows = [replace(row, differences=shares.get(row.quantity)) for row in rows]
         rows = third_opinion(rows, dict.fromkeys((row.quantity for row in rows), seen), step.witnesses)
-    return Report(tuple(rows), batch=len(x) if x.ndim else 1, dtype=x.dtype, device=x.device)
+    return Report(
+        tuple(rows),
+        batch=len(x) if x.ndim else 1,
+        dtype=x.dtype,
+        device=x.device,
+        remarks=step.remarks,
+        not_compared=step.not_compared,
+    )
 
 
 def _share(seen: Evidence, made: Made) -> float | None:
