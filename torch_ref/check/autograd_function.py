@@ -29,7 +29,8 @@ def check_autograd_function(
     """Compare a ``torch.autograd.Function`` with autograd through ``reference(*inputs)``.
 
     ``inputs`` are the arguments of ``apply`` in order: tensors of any shapes, and anything else, which is handed on
-    as it is. Differentiated are the floating-point inputs that require a gradient, or all where none does. How the
+    as it is. Differentiated are all floating-point and complex inputs, whatever their ``requires_grad``; None for
+    one that requires none is no fault, and the report's ``not_compared`` names it. How the
     Function gets its inputs must not matter: it is also tried with inputs and upstream gradients that are not
     contiguous, with expanded ones, and with one input at a time that needs a gradient.
     ``torch.autograd.gradcheck``, in float64, is called too, where the Function can compute in it.
