@@ -25,6 +25,8 @@ def check_autograd_function(
     *,
     tolerance: Tolerance | None = None,
     differences: bool = True,
+    strict: bool = False,
+    power: bool = True,
 ) -> Report:
     """Compare a ``torch.autograd.Function`` with autograd through ``reference(*inputs)``.
 
@@ -36,7 +38,7 @@ def check_autograd_function(
     ``torch.autograd.gradcheck``, in float64, is called too, where the Function can compute in it.
 
     The report has a row for each output and 'gradient of x' for each input, by the names of forward's arguments.
-    ``tolerance`` and ``differences`` are those of ``check_layer``.
+    ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``.
 
     Whatever the Function raises is part of the report. Raises TypeError where it is no subclass of
     ``torch.autograd.Function``, no input is a floating-point tensor, the reference returns no tensors, or a tolerance
@@ -49,7 +51,7 @@ def check_autograd_function(
         raise TypeError(f"check_autograd_function expects a subclass of torch.autograd.Function, got {got}")
     compute = with_variants(by_autograd(function, inputs), function, reference, inputs, tolerance)
     step = function_step(function.apply, reference, inputs, compute, tolerance, named_like=function.forward)
-    report = report_of(step, differences=differences)
+    report = report_of(step, differences=differences, strict=strict, power=power)
     return replace(report, note=_gradcheck(function, step, inputs)) if report.ok and differences else report
 
 

@@ -20,6 +20,8 @@ def check_function(
     reference: Callable[..., Any] | None = None,
     tolerance: Tolerance | None = None,
     differences: bool = True,
+    strict: bool = False,
+    power: bool = True,
 ) -> Report:
     """Compare a handwritten ``backward`` with autograd through ``reference``, or through ``forward`` itself.
 
@@ -33,7 +35,7 @@ def check_function(
     tensors, whose gradients are not looked at. The inputs are left as they were.
 
     The report has a row for each output and 'gradient of x' for each input, by the names of forward's arguments.
-    ``tolerance`` and ``differences`` are those of ``check_layer``.
+    ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``.
 
     Whatever backward raises is part of the report. Raises TypeError where a function cannot be called, no input is a
     floating-point tensor, the reference returns no tensors, or a tolerance is no number by dtype; ValueError where
@@ -45,4 +47,4 @@ def check_function(
             raise TypeError(f"check_function expects a {name} that can be called, got {described(given)}")
     compute = by_formula(forward, backward, inputs)
     step = function_step(forward, reference or forward, inputs, compute, tolerance)
-    return report_of(step, differences=differences)
+    return report_of(step, differences=differences, strict=strict, power=power)

@@ -16,7 +16,8 @@ from manual_bp.layer import described
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.calling import Call
-from torch_ref.steps.step import Failure, Made, Outputs, Step, Value, plain, sequence
+from torch_ref.steps.guarded import as_it_was
+from torch_ref.steps.step import Failure, Made, Outputs, Step, Value, plain, same, sequence
 from torch_ref.steps.upstream import drawn
 
 Compute = Callable[[Step, bool], dict[str, Value]]
@@ -30,6 +31,8 @@ class Nothing(Failure):
 
 
 NOT_RETURNED = "backward returns no gradient for it, and it does not require one"
+
+UPDATED = "the reference updates it in place, as running statistics"
 
 IN_A_CONTAINER = "tensors inside a {} are not looked at: give each as an input of its own"
 
@@ -59,7 +62,9 @@ def function_step(
         raise TypeError(f"a gradient check expects at least one floating-point tensor among the inputs, got {names}")
     given = {name: plain(t) for name, t in floating.items()}
     fixed = {name: t for name, t in tensors.items() if name not in floating}
-    outputs = _outputs(reference, given, fixed, inputs, names, wanted)
+    buffers = _changed(reference, given, fixed, inputs, names)
+    wanted = [name for name in wanted if name not in buffers]
+    outputs = _outputs(reference, given | {b: given[b].clone() for b in buffers}, fixed, inputs, names, wanted)
     first = next(iter(given))
     shown = [f"output {i}" for i in range(len(outputs))] if len(outputs) > 1 else ["output"]
     step = Step(
@@ -75,7 +80,9 @@ def function_step(
         compute=compute,
         tolerance=tolerance,
         names=tuple(names),
-        not_compared=tuple(_hidden(names, inputs)),
+        further=() if errors else (drawn(outputs, 1),),
+        buffers=tuple(buffers),
+        not_compared=(*_hidden(names, inputs), *((f"gradient of {name}", UPDATED) for name in buffers)),
     )
     return _without_tables(step, inputs) if choose else step
 
@@ -125,6 +132,17 @@ def check_inputs(inputs: Sequence[Any]) -> None:
             raise TypeError(f"a gradient check expects dense tensors with numbers, got input {i}, which is {kind}")
 
 
+def _changed(
+    reference: Callable[..., Any], given: Tensors, fixed: Tensors, inputs: Sequence[Any], names: list[str]
+) -> list[str]:
+    """Return the inputs that the reference changes in place; of copies, so that they stay as they are."""
+    tensors = {name: t.detach().clone() for name, t in (given | fixed).items()}
+    before = {name: t.clone() for name, t in tensors.items()}
+    with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
+        reference(*arguments_of(tensors, inputs, names))
+    return [name for name in given if not same(tensors[name], before[name])]
+
+
 def _outputs(
     reference: Callable[..., Any],
     given: Tensors,
@@ -134,7 +152,7 @@ def _outputs(
     wanted: list[str],
 ) -> Outputs:
     """Return the reference's outputs; raise unless they are tensors that autograd can differentiate."""
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False), torch.enable_grad():
+    with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
         leaves = {name: plain(t).requires_grad_(name in wanted) for name, t in given.items()}
         outputs = reference(*arguments_of(leaves | {name: t.clone() for name, t in fixed.items()}, inputs, names))
     if not isinstance(outputs, Tensor) and not (
@@ -159,10 +177,12 @@ def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], inputs
 
     def compute(step: Step, isolated: bool) -> dict[str, Value]:
         given = step.inputs | step.fixed
-        arguments, call = arguments_of(given, inputs, step.names), Call(given)
+        arguments, call = arguments_of(given, inputs, step.names), Call(given, step.buffers)
         outputs = call(lambda: sequence(forward(*arguments)))
         values = {made.name: _value(outputs, i, forward, call) for i, made in enumerate(step.outputs)}
-        d_outputs, call = [_negated(e) for e in step.errors], Call(given)
+        d_outputs = [_negated(e) for e in step.errors]
+        upstream = {f"the gradient of {made.name}": d for made, d in zip(step.outputs, d_outputs, strict=True)}
+        call = Call(given | upstream, step.buffers)
         d = call(lambda: _tuple(backward(*d_outputs, *arguments)))
         if d is not None and len(d) > len(inputs) and not call.failure:
             call.failure = Failure("wrong-return", f"gives {len(d)} gradients for {_counted(len(inputs), 'input')}")
@@ -170,7 +190,7 @@ def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], inputs
             index = step.names.index(name)
             value = _value(d, index, backward, call)
             is_none = d is not None and value.tensor is None and not call.failure
-            if is_none and value.failure and (index >= len(d) or d[index] is None):
+            if is_none and value.failure and index < len(d) and d[index] is None:
                 value = replace(value, failure=Nothing(*value.failure))
             if is_none and not step.witnesses[made.name].value.any():  # None stands for zeros, as in autograd
                 value = Value(torch.zeros_like(step.inputs[name]), backward)
@@ -184,7 +204,7 @@ def by_autograd(function: Function, inputs: Sequence[Any]) -> Compute:
     """Return how the values of an autograd Function are made: by autograd, which calls its backward."""
 
     def compute(step: Step, isolated: bool) -> dict[str, Value]:
-        call = Call(step.inputs | step.fixed)
+        call = Call(step.inputs | step.fixed, step.buffers)
         found = call(_through, function, inputs, step)
         methods = {made.name: function.forward for made in step.outputs}
         methods |= {made.name: function.backward for made in step.gradients.values()}

@@ -61,8 +61,14 @@ def _variants(step: Step) -> Iterator[tuple[str, str, Tensors, list[str], Output
     layout, every = "wrong-for-layout", list(step.gradients)
     given = {name: t.requires_grad_(False) for name, t in step.inputs.items()}
     marked = {name: plain(t).requires_grad_(name in step.gradients) for name, t in given.items()}
-    strided = {name: _strided(t).requires_grad_(name in step.gradients) for name, t in given.items()}
-    expanded = {name: _expanded(t).requires_grad_(name in step.gradients) for name, t in given.items()}
+    strided = {
+        name: (t.clone() if name in step.buffers else _strided(t)).requires_grad_(name in step.gradients)
+        for name, t in given.items()
+    }
+    expanded = {
+        name: (t.clone() if name in step.buffers else _expanded(t)).requires_grad_(name in step.gradients)
+        for name, t in given.items()
+    }
     yield layout, "for inputs that are not contiguous", strided, every, step.errors
     yield layout, "for expanded inputs", expanded, every, step.errors
     yield layout, "for upstream gradients that are not contiguous", marked, every, tuple(map(_strided, step.errors))

@@ -89,6 +89,8 @@ class Step:
     """The lecture's index of the layer; None for a loss, or outside a network."""
     further: tuple[Outputs, ...] = ()
     """More errors of the outputs, with which the formulas are tried once more."""
+    buffers: tuple[str, ...] = ()
+    """Inputs that the reference updates in place, as running statistics; the handwritten code may, too."""
     not_compared: tuple[tuple[str, str], ...] = ()
     """What is not looked at, by name, each with the reason."""
     remarks: tuple[str, ...] = ()
@@ -123,7 +125,8 @@ class Step:
         return self.inputs | {f"error of output {i}": e for i, e in enumerate(self.errors)}
 
     def by_reference(self, given: Tensors, fixed: Tensors) -> Tensors:
-        """Return what the reference makes of inputs, errors and fixed tensors, by name."""
+        """Return what the reference makes of inputs, errors and fixed tensors, by name; buffers are put back."""
+        given = given | {name: given[name].clone() for name in self.buffers}
         with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
             leaves = {name: plain(given[name]).requires_grad_(name in self.gradients) for name in self.inputs}
             outputs = self.reference(leaves, {name: plain(t).clone() for name, t in fixed.items()})

@@ -164,7 +164,7 @@ def third_opinion(rows: list[Row], seen_in: Mapping[str, Evidence], found: Mappi
 def _is_suspected(row: Row, witness: Witness) -> bool:
     """Tell whether the slope is farther off than it can be, and than arithmetic is here."""
     off = row.differences
-    if off is None or off <= MARGIN * SURE or row.isolated.reason in ("zero", "kink"):
+    if off is None or off <= MARGIN * SURE or row.isolated.reason == "kink" or witness.is_zero:
         return False
     return off > MARGIN * min(witness.bound, CEILING)
 
