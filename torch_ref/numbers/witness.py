@@ -156,20 +156,25 @@ class Witness:
         size_of_terms = float(self.squares.sum().sqrt()) / self.eps
         return self.norm <= ZERO * torch.finfo(torch.float64).eps * size_of_terms
 
-    def beyond(self, other: Tensor, by: float = 1.0) -> tuple[str, Tensor] | None:
-        """Return the first level at which a tensor is farther off than ``by`` times what is allowed, and where.
+    @cached_property
+    def limits(self) -> tuple[Level, ...]:
+        """Return how far off the tensor, each of its slices, and each entry may be, in units of ``scale``."""
+        row, found = LEAST_OF_ROW.get(self.value.dtype, 0.0), []
+        for (name, allowed, factor), (_, own, _) in zip(levels(self.squares), levels(self.own), strict=True):
+            limit = torch.maximum(factor * self.growth * allowed, OWN * own)
+            if row:
+                limit = torch.maximum(limit, row * self._size_at(name)).clamp(min=LEAST_OF_ALL * self.norm)
+            found.append(Level(name, limit, factor))
+        return tuple(found)
+
+    def beyond(self, other: Tensor) -> tuple[str, Tensor] | None:
+        """Return the first level at which a tensor is farther off than is allowed, and where.
 
         The tensor itself comes first, then its slices, then its entries; None where it is nowhere.
         """
-        differences, allowed, own = self._squares_of(other), self.squares, self.own
-        row = LEAST_OF_ROW.get(self.value.dtype, 0.0)
-        found = zip(levels(differences), levels(allowed), levels(own), strict=True)
-        for (name, d, factor), (_, a, _), (_, o, _) in found:
-            limit = torch.maximum(factor * self.growth * a, OWN * o) * by
-            if row:
-                limit = torch.maximum(limit, row * self._size_at(name)).clamp(min=LEAST_OF_ALL * self.norm)
-            if bool((d > limit).any()):
-                return name, d > limit
+        for (name, off, _), (_, limit, _) in zip(levels(self._squares_of(other)), self.limits, strict=True):
+            if bool((off > limit).any()):
+                return name, off > limit
         return None
 
     def _rows(self) -> Tensor:
@@ -191,13 +196,19 @@ class Witness:
 
 def levels(squares: Tensor) -> Iterator[Level]:
     """Yield the norms of the whole tensor, of its slices along each dimension, of its rows, and of its entries."""
-    yield Level("tensor", squares.sum().sqrt(), 1.0)
-    if squares.ndim > 1:
-        for dim in range(squares.ndim):
-            yield Level(f"slice {dim}", squares.sum([d for d in range(squares.ndim) if d != dim]).sqrt(), SLICE)
-    if squares.ndim > 2:
-        yield Level("row", squares.sum(-1).sqrt(), SLICE)
-    yield Level("entry", squares.sqrt(), ENTRY)
+    for name, sums, factor in sums_of(squares):
+        yield Level(name, sums.sqrt(), factor)
+
+
+def sums_of(t: Tensor) -> Iterator[Level]:
+    """Yield the sum of the whole tensor, those of its slices along each dimension and of its rows, and its entries."""
+    yield Level("tensor", t.sum(), 1.0)
+    if t.ndim > 1:
+        for dim in range(t.ndim):
+            yield Level(f"slice {dim}", t.sum([d for d in range(t.ndim) if d != dim]), SLICE)
+    if t.ndim > 2:
+        yield Level("row", t.sum(-1), SLICE)
+    yield Level("entry", t, ENTRY)
 
 
 def witnesses(

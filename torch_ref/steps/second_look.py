@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from torch_ref.numbers.agreement import Comparison, compare
+from torch_ref.numbers.agreement import Comparison, Reason, compare
 from torch_ref.numbers.half import HALF, judged, remainder_of
-from torch_ref.numbers.witness import Tensors, Witness, doubled, levels
+from torch_ref.numbers.witness import CEILING, Level, Tensors, Witness, doubled, levels
 from torch_ref.steps.step import Made, Outputs, Step, Value
 
 DIGITS = 2e-6
@@ -156,6 +156,36 @@ class SecondLook:
         vars(other).update(by_hand_in_float64=changed, around=[])
         return other
 
+    def limits(self, made: Made, value: Tensor, reason: Reason) -> tuple[Tensor, list[list[Level]]] | None:
+        """Return the error of a result that agrees, and the limits that a mistake would have to pass, one of each.
+
+        None in half precision, where no limits say what is seen.
+        """
+        witness, tolerance = self.step.witnesses[made.name], (self.step.tolerance or {}).get(value.dtype)
+        if tolerance is not None:
+            limits = [level._replace(norms=torch.full_like(level.norms, torch.inf)) for level in witness.limits]
+            limits[0] = Level("tensor", torch.as_tensor(tolerance * witness.norm), 1.0)
+            return self._error(value, witness), [limits]
+        is_half = witness.value.dtype in HALF
+        if reason in ("algorithm", "accuracy") or is_half:
+            inside = self.by_hand_in_float64.get(made.name)
+            if inside is None and is_half:
+                return None
+            if inside is not None:
+                finer = torch.float32 if is_half else torch.float64
+                value, witness = inside, witness.in_arithmetic_of(finer)
+        error = self._error(value, witness)
+        if reason == "kink":
+            error = torch.zeros_like(error)  # it is right there, whatever the reference chose
+        found = [_below_the_ceiling(witness)]
+        if not self.strict and not is_half:
+            found.append([*_limits_of_algorithms(witness)])
+        return error, found
+
+    @staticmethod
+    def _error(value: Tensor, witness: Witness) -> Tensor:
+        return witness.in_units(value) - witness.in_units(witness.exact)
+
     # ------------------------------------------------------------------------------ what else is computed
 
     @cached_property
@@ -265,16 +295,27 @@ def _parts(errors: Outputs) -> list[Outputs]:
     return [tuple(part) for part in kept]
 
 
+def _below_the_ceiling(witness: Witness) -> list[Level]:
+    """Return the limits of a witness, that of the whole tensor at most the ceiling."""
+    whole, *rest = witness.limits
+    if witness.is_zero:
+        return [whole, *rest]
+    return [whole._replace(norms=whole.norms.clamp(max=CEILING * witness.norm)), *rest]
+
+
 def _is_another_algorithm(tensor: Tensor, witness: Witness) -> bool:
     """Tell whether a tensor agrees with the exact values to several digits, slice by slice and entry by entry."""
     difference = (witness.in_units(tensor) - witness.in_units(witness.exact)).abs() ** 2
-    exact, noise = witness.in_units(witness.exact).abs() ** 2, witness.squares
-    found = zip(levels(difference), levels(exact), levels(noise), strict=True)
-    for (name, off, factor), (_, size, _), (_, rounding, _) in found:
+    found = zip(levels(difference), _limits_of_algorithms(witness), strict=True)
+    return not any(bool((off > limit).any()) for (_, off, _), (_, limit, _) in found)
+
+
+def _limits_of_algorithms(witness: Witness) -> Iterator[Level]:
+    """Yield how far another algorithm may be off at every level, beyond rounding."""
+    sizes = levels(witness.in_units(witness.exact).abs() ** 2)
+    for (name, size, factor), (_, rounding, _) in zip(sizes, levels(witness.squares), strict=True):
         share = DIGITS_OF_ENTRY if name == "entry" else DIGITS
-        if bool((off > share * size + factor * witness.growth * rounding).any()):
-            return False
-    return True
+        yield Level(name, share * size + factor * witness.growth * rounding, factor)
 
 
 def _share(tensor: Tensor, witness: Witness) -> float:

@@ -1,66 +1,75 @@
-"""What a check could have seen: the smallest mistakes that it rejects at these very numbers, planted and bisected."""
+"""What a check could have seen: the smallest mistakes that it would have rejected at these very numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from torch_ref.numbers.power import Power
+from torch_ref.numbers.power import At, Power, Room
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.step import Made, Value
 
-RANGE, STEPS = 16.0, 8
-"""How many powers of ten below 1 are searched, and how often that interval is halved."""
-
-LARGE = 1 << 18
-"""Entries: of a larger gradient the rows are not planted one by one; its factor says what is seen."""
+RANGE, STEPS = 4.0, 6
+"""How many powers of ten below 1 are searched in half precision, and how often that interval is halved."""
 
 
-@dataclass(frozen=True)
 class Planted:
-    """The result by hand of one gradient, and whether a change of it would be rejected."""
+    """The result by hand of one gradient, and how small a change of it would be rejected."""
 
-    seen: Evidence
-    made: Made
-    value: Tensor
+    def __init__(self, seen: Evidence, made: Made, value: Tensor) -> None:
+        """Take the gradient and its value by hand."""
+        self.seen, self.made, self.value = seen, made, value
 
-    def rejects(self, change: Callable[[Tensor], Tensor]) -> bool:
+    @cached_property
+    def room(self) -> Room | None:
+        """Return how far it may be moved; None in half precision, where no limits say what is seen."""
+        look = self.seen.second_look
+        found = look.limits(self.made, self.value, self.seen.comparisons[self.made.name].reason) if look else None
+        return None if found is None else Room(*found)
+
+    def smallest(self, change: Tensor, at: At | None = None) -> float | None:
+        """Return the smallest share of a change at a place that would be rejected; None: not all of it."""
+        if self.room is not None:
+            return self.room.smallest(self.seen.step.witnesses[self.made.name].in_units(change), at)
+        where = change if at is None else torch.zeros_like(change)
+        if at is not None:
+            where[at] = change[at]
+        return _bisected(lambda share: self._rejects(where, share))
+
+    def _rejects(self, change: Tensor, share: float) -> bool:
         """Tell whether the changed result is wrong, in the dtype of the pass and, where that decides, in float64."""
-        step, look = self.seen.step, self.seen.second_look
-        value = Value(change(self.value.clone()), None)
-        found = step.compared(self.made.name, value)
-        if look is None:
-            return not found.ok
-        return not look.planted(self.made, change).again(self.made, value, found).ok
 
-    def smallest(self, where: Tensor) -> float | None:
-        """Return the smallest share by which the numbers there can be changed and be rejected; None: not by 1."""
+        def planted(t: Tensor) -> Tensor:
+            return t + (share * change).to(t.dtype)
 
-        def changed(share: float) -> Callable[[Tensor], Tensor]:
-            return lambda t: torch.where(where, t * (1 + share), t)
-
-        return _bisected(lambda share: self.rejects(changed(share)))
+        value, look = Value(planted(self.value), None), self.seen.second_look
+        found = self.seen.step.compared(self.made.name, value)
+        return not (look.planted(self.made, planted).again(self.made, value, found) if look else found).ok
 
 
-def power_of(seen: Evidence) -> Power | None:
-    """Return the smallest mistakes that would have been rejected in every gradient; None where there is none."""
-    found: list[tuple[float | None, float | None, float | None]] = []
-    for made in seen.step.gradients.values():
-        value = seen.values[made.name].tensor
-        if value is None or not value.numel() or seen.comparisons[made.name].reason in ("zero", "not-finite"):
-            continue
-        if not bool(value.any()) or not bool(torch.isfinite(value).all()):
-            continue
-        found.append(_of(Planted(seen, made, value)))
-    if not found:
+def power_of(seen: Evidence) -> Power:
+    """Return the smallest mistakes that would have been rejected in every gradient."""
+    planted = [
+        Planted(seen, made, value)
+        for made in seen.step.gradients.values()
+        if (value := seen.values[made.name].tensor) is not None and _can_be_changed(seen, made, value)
+    ]
+    if not planted:
         return Power(None, None, None, None, None, _weakness(seen))
+    found = [_of(one) for one in planted]
     factor, row, entry = (_weakest([one[i] for one in found]) for i in range(3))
-    dropped, sample = _samples(seen)
+    dropped, sample = _samples(seen, planted)
     return Power(factor, row, sample, entry, dropped, "")
+
+
+def _can_be_changed(seen: Evidence, made: Made, value: Tensor) -> bool:
+    """Tell whether a gradient has numbers of which a share could be wrong."""
+    if seen.comparisons[made.name].reason in ("zero", "not-finite"):
+        return False
+    return bool(value.any()) and bool(torch.isfinite(value).all())
 
 
 def _weakness(seen: Evidence) -> str:
@@ -72,17 +81,14 @@ def _weakness(seen: Evidence) -> str:
 def _of(planted: Planted) -> tuple[float | None, float | None, float | None]:
     """Return the smallest change of everything, of the middle row in size, and of the middle entry."""
     value = planted.value
-    everywhere = torch.ones(value.shape, dtype=torch.bool, device=value.device)
-    factor = planted.smallest(everywhere)
-    if value.numel() > LARGE:
-        return factor, factor, factor
-    rows = value.abs().double().reshape(len(value), -1).norm(dim=1) if value.ndim > 1 else value.abs().double().view(-1)
-    row = torch.zeros_like(everywhere)
-    (row if row.ndim else row.view(1))[_middle(rows)] = True
-    entry = torch.zeros_like(everywhere)
-    entry.view(-1)[_middle(value.abs().double().reshape(-1))] = True
-    of_entry = planted.smallest(entry)
-    return factor, planted.smallest(row) if value.ndim > 1 else of_entry, of_entry
+    sizes = value.abs().double()
+    entry = torch.unravel_index(torch.tensor(_middle(sizes.reshape(-1))), value.shape) if value.ndim else ()
+    of_entry = planted.smallest(value, tuple(slice(int(i), int(i) + 1) for i in entry))
+    of_row = of_entry
+    if value.ndim > 1:
+        i = _middle(sizes.reshape(len(value), -1).norm(dim=1))
+        of_row = planted.smallest(value, (slice(i, i + 1), *(slice(None),) * (value.ndim - 1)))
+    return planted.smallest(value), of_row, of_entry
 
 
 def _middle(sizes: Tensor) -> int:
@@ -98,33 +104,21 @@ def _weakest(shares: list[float | None]) -> float | None:
     return max(known) if len(known) == len(shares) else None
 
 
-def _samples(seen: Evidence) -> tuple[bool | None, float | None]:
+def _samples(seen: Evidence, planted: list[Planted]) -> tuple[bool | None, float | None]:
     """Return whether one sample left out of a sum is rejected, and the smallest change of its part that is."""
     step = seen.step
     count = len(step.errors[0]) if step.errors[0].ndim else 1
     if count < 2 or any(e.ndim == 0 or len(e) != count or e.dtype == torch.bool for e in step.errors):
         return None, None
-    sizes = sum((e.abs().double().reshape(count, -1).norm(dim=1) ** 2 for e in step.errors), torch.zeros(count))
-    keep = torch.arange(count) != _middle(sizes)
-    without = step.at(tuple(torch.where(keep.view(-1, *[1] * (e.ndim - 1)), e, 0) for e in step.errors))
-    others = without.by_reference(without.inputs | _errors(without.errors), without.fixed)
-    shares: list[float | None] = []
-    for made in step.gradients.values():
-        value, witness = seen.values[made.name].tensor, step.witnesses[made.name]
-        if value is None or (value.ndim and len(value) == count) or not bool(value.any()):
-            continue
-        part = witness.value - others[made.name]
-        planted = Planted(seen, made, value)
-        shares.append(_bisected(partial(_rejects_less, planted, part)))
-    if not shares:
+    summed = [one for one in planted if not (one.value.ndim and len(one.value) == count)]
+    if not summed:
         return None, None
-    weakest = _weakest(shares)
+    sizes = sum((e.abs().double().reshape(count, -1).norm(dim=1) ** 2 for e in step.errors), torch.zeros(count))
+    only = torch.arange(count) == _middle(sizes)
+    alone = step.at(tuple(torch.where(only.view(-1, *[1] * (e.ndim - 1)), e, 0) for e in step.errors))
+    parts = alone.by_reference(alone.inputs | _errors(alone.errors), alone.fixed)
+    weakest = _weakest([one.smallest(-parts[one.made.name]) for one in summed])
     return weakest is not None, weakest
-
-
-def _rejects_less(planted: Planted, part: Tensor, share: float) -> bool:
-    """Tell whether a result that lacks this share of a part is rejected."""
-    return planted.rejects(lambda t: t - (share * part).to(t.dtype))
 
 
 def _bisected(rejects: Callable[[float], bool]) -> float | None:
