@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -80,24 +80,13 @@ def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None, *
         if odd.any():
             return _at(odd.double(), by_hand, value, _incomparable("a number is not finite", math.nan))
         by_hand, value = torch.where(finite, by_hand, 0), torch.where(finite, value, 0)
-        witness = _where(finite, witness)
+        witness = witness.where(finite)
     found = _finite(by_hand, value, witness, tolerance)
     if not skipped or not found.ok:
         return found
     remark = f"{skipped} of {count} entries are not finite on both sides and were not compared"
     status: Status = "rounding" if found.status == "rounding" else "identical"
     return replace(found, status=status, reason="not-finite", remark=remark, count=count - skipped, skipped=skipped)
-
-
-def _where(finite: Tensor, witness: Witness) -> Witness:
-    """Return the witness with 0 wherever something is not finite."""
-    put: Callable[[Tensor], Tensor] = lambda t: torch.where(finite, t, 0)  # noqa: E731
-    return replace(
-        witness,
-        value=put(witness.value),
-        in_float64=lambda: put(witness.exact),
-        other_runs=lambda: ([put(run) for run in witness.other_runs()[0]], witness.other_runs()[1]),
-    )
 
 
 def _finite(by_hand: Tensor, value: Tensor, witness: Witness, tolerance: float | None) -> Comparison:

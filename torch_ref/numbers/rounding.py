@@ -49,6 +49,11 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         signs = torch.randint(0, 2, (2 * LENGTH,), generator=self._generator, dtype=torch.int8)
         self._signs = (signs * 2 - 1).double()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Tell torch that nobody compiles this: it would load its compiler, which takes more than a second."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
@@ -104,20 +109,16 @@ def _terms(given: list[Tensor], y: Tensor) -> int:
 Tensors = dict[str, Tensor]
 
 
-def rounded_runs(
+def rounded_run(
     evaluate: Callable[[Tensors, Tensors], Mapping[str, Tensor]],
     given: Tensors,
     fixed: Tensors,
     eps: float,
-    runs: int,
-) -> tuple[list[Mapping[str, Tensor]], int]:
-    """Return what ``evaluate`` gives at ``runs`` random roundings of everything, and the length of its longest sum."""
-    found: list[Mapping[str, Tensor]] = []
-    terms = 1
-    for seed in range(runs):
-        mode = Rounded(eps, seed)
-        moved = {name: mode.move(t.clone()) if _has_fraction(t) else t for name, t in given.items()}
-        with mode:
-            found.append(dict(evaluate(moved, fixed)))
-        terms = max(terms, mode.terms)
-    return found, terms
+    seed: int,
+) -> tuple[Mapping[str, Tensor], int]:
+    """Return what ``evaluate`` gives at a random rounding of everything, and the length of its longest sum."""
+    mode = Rounded(eps, seed)
+    moved = {name: mode.move(t.clone()) if _has_fraction(t) else t for name, t in given.items()}
+    with mode:
+        found = dict(evaluate(moved, fixed))
+    return found, mode.terms

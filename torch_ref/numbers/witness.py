@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from torch_ref.numbers.rounding import rounded_runs
+from torch_ref.numbers.rounding import rounded_run
 
 Tensors = dict[str, Tensor]
 
@@ -40,11 +40,18 @@ LEAST_OF_ALL = 1e-13
 CEILING = 0.1
 """Of the norm: more is decided in float64, however inexact arithmetic is here. Zeros are off by 1."""
 
+CHANCE = 0.25
+"""Of the mean error in each slice that an entry lies in: less is by chance, where two or four roundings are drawn."""
+
 ZERO = 1e3
 """A norm of fewer units in the last place of float64 of the terms that were added is 0 but for rounding."""
 
 LARGE = 1 << 18
 """Entries: from here on two roundings at random say enough, otherwise four."""
+
+
+Run = Callable[[], tuple[Tensor, int]]
+"""A rounded run of one quantity, and the number of terms of its longest sum."""
 
 
 class Level(NamedTuple):
@@ -62,8 +69,8 @@ class Witness:
     value: Tensor
     """In the dtype of the pass."""
     in_float64: Callable[[], Tensor]
-    other_runs: Callable[[], tuple[Sequence[Tensor], int]]
-    """The rounded runs, and how many terms the longest sum has."""
+    rounded: tuple[Run, ...] = ()
+    """The rounded runs, each with the number of terms of its longest sum."""
     unit: float = 0.0
     """The unit in the last place of the arithmetic, where it is another than that of ``value``."""
     finer: float = 1.0
@@ -72,12 +79,39 @@ class Witness:
     @classmethod
     def exactly(cls, value: Tensor, *, exact: Tensor | None = None, others: Sequence[Tensor] = ()) -> Witness:
         """Return the witness of given numbers: of ``value`` itself, or of what it is in float64."""
-        return cls(value, lambda: doubled_tensor(value if exact is None else exact), lambda: (others, 1))
+        runs = tuple(partial(_of_one_term, run) for run in others)
+        return cls(value, lambda: doubled_tensor(value if exact is None else exact), runs)
 
     def in_arithmetic_of(self, dtype: torch.dtype) -> Witness:
         """Return the witness of the float64 values for a calculation at the same numbers in finer arithmetic."""
         unit, exact = torch.finfo(dtype).eps, self.exact
         return replace(self, value=exact, in_float64=lambda: exact, unit=unit, finer=self.finer * unit / self.eps)
+
+    def of_rows(self, every: int) -> Witness:
+        """Return the witness of some rows of the tensor, the first, and every so many from there on, by one run."""
+        return replace(
+            self,
+            value=self.value[::every],
+            in_float64=lambda: self.exact[::every],
+            rounded=self._mapped(lambda t: t[::every])[:1],
+        )
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> tuple[Run, ...]:
+        """Return the rounded runs with every tensor changed."""
+
+        def changed(run: Run) -> tuple[Tensor, int]:
+            t, terms = run()
+            return change(t), terms
+
+        return tuple(partial(changed, run) for run in self.rounded)
+
+    def where(self, finite: Tensor) -> Witness:
+        """Return the witness with 0 wherever something is not finite."""
+
+        def put(t: Tensor) -> Tensor:
+            return torch.where(finite, t, 0)
+
+        return replace(self, value=put(self.value), in_float64=lambda: put(self.exact), rounded=self._mapped(put))
 
     @cached_property
     def exact(self) -> Tensor:
@@ -93,7 +127,7 @@ class Witness:
 
     @cached_property
     def _scale_of_noise(self) -> float:
-        return max((float(torch.nan_to_num(run).abs().max()) for run in self.other_runs()[0] if run.numel()), default=0)
+        return max((float(torch.nan_to_num(run).abs().max()) for run in self._runs if run.numel()), default=0)
 
     @cached_property
     def norm(self) -> float:
@@ -108,7 +142,11 @@ class Witness:
     @cached_property
     def terms(self) -> int:
         """Return how many terms the longest sum has."""
-        return self.other_runs()[1]
+        return max((run()[1] for run in self.rounded), default=1)
+
+    @property
+    def _runs(self) -> list[Tensor]:
+        return [run()[0] for run in self.rounded]
 
     def in_units(self, t: Tensor) -> Tensor:
         """Return a tensor in float64 in units of ``scale``, 0 where it is not finite."""
@@ -118,12 +156,12 @@ class Witness:
     @cached_property
     def squares(self) -> Tensor:
         """Return the mean square error of arithmetic here, entry by entry, in units of ``scale``."""
-        runs = self.other_runs()[0]
+        runs = self._runs
         exact = self.in_units(self.exact)
         squares = (self.eps * exact.abs()) ** 2
         for run in runs:
             squares = squares + (self.finer * (self.in_units(run) - exact).abs()) ** 2 / len(runs)
-        return squares
+        return _not_by_chance(squares)
 
     @cached_property
     def own(self) -> Tensor:
@@ -194,6 +232,18 @@ class Witness:
         return self._squares_of(other).sqrt() > limit + LEAST_OF_ROW.get(self.value.dtype, 0.0) * self._rows()
 
 
+def _not_by_chance(squares: Tensor) -> Tensor:
+    """Return mean square errors of which none is small by chance: beside those of its slices along every dimension."""
+    if squares.ndim < 2:
+        return squares
+    dims = range(squares.ndim)
+    means = [squares.mean([d for d in dims if d != kept], keepdim=True) for kept in dims]
+    least = means[0]
+    for mean in means[1:]:
+        least = torch.minimum(least, mean)
+    return torch.maximum(squares, CHANCE**2 * least)
+
+
 def levels(squares: Tensor) -> Iterator[Level]:
     """Yield the norms of the whole tensor, of its slices along each dimension, of its rows, and of its entries."""
     for name, sums, factor in sums_of(squares):
@@ -212,12 +262,16 @@ def sums_of(t: Tensor) -> Iterator[Level]:
 
 
 def witnesses(
-    evaluate: Callable[[Tensors, Tensors], Mapping[str, Tensor]], given: Tensors, fixed: Tensors
+    evaluate: Callable[[Tensors, Tensors], Mapping[str, Tensor]],
+    given: Tensors,
+    fixed: Tensors,
+    *,
+    again: bool = False,
 ) -> dict[str, Witness]:
     """Return a witness for everything that ``evaluate(given, fixed)`` returns by name.
 
     ``given`` and ``fixed`` are taken in float64 too; ``given`` is also moved by a unit in the last place, while
-    ``fixed`` (targets) is meant exactly.
+    ``fixed`` (targets) is meant exactly. The second time, ``again``, fewer roundings at random have to do.
     """
     values = evaluate(given, fixed)
     eps = max((torch.finfo(t.dtype).eps for t in given.values() if _is_inexact(t)), default=0.0)
@@ -231,21 +285,25 @@ def witnesses(
             return values
 
     @cache
-    def others() -> tuple[list[Mapping[str, Tensor]], int]:
-        runs = 2 if size > LARGE else 4
+    def rounded(seed: int) -> tuple[Mapping[str, Tensor], int]:
         try:
-            return rounded_runs(evaluate, doubled(given), doubled(fixed), eps, runs)
+            return rounded_run(evaluate, doubled(given), doubled(fixed), eps, seed)
         except Exception:  # of a reference for one dtype only: its own operations are rounded
-            return rounded_runs(evaluate, given, fixed, eps, runs)
+            return rounded_run(evaluate, given, fixed, eps, seed)
+
+    def run(name: str, seed: int) -> tuple[Tensor, int]:
+        found, terms = rounded(seed)
+        return found[name], terms
 
     def witness(name: str, value: Tensor) -> Witness:
-        return Witness(
-            value,
-            lambda: doubled_tensor(exact()[name]),
-            lambda: ([run[name] for run in others()[0]], others()[1]),
-        )
+        seeds = range((2 if size > LARGE else 4) // (2 if again else 1))
+        return Witness(value, lambda: doubled_tensor(exact()[name]), tuple(partial(run, name, seed) for seed in seeds))
 
     return {name: witness(name, value) for name, value in values.items()}
+
+
+def _of_one_term(run: Tensor) -> tuple[Tensor, int]:
+    return run, 1
 
 
 def _is_inexact(t: Tensor) -> bool:

@@ -29,6 +29,7 @@ class Evidence:
         """
         self.step, self.second_look = step, second_look
         self._slopes: dict[tuple[str, Made], Slope | None] = {}
+        self._here: dict[Forward, Outputs] = {}
 
     @cached_property
     def values(self) -> dict[str, Value]:
@@ -128,6 +129,9 @@ class Evidence:
         at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {name: q}, fixed)  # noqa: E731
         try:
             with as_it_was(), torch.no_grad():
-                return slope(at, inputs[name], [-doubled_tensor(e) for e in self.step.errors], gradient)
+                if forward not in self._here:
+                    self._here[forward] = at(inputs[name])
+                errors = [-doubled_tensor(e) for e in self.step.errors]
+                return slope(at, inputs[name], errors, gradient, self._here[forward])
         except Exception:  # of somebody's forward, which may be for one dtype only: there is no slope in float64
             return None

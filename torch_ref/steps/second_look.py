@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from torch_ref.numbers.agreement import Comparison, Reason, compare
 from torch_ref.numbers.half import HALF, judged, remainder_of
+from torch_ref.numbers.power import Room
 from torch_ref.numbers.witness import CEILING, Level, Tensors, Witness, doubled, levels
 from torch_ref.steps.step import Made, Outputs, Step, Value
 
@@ -111,7 +112,7 @@ class SecondLook:
         )
         more = int(off.sum()) - 1
         return replace(
-            compare(witness.value, replace(witness, other_runs=lambda: ([], 1))),
+            compare(witness.value, replace(witness, rounded=())),
             status="rounding",
             reason="kink",
             remark=remark + (f" (and at {more} more)" if more else ""),
@@ -156,35 +157,35 @@ class SecondLook:
         vars(other).update(by_hand_in_float64=changed, around=[])
         return other
 
-    def limits(self, made: Made, value: Tensor, reason: Reason) -> tuple[Tensor, list[list[Level]]] | None:
-        """Return the error of a result that agrees, and the limits that a mistake would have to pass, one of each.
+    def can_be_solved(self, made: Made) -> bool:
+        """Tell whether limits say what is seen: not in half precision, of a formula that cannot use more."""
+        dtype = self.step.witnesses[made.name].value.dtype
+        return dtype not in HALF or dtype in (self.step.tolerance or {}) or made.name in self.by_hand_in_float64
 
-        None in half precision, where no limits say what is seen.
+    def room(self, made: Made, value: Tensor, reason: Reason, every: int = 1) -> Room:
+        """Return how far a result that agrees may be moved: past the limits here, and past those of algorithms.
+
+        The result may be one row in ``every`` so many of it.
         """
         witness, tolerance = self.step.witnesses[made.name], (self.step.tolerance or {}).get(value.dtype)
+        witness = witness.of_rows(every) if every > 1 else witness
         if tolerance is not None:
             limits = [level._replace(norms=torch.full_like(level.norms, torch.inf)) for level in witness.limits]
             limits[0] = Level("tensor", torch.as_tensor(tolerance * witness.norm), 1.0)
-            return self._error(value, witness), [limits]
+            return Room(_error(value, witness), [limits], witness.scale, every)
         is_half = witness.value.dtype in HALF
         if reason in ("algorithm", "accuracy") or is_half:
             inside = self.by_hand_in_float64.get(made.name)
-            if inside is None and is_half:
-                return None
             if inside is not None:
-                finer = torch.float32 if is_half else torch.float64
-                value, witness = inside, witness.in_arithmetic_of(finer)
-        error = self._error(value, witness)
+                value = inside[::every] if every > 1 else inside
+                witness = witness.in_arithmetic_of(torch.float32 if is_half else torch.float64)
+        error = _error(value, witness)
         if reason == "kink":
             error = torch.zeros_like(error)  # it is right there, whatever the reference chose
         found = [_below_the_ceiling(witness)]
         if not self.strict and not is_half:
-            found.append([*_limits_of_algorithms(witness)])
-        return error, found
-
-    @staticmethod
-    def _error(value: Tensor, witness: Witness) -> Tensor:
-        return witness.in_units(value) - witness.in_units(witness.exact)
+            found.append([*_limits_of_algorithms(witness, rounding=0.5)])  # between that of float64 and all of it
+        return Room(error, found, witness.scale, every)
 
     # ------------------------------------------------------------------------------ what else is computed
 
@@ -261,6 +262,11 @@ class Narrowest(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     half = False
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Tell torch that nobody compiles this: it would load its compiler, which takes more than a second."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call the operation, and look at its dtype."""
         found = func(*args, **(kwargs or {}))
@@ -295,6 +301,10 @@ def _parts(errors: Outputs) -> list[Outputs]:
     return [tuple(part) for part in kept]
 
 
+def _error(value: Tensor, witness: Witness) -> Tensor:
+    return witness.in_units(value) - witness.in_units(witness.exact)
+
+
 def _below_the_ceiling(witness: Witness) -> list[Level]:
     """Return the limits of a witness, that of the whole tensor at most the ceiling."""
     whole, *rest = witness.limits
@@ -310,12 +320,12 @@ def _is_another_algorithm(tensor: Tensor, witness: Witness) -> bool:
     return not any(bool((off > limit).any()) for (_, off, _), (_, limit, _) in found)
 
 
-def _limits_of_algorithms(witness: Witness) -> Iterator[Level]:
-    """Yield how far another algorithm may be off at every level, beyond rounding."""
+def _limits_of_algorithms(witness: Witness, rounding: float = 1.0) -> Iterator[Level]:
+    """Yield how far another algorithm may be off at every level, beyond a share of the rounding."""
     sizes = levels(witness.in_units(witness.exact).abs() ** 2)
-    for (name, size, factor), (_, rounding, _) in zip(sizes, levels(witness.squares), strict=True):
+    for (name, size, factor), (_, noise, _) in zip(sizes, levels(witness.squares), strict=True):
         share = DIGITS_OF_ENTRY if name == "entry" else DIGITS
-        yield Level(name, share * size + factor * witness.growth * rounding, factor)
+        yield Level(name, share * size + rounding * factor * witness.growth * noise, factor)
 
 
 def _share(tensor: Tensor, witness: Witness) -> float:

@@ -93,6 +93,8 @@ class Step:
     """Inputs that the reference updates in place, as running statistics; the handwritten code may, too."""
     not_compared: tuple[tuple[str, str], ...] = ()
     """What is not looked at, by name, each with the reason."""
+    again: bool = False
+    """Whether it is looked at a second time, with other errors."""
     remarks: tuple[str, ...] = ()
     """What a reader should know besides, in sentences."""
 
@@ -108,7 +110,7 @@ class Step:
     @cached_property
     def witnesses(self) -> dict[str, Witness]:
         """Return everything that the step makes by the reference, by name."""
-        return witnesses(self.by_reference, self._given, self.fixed)
+        return witnesses(self.by_reference, self.given, self.fixed, again=self.again)
 
     @cached_property
     def in_float64(self) -> Step:
@@ -118,10 +120,16 @@ class Step:
 
     def at(self, errors: Outputs) -> Step:
         """Return the same step with other errors of the outputs."""
-        return replace(self, errors=errors, further=())
+        return replace(self, errors=errors, further=(), again=True)
+
+    @cached_property
+    def others(self) -> tuple[Step, ...]:
+        """Return the same step with each of the further errors."""
+        return tuple(self.at(errors) for errors in self.further)
 
     @property
-    def _given(self) -> Tensors:
+    def given(self) -> Tensors:
+        """Return inputs and errors by name, as the reference takes them."""
         return self.inputs | {f"error of output {i}": e for i, e in enumerate(self.errors)}
 
     def by_reference(self, given: Tensors, fixed: Tensors) -> Tensors:
@@ -143,9 +151,12 @@ class Step:
         return found
 
     def check_repeatable(self) -> None:
-        """Raise ValueError where the reference gives other numbers at another call, as with dropout."""
-        again = self.by_reference(self._given, self.fixed)
-        if not all(same(value, self.witnesses[name].value) for name, value in again.items()):
+        """Raise ValueError where the reference gives other outputs at another call, as with dropout."""
+        if self.others:
+            again = {name: witness.value for name, witness in self.others[0].witnesses.items()}
+        else:
+            again = self.by_reference(self.given, self.fixed)
+        if not all(same(again[made.name], self.witnesses[made.name].value) for made in self.outputs):
             raise ValueError(
                 "a check expects a reference that gives the same numbers at every call, got others at the second: it "
                 "keeps something between its calls, or draws from a random generator of its own"

@@ -65,9 +65,10 @@ def report_of(step: Step, *, differences: bool, strict: bool = False, power: boo
     """
     step.check_repeatable()
     seen, x = Evidence(step, second_look=SecondLook(step, strict)), next(iter(step.inputs.values()))
-    rows, remarks = list(rows_of(seen).values()), list(step.remarks)
+    rows, remarks, points = list(rows_of(seen).values()), list(step.remarks), [seen]
     if all(row.status != "wrong" for row in rows):
-        rows, remarks = _tried_again(rows, step, strict, remarks)
+        rows, remarks, further = _tried_again(rows, step, strict, remarks)
+        points += further
     if differences:
         shares = {made.name: _share(seen, made) for made in step.gradients.values()}
         rows = [replace(row, differences=shares.get(row.quantity)) for row in rows]
@@ -77,20 +78,22 @@ def report_of(step: Step, *, differences: bool, strict: bool = False, power: boo
             doubted = ", ".join(row.quantity for row in rows if row.blame)
             remarks.append(f"{doubted}: finite differences of forward give another derivative, since {why}")
             rows = [replace(row, differences=None) for row in before]
-    found = power_of(seen) if power and all(row.status != "wrong" for row in rows) else None
+    found = power_of(points) if power and all(row.status != "wrong" for row in rows) else None
     batch = len(x) if x.ndim else 1
     return Report(
         tuple(rows), batch, x.dtype, x.device, remarks=tuple(remarks), not_compared=step.not_compared, power=found
     )
 
 
-def _tried_again(rows: list[Row], step: Step, strict: bool, remarks: list[str]) -> tuple[list[Row], list[str]]:
-    """Return the rows after calls with the other upstream gradients and one more with the first.
+def _tried_again(
+    rows: list[Row], step: Step, strict: bool, remarks: list[str]
+) -> tuple[list[Row], list[str], list[Evidence]]:
+    """Return the rows after calls with the other upstream gradients and one more with the first, and what was seen.
 
     What is wrong there takes the place of what was right.
     """
-    for errors in step.further:
-        other = step.at(errors)
+    points = []
+    for other in step.others:
         seen = Evidence(other, second_look=SecondLook(other, strict))
         wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong"}
         ignoring = _ignoring(step, seen, wrong)
@@ -99,8 +102,10 @@ def _tried_again(rows: list[Row], step: Step, strict: bool, remarks: list[str]) 
             wrong = {name: row for name, row in wrong.items() if name not in ignoring}
         if wrong:
             again = _differing_at_a_second_call(step)
-            return [_second(row, wrong.get(row.quantity), row.quantity in again) for row in rows], remarks
-    return rows, remarks
+            return [_second(row, wrong.get(row.quantity), row.quantity in again) for row in rows], remarks, []
+        if not ignoring:
+            points.append(seen)
+    return rows, remarks, points
 
 
 IGNORES = (
