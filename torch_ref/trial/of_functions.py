@@ -25,8 +25,11 @@ NEEDED = {"rejected": 1.0, "placed": 0.98}
 HALF_SCALES = {torch.float16: (1e-2, 1e2), torch.bfloat16: (1e-6, 1e4)}
 """Numbers that leave room for their products: float16 ends at 65,504, and below 6e-5 it loses digits."""
 
-ENTRIES = 20_000
-"""The largest input of a random function, so that the trial stays short."""
+ENTRIES, OF_FUNCTION = 20_000, 4_000
+"""The largest input of a random function and of an autograd Function, so that the trial stays short.
+
+Where torch's gradcheck finds something in a Function, it computes the whole Jacobian to say what: n² numbers.
+"""
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,8 @@ def random_function(seed: int) -> tuple[Kind, Draw, str]:
     low, high = _scales(kind, dtype)
     scale = chance.choice([low, high, low * (high / low) ** chance.random(), min(max(1.0, low), high)])
     rows = _up_to(chance, kind.widest, 2)
-    columns = _up_to(chance, min(kind.widest, max(6, ENTRIES // rows)), 5)
+    entries = OF_FUNCTION if kind.as_function else ENTRIES
+    columns = _up_to(chance, min(kind.widest, max(6, entries // rows)), 5)
     zeros, ties = (not kind.smooth and chance.random() < 0.25 for _ in range(2))
     draw = Draw(torch.Generator().manual_seed(seed), dtype, scale, rows, columns, zeros, ties)
     special = "".join([", zeros" * zeros, ", ties" * ties])
