@@ -22,8 +22,9 @@ from torch_ref.verdict.report import Report
 NEEDED = {"rejected": 1.0, "placed": 0.98}
 """Shares of the faults that float64 shows."""
 
-HALF_SCALES = {torch.float16: (1e-2, 1e2), torch.bfloat16: (1e-6, 1e4)}
-"""Numbers that leave room for their products: float16 ends at 65,504, and below 6e-5 it loses digits."""
+HALF_SCALES = {torch.float16: (1e-2, 1.0), torch.bfloat16: (1e-6, 1e4)}
+"""Numbers that leave room for their products: a sum of 20,000 squares has to stay
+below 65,504, where float16 ends; below 6e-5 it loses digits."""
 
 ENTRIES, OF_FUNCTION = 20_000, 4_000
 """The largest input of a random function and of an autograd Function, so that the trial stays short.
