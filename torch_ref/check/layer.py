@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from manual_bp import Layer
 from manual_bp.layer import check_like, described, parameters
-from torch_ref.check.reading import check_names, named, shapes
+from torch_ref.check.reading import check_names, check_no_autocast, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.passes import call
@@ -56,6 +56,7 @@ def check_layer(
     x, and where the reference returns no tensor, is not differentiable, or gives other numbers at every call.
     """
     check_tolerance(tolerance)
+    check_no_autocast()
     if not isinstance(x, Tensor) or not x.is_floating_point():
         got = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"check_layer expects x as a floating-point torch.Tensor, got {got}")

@@ -83,8 +83,6 @@ class Step:
     """Calls every handwritten formula, each fed with the reference's inputs; with True, backward also reads the
     reference's y where forward saved its own. By the name of what is made."""
     tolerance: Tolerance | None = None
-    names: tuple[str, ...] = ()
-    """Of a function's arguments, in order, those that are no tensors too."""
     layer: int | None = None
     """The lecture's index of the layer; None for a loss, or outside a network."""
     further: tuple[Outputs, ...] = ()

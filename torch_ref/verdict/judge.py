@@ -64,10 +64,13 @@ def report_of(step: Step, *, differences: bool, strict: bool = False, power: boo
     Raises ValueError where the reference gives other numbers at every call.
     """
     step.check_repeatable()
-    seen, x = Evidence(step, second_look=SecondLook(step, strict)), next(iter(step.inputs.values()))
+    seen, *others = [Evidence(one, second_look=SecondLook(one, strict)) for one in (step, *step.others)]
+    for one in (seen, *others):
+        _ = one.values  # called one after the other, before anything in float64: what is kept stays in one dtype
+    x = next(iter(step.inputs.values()))
     rows, remarks, points = list(rows_of(seen).values()), list(step.remarks), [seen]
     if all(row.status != "wrong" for row in rows):
-        rows, remarks, further = _tried_again(rows, step, strict, remarks)
+        rows, remarks, further = _tried_again(rows, seen, others, strict, remarks)
         points += further
     if differences:
         shares = {made.name: _share(seen, made) for made in step.gradients.values()}
@@ -86,22 +89,21 @@ def report_of(step: Step, *, differences: bool, strict: bool = False, power: boo
 
 
 def _tried_again(
-    rows: list[Row], step: Step, strict: bool, remarks: list[str]
+    rows: list[Row], first: Evidence, others: list[Evidence], strict: bool, remarks: list[str]
 ) -> tuple[list[Row], list[str], list[Evidence]]:
     """Return the rows after calls with the other upstream gradients and one more with the first, and what was seen.
 
     What is wrong there takes the place of what was right.
     """
     points = []
-    for other in step.others:
-        seen = Evidence(other, second_look=SecondLook(other, strict))
+    for seen in others:
         wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong"}
-        ignoring = _ignoring(step, seen, wrong)
+        ignoring = _ignoring(first, seen, wrong)
         if ignoring and not strict:
             remarks = [*remarks, IGNORES.format(", ".join(ignoring))]
             wrong = {name: row for name, row in wrong.items() if name not in ignoring}
         if wrong:
-            again = _differing_at_a_second_call(step)
+            again = _differing_at_a_second_call(first.step)
             return [_second(row, wrong.get(row.quantity), row.quantity in again) for row in rows], remarks, []
         if not ignoring:
             points.append(seen)
@@ -114,12 +116,12 @@ IGNORES = (
 )
 
 
-def _ignoring(step: Step, seen: Evidence, wrong: Mapping[str, Row]) -> list[str]:
+def _ignoring(first: Evidence, seen: Evidence, wrong: Mapping[str, Row]) -> list[str]:
     """Return the gradients of one number, a loss, that are the same whatever the upstream gradient is."""
-    if len(step.errors) != 1 or step.errors[0].numel() != 1:
+    errors = first.step.errors
+    if len(errors) != 1 or errors[0].numel() != 1:
         return []
-    first = step.compute(step, True)
-    pairs = {name: (first[name].tensor, seen.values[name].tensor) for name in wrong}
+    pairs = {name: (first.values[name].tensor, seen.values[name].tensor) for name in wrong}
     return [name for name, (a, b) in pairs.items() if a is not None and b is not None and same(a, b)]
 
 
