@@ -16,7 +16,7 @@ from torch_ref.numbers.witness import doubled_tensor
 from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import attempt
 from torch_ref.steps.function import by_autograd, function_step
-from torch_ref.steps.layouts import with_variants
+from torch_ref.steps.layouts import variants
 from torch_ref.steps.step import Step, sequence
 from torch_ref.verdict.judge import report_of
 from torch_ref.verdict.report import Report
@@ -34,9 +34,10 @@ def check_autograd_function(
     strict: bool = False,
     power: bool = True,
 ) -> Report:
-    """Compare a ``torch.autograd.Function`` with autograd through ``reference(*inputs)``, a function or an ``nn.Module``.
+    """Compare a ``torch.autograd.Function`` with autograd through ``reference(*inputs)``.
 
-    ``inputs`` are the arguments of ``apply`` in order: tensors of any shapes, and anything else, which is handed on
+    ``reference`` is a function or an ``nn.Module``. ``inputs`` are the arguments of
+    ``apply`` in order: tensors of any shapes, and anything else, which is handed on
     as it is. Differentiated are all floating-point and complex inputs, whatever their ``requires_grad``; None for
     one that requires none is no fault, and the report's ``not_compared`` names it. How the
     Function gets its inputs must not matter: it is also tried with inputs and upstream gradients that are not
@@ -59,10 +60,11 @@ def check_autograd_function(
         got = getattr(function, "__name__", type(function).__name__)
         raise TypeError(f"check_autograd_function expects a subclass of torch.autograd.Function, got {got}")
     arguments, reference = Arguments.of(function.forward, inputs, is_open=False), unchanged(reference)
-    compute = with_variants(by_autograd(function, arguments), function, reference, arguments, tolerance, layouts)
+    compute = by_autograd(function, arguments)
+    marks = variants(compute, function, reference, arguments, tolerance, layouts)
     d_outputs = None if upstream is None else sequence(upstream)
     step = function_step(function.apply, reference, arguments, compute, tolerance, upstream=d_outputs)
-    report = report_of(step, differences=differences, strict=strict, power=power)
+    report = report_of(replace(step, marks=marks), differences=differences, strict=strict, power=power)
     return replace(report, note=_gradcheck(function, step, arguments)) if report.ok and differences else report
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,20 +16,20 @@ from torch_ref.steps.calling import attempt
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.function import Compute, Function, function_step
 from torch_ref.steps.second_look import SecondLook
-from torch_ref.steps.step import Failure, Outputs, Step, Value, plain
+from torch_ref.steps.step import Failure, Marks, Outputs, Step, Value, plain
 
 LAYOUT = "wrong-for-layout"
 
 
-def with_variants(
+def variants(
     compute: Compute,
     function: Function,
     reference: Callable[..., Any],
     arguments: Arguments,
     tolerance: Tolerance | None,
     layouts: bool = True,
-) -> Compute:
-    """Return the values, and mark those that are right for one memory layout or one choice of gradients only.
+) -> Marks:
+    """Return what marks values that are right for one memory layout or one choice of gradients only.
 
     What is wrong at another layout counts where it is right at contiguous tensors of the very same numbers.
     """
@@ -42,24 +41,21 @@ def with_variants(
         )
         return found
 
-    def with_marks(step: Step, isolated: bool) -> dict[str, Value]:
-        values = compute(step, isolated)
+    def marks(step: Step, values: Mapping[str, Value]) -> dict[str, Failure]:
         right = {name for name, value in values.items() if step.compared(name, value).ok}
+        marked: dict[str, Failure] = {}
         for code, label, changed, wanted, errors in _variants(step, layouts):
             other = at(step, changed, wanted, errors)
-            wrong = {name: remark for name, remark in _wrong(other).items() if name in right} if other else {}
-            if not wrong:  # also where the reference cannot take it
-                continue
-            if code == LAYOUT:
+            found = _wrong(other) if other else {}  # where the reference can take it
+            wrong = {name: remark for name, remark in found.items() if name in right - set(marked)}
+            if wrong and code == LAYOUT:
                 plain_copies = {name: _contiguous(t) for name, t in changed.items()}
                 itself = at(step, plain_copies, wanted, tuple(map(_contiguous, errors)))
                 wrong = {name: wrong[name] for name in wrong if itself is None or name not in _wrong(itself)}
-            for name, remark in wrong.items():
-                right.remove(name)
-                values[name] = replace(values[name], failure=Failure(code, f"wrong {label} ({remark})"))
-        return values
+            marked |= {name: Failure(code, f"wrong {label} ({remark})") for name, remark in wrong.items()}
+        return marked
 
-    return with_marks
+    return marks
 
 
 def _contiguous(t: Tensor) -> Tensor:
@@ -68,9 +64,14 @@ def _contiguous(t: Tensor) -> Tensor:
 
 def _wrong(step: Step) -> dict[str, str]:
     """Return what is wrong about each quantity, where both sides have finite numbers: equal rows can be singular."""
-    seen = Evidence(step, second_look=SecondLook(step, strict=False))
-    finite = [name for name, value in seen.values.items() if _finite(step, name, value)]
-    return {name: seen.comparisons[name].remark for name in finite if not seen.comparisons[name].ok}
+    seen, look = Evidence(step), SecondLook(step, strict=False)
+    found: dict[str, str] = {}
+    for made in step.makes:
+        value, compared = seen.values[made.name], seen.comparisons[made.name]
+        if not compared.ok and _finite(step, made.name, value):
+            compared = look.again(made, value, compared)
+            found |= {} if compared.ok else {made.name: compared.remark}
+    return found
 
 
 def _finite(step: Step, name: str, value: Value) -> bool:
