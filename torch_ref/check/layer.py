@@ -14,6 +14,7 @@ from manual_bp.layer import check_like, described, parameters
 from torch_ref.check.reading import check_names, check_no_autocast, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.witness import Tensors
+from torch_ref.steps.buffers import stale_buffers
 from torch_ref.steps.passes import call
 from torch_ref.steps.protocol import layer_step
 from torch_ref.steps.step import plain
@@ -41,6 +42,8 @@ def check_layer(
     and dtype of y, and is random if it is not given. ``reference`` is an ``nn.Module`` with parameters of the layer's
     names and shapes, or a function (x, **parameters) -> y. Both are computed at the layer's own parameters; layer, x
     and module are left as they were.
+
+    Where its methods take ``out``, the layer is also tried in the tensors of another batch.
 
     The report has the rows y, 'error of x' and '∂L/∂parameter'. ``tolerance``, by dtype and relative to a tensor's
     norm, takes the place of twice the reference's own rounding error. ``differences=False`` leaves the finite
@@ -77,7 +80,7 @@ def check_layer(
     check_like("check_layer", "the error of y", error, y)
     of_parameters = {name: f"∂L/∂{name}" for name in mine}
     step = layer_step(layer, function, x, error, "y", "error of x", of_parameters, tolerance)
-    step = replace(step, further=further)
+    step = replace(step, further=further, marks=stale_buffers)
     return report_of(step, differences=differences, strict=strict, power=power)
 
 

@@ -306,6 +306,11 @@ GROUPS: dict[str, dict[str, Code]] = {
             "self.d_w += delta.t() @ x; return d_x, {'weight': self.d_w}  # never set back to 0",
             "Begin every call anew. Adding up over several batches is the work of the training loop.",
         ),
+        "stale-buffer": Code(
+            "With out=, in the tensors of another batch, the layer gives other numbers than without.",
+            "d_w.addmm_(delta.t(), x)  # adds to what stands in out; torch.mm(..., out=d_w) writes",
+            "Write every entry of out, and read none of it.",
+        ),
         "not-the-derivative": Code(
             "By hand and reference agree, but finite differences of the forward formula show another derivative.",
             "return 2 * error, {}  # in the backward of a sine; the reference has the same mistake",
