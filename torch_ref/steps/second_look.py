@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves
 from torch_ref.numbers.agreement import Comparison, Reason, compare
 from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
+from torch_ref.numbers.rounding import rounded_run
 from torch_ref.numbers.witness import CEILING, Level, Tensors, Witness, doubled, levels
 from torch_ref.steps.step import Made, Outputs, Step, Value
 
@@ -34,6 +35,9 @@ ACCURATE = 1e-2
 
 NEAR = 1e-8
 """Of the size of the inputs: how far beside a kink the one-sided derivatives are taken."""
+
+MORE = 100
+"""From here on the seeds of further roundings at random, none of which a witness has."""
 
 DRAWS = 16
 """How many points around a kink."""
@@ -211,11 +215,16 @@ class SecondLook:
         generator = torch.Generator().manual_seed(0)
         given = doubled(self.step.inputs)
         errors = {f"error of output {i}": e for i, e in enumerate(self.step.in_float64.errors)}
+        fixed = doubled(self.step.fixed)
         try:
-            return [
-                self.step.by_reference(_beside(given, generator, draw, self._near) | errors, doubled(self.step.fixed))
+            beside = [
+                self.step.by_reference(_beside(given, generator, draw, self._near) | errors, fixed)
                 for draw in range(DRAWS)
             ]
+            if self._near > NEAR:  # half precision can step over a kink anywhere inside
+                eps, by = _eps(self.step), self.step.by_reference
+                beside += [dict(rounded_run(by, given | errors, fixed, eps, MORE + i)[0]) for i in range(DRAWS)]
+            return beside
         except Exception:  # of a reference for one dtype only
             return []
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from torch import Tensor
+
 from torch_ref.known import Cause, formula_of
 from torch_ref.numbers.differences import MARGIN, SURE
 from torch_ref.numbers.witness import CEILING, Witness
+from torch_ref.steps.buffers import is_alike
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.meant import meant_otherwise
 from torch_ref.steps.second_look import SecondLook
@@ -103,7 +106,7 @@ def _tried_again(
             remarks = [*remarks, IGNORES.format(", ".join(ignoring))]
             wrong = {name: row for name, row in wrong.items() if name not in ignoring}
         if wrong:
-            again = _differing_at_a_second_call(first.step)
+            again = _differing_at_a_second_call(first)
             return [_second(row, wrong.get(row.quantity), row.quantity in again) for row in rows], remarks, []
         if not ignoring:
             points.append(seen)
@@ -125,10 +128,15 @@ def _ignoring(first: Evidence, seen: Evidence, wrong: Mapping[str, Row]) -> list
     return [name for name, (a, b) in pairs.items() if a is not None and b is not None and same(a, b)]
 
 
-def _differing_at_a_second_call(step: Step) -> set[str]:
+def _differing_at_a_second_call(first: Evidence) -> set[str]:
     """Return what comes out otherwise when the same is computed again."""
-    values = step.compute(step, True)
-    return {name for name, value in values.items() if not step.compared(name, value).ok}
+    again = first.step.compute(first.step, True)
+    pairs = {name: (value.tensor, again[name].tensor) for name, value in first.values.items()}
+    return {name for name, (a, b) in pairs.items() if (a is None) != (b is None) or not _alike(a, b)}
+
+
+def _alike(a: Tensor | None, b: Tensor | None) -> bool:
+    return a is None or b is None or same(a, b) or (a.shape == b.shape and is_alike(b, a))
 
 
 KEEPS_STATE = Cause("keeps-state", "it gives other numbers at a second call: something is kept from the first")
