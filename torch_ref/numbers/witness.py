@@ -271,7 +271,7 @@ def witnesses(
     """Return a witness for everything that ``evaluate(given, fixed)`` returns by name.
 
     ``given`` and ``fixed`` are taken in float64 too; ``given`` is also moved by a unit in the last place, while
-    ``fixed`` (targets) is meant exactly. The second time, ``again``, fewer roundings at random have to do.
+    ``fixed`` (targets) is meant exactly. The second time, ``again``, one rounding at random of large tensors has to do.
     """
     values = evaluate(given, fixed)
     eps = max((torch.finfo(t.dtype).eps for t in given.values() if _is_inexact(t)), default=0.0)
@@ -296,7 +296,7 @@ def witnesses(
         return found[name], terms
 
     def witness(name: str, value: Tensor) -> Witness:
-        seeds = range((2 if size > LARGE else 4) // (2 if again else 1))
+        seeds = range(4 if size <= LARGE else 1 if again else 2)
         return Witness(value, lambda: doubled_tensor(exact()[name]), tuple(partial(run, name, seed) for seed in seeds))
 
     return {name: witness(name, value) for name, value in values.items()}
