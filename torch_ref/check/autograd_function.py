@@ -17,7 +17,9 @@ from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import attempt
 from torch_ref.steps.function import by_autograd, function_step
 from torch_ref.steps.layouts import variants
-from torch_ref.steps.step import Step, sequence
+from torch_ref.steps.second_order import NOT_ASKED, forbids, is_left_out, second_step
+from torch_ref.steps.second_order import by_autograd as second_order_of
+from torch_ref.steps.step import Forward, Step, sequence
 from torch_ref.verdict.judge import report_of
 from torch_ref.verdict.report import Report
 
@@ -33,6 +35,7 @@ def check_autograd_function(
     differences: bool = True,
     strict: bool = False,
     power: bool = True,
+    second_order: bool = False,
 ) -> Report:
     """Compare a ``torch.autograd.Function`` with autograd through ``reference(*inputs)``.
 
@@ -45,26 +48,40 @@ def check_autograd_function(
     tensors is checked with ``layouts=False``.
     ``torch.autograd.gradcheck``, in float64, is called too, where the Function can compute in it.
 
+    With ``second_order`` the second derivatives, by autograd through the Function's own backward, are compared too:
+    'second derivative by x'. Without it the report says that they were not, unless the Function forbids them.
+
     The report has a row for each output and 'gradient of x' for each input, by the names of forward's arguments.
     ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``, ``upstream`` that of
     ``check_function``.
 
     Whatever the Function raises is part of the report. Raises TypeError where it is no subclass of
     ``torch.autograd.Function``, no input is a floating-point tensor, the reference returns no tensors, or a tolerance
-    is no number by dtype; ValueError where autograd cannot differentiate the reference, or where it gives other
-    numbers at every call.
+    is no number by dtype; ValueError where ``second_order`` is asked of a Function that forbids it, where autograd
+    cannot differentiate the reference, or where it gives other numbers at every call; RuntimeError under autocast.
     """
     check_tolerance(tolerance)
     check_no_autocast()
     if not (isinstance(function, type) and issubclass(function, torch.autograd.Function)):
         got = getattr(function, "__name__", type(function).__name__)
         raise TypeError(f"check_autograd_function expects a subclass of torch.autograd.Function, got {got}")
+    if second_order and forbids(function):
+        raise ValueError(
+            "check_autograd_function expects second_order=True for a Function that can be differentiated twice, got "
+            f"{function.__name__}, whose backward is once_differentiable: leave one of the two out"
+        )
     arguments, reference = Arguments.of(function.forward, inputs, is_open=False), unchanged(reference)
     compute = by_autograd(function, arguments)
     marks = variants(compute, function, reference, arguments, tolerance, layouts)
     d_outputs = None if upstream is None else sequence(upstream)
     step = function_step(function.apply, reference, arguments, compute, tolerance, upstream=d_outputs)
-    report = report_of(replace(step, marks=marks), differences=differences, strict=strict, power=power)
+    forward: Forward = lambda i, f: sequence(arguments.having(i | f).call(function.apply))  # noqa: E731
+    gradients = second_order_of(forward, [*step.gradients])
+    second = second_step(step, gradients, function.backward) if second_order else None
+    if second is None and is_left_out(function, arguments, step):
+        step = replace(step, not_compared=(*step.not_compared, NOT_ASKED))
+    step = replace(step, marks=marks)
+    report = report_of(step, differences=differences, strict=strict, power=power, second=second)
     return replace(report, note=_gradcheck(function, step, arguments)) if report.ok and differences else report
 
 

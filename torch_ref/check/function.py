@@ -13,6 +13,8 @@ from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.function import by_formula, function_step
 from torch_ref.steps.meant import straight_through
+from torch_ref.steps.second_order import by_formula as second_order_of
+from torch_ref.steps.second_order import second_step
 from torch_ref.steps.step import sequence
 from torch_ref.verdict.judge import report_of
 from torch_ref.verdict.report import Report
@@ -29,6 +31,7 @@ def check_function(
     differences: bool = True,
     strict: bool = False,
     power: bool = True,
+    second_order: bool = False,
 ) -> Report:
     """Compare a handwritten ``backward`` with autograd through ``reference``, or through ``forward`` itself.
 
@@ -48,6 +51,9 @@ def check_function(
     names of forward's arguments. ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``;
     without ``differences`` and without a reference, what forward rounds counts as a straight-through estimator.
 
+    With ``second_order`` what autograd makes of ``backward`` itself, made of torch operations, is compared with the
+    reference's second derivatives: 'second derivative by x'.
+
     Whatever backward raises is part of the report. Raises TypeError where a function cannot be called, no input is a
     floating-point tensor, a tensor cannot be checked (sparse, nested, float8, meta, indices without a sign), the
     reference returns no tensors, or a tolerance is no number by dtype; ValueError where autograd cannot differentiate
@@ -65,4 +71,6 @@ def check_function(
         reference = forward if differences else straight_through(forward)
     reference = unchanged(reference)
     step = function_step(forward, reference, arguments, compute, tolerance, upstream=d_outputs)
-    return report_of(step, differences=differences, strict=strict, power=power)
+    gradients = second_order_of(backward, arguments, [*step.gradients])
+    second = second_step(step, gradients, backward) if second_order else None
+    return report_of(step, differences=differences, strict=strict, power=power, second=second)

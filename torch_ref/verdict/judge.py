@@ -58,11 +58,14 @@ def quantity(name: str, owner: object, makes: str, l: int | None = None) -> Quan
     return Quantity(name, formula.number, filled, l, type(owner).__name__)
 
 
-def report_of(step: Step, *, differences: bool, strict: bool = False, power: bool = True) -> Report:
+def report_of(
+    step: Step, *, differences: bool, strict: bool = False, power: bool = True, second: Step | None = None
+) -> Report:
     """Return the report of a step that stands alone; with ``differences`` also by those of its own forward formula.
 
     With ``strict`` another algorithm, and a loss that ignores its upstream gradient, are wrong. With ``power`` the
-    report says which mistakes it would have seen.
+    report says which mistakes it would have seen. Where all of it is right, the gradients of ``second``, its second
+    derivatives, are compared too.
 
     Raises ValueError where the reference gives other numbers at every call.
     """
@@ -84,6 +87,9 @@ def report_of(step: Step, *, differences: bool, strict: bool = False, power: boo
             doubted = ", ".join(row.quantity for row in rows if row.blame)
             remarks.append(f"{doubted}: finite differences of forward give another derivative, since {why}")
             rows = [replace(row, differences=None) for row in before]
+    if second is not None and all(row.status != "wrong" for row in rows):
+        twice = rows_of(Evidence(second, second_look=SecondLook(second, strict)))
+        rows += [twice[made.name] for made in second.gradients.values()]
     found = power_of(points) if power and all(row.status != "wrong" for row in rows) else None
     batch = len(x) if x.ndim else 1
     return Report(
