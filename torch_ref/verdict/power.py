@@ -114,11 +114,11 @@ def _of(points: list[Planted]) -> tuple[float | None, float | None, float | None
     """Return the smallest change of everything, of the middle row in size, and of the middle entry."""
     value = points[0].value
     sizes = value.abs().double()
-    entry = torch.unravel_index(torch.tensor(_middle(sizes.reshape(-1))), value.shape) if value.ndim else ()
+    entry = torch.unravel_index(torch.tensor(middle(sizes.reshape(-1))), value.shape) if value.ndim else ()
     at_entry = tuple(slice(int(i), int(i) + 1) for i in entry)
     at_row = at_entry
     if value.ndim > 1:
-        i = _middle(sizes.reshape(len(value), -1).norm(dim=1))
+        i = middle(sizes.reshape(len(value), -1).norm(dim=1))
         at_row = (slice(i, i + 1), *(slice(None),) * (value.ndim - 1))
     factor, row, of_entry = (
         _smallest([one.smallest(one.value, at) for one in points]) for at in (None, at_row, at_entry)
@@ -126,7 +126,7 @@ def _of(points: list[Planted]) -> tuple[float | None, float | None, float | None
     return factor, row, of_entry
 
 
-def _middle(sizes: Tensor) -> int:
+def middle(sizes: Tensor) -> int:
     """Return the index of the middle one in size among those that are not 0."""
     zeros = int((sizes == 0).sum())
     return int(sizes.kthvalue(zeros + (len(sizes) - zeros) // 2 + 1).indices)
@@ -160,7 +160,7 @@ def _parts_of_a_sample(step: Step) -> Tensors:
     """Return the part that the middle sample in size has in every gradient, less than nothing: as it would be lost."""
     count = _samples(step)
     sizes = sum((e.abs().double().reshape(count, -1).norm(dim=1) ** 2 for e in step.errors), torch.zeros(count))
-    only = torch.arange(count) == _middle(sizes)
+    only = torch.arange(count) == middle(sizes)
     alone = step.at(tuple(torch.where(only.view(-1, *[1] * (e.ndim - 1)), e, 0) for e in step.errors))
     return {name: -part for name, part in alone.by_reference(alone.given, alone.fixed).items()}
 
