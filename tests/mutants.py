@@ -60,12 +60,15 @@ class Trial:
     def judged(self, chosen: Sequence[Mutant]) -> list[Fate]:
         """Return what becomes of every mutant; only those that survive one part of the tests meet the next."""
         killed_by: dict[Mutant, str | None] = dict.fromkeys(chosen)
-        check_planting(self.target, chosen[0].file, self.parts(chosen[0].file)[0])
-        for part in range(len(self.parts(chosen[0].file))):
+        check_planting(self.target, chosen[0].file, tuple(chain(*self.parts(chosen[0].file))))
+        parts = len(self.parts(chosen[0].file))
+        for part in range(parts):
             left = [mutant for mutant in chosen if killed_by[mutant] is None]
             tasks = [self.task(mutant, self.parts(mutant.file), part) for mutant in left]
             for number, ended in runs(tasks, self.jobs):
                 killed_by[left[number]] = proved(left[number].name, ended).failed
+                if part == parts - 1 and not ended.failed:
+                    print(f"  no test fails with {left[number].name}", flush=True)  # a long run may be broken off
         return [Fate(mutant, test, self.target.equivalent.get(mutant.key)) for mutant, test in killed_by.items()]
 
     def task(self, mutant: Mutant, tests: Parts, part: int) -> Task:

@@ -71,6 +71,8 @@ def spelled_out(node: ast.AST) -> Iterator[ast.AST]:
         return
     if isinstance(node, ast.Assign) and is_type(node.value):
         return
+    if isinstance(node, ast.keyword) and node.arg in NOT_PUT_TO_THE_TEST:
+        return
     yield node
     for name, field in ast.iter_fields(node):
         if name not in ("annotation", "returns", "decorator_list"):
