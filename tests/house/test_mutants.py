@@ -125,6 +125,13 @@ def test_the_operators_of_logic_find_each_slip_and_leave_texts_alone() -> None:
     }
 
 
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_mutant_has_a_key_of_its_own(name: str) -> None:
+    target = TARGETS[name]
+    keys = [mutant.key for file in target.files for mutant in mutants(file, target)]
+    assert len(set(keys)) == len(keys)
+
+
 def test_a_long_change_shows_what_differs() -> None:
     assert change("f(x)", "g(x)") == "f(x) -> g(x)"
     assert change("a" * 50 + "b" + "c" * 50, "a" * 50 + "d" + "c" * 50) == f"…{'a' * 30}b… -> …{'a' * 30}d…"

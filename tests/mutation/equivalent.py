@@ -3,6 +3,8 @@
 OF_FORMULAS: dict[str, str] = {}
 
 ANOTHER_DRAW = "one draw is as good as another: what counts is that it is the same each time, which a test holds"
+DETACHED = "each pass takes x and t without their history once more; here it is done for the code that comes later"
+RANDOM_ERROR = "a random error puts a formula to the test as well as the one that the loss sends back"
 
 OF_CHECKER: dict[str, str] = {
     "check/network.py check_module: 0 -> 1": ANOTHER_DRAW,
@@ -13,6 +15,8 @@ OF_CHECKER: dict[str, str] = {
     "as equal: it changes by a thousandth of itself",
     "check/network.py check_against: hand.error is not None -> True": "the lecture's losses check their targets "
     "themselves: where the pass came through there is nothing to raise",
-    "check/network.py _steps: e.any -> e.all": "a random error puts a formula to the test as well as one that is 0 in "
-    "places",
+    "check/network.py check_against: x.detach() -> x": DETACHED,
+    "check/network.py check_against: t.detach() -> t": DETACHED,
+    "check/network.py _steps: e.any -> e.all": RANDOM_ERROR,
+    "check/network.py _steps: e.any() -> False": RANDOM_ERROR,
 }

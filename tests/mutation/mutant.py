@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mutation.functions import Function
 from mutation.operators import Operator
@@ -23,6 +24,8 @@ class Mutant:
     function: str
     change: str
     source: str
+    again: int = 0
+    """How many times the same change was made above it in the function."""
 
     @property
     def name(self) -> str:
@@ -32,7 +35,7 @@ class Mutant:
     @property
     def key(self) -> str:
         """Return a name that other lines above it do not change: 'linear.py Linear.backward: delta -> -delta'."""
-        return f"{self.file} {self.function}: {self.change}"
+        return f"{self.file} {self.function}: {self.change}" + (f" ({self.again + 1})" if self.again else "")
 
 
 def mutants(file: str, target: Target = FORMULAS) -> list[Mutant]:
@@ -42,7 +45,16 @@ def mutants(file: str, target: Target = FORMULAS) -> list[Mutant]:
     for function in target.functions(file, source):
         for mutant in mutants_of(function, source, target.operators):
             found.setdefault(mutant.source, mutant)
-    return sorted(found.values(), key=lambda mutant: mutant.line)
+    return numbered(sorted(found.values(), key=lambda mutant: mutant.line))
+
+
+def numbered(found: list[Mutant]) -> list[Mutant]:
+    """Return the mutants, those of the same change in one function with their numbers: every key is another."""
+    times: Counter[str] = Counter()
+    for i, mutant in enumerate(found):
+        found[i] = replace(mutant, again=times[mutant.key])
+        times[mutant.key] += 1
+    return found
 
 
 def mutants_of(function: Function, source: str, operators: tuple[Operator, ...]) -> Iterator[Mutant]:
