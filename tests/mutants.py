@@ -61,14 +61,17 @@ class Trial:
         """Return what becomes of every mutant; only those that survive one part of the tests meet the next."""
         killed_by: dict[Mutant, str | None] = dict.fromkeys(chosen)
         check_planting(self.target, chosen[0].file, tuple(chain(*self.parts(chosen[0].file))))
+        ran: set[Mutant] = set()
         parts = len(self.parts(chosen[0].file))
         for part in range(parts):
             left = [mutant for mutant in chosen if killed_by[mutant] is None]
             tasks = [self.task(mutant, self.parts(mutant.file), part) for mutant in left]
             for number, ended in runs(tasks, self.jobs):
-                killed_by[left[number]] = proved(left[number].name, ended).failed
+                mutant = left[number]
+                killed_by[mutant] = ended.failed
+                ran |= {mutant} if proved(mutant.name, ended, part == parts - 1 and mutant not in ran) else set()
                 if part == parts - 1 and not ended.failed:
-                    print(f"  no test fails with {left[number].name}", flush=True)  # a long run may be broken off
+                    print(f"  no test fails with {mutant.name}", flush=True)  # a long run may be broken off
         return [Fate(mutant, test, self.target.equivalent.get(mutant.key)) for mutant, test in killed_by.items()]
 
     def task(self, mutant: Mutant, tests: Parts, part: int) -> Task:
@@ -88,7 +91,8 @@ def time_limit(target: Target, files: tuple[str, ...], tests: tuple[str, ...]) -
     if tests not in LIMITS:
         sources = {file: target.source(file) for file in files}
         [(_, whole)] = runs([Task(target.package, sources, tests)], jobs=1)
-        if proved("the source as it is", whole).failed:
+        proved("the source as it is", whole, last=True)
+        if whole.failed:
             sys.exit(f"the source as it is fails in {whole.failed}\n{whole.report}")
         LIMITS[tests] = 60 + int((10 if target.parts_are_timed else 1) * whole.seconds)
     return LIMITS[tests]
@@ -102,11 +106,11 @@ def check_planting(target: Target, file: str, tests: tuple[str, ...]) -> None:
         sys.exit(f"{file} is not planted: broken, it does not fail by what broke it\n{broken.report}")
 
 
-def proved(name: str, ended: SuiteRun) -> SuiteRun:
-    """Return the run of the tests, or exit: where they passed, the planted source must have been what ran."""
-    if ended.failed is None and ended.not_planted:
+def proved(name: str, ended: SuiteRun, last: bool) -> bool:
+    """Tell whether the planted source was what ran; exit where the tests passed without it, and were the last."""
+    if ended.failed is None and ended.not_planted and (last or ended.report):
         sys.exit(f"{name} was not planted in {', '.join(ended.not_planted)}: no test imports it\n{ended.report}")
-    return ended
+    return not ended.not_planted
 
 
 def faults(fates: Sequence[Fate], equivalent: Mapping[str, str], keys: Container[str]) -> list[str]:
