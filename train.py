@@ -20,10 +20,10 @@ START = time.perf_counter()  # before torch is imported, which takes a second
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # imports swallow a KeyboardInterrupt or end in a traceback
 
-from manual_bp.training.command.usage import exit_without_extra
+from manual_bp.training.command.usage import begin
 
 if __name__ == "__main__":
-    exit_without_extra()  # before what needs it is imported
+    begin()  # before what the extra has to bring is imported
 
 from manual_bp.training.command.options import read_words
 

@@ -72,3 +72,27 @@ def lesson_data() -> dict[str, Any]:
     from torch_ref.lesson.page.data import page_data
 
     return page_data()
+
+
+@pytest.fixture(params=[False, True], ids=["at once", "layer by layer"])
+def each_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every network count as small, then as large."""
+    from manual_bp.training.engine import step  # not above: with a mutant in the package this file has to load
+
+    monkeypatch.setattr(step, "ONE_AT_A_TIME", 0 if request.param else 1 << 20)
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows by one whenever a network computes a forward pass by its formulas."""
+    from manual_bp import Network
+
+    seen: list[int] = []
+    forward = Network.forward
+
+    def counting(*args, **kwargs):
+        seen.append(1)
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(Network, "forward", counting)
+    return seen

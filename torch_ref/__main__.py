@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from manual_bp.letters import spell_output
 from manual_bp.training.command import usage
 from torch_ref.grade import command as grade_command
 from torch_ref.lesson.page import command as lesson_command
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     if words[:1] == ["train"]:
         return _train(words[1:])
+    spell_output()
     arguments = _parser().parse_args(words)
     try:
         exit_code: int = arguments.run(arguments)

@@ -25,17 +25,20 @@ def check_autograd_function(
     *,
     tolerance: Tolerance | None = None,
     differences: bool = True,
+    strict: bool = False,
+    power: bool = True,
 ) -> Report:
     """Compare a ``torch.autograd.Function`` with autograd through ``reference(*inputs)``.
 
     ``inputs`` are the arguments of ``apply`` in order: tensors of any shapes, and anything else, which is handed on
-    as it is. Differentiated are the floating-point inputs that require a gradient, or all where none does. How the
+    as it is. Differentiated are all floating-point and complex inputs, whatever their ``requires_grad``; None for
+    one that requires none is no fault, and the report's ``not_compared`` names it. How the
     Function gets its inputs must not matter: it is also tried with inputs and upstream gradients that are not
     contiguous, with expanded ones, and with one input at a time that needs a gradient.
     ``torch.autograd.gradcheck``, in float64, is called too, where the Function can compute in it.
 
     The report has a row for each output and 'gradient of x' for each input, by the names of forward's arguments.
-    ``tolerance`` and ``differences`` are those of ``check_layer``.
+    ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``.
 
     Whatever the Function raises is part of the report. Raises TypeError where it is no subclass of
     ``torch.autograd.Function``, no input is a floating-point tensor, the reference returns no tensors, or a tolerance
@@ -48,7 +51,7 @@ def check_autograd_function(
         raise TypeError(f"check_autograd_function expects a subclass of torch.autograd.Function, got {got}")
     compute = with_variants(by_autograd(function, inputs), function, reference, inputs, tolerance)
     step = function_step(function.apply, reference, inputs, compute, tolerance, named_like=function.forward)
-    report = report_of(step, differences=differences)
+    report = report_of(step, differences=differences, strict=strict, power=power)
     return replace(report, note=_gradcheck(function, step, inputs)) if report.ok and differences else report
 
 

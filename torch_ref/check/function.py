@@ -20,6 +20,8 @@ def check_function(
     reference: Callable[..., Any] | None = None,
     tolerance: Tolerance | None = None,
     differences: bool = True,
+    strict: bool = False,
+    power: bool = True,
 ) -> Report:
     """Compare a handwritten ``backward`` with autograd through ``reference``, or through ``forward`` itself.
 
@@ -28,11 +30,12 @@ def check_function(
     ``inputs`` are the arguments in order: tensors of any shapes, and anything else, which is handed on as it is.
     ``forward(*inputs)`` returns one tensor or several. ``backward(*gradients of the outputs, *inputs)`` returns the
     gradient of each input in order, in the input's shape, None for what has none. Gradients are +∂L/∂input, as
-    autograd's. Those of the floating-point inputs are compared: of the ones that require a gradient, or of all where
-    none does. The inputs are left as they were.
+    autograd's. Those of all floating-point and complex inputs are compared, whatever their ``requires_grad``; None for
+    an input that requires none is no fault, and the report's ``not_compared`` names it, as it does a container of
+    tensors, whose gradients are not looked at. The inputs are left as they were.
 
     The report has a row for each output and 'gradient of x' for each input, by the names of forward's arguments.
-    ``tolerance`` and ``differences`` are those of ``check_layer``.
+    ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``.
 
     Whatever backward raises is part of the report. Raises TypeError where a function cannot be called, no input is a
     floating-point tensor, the reference returns no tensors, or a tolerance is no number by dtype; ValueError where
@@ -44,4 +47,4 @@ def check_function(
             raise TypeError(f"check_function expects a {name} that can be called, got {described(given)}")
     compute = by_formula(forward, backward, inputs)
     step = function_step(forward, reference or forward, inputs, compute, tolerance)
-    return report_of(step, differences=differences)
+    return report_of(step, differences=differences, strict=strict, power=power)

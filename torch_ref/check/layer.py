@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.passes import call
 from torch_ref.steps.protocol import layer_step
 from torch_ref.steps.step import plain
-from torch_ref.steps.upstream import random_like
+from torch_ref.steps.upstream import drawn, random_like
 from torch_ref.verdict.judge import report_of
 from torch_ref.verdict.report import Report
 
@@ -29,6 +30,8 @@ def check_layer(
     error: Tensor | None = None,
     tolerance: Tolerance | None = None,
     differences: bool = True,
+    strict: bool = False,
+    power: bool = True,
 ) -> Report:
     """Compare one layer of the protocol with a module or function, at x, for one error of y.
 
@@ -42,6 +45,10 @@ def check_layer(
     The report has the rows y, 'error of x' and '∂L/∂parameter'. ``tolerance``, by dtype and relative to a tensor's
     norm, takes the place of twice the reference's own rounding error. ``differences=False`` leaves the finite
     differences out: for a gradient that is not meant to be the derivative, as in a straight-through estimator.
+
+    With ``strict`` a result that agrees to several digits, but not within rounding (an ε, a cut-off, another
+    algorithm), is wrong; otherwise it is accepted with a remark. The report names the smallest mistakes that this
+    check would have rejected, unless ``power=False``. Every call is made at the same random numbers.
 
     Whatever the layer raises is part of the report. Raises TypeError where x is no floating-point tensor, the layer
     has no forward and backward, the reference cannot be called, or a tolerance is no number by dtype; ValueError where
@@ -64,11 +71,13 @@ def check_layer(
             "check_layer expects a reference that returns one tensor and that autograd can differentiate, got "
             f"{'one that does not depend on x' if isinstance(y, Tensor) else type(y).__name__}"
         )
+    further = () if error is not None else (drawn((y,), 1),)
     error = random_like(y, 0) if error is None else error
     check_like("check_layer", "the error of y", error, y)
     of_parameters = {name: f"∂L/∂{name}" for name in mine}
     step = layer_step(layer, function, x, error, "y", "error of x", of_parameters, tolerance)
-    return report_of(step, differences=differences)
+    step = replace(step, further=further)
+    return report_of(step, differences=differences, strict=strict, power=power)
 
 
 def _reference_of(layer: Layer, reference: nn.Module | Callable[..., Tensor], mine: Tensors) -> Callable[..., Tensor]:

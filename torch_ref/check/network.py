@@ -148,7 +148,7 @@ def check_against(
     reference = Reference(names, modules, loss)
     try:
         found = witnesses(reference.evaluate, {"x": x, **network.parameters()}, {"t": t})
-    except Exception:
+    except Exception:  # of the reference, whatever it is: it goes on below, or our own error for this batch does
         if hand.error is not None:
             raise hand.error from None  # neither takes this batch, and our message says why
         raise

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from torch_ref.grade.subjects import QUESTIONS_OF, Question
-from torch_ref.verdict.report import WIDTH
 from torch_ref.verdict.row import Row
+from torch_ref.verdict.table import WIDTH
 
 
 @dataclass(frozen=True)

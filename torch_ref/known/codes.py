@@ -301,6 +301,11 @@ GROUPS: dict[str, dict[str, Code]] = {
             "y = torch.exp(net) / torch.exp(net).sum(1, keepdim=True)  # e^100 is inf in float32",
             "Look for 0/0, a logarithm of 0, or the exponential of a large number (subtract the largest first).",
         ),
+        "keeps-state": Code(
+            "The second call gives other numbers than the first: something is kept from one call to the next.",
+            "self.d_w += delta.t() @ x; return d_x, {'weight': self.d_w}  # never set back to 0",
+            "Begin every call anew. Adding up over several batches is the work of the training loop.",
+        ),
         "not-the-derivative": Code(
             "By hand and reference agree, but finite differences of the forward formula show another derivative.",
             "return 2 * error, {}  # in the backward of a sine; the reference has the same mistake",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from torch_ref.numbers.witness import CEILING, Witness
+from torch_ref.numbers.witness import CEILING, Witness, doubled_tensor
 
 Status = Literal["identical", "rounding", "wrong"]
 Reason = Literal["", "rounding", "zero", "kink", "algorithm", "accuracy", "half", "not-finite"]
@@ -56,10 +56,11 @@ class Comparison:
         return self.status != "wrong"
 
 
-def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None) -> Comparison:
+def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None, *, masked: bool = False) -> Comparison:
     """Compare a tensor with its witness; another shape or dtype, or a number that is not finite, is wrong.
 
-    ``tolerance``, relative to the norm, takes the place of the reference's own error where it is given.
+    ``tolerance``, relative to the norm, takes the place of the reference's own error where it is given. With ``masked``
+    numbers that are not finite on both sides, in the same way at the same places, are left out and counted.
     """
     value = witness.value
     if by_hand.shape != value.shape:
@@ -68,22 +69,57 @@ def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None) -
         return _incomparable(f"of dtype {by_hand.dtype}, expected {value.dtype}")
     if by_hand.device != value.device:
         return _incomparable(f"on device {by_hand.device}, expected {value.device}")
-    if torch.equal(by_hand, value) and bool(torch.isfinite(by_hand).all()):
-        return Comparison("identical", 0.0, 0, 0.0, 0.0, None, None, None)
-    odd = ~(torch.isfinite(by_hand) & torch.isfinite(value))
-    if odd.any():
-        return _at(odd.double(), by_hand, value, _incomparable("a number is not finite", math.nan))
-    bound = witness.bound(tolerance)
-    apart = (by_hand.double() - value.double()).abs()
+    count = by_hand.numel()
+    finite = torch.isfinite(by_hand) & torch.isfinite(value)
+    skipped = count - int(finite.sum())
+    if torch.equal(by_hand, value) and not skipped:
+        return Comparison("identical", 0.0, 0, 0.0, 0.0, None, None, None, count=count)
+    if skipped:
+        alike = (by_hand == value) | (by_hand.isnan() & value.isnan())
+        odd = ~finite & ~alike if masked and skipped < count else ~finite
+        if odd.any():
+            return _at(odd.double(), by_hand, value, _incomparable("a number is not finite", math.nan))
+        by_hand, value = torch.where(finite, by_hand, 0), torch.where(finite, value, 0)
+        witness = witness.where(finite)
+    found = _finite(by_hand, value, witness, tolerance)
+    if not skipped or not found.ok:
+        return found
+    remark = f"{skipped} of {count} entries are not finite on both sides and were not compared"
+    status: Status = "rounding" if found.status == "rounding" else "identical"
+    return replace(found, status=status, reason="not-finite", remark=remark, count=count - skipped, skipped=skipped)
+
+
+def _finite(by_hand: Tensor, value: Tensor, witness: Witness, tolerance: float | None) -> Comparison:
+    """Return how two tensors of finite numbers compare."""
+    count = by_hand.numel()
+    if torch.equal(by_hand, value):
+        return Comparison("identical", 0.0, 0, 0.0, 0.0, None, None, None, count=count)
+    apart = (doubled_tensor(by_hand) - doubled_tensor(value)).abs()
     max_ulp = int(ulp_distance(by_hand, value).max().item()) if value.is_floating_point() else None
+    if not (value.is_floating_point() or value.is_complex()):  # numbers to count with: equal or wrong
+        off = int((apart > 0).sum())
+        remark = f"another number in {off} of {count} entries"
+        differs = Comparison("wrong", apart.max().item(), None, math.inf, 0.0, None, None, None, remark, "", off, count)
+        return _at(apart, by_hand, value, differs)
     distance, norm = witness.distance(by_hand), witness.norm
     relative = distance / norm if norm else math.inf
-    wrong = not distance <= bound * (norm or 1.0)
-    remark = f"off by {relative:.1e} of its norm" if wrong else ""
-    if wrong and bound == CEILING and tolerance is None:
+    if tolerance is not None:
+        bound, level = tolerance, "" if distance <= tolerance * (norm or 1.0) else "tensor"
+        off = int((apart > 0).sum())
+    else:
+        beyond, bound = witness.beyond(by_hand), witness.bound
+        level = beyond[0] if beyond else ""
+        if bound > CEILING and not witness.is_zero:  # arithmetic cannot tell here
+            bound, level = CEILING, level or ("tensor" if relative > CEILING else "")
+        off = int(witness.entries_off(by_hand).sum()) if level else 0
+    zero = tolerance is None and not level and bound > CEILING
+    remark = f"off by {relative:.1e} of its norm" if level else "zero but for rounding" if zero else ""
+    if level and bound == CEILING and tolerance is None:
         remark += "; at these numbers arithmetic alone is off by more than 10 % (they are ill-conditioned): try others"
+    status: Status = "wrong" if level else "rounding"
+    reason: Reason = "" if level else "zero" if zero else "rounding"
     comparison = Comparison(
-        "wrong" if wrong else "rounding", apart.max().item(), max_ulp, relative, bound, None, None, None, remark
+        status, apart.max().item(), max_ulp, relative, bound, None, None, None, remark, reason, off, count
     )
     return _at(apart, by_hand, value, comparison)
 
@@ -107,7 +143,12 @@ def _at(size: Tensor, by_hand: Tensor, value: Tensor, c: Comparison) -> Comparis
     flat = int(size.argmax())
     worst = tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), size.shape)) if size.ndim else ()
     here, there = by_hand.flatten()[flat].item(), value.flatten()[flat].item()
-    return Comparison(c.status, c.max_abs, c.max_ulp, c.relative, c.bound, worst, here, there, c.remark)
+    return replace(c, worst=worst, by_hand=_number(here), reference=_number(there))
+
+
+def _number(value: complex) -> float:
+    """Return a number of a report; of a complex one its magnitude."""
+    return abs(value) if isinstance(value, complex) else value
 
 
 def relative_difference(a: Tensor, b: Tensor) -> float:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from torch_ref.numbers.witness import doubled_tensor
+
 STEP = 1e-5
 """How far to step, of the size of q. The step's own error is about its square, 1e-10; rounding adds 1e-11."""
 
@@ -39,11 +41,15 @@ class Slope:
 
     def difference(self, gradient: Tensor) -> float:
         """Return how far ⟨gradient, v⟩ is from the slope."""
-        return abs(float((gradient.double() * self.direction).sum()) - self.value)
+        return abs(self.along(gradient) - self.value)
+
+    def along(self, gradient: Tensor) -> float:
+        """Return ⟨gradient, v⟩; of complex tensors its real part."""
+        return float((doubled_tensor(gradient).conj() * self.direction).sum().real)
 
     def share(self, gradient: Tensor) -> float | None:
         """Return how far the gradient is from the slope as a share of its norm; None where the slope cannot tell."""
-        norm = float(gradient.double().norm())
+        norm = float(doubled_tensor(gradient).norm())
         if not norm or self.agrees(gradient) is None:
             return None
         return self.difference(gradient) / norm
@@ -52,46 +58,67 @@ class Slope:
         """Tell whether ⟨gradient, v⟩ is this slope; None where the slope is not sure enough to tell."""
         if not bool(torch.isfinite(gradient).all()):
             return False
-        norm = float(gradient.double().norm())
+        norm = float(doubled_tensor(gradient).norm())
         off = self.difference(gradient)
         if off > MARGIN * max(self.uncertainty, LEAST * norm):
             return False
         return True if self.uncertainty <= SURE * norm else None
 
 
-Outputs = Callable[[Tensor], Sequence[Tensor]]
+Function = Callable[[Tensor], Sequence[Tensor]]
+Outputs = Sequence[Tensor]
 
 
-def slope(outputs: Outputs, q: Tensor, errors: Sequence[Tensor], gradient: Tensor) -> Slope:
+def slope(
+    outputs: Function, q: Tensor, errors: Sequence[Tensor], gradient: Tensor, here: Outputs | None = None
+) -> Slope:
     """Return the slope of Σ e · outputs at q, all in float64, along a random direction.
+
+    ``here`` are the outputs at q, where they are known.
 
     Where it differs from ``gradient``, a thousand times smaller step has the last word: with numbers of very different
     size, or very large ones, the first can step over all that the function does.
     """
-    found = _slope(outputs, q, errors, STEP)
+    here = outputs(q) if here is None else here
+    found = _slope(outputs, here, q, errors, STEP)
     if gradient.shape == q.shape and found.agrees(gradient) is False:
-        nearer = _slope(outputs, q, errors, STEP / 1000)
+        nearer = _slope(outputs, here, q, errors, STEP / 1000)
         return found if nearer.agrees(gradient) is False else nearer
     return found
 
 
-def _slope(outputs: Outputs, q: Tensor, errors: Sequence[Tensor], step: float) -> Slope:
+def _slope(outputs: Function, here: Outputs, q: Tensor, errors: Sequence[Tensor], step: float) -> Slope:
     generator = torch.Generator().manual_seed(0)
     signs = torch.randint(0, 2, q.shape, generator=generator, dtype=torch.int8).to(q.device) * 2 - 1
     size = float(q.norm()) / max(q.numel(), 1) ** 0.5
     h = step * (size or 1.0)
-    v = signs.double()
-    here = outputs(q)
+    v = signs.double() if not q.is_complex() else signs * (1 + 1j)
     (up, down), (half_up, half_down) = ((outputs(q + s * v), outputs(q - s * v)) for s in (h, h / 2))
     wide = _weighed(errors, up, down) / (2 * h)
     narrow = _weighed(errors, half_up, half_down) / h
-    bend = (_weighed(errors, up, here) + _weighed(errors, down, here)) / h
-    narrow_bend = (_weighed(errors, half_up, here) + _weighed(errors, half_down, here)) / (h / 2)
-    scale = sum(float((e * y.double()).norm()) for e, y in zip(errors, here, strict=True))
+    kinks = _kinks(errors, (up, here, down), (half_up, here, half_down), h)
+    scale = sum(float((e * doubled_tensor(y)).norm()) for e, y in zip(errors, here, strict=True))
     rounding = 8 * torch.finfo(torch.float64).eps * scale / h
-    return Slope(v, narrow, abs(wide - narrow) + abs(bend - 2 * narrow_bend) + rounding)
+    return Slope(v, narrow, abs(wide - narrow) + kinks + rounding)
 
 
 def _weighed(errors: Sequence[Tensor], a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
     """Return Σ e · (a − b): subtracted entry by entry, before the sum rounds."""
-    return sum(float((e * (one.double() - other.double())).sum()) for e, one, other in zip(errors, a, b, strict=True))
+    return sum(
+        float((e.conj() * (doubled_tensor(one) - doubled_tensor(other))).sum().real)
+        for e, one, other in zip(errors, a, b, strict=True)
+    )
+
+
+def _kinks(errors: Sequence[Tensor], wide: Sequence[Outputs], narrow: Sequence[Outputs], h: float) -> float:
+    """Return how much of the slope may be due to kinks: where a bend does not halve with h, entry by entry.
+
+    Their sizes are added, for bends of different signs cancel in a sum.
+    """
+    found = 0.0
+    for e, *values in zip(errors, *wide, *narrow, strict=True):
+        up, here, down, half_up, _, half_down = (doubled_tensor(v) for v in values)
+        bend = (up - here) + (down - here)
+        narrow_bend = (half_up - here) + (half_down - here)
+        found += float((e * (bend - 4 * narrow_bend)).abs().sum()) / h
+    return found

@@ -1,53 +1,117 @@
 """What a quantity should be, by a reference, and how exactly arithmetic can say it here.
 
-The reference is computed several times: in the dtype of the pass, in float64, and with every given number moved by
-one unit in its last place. How far these lie from the float64 values is the error that arithmetic in this dtype has
-here, whoever does it; a number that is compared may be off by twice as much. In an ill-conditioned network that is a
-lot, in a well-conditioned one next to nothing, and no size of the numbers is too small or too large. What is measured
-is the norm of a whole tensor: in float32 an entry that is smaller than the rounding of the largest one is not seen.
+The reference is computed in the dtype of the pass, in float64, and again several times in float64 with every operation
+rounded as in the dtype of the pass (``rounding``). How far these lie from the float64 values is the error that
+arithmetic in this dtype has here, whoever does it, number by number: where a sum of large terms is 0 but for rounding,
+it is large beside the result and small beside the terms. A tensor, each of its slices along each dimension, and each
+of its numbers have to lie within a few times that error.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from torch_ref.numbers.rounding import rounded_run
+
 Tensors = dict[str, Tensor]
 
-FACTOR = 2.0
-"""How many times the reference's own error an error may be: the criterion of the FlashAttention papers."""
+FACTOR = 4.0
+"""How many times the error of arithmetic here the norm of a difference may be."""
 
-LEAST = 4.0
-"""What is always allowed, in units in the last place of the norm: a reference can be exact by luck. Over N rows it is
-√N units, what the roundings of a sum in another order come to."""
+OWN = 2.0
+"""How many times the reference's own error it may be: the criterion of the FlashAttention papers."""
+
+SLICE, ENTRY = 2.0, 10.0
+"""How many times more is allowed to one slice among many, and to one entry: their errors are single random numbers."""
+
+LEAST_OF_ROW = {torch.float64: 1e-11, torch.complex128: 1e-11}
+"""Of a row's norm: what is always allowed in float64; nothing that a mistake makes is that small."""
+
+LEAST_OF_ALL = 1e-13
+"""Of the whole norm: the same of any part, however small it is beside the rest."""
 
 CEILING = 0.1
-"""Of the norm: what is never allowed, however inexact arithmetic is here. Zeros are off by 1, a factor of 2 too."""
+"""Of the norm: more is decided in float64, however inexact arithmetic is here. Zeros are off by 1."""
 
-JITTERS = 4
-"""How many runs with moved numbers; the largest of their errors counts."""
+CHANCE = 0.25
+"""Of the mean error in each slice that an entry lies in: less is by chance, where two or four roundings are drawn."""
+
+ZERO = 1e3
+"""A norm of fewer units in the last place of float64 of the terms that were added is 0 but for rounding."""
+
+LARGE = 1 << 18
+"""Entries: from here on two roundings at random say enough, otherwise four."""
+
+
+Run = Callable[[], tuple[Tensor, int]]
+"""A rounded run of one quantity, and the number of terms of its longest sum."""
+
+
+class Level(NamedTuple):
+    """The norms of a tensor's slices along one dimension; of the whole tensor, or of each entry."""
+
+    name: str
+    norms: Tensor
+    factor: float
 
 
 @dataclass(frozen=True)
 class Witness:
-    """One quantity by the reference; float64 and the other runs are computed when somebody asks for them."""
+    """One quantity by the reference; float64 and the rounded runs are computed when somebody asks for them."""
 
     value: Tensor
     """In the dtype of the pass."""
     in_float64: Callable[[], Tensor]
-    other_runs: Callable[[], Sequence[Tensor]]
-    rows: int = 1
-    """How many rows there are to sum over."""
+    rounded: tuple[Run, ...] = ()
+    """The rounded runs, each with the number of terms of its longest sum."""
+    unit: float = 0.0
+    """The unit in the last place of the arithmetic, where it is another than that of ``value``."""
+    finer: float = 1.0
+    """The share of the rounded runs' error that counts, where the arithmetic is finer than theirs."""
 
     @classmethod
     def exactly(cls, value: Tensor, *, exact: Tensor | None = None, others: Sequence[Tensor] = ()) -> Witness:
         """Return the witness of given numbers: of ``value`` itself, or of what it is in float64."""
-        return cls(value, lambda: (value if exact is None else exact).double(), lambda: others)
+        runs = tuple(partial(_of_one_term, run) for run in others)
+        return cls(value, lambda: doubled_tensor(value if exact is None else exact), runs)
+
+    def in_arithmetic_of(self, dtype: torch.dtype) -> Witness:
+        """Return the witness of the float64 values for a calculation at the same numbers in finer arithmetic."""
+        unit, exact = torch.finfo(dtype).eps, self.exact
+        return replace(self, value=exact, in_float64=lambda: exact, unit=unit, finer=self.finer * unit / self.eps)
+
+    def of_rows(self, every: int) -> Witness:
+        """Return the witness of some rows of the tensor, the first, and every so many from there on, by one run."""
+        return replace(
+            self,
+            value=self.value[::every],
+            in_float64=lambda: self.exact[::every],
+            rounded=self._mapped(lambda t: t[::every])[:1],
+        )
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> tuple[Run, ...]:
+        """Return the rounded runs with every tensor changed."""
+
+        def changed(run: Run) -> tuple[Tensor, int]:
+            t, terms = run()
+            return change(t), terms
+
+        return tuple(partial(changed, run) for run in self.rounded)
+
+    def where(self, finite: Tensor) -> Witness:
+        """Return the witness with 0 wherever something is not finite."""
+
+        def put(t: Tensor) -> Tensor:
+            return torch.where(finite, t, 0)
+
+        return replace(self, value=put(self.value), in_float64=lambda: put(self.exact), rounded=self._mapped(put))
 
     @cached_property
     def exact(self) -> Tensor:
@@ -56,44 +120,162 @@ class Witness:
 
     @cached_property
     def scale(self) -> float:
-        """Return the largest magnitude of the exact values: norms are taken of tensors divided by it."""
-        return (self.exact.abs().max().item() if self.exact.numel() else 0.0) or 1.0
+        """Return the largest finite magnitude of the exact values: norms are taken of tensors divided by it."""
+        size = self.exact.abs()
+        size = size[torch.isfinite(size)]
+        return (size.max().item() if size.numel() else 0.0) or self._scale_of_noise or 1.0
+
+    @cached_property
+    def _scale_of_noise(self) -> float:
+        return max((float(torch.nan_to_num(run).abs().max()) for run in self._runs if run.numel()), default=0)
 
     @cached_property
     def norm(self) -> float:
-        """Return the norm of the exact values, in units of ``scale``."""
-        return float((self.exact / self.scale).norm())
+        """Return the norm of the exact values, in units of ``scale``; what is not finite counts as 0."""
+        return float(self.in_units(self.exact).norm())
+
+    @property
+    def eps(self) -> float:
+        """Return the unit in the last place of the arithmetic."""
+        return self.unit or torch.finfo(self.value.dtype).eps
 
     @cached_property
-    def noise(self) -> float:
-        """Return the largest error of the reference in the dtype of the pass, in units of ``scale``."""
-        return max(map(self.distance, [self.value, *self.other_runs()]))
+    def terms(self) -> int:
+        """Return how many terms the longest sum has."""
+        return max((run()[1] for run in self.rounded), default=1)
+
+    @property
+    def _runs(self) -> list[Tensor]:
+        return [run()[0] for run in self.rounded]
+
+    def in_units(self, t: Tensor) -> Tensor:
+        """Return a tensor in float64 in units of ``scale``, 0 where it is not finite."""
+        t = doubled_tensor(t)
+        return torch.where(torch.isfinite(t), t / self.scale, 0.0)
+
+    @cached_property
+    def squares(self) -> Tensor:
+        """Return the mean square error of arithmetic here, entry by entry, in units of ``scale``."""
+        runs = self._runs
+        exact = self.in_units(self.exact)
+        squares = (self.eps * exact.abs()) ** 2
+        for run in runs:
+            squares = squares + (self.finer * (self.in_units(run) - exact).abs()) ** 2 / len(runs)
+        return _not_by_chance(squares)
+
+    @cached_property
+    def own(self) -> Tensor:
+        """Return the squares of the reference's own errors in the dtype of the pass, in units of ``scale``."""
+        return self._squares_of(self.value)
+
+    def _squares_of(self, other: Tensor) -> Tensor:
+        return (self.in_units(other) - self.in_units(self.exact)).abs() ** 2
 
     def distance(self, other: Tensor) -> float:
         """Return the norm of the difference from the exact values, in units of ``scale``."""
-        return float((other.double() / self.scale - self.exact / self.scale).norm())
+        return float(self._squares_of(other).sum().sqrt())
 
-    def bound(self, tolerance: float | None = None) -> float:
-        """Return how far a tensor may be off, as a share of the norm, or of ``scale`` where the norm is 0."""
-        if tolerance is not None:
-            return tolerance
-        if not self.value.is_floating_point():
+    @cached_property
+    def growth(self) -> float:
+        """Return how many times the error may be: more where many terms are added, in whatever order."""
+        return FACTOR * max(1.0, math.sqrt(self.terms) / 4)
+
+    @cached_property
+    def bound(self) -> float:
+        """Return how far the whole tensor may be off, as a share of the norm, or of ``scale`` where that is 0."""
+        if not (self.value.is_floating_point() or self.value.is_complex()):
             return 0.0
-        least = max(LEAST, math.sqrt(self.rows)) * torch.finfo(self.value.dtype).eps
-        return min(max(FACTOR * self.noise / (self.norm or 1.0), least), CEILING)
+        allowed = max(self.growth * float(self.squares.sum().sqrt()), OWN * float(self.own.sum().sqrt()))
+        return allowed / (self.norm or 1.0)
+
+    @cached_property
+    def is_zero(self) -> bool:
+        """Tell whether the quantity is 0 in exact arithmetic: as small as the roundings of float64 make it."""
+        size_of_terms = float(self.squares.sum().sqrt()) / self.eps
+        return self.norm <= ZERO * torch.finfo(torch.float64).eps * size_of_terms
+
+    @cached_property
+    def limits(self) -> tuple[Level, ...]:
+        """Return how far off the tensor, each of its slices, and each entry may be, in units of ``scale``."""
+        row, found = LEAST_OF_ROW.get(self.value.dtype, 0.0), []
+        for (name, allowed, factor), (_, own, _) in zip(levels(self.squares), levels(self.own), strict=True):
+            limit = torch.maximum(factor * self.growth * allowed, OWN * own)
+            if row:
+                limit = torch.maximum(limit, row * self._size_at(name)).clamp(min=LEAST_OF_ALL * self.norm)
+            found.append(Level(name, limit, factor))
+        return tuple(found)
+
+    def beyond(self, other: Tensor) -> tuple[str, Tensor] | None:
+        """Return the first level at which a tensor is farther off than is allowed, and where.
+
+        The tensor itself comes first, then its slices, then its entries; None where it is nowhere.
+        """
+        for (name, off, _), (_, limit, _) in zip(levels(self._squares_of(other)), self.limits, strict=True):
+            if bool((off > limit).any()):
+                return name, off > limit
+        return None
+
+    def _rows(self) -> Tensor:
+        """Return the norm of each entry's row."""
+        exact = self.in_units(self.exact)
+        return exact.norm(dim=-1, keepdim=True).expand_as(exact) if exact.ndim else exact.abs()
+
+    def _size_at(self, name: str) -> Tensor:
+        """Return the norms of what each slice of a level lies in: of an entry and a column, the rows."""
+        in_rows = name in ("entry", f"slice {self.exact.ndim - 1}")
+        squares = self._rows() ** 2 if in_rows else self.in_units(self.exact).abs() ** 2
+        return next(norms for other, norms, _ in levels(squares) if other == name)
+
+    def entries_off(self, other: Tensor) -> Tensor:
+        """Return where single entries are farther off than rounding makes the norm of the whole."""
+        limit = torch.maximum(self.growth * self.squares.sqrt() * SLICE, OWN * self.own.sqrt())
+        return self._squares_of(other).sqrt() > limit + LEAST_OF_ROW.get(self.value.dtype, 0.0) * self._rows()
+
+
+def _not_by_chance(squares: Tensor) -> Tensor:
+    """Return mean square errors of which none is small by chance: beside those of its slices along every dimension."""
+    if squares.ndim < 2:
+        return squares
+    dims = range(squares.ndim)
+    means = [squares.mean([d for d in dims if d != kept], keepdim=True) for kept in dims]
+    least = means[0]
+    for mean in means[1:]:
+        least = torch.minimum(least, mean)
+    return torch.maximum(squares, CHANCE**2 * least)
+
+
+def levels(squares: Tensor) -> Iterator[Level]:
+    """Yield the norms of the whole tensor, of its slices along each dimension, of its rows, and of its entries."""
+    for name, sums, factor in sums_of(squares):
+        yield Level(name, sums.sqrt(), factor)
+
+
+def sums_of(t: Tensor) -> Iterator[Level]:
+    """Yield the sum of the whole tensor, those of its slices along each dimension and of its rows, and its entries."""
+    yield Level("tensor", t.sum(), 1.0)
+    if t.ndim > 1:
+        for dim in range(t.ndim):
+            yield Level(f"slice {dim}", t.sum([d for d in range(t.ndim) if d != dim]), SLICE)
+    if t.ndim > 2:
+        yield Level("row", t.sum(-1), SLICE)
+    yield Level("entry", t, ENTRY)
 
 
 def witnesses(
-    evaluate: Callable[[Tensors, Tensors], Mapping[str, Tensor]], given: Tensors, fixed: Tensors
+    evaluate: Callable[[Tensors, Tensors], Mapping[str, Tensor]],
+    given: Tensors,
+    fixed: Tensors,
+    *,
+    again: bool = False,
 ) -> dict[str, Witness]:
     """Return a witness for everything that ``evaluate(given, fixed)`` returns by name.
 
     ``given`` and ``fixed`` are taken in float64 too; ``given`` is also moved by a unit in the last place, while
-    ``fixed`` (targets) is meant exactly.
+    ``fixed`` (targets) is meant exactly. The second time, ``again``, fewer roundings at random have to do.
     """
     values = evaluate(given, fixed)
-    first = next(iter(given.values()))
-    rows = len(first) if first.ndim else 1
+    eps = max((torch.finfo(t.dtype).eps for t in given.values() if _is_inexact(t)), default=0.0)
+    size = sum(t.numel() for t in (*given.values(), *values.values()))
 
     @cache
     def exact() -> Mapping[str, Tensor]:
@@ -102,27 +284,37 @@ def witnesses(
         except Exception:  # of a reference for one dtype only: its own numbers have to do
             return values
 
-    generator = torch.Generator().manual_seed(0)
-    others = cache(lambda: [evaluate(_jittered(given, generator), fixed) for _ in range(JITTERS)])
+    @cache
+    def rounded(seed: int) -> tuple[Mapping[str, Tensor], int]:
+        try:
+            return rounded_run(evaluate, doubled(given), doubled(fixed), eps, seed)
+        except Exception:  # of a reference for one dtype only: its own operations are rounded
+            return rounded_run(evaluate, given, fixed, eps, seed)
+
+    def run(name: str, seed: int) -> tuple[Tensor, int]:
+        found, terms = rounded(seed)
+        return found[name], terms
 
     def witness(name: str, value: Tensor) -> Witness:
-        return Witness(value, lambda: exact()[name].double(), lambda: [run[name] for run in others()], rows)
+        seeds = range((2 if size > LARGE else 4) // (2 if again else 1))
+        return Witness(value, lambda: doubled_tensor(exact()[name]), tuple(partial(run, name, seed) for seed in seeds))
 
     return {name: witness(name, value) for name, value in values.items()}
 
 
+def _of_one_term(run: Tensor) -> tuple[Tensor, int]:
+    return run, 1
+
+
+def _is_inexact(t: Tensor) -> bool:
+    return t.is_floating_point() or t.is_complex()
+
+
+def doubled_tensor(t: Tensor) -> Tensor:
+    """Return a tensor in float64, or complex128 where it is complex."""
+    return t.to(torch.complex128) if t.is_complex() else t.double()
+
+
 def doubled(tensors: Tensors) -> Tensors:
-    """Return the floating-point tensors in float64, the others as they are."""
-    return {name: t.double() if t.is_floating_point() else t for name, t in tensors.items()}
-
-
-def _jittered(tensors: Tensors, generator: torch.Generator) -> Tensors:
-    """Return the tensors with every number moved up or down by about one unit in its last place."""
-    moved = {}
-    for name, t in tensors.items():
-        if t.is_floating_point():
-            signs = torch.randint(0, 2, t.shape, generator=generator, dtype=torch.int8).to(t.device) * 2 - 1
-            moved[name] = t * (1 + signs.to(t.dtype) * torch.finfo(t.dtype).eps)
-        else:
-            moved[name] = t
-    return moved
+    """Return the floating-point tensors in float64, the complex ones in complex128, the others as they are."""
+    return {name: doubled_tensor(t) if _is_inexact(t) else t for name, t in tensors.items()}

@@ -6,21 +6,22 @@ changes is noticed and put back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from manual_bp.layer import described
+from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import Failure, Value, same
 
 
 class Call:
     """One call of somebody's code, and whether it left its arguments as they were."""
 
-    def __init__(self, arguments: Mapping[str, Tensor]) -> None:
-        """Take the tensors that must not change, by name."""
-        self.arguments = arguments
+    def __init__(self, arguments: Mapping[str, Tensor], buffers: Sequence[str] = ()) -> None:
+        """Take the tensors that must not change, by name; ``buffers`` may, and are put back."""
+        self.arguments, self.buffers = arguments, buffers
         self.before = {name: t.clone() for name, t in arguments.items()}
         self.failure: Failure | None = None
 
@@ -28,12 +29,15 @@ class Call:
         """Return what the code returns; None, and ``failure``, where it raises."""
         returned = None
         try:
-            returned = code(*given)
-        except Exception as error:  # whatever somebody's formula raises is what the report has to say
+            with as_it_was():
+                returned = code(*given)
+        except (Exception, SystemExit) as error:  # whatever somebody's formula raises is what the report has to say
             self.failure = self.raised(error)
         changed = [name for name, t in self.arguments.items() if not same(t, self.before[name])]
         if changed:
-            self.failure = self.failure or Failure("changes-input", f"changes {', '.join(changed)} in place")
+            wrong = [name for name in changed if name not in self.buffers]
+            text = f"changes {', '.join(wrong)} in place"
+            self.failure = self.failure or (Failure("changes-input", text) if wrong else None)
             returned = _copied(returned)
             for name in changed:
                 put_back(self.arguments[name], self.before[name])

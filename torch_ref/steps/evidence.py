@@ -12,18 +12,24 @@ import torch
 from torch import Tensor
 
 from torch_ref.numbers.agreement import Comparison
-from torch_ref.numbers.differences import Slope, slope
-from torch_ref.numbers.witness import doubled
+from torch_ref.numbers.differences import LEAST, MARGIN, Slope, slope
+from torch_ref.numbers.witness import doubled, doubled_tensor
+from torch_ref.steps.guarded import as_it_was
+from torch_ref.steps.second_look import SecondLook
 from torch_ref.steps.step import Forward, Made, Outputs, Step, Value
 
 
 class Evidence:
     """The handwritten formulas of a step beside their witnesses."""
 
-    def __init__(self, step: Step) -> None:
-        """Take the step; nothing is computed before somebody asks for it."""
-        self.step = step
+    def __init__(self, step: Step, *, second_look: SecondLook | None = None) -> None:
+        """Take the step; nothing is computed before somebody asks for it.
+
+        With a ``second_look`` a difference beyond rounding may have a reason.
+        """
+        self.step, self.second_look = step, second_look
         self._slopes: dict[tuple[str, Made], Slope | None] = {}
+        self._here: dict[Forward, Outputs] = {}
 
     @cached_property
     def values(self) -> dict[str, Value]:
@@ -38,12 +44,16 @@ class Evidence:
     @cached_property
     def comparisons(self) -> dict[str, Comparison]:
         """Return how every value compares with its witness, by name."""
-        return {name: self.step.compared(name, value) for name, value in self.values.items()}
+        return {made.name: self._compared(made, self.values[made.name]) for made in self.step.makes}
+
+    def _compared(self, made: Made, value: Value) -> Comparison:
+        found = self.step.compared(made.name, value)
+        return self.second_look.again(made, value, found) if self.second_look else found
 
     @cached_property
     def own_comparisons(self) -> dict[str, Comparison]:
         """Return how every one of the own values compares with its witness, by name."""
-        return {name: self.step.compared(name, value) for name, value in self.own_values.items()}
+        return {made.name: self._compared(made, self.own_values[made.name]) for made in self.step.makes}
 
     @property
     def forward_is_right(self) -> bool:
@@ -82,6 +92,28 @@ class Evidence:
         """Return the slope of the reference's own forward formula."""
         return self._slope("reference", made, self.step.reference, self.right_gradient(made))
 
+    def confirmed(self, made: Made, slope: Slope) -> bool:
+        """Tell whether a second witness says as the slope does that the gradient is not the forward formula's.
+
+        It is forward-mode differentiation along the same direction; the slope alone has to do where there is none.
+        """
+        gradient, name = self.gradient(made), self.step.input_of(made)
+        if gradient is None or name is None:
+            return False
+        inputs, fixed = doubled(self.step.inputs), doubled(self.step.fixed)
+        at = inputs[name]
+        try:
+            with as_it_was():
+                tangents = torch.func.jvp(
+                    lambda q: self.step.forward(inputs | {name: q}, fixed), (at,), (slope.direction.to(at.dtype),)
+                )[1]
+        except Exception:  # of a forward that has no such derivative
+            return True
+        errors = [doubled_tensor(e) for e in self.step.errors]
+        value = -sum(float((e.conj() * t).sum().real) for e, t in zip(errors, tangents, strict=True))
+        off = abs(value - slope.along(gradient))
+        return off > MARGIN * max(slope.uncertainty, LEAST * float(gradient.abs().double().norm()))
+
     def _slope(self, whose: str, made: Made, forward: Forward, gradient: Tensor | None) -> Slope | None:
         """Return the slope of Σ d_y · forward in the input of which this is the gradient; None for an output."""
         name = self.step.input_of(made)
@@ -96,7 +128,10 @@ class Evidence:
         inputs, fixed = doubled(self.step.inputs), doubled(self.step.fixed)
         at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {name: q}, fixed)  # noqa: E731
         try:
-            with torch.no_grad():
-                return slope(at, inputs[name], [-e.double() for e in self.step.errors], gradient)
+            with as_it_was(), torch.no_grad():
+                if forward not in self._here:
+                    self._here[forward] = at(inputs[name])
+                errors = [-doubled_tensor(e) for e in self.step.errors]
+                return slope(at, inputs[name], errors, gradient, self._here[forward])
         except Exception:  # of somebody's forward, which may be for one dtype only: there is no slope in float64
             return None

@@ -30,10 +30,10 @@ def with_variants(
     def with_marks(step: Step, isolated: bool) -> dict[str, Value]:
         values = compute(step, isolated)
         right = {name for name, value in values.items() if step.compared(name, value).ok}
-        for code, label, changed, only, errors in _variants(step):
+        for code, label, changed, wanted, errors in _variants(step):
             given = arguments_of(changed | step.fixed, inputs, step.names)
             build = partial(function_step, function.apply, reference, given, compute, tolerance)
-            other = attempt(partial(build, named_like=function.forward, only=only, errors=errors))
+            other = attempt(partial(build, named_like=function.forward, wanted=wanted, errors=errors))
             for name, remark in _wrong(other).items() if other else ():  # where the reference can take it
                 if name in right:
                     right.remove(name)
@@ -56,20 +56,26 @@ def _finite(step: Step, name: str, value: Value) -> bool:
     return all(bool(torch.isfinite(t).all()) for t in tensors)
 
 
-def _variants(step: Step) -> Iterator[tuple[str, str, Tensors, str | None, Outputs]]:
+def _variants(step: Step) -> Iterator[tuple[str, str, Tensors, list[str], Outputs]]:
     """Yield what must not matter: how inputs and upstream gradients lie in memory, and which gradients are wanted."""
-    layout = "wrong-for-layout"
+    layout, every = "wrong-for-layout", list(step.gradients)
     given = {name: t.requires_grad_(False) for name, t in step.inputs.items()}
     marked = {name: plain(t).requires_grad_(name in step.gradients) for name, t in given.items()}
-    strided = {name: _strided(t).requires_grad_(name in step.gradients) for name, t in given.items()}
-    expanded = {name: _expanded(t).requires_grad_(name in step.gradients) for name, t in given.items()}
-    yield layout, "for inputs that are not contiguous", strided, None, step.errors
-    yield layout, "for expanded inputs", expanded, None, step.errors
-    yield layout, "for upstream gradients that are not contiguous", marked, None, tuple(map(_strided, step.errors))
-    yield layout, "for expanded upstream gradients, as after a sum", marked, None, tuple(map(_expanded, step.errors))
+    strided = {
+        name: (t.clone() if name in step.buffers else _strided(t)).requires_grad_(name in step.gradients)
+        for name, t in given.items()
+    }
+    expanded = {
+        name: (t.clone() if name in step.buffers else _expanded(t)).requires_grad_(name in step.gradients)
+        for name, t in given.items()
+    }
+    yield layout, "for inputs that are not contiguous", strided, every, step.errors
+    yield layout, "for expanded inputs", expanded, every, step.errors
+    yield layout, "for upstream gradients that are not contiguous", marked, every, tuple(map(_strided, step.errors))
+    yield layout, "for expanded upstream gradients, as after a sum", marked, every, tuple(map(_expanded, step.errors))
     if len(step.gradients) > 1:
         for name in step.gradients:
-            yield "wrong-for-choice", f"where only {name} needs a gradient", marked, name, step.errors
+            yield "wrong-for-choice", f"where only {name} needs a gradient", marked, [name], step.errors
 
 
 def _strided(t: Tensor) -> Tensor:

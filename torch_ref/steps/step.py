@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from torch_ref.numbers.agreement import Comparison, Tolerance, compare
-from torch_ref.numbers.witness import Tensors, Witness, witnesses
+from torch_ref.numbers.witness import Tensors, Witness, doubled, doubled_tensor, witnesses
+from torch_ref.steps.guarded import as_it_was
 
 Outputs = tuple[Tensor, ...]
 Forward = Callable[[Tensors, Tensors], Outputs]
@@ -88,8 +89,12 @@ class Step:
     """The lecture's index of the layer; None for a loss, or outside a network."""
     further: tuple[Outputs, ...] = ()
     """More errors of the outputs, with which the formulas are tried once more."""
+    buffers: tuple[str, ...] = ()
+    """Inputs that the reference updates in place, as running statistics; the handwritten code may, too."""
     not_compared: tuple[tuple[str, str], ...] = ()
     """What is not looked at, by name, each with the reason."""
+    again: bool = False
+    """Whether it is looked at a second time, with other errors."""
     remarks: tuple[str, ...] = ()
     """What a reader should know besides, in sentences."""
 
@@ -105,15 +110,32 @@ class Step:
     @cached_property
     def witnesses(self) -> dict[str, Witness]:
         """Return everything that the step makes by the reference, by name."""
-        with torch.random.fork_rng(devices=[]):
-            return witnesses(self._by_reference, self._given, self.fixed)
+        return witnesses(self.by_reference, self.given, self.fixed, again=self.again)
+
+    @cached_property
+    def in_float64(self) -> Step:
+        """Return the same step at the same numbers in float64, the handwritten formulas too."""
+        errors = tuple(doubled_tensor(e) if e.is_floating_point() or e.is_complex() else e for e in self.errors)
+        return replace(self, inputs=doubled(self.inputs), fixed=doubled(self.fixed), errors=errors)
+
+    def at(self, errors: Outputs) -> Step:
+        """Return the same step with other errors of the outputs."""
+        return replace(self, errors=errors, further=(), again=True)
+
+    @cached_property
+    def others(self) -> tuple[Step, ...]:
+        """Return the same step with each of the further errors."""
+        return tuple(self.at(errors) for errors in self.further)
 
     @property
-    def _given(self) -> Tensors:
+    def given(self) -> Tensors:
+        """Return inputs and errors by name, as the reference takes them."""
         return self.inputs | {f"error of output {i}": e for i, e in enumerate(self.errors)}
 
-    def _by_reference(self, given: Tensors, fixed: Tensors) -> Tensors:
-        with torch.inference_mode(mode=False), torch.enable_grad():
+    def by_reference(self, given: Tensors, fixed: Tensors) -> Tensors:
+        """Return what the reference makes of inputs, errors and fixed tensors, by name; buffers are put back."""
+        given = given | {name: given[name].clone() for name in self.buffers}
+        with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
             leaves = {name: plain(given[name]).requires_grad_(name in self.gradients) for name in self.inputs}
             outputs = self.reference(leaves, {name: plain(t).clone() for name, t in fixed.items()})
             found = {made.name: y.detach() for made, y in zip(self.outputs, outputs, strict=True)}
@@ -129,14 +151,15 @@ class Step:
         return found
 
     def check_repeatable(self) -> None:
-        """Raise ValueError where the reference gives other numbers at another call, as with dropout."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(torch.initial_seed() + 1)  # what draws random numbers draws others
-            again = self._by_reference(self._given, self.fixed)
-        if not all(same(value, self.witnesses[name].value) for name, value in again.items()):
+        """Raise ValueError where the reference gives other outputs at another call, as with dropout."""
+        if self.others:
+            again = {name: witness.value for name, witness in self.others[0].witnesses.items()}
+        else:
+            again = self.by_reference(self.given, self.fixed)
+        if not all(same(again[made.name], self.witnesses[made.name].value) for made in self.outputs):
             raise ValueError(
-                "a check expects a reference that gives the same numbers at every call, got others at the second "
-                "(a module with dropout: call eval() first)"
+                "a check expects a reference that gives the same numbers at every call, got others at the second: it "
+                "keeps something between its calls, or draws from a random generator of its own"
             )
 
     def compared(self, name: str, value: Value) -> Comparison:
@@ -145,7 +168,8 @@ class Step:
         if value.tensor is None:
             remark = failure.text if failure else ""
             return Comparison("wrong", float("inf"), None, float("inf"), 0.0, None, None, None, remark)
-        compared = compare(value.tensor, witness, (self.tolerance or {}).get(witness.value.dtype))
+        tolerance = (self.tolerance or {}).get(witness.value.dtype)
+        compared = compare(value.tensor, witness, tolerance, masked=self.kind == "function")
         return replace(compared, status="wrong", remark=failure.text) if failure else compared
 
 

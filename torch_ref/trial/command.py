@@ -8,19 +8,28 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manual_bp.letters import takes
+
 if TYPE_CHECKING:
+    from torch_ref.trial.of_functions import FunctionTrial
     from torch_ref.trial.trial import FaultOutcome, Trial
+
+RIGHT = {False: 300, True: 2500}
+"""How many right functions are checked, in the quick form and with ``--all``."""
 
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "faults",
-        help="put the checker on trial: planted faults and correct networks",
+        help="put the checker on trial: planted faults, correct networks and right functions",
         description="Plant every fault of the catalogue at initial, trained and saturated weights, in float32 and "
-        "float64, and check random correct networks. Exits with 1 where a figure is too low.",
+        "float64, and check random correct networks. Then plant faults in functions of many kinds, and check random "
+        "right ones. Exits with 1 where a figure is too low.",
     )
     parser.add_argument("--networks", type=_count, default=500, help="how many correct networks (default: 500)")
+    parser.add_argument("--functions", type=_count, help="how many right functions (default: 300, with --all 2500)")
+    parser.add_argument("--all", action="store_true", help="faults of functions in every dtype, at three scales")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every outcome ('-' for standard output)")
     parser.add_argument("--threads", type=_positive, default=1, help="torch threads (default: 1; the work is small)")
     parser.set_defaults(run=run, program=parser.prog)
@@ -31,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from torch_ref.known import FAULTS
+    from torch_ref.trial import of_functions
     from torch_ref.trial.trial import DTYPES, WEIGHTS, run_trial
 
     to_stdout = arguments.json == Path("-")
@@ -41,15 +51,25 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 2
     torch.set_num_threads(arguments.threads)
-    progress = _progress(len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks)
+    planned = of_functions.plan(whole=arguments.all)
+    right = RIGHT[arguments.all] if arguments.functions is None else arguments.functions
+    progress = _progress(len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks + len(planned) + right)
     with progress:
         task = progress.task_ids[0]
         trial = run_trial(arguments.networks, lambda: progress.advance(task))
-    print(_text(trial), file=sys.stderr if to_stdout else sys.stdout)
+        functions = of_functions.try_functions(planned, right, lambda: progress.advance(task))
+    print("\n".join([_text(trial), "", *functions.text()]), file=sys.stderr if to_stdout else sys.stdout)
     if arguments.json:
-        text = json.dumps(trial.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        code_letters = to_stdout and not takes("δ∂σ", sys.stdout)  # in a file it is always UTF-8
+        text = json.dumps(_both(trial, functions), indent=1, ensure_ascii=code_letters) + "\n"
         sys.stdout.write(text) if to_stdout else arguments.json.write_text(text, encoding="utf-8")
-    return 0 if trial.passed else 1
+    return 0 if trial.passed and functions.passed else 1
+
+
+def _both(trial: Trial, functions: FunctionTrial) -> dict[str, Any]:
+    """Return the networks' trial in terms that JSON knows, with that of the functions in it; both have to pass."""
+    passed = trial.passed and functions.passed
+    return trial.to_dict() | {"passed": passed, "functions": functions.to_dict()}
 
 
 def _progress(total: int) -> Any:

@@ -32,7 +32,7 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
         return Cause("wrong-device", f"it is {remark}")
     if not torch.isfinite(by_hand).all():
         return Cause("not-finite", f"{'NaN' if by_hand.isnan().any() else 'inf'} appears here first")
-    cause = likely_cause(_scene(seen, made, by_hand.double()))
+    cause = likely_cause(_scene(seen, made, by_hand))
     if made in seen.step.outputs and _is_another_loss(seen):
         return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")
     return cause
@@ -58,20 +58,27 @@ def _scene(seen: Evidence, made: Made, by_hand: Tensor) -> Scene:
     """Return what the formula saw, in float64, in the terms of what it gives."""
     step = seen.step
     first = next(iter(step.inputs))
-    others = {key: t.double() for key, t in _given(step).items() if key != first and t.is_floating_point()}
+    others = {
+        key: _real(t) for key, t in _given(step).items() if key != first and (t.is_floating_point() or t.is_complex())
+    }
     bound = seen.comparisons[made.name].bound
     return Scene(
         owner=step.owner,
         makes=made.makes,
-        by_hand=by_hand,
-        right=step.witnesses[made.name].exact,
-        x=step.inputs[first].double(),
-        y=step.witnesses[step.outputs[0].name].exact,
-        error=step.errors[0].double(),
+        by_hand=_real(by_hand),
+        right=_real(step.witnesses[made.name].exact),
+        x=_real(step.inputs[first]),
+        y=_real(step.witnesses[step.outputs[0].name].exact),
+        error=_real(step.errors[0]),
         sign=made.sign,
         others=others,
         tolerance=max(TOLERANCE.get(step.inputs[first].dtype, 1e-2), 30 * bound),
     )
+
+
+def _real(t: Tensor) -> Tensor:
+    """Return a tensor in float64; a complex one with its real and imaginary parts along a last dimension."""
+    return torch.view_as_real(t.resolve_conj()).double() if t.is_complex() else t.double()
 
 
 def _given(step: Step) -> Tensors:

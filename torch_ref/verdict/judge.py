@@ -7,11 +7,14 @@ from dataclasses import replace
 
 from torch_ref.known import Cause, formula_of
 from torch_ref.numbers.differences import MARGIN, SURE
-from torch_ref.numbers.witness import Witness
+from torch_ref.numbers.witness import CEILING, Witness
 from torch_ref.steps.evidence import Evidence
-from torch_ref.steps.step import Made, Step
+from torch_ref.steps.meant import meant_otherwise
+from torch_ref.steps.second_look import SecondLook
+from torch_ref.steps.step import Made, Step, same
 from torch_ref.verdict.blame import case_of
 from torch_ref.verdict.explain import cause_of
+from torch_ref.verdict.power import power_of
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Quantity, Row
 
@@ -52,19 +55,88 @@ def quantity(name: str, owner: object, makes: str, l: int | None = None) -> Quan
     return Quantity(name, formula.number, filled, l, type(owner).__name__)
 
 
-def report_of(step: Step, *, differences: bool) -> Report:
+def report_of(step: Step, *, differences: bool, strict: bool = False, power: bool = True) -> Report:
     """Return the report of a step that stands alone; with ``differences`` also by those of its own forward formula.
+
+    With ``strict`` another algorithm, and a loss that ignores its upstream gradient, are wrong. With ``power`` the
+    report says which mistakes it would have seen.
 
     Raises ValueError where the reference gives other numbers at every call.
     """
     step.check_repeatable()
-    seen, x = Evidence(step), next(iter(step.inputs.values()))
-    rows = list(rows_of(seen).values())
+    seen, x = Evidence(step, second_look=SecondLook(step, strict)), next(iter(step.inputs.values()))
+    rows, remarks, points = list(rows_of(seen).values()), list(step.remarks), [seen]
+    if all(row.status != "wrong" for row in rows):
+        rows, remarks, further = _tried_again(rows, step, strict, remarks)
+        points += further
     if differences:
         shares = {made.name: _share(seen, made) for made in step.gradients.values()}
         rows = [replace(row, differences=shares.get(row.quantity)) for row in rows]
+        before = rows
         rows = third_opinion(rows, dict.fromkeys((row.quantity for row in rows), seen), step.witnesses)
-    return Report(tuple(rows), batch=len(x) if x.ndim else 1, dtype=x.dtype, device=x.device)
+        if any(row.blame == "both" for row in rows) and (why := meant_otherwise(step)):
+            doubted = ", ".join(row.quantity for row in rows if row.blame)
+            remarks.append(f"{doubted}: finite differences of forward give another derivative, since {why}")
+            rows = [replace(row, differences=None) for row in before]
+    found = power_of(points) if power and all(row.status != "wrong" for row in rows) else None
+    batch = len(x) if x.ndim else 1
+    return Report(
+        tuple(rows), batch, x.dtype, x.device, remarks=tuple(remarks), not_compared=step.not_compared, power=found
+    )
+
+
+def _tried_again(
+    rows: list[Row], step: Step, strict: bool, remarks: list[str]
+) -> tuple[list[Row], list[str], list[Evidence]]:
+    """Return the rows after calls with the other upstream gradients and one more with the first, and what was seen.
+
+    What is wrong there takes the place of what was right.
+    """
+    points = []
+    for other in step.others:
+        seen = Evidence(other, second_look=SecondLook(other, strict))
+        wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong"}
+        ignoring = _ignoring(step, seen, wrong)
+        if ignoring and not strict:
+            remarks = [*remarks, IGNORES.format(", ".join(ignoring))]
+            wrong = {name: row for name, row in wrong.items() if name not in ignoring}
+        if wrong:
+            again = _differing_at_a_second_call(step)
+            return [_second(row, wrong.get(row.quantity), row.quantity in again) for row in rows], remarks, []
+        if not ignoring:
+            points.append(seen)
+    return rows, remarks, points
+
+
+IGNORES = (
+    "backward ignores its upstream gradient ({}): right for a loss as it is, wrong for one that is scaled or part of "
+    "another"
+)
+
+
+def _ignoring(step: Step, seen: Evidence, wrong: Mapping[str, Row]) -> list[str]:
+    """Return the gradients of one number, a loss, that are the same whatever the upstream gradient is."""
+    if len(step.errors) != 1 or step.errors[0].numel() != 1:
+        return []
+    first = step.compute(step, True)
+    pairs = {name: (first[name].tensor, seen.values[name].tensor) for name in wrong}
+    return [name for name, (a, b) in pairs.items() if a is not None and b is not None and same(a, b)]
+
+
+def _differing_at_a_second_call(step: Step) -> set[str]:
+    """Return what comes out otherwise when the same is computed again."""
+    values = step.compute(step, True)
+    return {name for name, value in values.items() if not step.compared(name, value).ok}
+
+
+KEEPS_STATE = Cause("keeps-state", "it gives other numbers at a second call: something is kept from the first")
+
+
+def _second(row: Row, wrong: Row | None, keeps_state: bool) -> Row:
+    """Return the row of the other upstream gradient where that is wrong."""
+    if wrong is None:
+        return row
+    return replace(wrong, why=KEEPS_STATE) if keeps_state and wrong.blame else wrong
 
 
 def _share(seen: Evidence, made: Made) -> float | None:
@@ -97,11 +169,15 @@ def third_opinion(rows: list[Row], seen_in: Mapping[str, Evidence], found: Mappi
 def _is_suspected(row: Row, witness: Witness) -> bool:
     """Tell whether the slope is farther off than it can be, and than arithmetic is here."""
     off = row.differences
-    return off is not None and off > MARGIN * SURE and off > MARGIN * witness.bound()
+    if off is None or off <= MARGIN * SURE or row.isolated.reason == "kink" or witness.is_zero:
+        return False
+    return off > MARGIN * min(witness.bound, CEILING)
 
 
 def _is_not_the_derivative(seen: Evidence, name: str) -> bool:
     """Tell whether a gradient by hand surely is not the derivative of the handwritten forward formula."""
     made = next(made for made in seen.step.gradients.values() if made.name == name)
     gradient, slope = seen.gradient(made), seen.slope(made)
-    return gradient is not None and slope is not None and slope.agrees(gradient) is False
+    if gradient is None or slope is None or slope.agrees(gradient) is not False:
+        return False
+    return seen.confirmed(made, slope)

@@ -111,9 +111,11 @@ class Row:
 
 
 def jsonable(value: Any) -> Any:
-    """Return a value in terms that JSON knows: a number that is not finite becomes None."""
+    """Return a value in terms that JSON knows: a number that is not finite becomes None, a complex one two."""
     if isinstance(value, dict):
         return {key: jsonable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [jsonable(inner) for inner in value]
+    if isinstance(value, complex):
+        return [jsonable(value.real), jsonable(value.imag)]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import sys
@@ -32,9 +31,6 @@ def spread(accuracies: Sequence[float]) -> str:
 
 def told(command: Callable[[], int]) -> int:
     """Carry out a command and return its exit code; say in one line why it failed."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without ± or ∂ shows a question mark
     try:
         code = command()
         print(end="", flush=True)  # also where standard output is closed, and sys.stdout None

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from manual_bp.extras import exit_without
+from manual_bp.letters import spell_output
 
 program = "train.py"
 """The program as messages name it; whoever starts it under another name says so here first."""
@@ -26,6 +27,10 @@ def option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def exit_without_extra() -> None:
-    """End the program with one line and exit code 2 where the extra 'train' is not installed."""
+def begin() -> None:
+    """Spell letters that the output cannot write; end the program where the extra 'train' is not installed.
+
+    One line, and exit code 2. Called before what needs the extra is imported, and before ``--help``, which has a σ.
+    """
+    spell_output()
     exit_without("train", program)

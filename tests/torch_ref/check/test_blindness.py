@@ -29,19 +29,25 @@ def test_rounding_never_excuses_zeros_or_a_factor(wrong: str) -> None:
     assert "ill-conditioned" in report.verdict
 
 
-def test_a_random_reference_is_refused() -> None:
-    @dataclass(frozen=True)
-    class Anything:
-        def forward(self, x, out=None):
-            return 0.9 * x, x
+def test_a_reference_that_counts_its_calls_is_refused() -> None:
+    calls = []
 
-        def backward(self, error, saved, out=None):
-            return 0 * error, {}
+    def counting(x):
+        calls.append(x)
+        return len(calls) * x
 
-    state = torch.get_rng_state()
     with pytest.raises(ValueError, match="a reference that gives the same numbers at every call"):
-        check_layer(Anything(), torch.ones(4, 5), nn.Dropout(0.5))
+        check_function(lambda x: x, lambda d, x: d, [torch.ones(4, 5)], reference=counting)
+
+
+def test_what_draws_random_numbers_draws_the_same_at_every_call() -> None:
+    def dropped(x):
+        return x * (torch.rand(x.shape) < 0.5)
+
+    x, state = torch.randn(4, 5), torch.get_rng_state()
+    report = check_function(dropped, lambda d, x: dropped(d), [x], reference=dropped)
     assert torch.equal(torch.get_rng_state(), state)
+    assert report.rows[0].status == "identical"
 
 
 def test_the_random_error_is_nobody_s_data() -> None:

@@ -104,10 +104,10 @@ def test_numbers_without_dimensions_are_inputs_too() -> None:
     assert check_autograd_function(Times, [torch.randn(3), torch.tensor(2.0)], lambda x, k: x * k).ok
 
 
-def test_only_inputs_that_require_a_gradient_are_differentiated() -> None:
+def test_every_input_is_differentiated_whatever_requires_a_gradient() -> None:
     x, w = torch.randn(4, 5), torch.randn(5, requires_grad=True)
     report = check_autograd_function(Product, [x, w], product)
-    assert [row.quantity for row in report.rows] == ["output 0", "output 1", "gradient of w"]
+    assert [row.quantity for row in report.rows] == ["output 0", "output 1", "gradient of x", "gradient of w"]
     assert report.ok
 
 

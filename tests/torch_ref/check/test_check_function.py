@@ -45,6 +45,7 @@ def test_a_right_pair_of_functions_passes(arguments) -> None:
     ],
 )
 def test_a_wrong_backward_is_named(arguments, wrong, quantity: str, cause: str) -> None:
+    arguments[2].requires_grad_()  # None for it is a fault
     assert blamed(check_function(linear, wrong, arguments)) == {f"gradient of {quantity}": cause}
 
 
@@ -107,3 +108,49 @@ def test_one_quantity_differs_and_two_differ() -> None:
     assert " agree; 1 differs by rounding, " in one.verdict
     two = check_function(lambda x: x**3, lambda d, x: d * x * x * 3, [x], reference=lambda x: x * x * (x * 1.1) / 1.1)
     assert " agree; 2 differ by rounding, " in two.verdict
+
+
+def test_every_floating_point_input_is_compared_whatever_requires_a_gradient(arguments) -> None:
+    arguments[1].requires_grad_()
+    report = check_function(linear, lambda d, x, w, b: (7 + d @ w, d.t() @ x, d.sum(0)), arguments)
+    assert "gradient of x" in blamed(report)
+
+
+def test_no_gradient_of_a_table_is_no_fault_and_is_named() -> None:
+    x, table = torch.randn(4), torch.randn(4)
+    report = check_function(lambda x, t: x * t, lambda d, x, t: (d * t, None), [x, table])
+    assert report.ok
+    assert [row.quantity for row in report.rows] == ["output", "gradient of x"]
+    assert [name for name, _ in report.not_compared] == ["gradient of t"]
+    required = check_function(lambda x, t: x * t, lambda d, x, t: (d * t, None), [x, table.requires_grad_()])
+    assert set(blamed(required)) == {"gradient of t"}
+
+
+def test_fewer_gradients_than_inputs_are_a_fault_also_of_a_table() -> None:
+    report = check_function(lambda x, t: x * t, lambda d, x, t: d * t, [torch.randn(4), torch.randn(4)])
+    assert set(blamed(report)) == {"gradient of t"}
+
+
+def test_where_nothing_is_compared_it_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one of x, got none: there is nothing to compare"):
+        check_function(lambda x: x.sin(), lambda d, x: None, [torch.randn(4)])
+
+
+def test_tensors_inside_a_container_are_named_as_not_compared() -> None:
+    report = check_function(lambda s, p: s * p["w"], lambda d, s, p: d * p["w"], [torch.randn(3), {"w": torch.ones(3)}])
+    assert report.ok
+    assert report.not_compared[0][0] == "p"
+    assert "inside a dict" in report.not_compared[0][1]
+
+
+def test_inputs_that_cannot_be_checked_are_refused() -> None:
+    x = torch.randn(3)
+    for inputs, message in (
+        (x, "sequence of arguments, got a Tensor: give"),
+        ([x.numpy()], "got input 0 as numpy array"),
+        ([x.to_sparse()], "of layout torch.sparse_coo"),
+        ([torch.nested.nested_tensor([x], layout=torch.jagged)], "which is nested"),
+        ([x.to("meta")], "on the meta device"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            check_function(torch.sin, lambda d, x: d * x.cos(), inputs)

@@ -140,7 +140,7 @@ def test_a_wrong_reference_is_told_from_a_wrong_backward(derivative, blame: str)
     """Only a backward formula that the reference's own slopes confirm makes it the reference's fault."""
     report = check_layer(Sine(derivative), torch.randn(4, 5).double(), DoubledGradient.apply)
     assert [row.blame for row in report.guilty] == [blame]
-    who = "The reference is wrong" if blame == "reference" else "Wrong"
+    who = "Wrong in the reference" if blame == "reference" else "Wrong"
     assert report.verdict.startswith(f"{who}: error of x")
 
 

@@ -41,7 +41,7 @@ def test_real_digits_are_identical_in_every_row() -> None:
     assert report.identical, str(report)
     assert report.ok
     assert report.verdict == (
-        "All 15 quantities are identical to the last bit, and finite differences confirm 9 gradients."
+        "Right: all 15 quantities are identical to the last bit, and finite differences confirm 9 gradients."
     )
 
 
@@ -104,7 +104,8 @@ def test_a_number_that_is_not_finite_is_wrong_even_where_both_engines_have_it() 
     made.parameters()["0.weight"][1, 0] = math.inf
     report = crosscheck(made, torch.ones(2, 3), torch.rand(2, 2))
     assert not report.ok
-    assert report.verdict.startswith("Not finite: net^1 at [0, 1] is inf by hand and inf by the reference.")
+    assert report.verdict.startswith("Not compared: net^1 at [0, 1] is inf by hand and inf by the reference.")
+    assert report.outcome == "not compared"
     json.dumps(report.to_dict(), allow_nan=False)
 
 

@@ -26,12 +26,12 @@ LINES = (  # regular expressions
     r"∂L/∂W\^2_11 +0\.027674 +0\.0276  0\.0406·0\.68",
     r"W\^2_12 after +0\.872998 +0\.8731  0\.9 − 0\.0269",
     r"∂L/∂W\^1 +(0\.000929\d+) +\1 +0 ulp",
-    r"All 15 quantities are identical to the last bit, and finite differences confirm\n9 gradients\.",
+    r"Right: all 15 quantities are identical to the last bit, and finite differences\nconfirm 9 gradients\.",
     r"L = 0\.018104 at first, 0\.016565 after one update",
     r"epoch 4: 9\d\.\d% of the test digits are right",
     r"Wrong: δ\^2, layer 2, Softplus\.backward at .*notebook\.py:\d+\.",
     r"Likely cause: the derivative is missing: the error came through unchanged\.",
-    r"All 15 quantities agree; \d+ differ by rounding, .* finite differences confirm 9 gradients\.",
+    r"Right: all 15 quantities agree; \d+ differ by rounding, .* finite differences confirm 9 gradients\.",
 )
 
 

@@ -20,7 +20,8 @@ def test_differences_are_relative_to_the_norm() -> None:
     tiny = 1e-6 * torch.randn(5, 5).double()
     assert compared(torch.zeros_like(tiny), tiny).status == "wrong"
     assert compared(tiny * (1 + 5e-16), tiny).status == "rounding"
-    assert compared(tiny * (1 + 1e-14), tiny).status == "wrong"
+    assert compared(tiny * (1 + 9e-12), tiny).status == "rounding"  # no mistake is as small as 1e-11 of a row
+    assert compared(tiny * (1 + 2e-11), tiny).status == "wrong"
     assert compared(tiny.float() * (1 + 2e-7), tiny.float()).status == "rounding"
     assert compared(tiny.float() * (1 + 1e-6), tiny.float()).status == "wrong"
     assert compared(tiny, torch.zeros_like(tiny)).status == "wrong"
@@ -38,16 +39,18 @@ def test_no_size_is_too_small_or_too_large(size: float) -> None:
     assert relative_difference(1.5 * reference, reference) == pytest.approx(0.5)
 
 
-def test_an_error_may_be_twice_the_reference_s_own_and_no_more() -> None:
-    """The criterion of FlashAttention, against float64."""
+def test_an_error_may_be_twice_the_reference_s_own_or_four_times_a_rounding_and_no_more() -> None:
+    """Twice the reference's own error is the criterion of FlashAttention, against float64."""
     exact = torch.randn(50, 50).double()
-    direction = torch.randn(50, 50).double()
-    direction *= exact.norm() / direction.norm()
-    witness = Witness.exactly(exact.float(), exact=exact, others=[(exact - 1e-3 * direction).float()])
-    assert compare((exact + 1.999e-3 * direction).float(), witness).status == "rounding"
-    assert compare((exact + 2.001e-3 * direction).float(), witness).status == "wrong"
-    assert compare((exact + 2.001e-3 * direction).float(), witness, 3e-3).status == "rounding"
-    assert compare((exact + 1.999e-3 * direction).float(), witness, 1e-3).status == "wrong"
+    direction = exact.sign() * exact.norm() / 50
+    own = Witness.exactly((exact + 1e-3 * direction).float(), exact=exact)
+    assert compare((exact + 1.999e-3 * direction).float(), own).status == "rounding"
+    assert compare((exact + 2.001e-3 * direction).float(), own).status == "wrong"
+    assert compare((exact + 2.001e-3 * direction).float(), own, 3e-3).status == "rounding"
+    assert compare((exact + 1.999e-3 * direction).float(), own, 1e-3).status == "wrong"
+    rounded = Witness.exactly(exact.float(), exact=exact, others=[exact - 1e-3 * direction])
+    assert compare((exact + 3.999e-3 * direction).float(), rounded).status == "rounding"
+    assert compare((exact + 4.001e-3 * direction).float(), rounded).status == "wrong"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -60,8 +63,8 @@ def test_the_noise_is_what_arithmetic_costs_here(dtype: torch.dtype) -> None:
 
     x = 1 - 1e-4 * torch.rand(100, dtype=dtype)
     found = witnesses(evaluate, {"x": x}, {"t": torch.ones(100, dtype=dtype)})
-    assert 1e3 * eps < found["cancelled"].bound() < 1e5 * eps
-    assert found["product"].bound() <= 10 * eps  # √N of 100 rows
+    assert 1e3 * eps < found["cancelled"].bound < 1e5 * eps
+    assert found["product"].bound <= 10 * eps  # √N of 100 rows
     assert found["product"].exact.dtype == torch.float64
 
 

@@ -2,67 +2,17 @@
 
 import copy
 import pickle
-import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
-from cases import ACTIVATIONS, DTYPES, LOSSES, Scale, assert_identical, loss_id, network, targets
+from cases import ACTIVATIONS, DTYPES, LOSSES, assert_identical, loss_id, network, targets
 from torch import Tensor
+from twins import SETTINGS, Twins
 
-from manual_bp import GradientDescent, Layer, Linear, Loss, Network, Sigmoid, SquaredError, mlp
-from manual_bp.training.engine import step
+from manual_bp import GradientDescent, Layer, Loss, mlp
 from manual_bp.training.engine.step import ManualEngine
-
-SETTINGS = {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}
-
-
-class Twins:
-    """An engine, and a copy of its network that is trained by the formulas alone."""
-
-    def __init__(self, network: Network, **settings) -> None:
-        settings = {"lr": 0.5} | settings
-        self.engine = ManualEngine(network, GradientDescent(network, **settings))
-        self.plain = copy.deepcopy(network)
-        self.descent = GradientDescent(self.plain, **settings)
-
-    def assert_same_step(self, x: Tensor, t: Tensor, what: str = "") -> None:
-        """Train both on a batch; the loss and every parameter must be the same to the last bit."""
-        random.seed(f"{what}")
-        loss = self.engine.step(x, t)
-        random.seed(f"{what}")
-        trace = self.plain.forward(x)
-        assert_identical(loss, self.plain.loss(trace, t), f"L {what}")
-        self.descent.update(self.plain.backward(trace))
-        assert_identical(self.engine.network.buffer, self.plain.buffer, f"θ {what}")
-
-    @property
-    def repeat(self) -> bool:
-        """Tell whether the engine has a step to repeat."""
-        return any(room.parts.ready for room in self.engine._rooms.values())
-
-
-@pytest.fixture(params=[False, True], ids=["at once", "layer by layer"])
-def each_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every network count as small, then as large."""
-    monkeypatch.setattr(step, "ONE_AT_A_TIME", 0 if request.param else 1 << 20)
-
-
-@pytest.fixture
-def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A list that grows by one whenever a network computes a forward pass by its formulas."""
-    seen: list[int] = []
-    forward = Network.forward
-
-    def counting(*args, **kwargs):
-        seen.append(1)
-        return forward(*args, **kwargs)
-
-    monkeypatch.setattr(Network, "forward", counting)
-    return seen
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda a: type(a).__name__)
@@ -206,105 +156,6 @@ def test_a_repeated_update_makes_its_moves_as_they_are() -> None:
     assert asked[1] * 3 == asked[0] * 8  # three steps by the formulas, eight
 
 
-@pytest.mark.usefixtures("each_size")
-def test_the_four_parts_are_the_step() -> None:
-    twins = Twins(mlp([6, 4, 3]), **SETTINGS)
-    other = copy.deepcopy(twins.engine)
-    x, t = torch.randn(5, 6), torch.rand(5, 3)
-    for _ in range(6):
-        loss = twins.engine.step(x, t).clone()
-        other.forward(x)
-        assert_identical(other.loss(t), loss)
-        for gradients in other.backward():
-            other.update(gradients)
-        assert_identical(other.network.buffer, twins.engine.network.buffer)
-
-
-@pytest.mark.parametrize("recorded", [0, 5])
-@pytest.mark.usefixtures("each_size")
-def test_parts_in_another_order_are_refused(recorded: int) -> None:
-    twins, x, t = Twins(mlp([6, 4, 3])), torch.randn(5, 6), torch.rand(5, 3)
-    with pytest.raises(ValueError, match=r"expects forward\(x\) before loss\(t\)"):
-        twins.engine.loss(t)
-    with pytest.raises(ValueError, match=r"expects forward\(x\) and loss\(t\) of a batch before backward"):
-        twins.engine.backward()
-    for number in range(recorded):
-        twins.assert_same_step(x, t, f"at step {number}")
-    twins.engine.forward(x)
-    with pytest.raises(ValueError, match=r"expects forward\(x\) and loss\(t\) of a batch before backward"):
-        twins.engine.backward()
-    twins.assert_same_step(x, t, "after it")
-
-
-@pytest.mark.parametrize("left_out", [1, 2, 4])
-@pytest.mark.usefixtures("each_size")
-def test_a_step_without_its_update_or_its_end_moves_nothing_more(left_out: int) -> None:
-    """The first gradients alone are asked for, and nothing is moved: while it computes, records, repeats."""
-    twins, x, t = Twins(mlp([6, 4, 3])), torch.randn(5, 6), torch.rand(5, 3)
-    for number in range(8):
-        if number == left_out:
-            twins.engine.forward(x)
-            twins.engine.loss(t)
-            first = next(iter(twins.engine.backward()))
-            trace = twins.plain.forward(x)
-            twins.plain.loss(trace, t)
-            gradients = twins.plain.backward(trace)
-            for name in ("2.weight", "2.bias"):
-                assert_identical(first[name], gradients[name])
-        twins.assert_same_step(x, t, f"at step {number}")
-    assert twins.repeat
-
-
-@pytest.mark.usefixtures("each_size")
-def test_other_gradients_than_those_of_backward_are_taken_as_they_come() -> None:
-    """Clipped ones in one dictionary, for instance, whose tensors are others at every step."""
-    twins, x, t = Twins(mlp([6, 4, 3])), torch.randn(5, 6), torch.rand(5, 3)
-    halved: dict[str, Tensor] = {}
-    for _ in range(7):
-        twins.engine.forward(x)
-        twins.engine.loss(t)
-        for gradients in twins.engine.backward():
-            halved.clear()
-            halved.update({name: gradient / 2 for name, gradient in gradients.items()})
-            twins.engine.update(halved)
-        trace = twins.plain.forward(x)
-        twins.plain.loss(trace, t)
-        twins.descent.update({name: gradient / 2 for name, gradient in twins.plain.backward(trace).items()})
-        assert_identical(twins.engine.network.buffer, twins.plain.buffer)
-
-
-@pytest.mark.usefixtures("each_size")
-def test_a_descent_that_is_exchanged_within_a_step_updates_from_there_on() -> None:
-    twins, x, t = Twins(mlp([6, 4, 3])), torch.randn(5, 6), torch.rand(5, 3)
-    for number in range(5):
-        twins.assert_same_step(x, t, f"at step {number}")
-    twins.engine.forward(x)
-    twins.engine.loss(t)
-    twins.engine.descent = GradientDescent(twins.engine.network, lr=0.1)
-    for gradients in twins.engine.backward():
-        twins.engine.update(gradients)
-    trace = twins.plain.forward(x)
-    twins.plain.loss(trace, t)
-    GradientDescent(twins.plain, lr=0.1).update(twins.plain.backward(trace))
-    assert_identical(twins.engine.network.buffer, twins.plain.buffer)
-
-
-def test_another_descent_and_another_network_take_over() -> None:
-    twins = Twins(mlp([6, 4, 3]))
-    x, t = torch.randn(5, 6), torch.rand(5, 3)
-    for number in range(12):
-        if number == 6:
-            twins.engine.descent = GradientDescent(twins.engine.network, lr=0.1, momentum=0.9)
-            twins.descent = GradientDescent(twins.plain, lr=0.1, momentum=0.9)
-        twins.assert_same_step(x, t, f"at step {number}")
-    twins.plain = mlp([6, 4, 3])
-    twins.engine.network = copy.deepcopy(twins.plain)
-    twins.engine.descent = GradientDescent(twins.engine.network, lr=0.1)
-    twins.descent = GradientDescent(twins.plain, lr=0.1)
-    for number in range(6):
-        twins.assert_same_step(x, t, f"at step {number} of the other network")
-
-
 def test_a_step_that_failed_once_is_recorded_later() -> None:
     twins = Twins(mlp([6, 4, 3]))
     x, t = torch.randn(5, 6), torch.full((5, 3), torch.nan)
@@ -314,98 +165,3 @@ def test_a_step_that_failed_once_is_recorded_later() -> None:
     for number in range(5):
         twins.assert_same_step(x, t, f"at step {number}")
     assert twins.repeat
-
-
-@dataclass(frozen=True, eq=False)
-class Noise:
-    """A layer that does another thing at every call: numbers from outside torch, in place."""
-
-    def forward(self, x, out=None):
-        y, _ = out or (torch.empty_like(x), None)
-        return y.copy_(x).add_(random.random()), None
-
-    def backward(self, error, saved, out=None):
-        return error, {}
-
-
-@dataclass(frozen=True, eq=False)
-class FromNumpy:
-    """A layer with a tensor made where torch does not say so."""
-
-    def forward(self, x, out=None):
-        y, _ = out or (torch.empty_like(x), None)
-        return y.copy_(x).add_(torch.from_numpy(np.full(4, random.random(), dtype=np.float32))), None
-
-    def backward(self, error, saved, out=None):
-        return error, {}
-
-
-@dataclass(frozen=True, eq=False)
-class Threshold:
-    """A layer that looks at its values: y = x, or 0 where the mean of the batch is negative."""
-
-    def forward(self, x, out=None):
-        return x * float(x.mean() > 0), bool(x.mean() > 0)
-
-    def backward(self, error, saved, out=None):
-        return error * float(saved), {}
-
-
-@dataclass(frozen=True, eq=False)
-class Identity:
-    """A layer that hands on what it gets, forward and back: no tensor of its own."""
-
-    def forward(self, x, out=None):
-        return x, None
-
-    def backward(self, error, saved, out=None):
-        return error, {}
-
-
-@dataclass(frozen=True, eq=False)
-class Flat:
-    """Another that hands on a view."""
-
-    def forward(self, x, out=None):
-        return x.view(x.shape), None
-
-    def backward(self, error, saved, out=None):
-        return error.view(error.shape), {}
-
-
-@pytest.mark.parametrize(
-    ("make", "repeatable"),
-    [
-        (lambda: Scale(torch.rand(4)), False),
-        (Threshold, False),
-        (Noise, False),
-        (FromNumpy, False),
-        (Identity, True),
-        (Flat, True),
-    ],
-    ids=["Scale", "Threshold", "Noise", "FromNumpy", "Identity", "Flat"],
-)
-@pytest.mark.usefixtures("each_size")
-def test_layers_of_somebody_else_are_repeated_only_where_nothing_is_missed(
-    make: Callable[[], Layer], repeatable: bool
-) -> None:
-    made = Network(
-        (
-            Linear(torch.randn(4, 6)),
-            make(),
-            Linear(torch.randn(4, 4), torch.randn(4)),
-            make(),
-            Sigmoid(),
-            Linear(torch.randn(4, 4)),
-            make(),
-            Linear(torch.randn(3, 4), torch.randn(3)),
-        ),
-        SquaredError(),
-    )
-    twins = Twins(made, lr=0.01)
-    x, t = torch.empty(5, 6), torch.empty(5, 3)
-    for number in range(6):
-        x.normal_()
-        t.uniform_()
-        twins.assert_same_step(x, t, f"at step {number}")
-    assert twins.repeat == repeatable

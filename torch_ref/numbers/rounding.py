@@ -1,0 +1,124 @@
+"""How far rounding moves each number of a calculation: every operation of it is rounded once more, at random.
+
+The calculation runs in float64, and the result of each operation that rounds is moved by one unit in the last place of
+a coarser dtype, up or down. What comes out lies as far from the exact result as the roundings of that dtype can move
+it, whoever orders them: where large terms cancel, far. A sum of n terms in an order of its own can be √n times worse;
+so the longest sum is counted too, wherever it stands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+EXACT = frozenset(
+    """
+    _conj_physical _local_scalar_dense _to_copy abs amax amin arange argmax argmin as_strided bernoulli_ cat ceil
+    clamp clamp_max clamp_min clone conj_physical constant_pad_nd copy copy_ copysign cummax cummin detach
+    diag_embed diagonal_backward diagonal_copy dropout embedding empty empty_like empty_strided expand_copy eye fill
+    fill_ flip floor frac full full_like gather hardtanh hardtanh_backward index index_select isnan lift_fresh
+    lift_fresh_copy linalg_diagonal masked_fill masked_fill_ masked_scatter masked_select max
+    max_pool2d_with_indices maximum median min minimum mode nan_to_num native_dropout ne neg new_empty
+    new_empty_strided new_full new_ones new_zeros normal_ one_hot ones ones_like permute rand rand_like randn
+    randn_like random_ real relu relu_ repeat rescale resize_ roll round scalar_tensor scatter select_backward
+    select_scatter set_ sgn sign slice_backward slice_scatter sort stack take threshold threshold_backward topk tril
+    triu trunc unbind unfold unfold_backward uniform_ where zero_ zeros zeros_like
+    """.split()  # noqa: SIM905  # a list of them has one line each
+)
+"""Operations that move, choose or make numbers, and round none: equal numbers have to stay equal for them."""
+
+LENGTH = 65_537
+"""Of the random signs that are drawn once; a larger tensor sees them again and again."""
+
+
+class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """While it is entered, each operation's result is moved by ``eps`` at random, and ``terms`` counts."""
+
+    def __init__(self, eps: float, seed: int) -> None:
+        """Take the unit in the last place and the seed of the random signs."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.eps = eps
+        self.terms = 1
+        self._generator = torch.Generator().manual_seed(seed)
+        signs = torch.randint(0, 2, (2 * LENGTH,), generator=self._generator, dtype=torch.int8)
+        self._signs = (signs * 2 - 1).double()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Tell torch that nobody compiles this: it would load its compiler, which takes more than a second."""
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call the operation, and move what it rounds."""
+        found = func(*args, **(kwargs or {}))
+        if func.overloadpacket.__name__ in EXACT or _is_view(func):
+            return found
+        outputs = [t for t in tree_leaves(found) if isinstance(t, Tensor) and _has_fraction(t)]
+        if outputs and torch.Tag.pointwise not in func.tags:
+            given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
+            self.terms = max(self.terms, *(_terms(given, y) for y in outputs))
+        for y in outputs:
+            self.move(y)
+        return found
+
+    def move(self, y: Tensor) -> Tensor:
+        """Move every number of a tensor up or down, in place."""
+        real = torch.finfo(y.dtype).eps
+        at = int(torch.randint(0, LENGTH, (), generator=self._generator))
+        signs = self._signs[at : at + min(y.numel(), LENGTH)].to(y.device)
+        moved = (1 + max(self.eps, real) * signs).to(y.dtype)
+        if y.numel() <= LENGTH:
+            return y.mul_(moved.view(y.shape))
+        rest = y.numel() % LENGTH
+        if not y.is_contiguous():
+            return y.mul_(moved.repeat(-(-y.numel() // LENGTH))[: y.numel()].view(y.shape))
+        flat = y.view(-1)
+        flat[: y.numel() - rest].view(-1, LENGTH).mul_(moved)
+        flat[y.numel() - rest :].mul_(moved[:rest])
+        return y
+
+
+def _is_view(func: Any) -> bool:
+    """Tell whether what an operation returns lies in its input, unchanged."""
+    return any(r.alias_info is not None and not r.alias_info.is_write for r in func._schema.returns)
+
+
+def _has_fraction(t: Tensor) -> bool:
+    return t.numel() > 0 and (t.is_floating_point() or t.is_complex())
+
+
+def _terms(given: list[Tensor], y: Tensor) -> int:
+    """Return about how many terms were added for one number of y, for a sum, a product, or one along a dimension."""
+    sizes = sorted((t.numel() for t in given), reverse=True)
+    if not sizes:
+        return 1
+    summed = sizes[0] / y.numel()
+    product = math.sqrt(sizes[0] * sizes[1] / y.numel()) if len(sizes) > 1 else 1.0
+    along = max(y.shape, default=1) if len(sizes) == 1 else 1
+    return max(1, round(min(max(summed, product, along), sizes[0])))
+
+
+Tensors = dict[str, Tensor]
+
+
+def rounded_run(
+    evaluate: Callable[[Tensors, Tensors], Mapping[str, Tensor]],
+    given: Tensors,
+    fixed: Tensors,
+    eps: float,
+    seed: int,
+) -> tuple[Mapping[str, Tensor], int]:
+    """Return what ``evaluate`` gives at a random rounding of everything, and the length of its longest sum."""
+    mode = Rounded(eps, seed)
+    moved = {name: mode.move(t.clone()) if _has_fraction(t) else t for name, t in given.items()}
+    with mode:
+        found = dict(evaluate(moved, fixed))
+    return found, mode.terms

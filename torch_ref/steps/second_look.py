@@ -1,0 +1,354 @@
+"""A second look at a number that differs by more than rounding: reasons for which it may be right all the same.
+
+The handwritten formula in float64 has the first word: there a mistake stands out, and rounding all but vanishes. Then
+come another algorithm (an ε, a cut-off), a kink or a tie, where any value between the one-sided derivatives is right,
+and half precision. Each reason has a name, and is told to the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from torch_ref.numbers.agreement import Comparison, Reason, compare
+from torch_ref.numbers.half import HALF, judged, remainder_of
+from torch_ref.numbers.power import Room
+from torch_ref.numbers.witness import CEILING, Level, Tensors, Witness, doubled, levels
+from torch_ref.steps.step import Made, Outputs, Step, Value
+
+DIGITS = 2e-6
+"""Of a slice's norm: another algorithm may differ by this from the reference, in float64."""
+
+DIGITS_OF_ENTRY = 1e-3
+"""The same of one entry, which may be small beside its slice."""
+
+ACCURATE = 1e-2
+"""Of the norm: what a formula that is right in float64 may be off in float32."""
+
+NEAR = 1e-8
+"""Of the size of the inputs: how far beside a kink the one-sided derivatives are taken."""
+
+DRAWS = 16
+"""How many points around a kink."""
+
+
+class SecondLook:
+    """What else is known of one step, each part computed once, and only where something differs."""
+
+    def __init__(self, step: Step, strict: bool) -> None:
+        """Take the step; with ``strict`` another algorithm is no reason."""
+        self.step, self.strict = step, strict
+
+    def again(self, made: Made, value: Value, found: Comparison) -> Comparison:
+        """Return the comparison as it is after a second look."""
+        tensor, witness = value.tensor, self.step.witnesses[made.name]
+        if tensor is None or value.failure or self.step.tolerance or tensor.shape != witness.value.shape:
+            return found
+        if tensor.dtype != witness.value.dtype or tensor.device != witness.value.device:
+            return found
+        if not _is_inexact(tensor) or found.skipped or not _finite(tensor, witness.value):
+            return found
+        if witness.value.dtype in HALF:
+            return self._in_half(made, tensor, found)
+        return found if found.ok else self._differing(made, tensor, found)
+
+    # ------------------------------------------------------------------------------ reasons
+
+    def _differing(self, made: Made, tensor: Tensor, found: Comparison) -> Comparison:
+        """Return what float64, another algorithm or a kink make of a difference."""
+        witness = self.step.witnesses[made.name]
+        inside = self.by_hand_in_float64.get(made.name)
+        finest, exact = tensor, witness
+        if inside is not None and witness.value.dtype != torch.float64 and inside.shape == tensor.shape:
+            finest, exact = inside, witness.in_arithmetic_of(torch.float64)
+            in_float64 = compare(inside, exact)
+            if in_float64.ok:
+                return self._less_accurate(found)
+        if not self.strict and _is_another_algorithm(finest, exact):
+            off = _share(finest, exact)
+            digits = max(1, int(-torch.log10(torch.tensor(max(off, 1e-16)))))
+            remark = f"agrees to {digits} digits (more than rounding: an ε, a cut-off, another algorithm)"
+            return replace(found, status="rounding", reason="algorithm", remark=remark)
+        return self._at_a_kink(made, finest, exact) or found
+
+    def _less_accurate(self, found: Comparison) -> Comparison:
+        dtype = str(next(iter(self.step.inputs.values())).dtype).removeprefix("torch.")
+        if found.relative > ACCURATE:
+            remark = (
+                f"right in float64, but off by {found.relative:.1e} of its norm in {dtype}: it is numerically unstable"
+            )
+            return replace(found, remark=remark)
+        remark = f"right in float64; in {dtype} it is less exact than the reference, off by {found.relative:.1e}"
+        return replace(found, status="rounding", reason="accuracy", remark=remark)
+
+    def _at_a_kink(self, made: Made, tensor: Tensor, witness: Witness) -> Comparison | None:
+        """Return a comparison that agrees where every number that is off lies between the one-sided derivatives."""
+        if made in self.step.outputs or tensor.is_complex() or not self.around or not self._is_right_beside(made):
+            return None
+        runs = torch.stack([run[made.name] for run in self.around] + [witness.exact])
+        low, high = runs.min(0).values, runs.max(0).values
+        off = witness.entries_off(tensor)
+        tolerance = witness.scale * 10 * witness.growth * witness.squares.sqrt() + 1e-6 * witness.exact.abs().max()
+        value = tensor.double()
+        inside = (value >= low - tolerance) & (value <= high + tolerance)
+        open_here = off & (high - low > 10 * tolerance)
+        if not bool(off.any()) or not bool(inside.all()) or not bool((open_here == off).all()):
+            return None
+        for mine, theirs in zip(_sums(value), _sums(runs, 1), strict=True):
+            room = tolerance.sum()
+            if bool(((mine < theirs.min(0).values - room) | (mine > theirs.max(0).values + room)).any()):
+                return None  # each by itself would do, together they do not: a tie that is counted twice
+        at = tuple(int(i) for i in off.nonzero()[0])
+        remark = (
+            f"at a kink: any value from {low[at].item():.6g} to {high[at].item():.6g} is right at {list(at)}, "
+            f"by hand it is {value[at].item():.6g}"
+        )
+        more = int(off.sum()) - 1
+        return replace(
+            compare(witness.value, replace(witness, rounded=())),
+            status="rounding",
+            reason="kink",
+            remark=remark + (f" (and at {more} more)" if more else ""),
+            relative=_share(tensor, witness),
+        )
+
+    def _in_half(self, made: Made, tensor: Tensor, found: Comparison) -> Comparison:
+        """Return what a difference in half precision is: rounding, rounding in half precision, or a mistake."""
+        witness, dtype = self.step.witnesses[made.name], str(tensor.dtype).removeprefix("torch.")
+        inside = self.by_hand_in_float64.get(made.name)
+        off = _share(tensor, witness)
+        if inside is not None and inside.shape == tensor.shape:
+            fine = witness.in_arithmetic_of(torch.float32)
+            in_float64 = compare(inside, fine)
+            if not in_float64.ok:
+                kink = self._at_a_kink(made, inside, fine)
+                remark = f"{in_float64.remark}, also where it computes in float64"
+                return kink or replace(in_float64, remark=remark)
+            kind = judged(tensor, witness, lambda: 1.0).kind
+            if kind == "wrong" and not found.ok:
+                remark = f"right in float64, but off by {off:.1e} of its norm in {dtype}"
+                return self._at_a_kink(made, tensor, witness) or replace(found, status="wrong", remark=remark)
+            kind = "half" if kind == "wrong" else kind
+        else:
+            kind, allowed = judged(tensor, witness, lambda: self._remainder(made))
+            if kind == "wrong":
+                kink = self._at_a_kink(made, tensor, witness)
+                count = int(witness.entries_off(tensor).sum())
+                wrong = replace(found, status="wrong", reason="", bound=allowed, off=count)
+                return kink or replace(wrong, relative=off, remark=f"off by {off:.1e} of its norm")
+        if kind == "rounding":
+            reason = found.reason or ("" if found.status == "identical" else "rounding")
+            return found if found.ok else replace(found, status="rounding", reason=reason, remark="")
+        remark = f"right, but summed or rounded in {dtype}: off by {off:.1e} of its norm"
+        return replace(found, status="rounding", reason="half", remark=remark)
+
+    def planted(self, made: Made, change: Callable[[Tensor], Tensor]) -> SecondLook:
+        """Return the same with a change of one result, in float64 too; a mistake has no excuse at a kink."""
+        other = SecondLook(self.step, self.strict)
+        inside = self.by_hand_in_float64
+        changed = {name: change(t.clone()) if name == made.name else t for name, t in inside.items()}
+        vars(other).update(by_hand_in_float64=changed, around=[])
+        return other
+
+    def can_be_solved(self, made: Made) -> bool:
+        """Tell whether limits say what is seen: not in half precision, of a formula that cannot use more."""
+        dtype = self.step.witnesses[made.name].value.dtype
+        return dtype not in HALF or dtype in (self.step.tolerance or {}) or made.name in self.by_hand_in_float64
+
+    def room(self, made: Made, value: Tensor, reason: Reason, every: int = 1) -> Room:
+        """Return how far a result that agrees may be moved: past the limits here, and past those of algorithms.
+
+        The result may be one row in ``every`` so many of it.
+        """
+        witness, tolerance = self.step.witnesses[made.name], (self.step.tolerance or {}).get(value.dtype)
+        witness = witness.of_rows(every) if every > 1 else witness
+        if tolerance is not None:
+            limits = [level._replace(norms=torch.full_like(level.norms, torch.inf)) for level in witness.limits]
+            limits[0] = Level("tensor", torch.as_tensor(tolerance * witness.norm), 1.0)
+            return Room(_error(value, witness), [limits], witness.scale, every)
+        is_half = witness.value.dtype in HALF
+        if reason in ("algorithm", "accuracy") or is_half:
+            inside = self.by_hand_in_float64.get(made.name)
+            if inside is not None:
+                value = inside[::every] if every > 1 else inside
+                witness = witness.in_arithmetic_of(torch.float32 if is_half else torch.float64)
+        error = _error(value, witness)
+        if reason == "kink":
+            error = torch.zeros_like(error)  # it is right there, whatever the reference chose
+        found = [_below_the_ceiling(witness)]
+        if not self.strict and not is_half:
+            found.append([*_limits_of_algorithms(witness, rounding=0.5)])  # between that of float64 and all of it
+        return Room(error, found, witness.scale, every)
+
+    # ------------------------------------------------------------------------------ what else is computed
+
+    @cached_property
+    def by_hand_in_float64(self) -> Tensors:
+        """Return what the handwritten formulas give at the same numbers in float64; empty where they cannot.
+
+        A formula that rounds to half precision inside does not count as one that can.
+        """
+        watch = Narrowest()  # type: ignore[no-untyped-call]
+        try:
+            with watch:
+                values = self.step.compute(self.step.in_float64, True)
+        except Exception:  # of somebody's formula, which may be for one dtype only
+            return {}
+        found = {name: v.tensor for name, v in values.items() if v.tensor is not None and not v.failure}
+        fits = {n: t for n, t in found.items() if t.dtype in (torch.float64, torch.complex128)}
+        return {} if watch.half else {n: t for n, t in fits.items() if bool(torch.isfinite(t).all())}
+
+    @cached_property
+    def around(self) -> list[Tensors]:
+        """Return what the reference gives in float64 at points around the inputs; empty where it cannot."""
+        generator = torch.Generator().manual_seed(0)
+        given = doubled(self.step.inputs)
+        errors = {f"error of output {i}": e for i, e in enumerate(self.step.in_float64.errors)}
+        try:
+            return [
+                self.step.by_reference(_beside(given, generator, draw, self._near) | errors, doubled(self.step.fixed))
+                for draw in range(DRAWS)
+            ]
+        except Exception:  # of a reference for one dtype only
+            return []
+
+    @property
+    def _near(self) -> float:
+        """Return how far beside the inputs: in half precision, as far as rounding moves them."""
+        dtype = next(iter(self.step.inputs.values())).dtype
+        return 4 * torch.finfo(dtype).eps if dtype in HALF else NEAR
+
+    def _is_right_beside(self, made: Made) -> bool:
+        """Tell whether the handwritten formula agrees with the reference at points beside a kink."""
+        return made.name in self._right_beside
+
+    @cached_property
+    def _right_beside(self) -> set[str]:
+        able = bool(self.by_hand_in_float64)
+        step, near = (self.step.in_float64, NEAR) if able else (self.step, 64 * _eps(self.step))
+        generator = torch.Generator().manual_seed(1)
+        names = {made.name for made in self.step.gradients.values()}
+        for draw in range(2, 5):
+            beside = replace(step, inputs=_beside(step.inputs, generator, draw, near))
+            try:
+                values = beside.compute(beside, True)
+                names = {name for name in names if beside.compared(name, values[name]).ok}
+            except Exception:  # of a reference or a formula for one dtype only
+                return set()
+        return names
+
+    def _remainder(self, made: Made) -> float | None:
+        """Return what is left of an error when those of two halves of the upstream gradient are subtracted."""
+        if made in self.step.outputs or all(e.numel() < 2 for e in self.step.errors):
+            return None
+        steps = [self.step.at(part) for part in _parts(self.step.errors)]
+        values = [step.compute(step, True)[made.name].tensor for step in (self.step, *steps)]
+        if any(v is None for v in values):
+            return None
+        whole, *parts = [v for v in values if v is not None]
+        exact = [step.witnesses[made.name].exact for step in steps]
+        return remainder_of(whole, parts, self.step.witnesses[made.name].exact, exact)
+
+
+class Narrowest(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """While it is entered, ``half`` tells whether some operation gave a tensor in half precision."""
+
+    half = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Tell torch that nobody compiles this: it would load its compiler, which takes more than a second."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call the operation, and look at its dtype."""
+        found = func(*args, **(kwargs or {}))
+        self.half = self.half or any(isinstance(t, Tensor) and t.dtype in HALF for t in tree_leaves(found))
+        return found
+
+
+def _beside(given: Tensors, generator: torch.Generator, draw: int, near: float) -> Tensors:
+    """Return the inputs moved a little: all up, all down, then at random."""
+    moved = {}
+    for name, t in given.items():
+        if not t.is_floating_point():
+            moved[name] = t
+            continue
+        size = float(t.norm()) / max(t.numel(), 1) ** 0.5 or 1.0
+        steps = torch.rand(t.shape, generator=generator, dtype=torch.float64).to(t.device) + 0.5
+        if draw > 1:
+            steps = steps * (torch.randint(0, 2, t.shape, generator=generator).to(t.device) * 2 - 1)
+        moved[name] = t + ((-1.0 if draw == 1 else 1.0) * near * size * steps).to(t.dtype)
+    return moved
+
+
+def _parts(errors: Outputs) -> list[Outputs]:
+    """Return two errors that add up to these without rounding: one has every other row, one the others."""
+    kept: list[list[Tensor]] = [[], []]
+    for e in errors:
+        mask = torch.zeros(e.shape, dtype=torch.bool, device=e.device)
+        rows = mask if e.ndim and len(e) > 1 else mask.view(-1)
+        rows[::2] = True
+        for part, chosen in zip(kept, (mask, ~mask), strict=True):
+            part.append(torch.where(chosen, e, 0))
+    return [tuple(part) for part in kept]
+
+
+def _error(value: Tensor, witness: Witness) -> Tensor:
+    return witness.in_units(value) - witness.in_units(witness.exact)
+
+
+def _below_the_ceiling(witness: Witness) -> list[Level]:
+    """Return the limits of a witness, that of the whole tensor at most the ceiling."""
+    whole, *rest = witness.limits
+    if witness.is_zero:
+        return [whole, *rest]
+    return [whole._replace(norms=whole.norms.clamp(max=CEILING * witness.norm)), *rest]
+
+
+def _is_another_algorithm(tensor: Tensor, witness: Witness) -> bool:
+    """Tell whether a tensor agrees with the exact values to several digits, slice by slice and entry by entry."""
+    difference = (witness.in_units(tensor) - witness.in_units(witness.exact)).abs() ** 2
+    found = zip(levels(difference), _limits_of_algorithms(witness), strict=True)
+    return not any(bool((off > limit).any()) for (_, off, _), (_, limit, _) in found)
+
+
+def _limits_of_algorithms(witness: Witness, rounding: float = 1.0) -> Iterator[Level]:
+    """Yield how far another algorithm may be off at every level, beyond a share of the rounding."""
+    sizes = levels(witness.in_units(witness.exact).abs() ** 2)
+    for (name, size, factor), (_, noise, _) in zip(sizes, levels(witness.squares), strict=True):
+        share = DIGITS_OF_ENTRY if name == "entry" else DIGITS
+        yield Level(name, share * size + rounding * factor * witness.growth * noise, factor)
+
+
+def _share(tensor: Tensor, witness: Witness) -> float:
+    """Return how far a tensor is off, of the norm."""
+    return witness.distance(tensor) / (witness.norm or 1.0)
+
+
+def _sums(values: Tensor, first: int = 0) -> Iterator[Tensor]:
+    """Yield the sum of all numbers, then those of the slices along each dimension."""
+    dims = range(first, values.ndim)
+    yield values.flatten(first).sum(-1) if values.ndim > first else values
+    if len(dims) > 1:
+        for kept in dims:
+            yield values.sum([d for d in dims if d != kept])
+
+
+def _eps(step: Step) -> float:
+    return torch.finfo(next(t for t in step.inputs.values() if _is_inexact(t)).dtype).eps
+
+
+def _is_inexact(t: Tensor) -> bool:
+    return t.is_floating_point() or t.is_complex()
+
+
+def _finite(*tensors: Tensor) -> bool:
+    return all(bool(torch.isfinite(t).all()) for t in tensors)

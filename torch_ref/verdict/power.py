@@ -1,0 +1,175 @@
+"""What a check could have seen: the smallest mistakes that it would have rejected at these very numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from torch_ref.numbers.power import At, Power, Room
+from torch_ref.numbers.witness import Tensors
+from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.step import Made, Step, Value
+
+RANGE, STEPS = 4.0, 6
+"""How many powers of ten below 1 are searched in half precision, and how often that interval is halved."""
+
+LARGE = 1 << 18
+"""Entries: of a gradient with more of them only so many are looked at, in rows that lie evenly, and at one point."""
+
+
+class Planted:
+    """The result by hand of one gradient at one upstream gradient, and how small a change of it would be rejected."""
+
+    def __init__(self, seen: Evidence, made: Made, value: Tensor) -> None:
+        """Take the gradient and its value by hand."""
+        self.seen, self.made = seen, made
+        has_room = seen.second_look is not None and seen.second_look.can_be_solved(made)
+        self.every = -(-value.numel() // LARGE) if value.ndim and has_room else 1
+        self.value = value[:: self.every]
+
+    @cached_property
+    def room(self) -> Room | None:
+        """Return how far it may be moved; None in half precision, where no limits say what is seen."""
+        look, reason = self.seen.second_look, self.seen.comparisons[self.made.name].reason
+        if look is None or not look.can_be_solved(self.made):
+            return None
+        return look.room(self.made, self.value, reason, self.every)
+
+    def smallest(self, change: Tensor, at: At | None = None) -> float | None:
+        """Return the smallest share of a change at a place that would be rejected; None: not all of it."""
+        if self.room is not None:
+            return self.room.smallest(change, at)
+        where = change if at is None else torch.zeros_like(change)
+        if at is not None:
+            where[at] = change[at]
+        return _bisected(lambda share: self._rejects(where, share))
+
+    def lacking(self, parts: Tensors) -> float | None:
+        """Return the smallest share of a part of it that would be missed."""
+        part = parts[self.made.name]
+        return self.smallest(part[:: self.every] if self.every > 1 else part)
+
+    def _rejects(self, change: Tensor, share: float) -> bool:
+        """Tell whether the changed result is wrong, in the dtype of the pass and, where that decides, in float64."""
+
+        def planted(t: Tensor) -> Tensor:
+            return t + (share * change).to(t.dtype)
+
+        value, look = Value(planted(self.value), None), self.seen.second_look
+        found = self.seen.step.compared(self.made.name, value)
+        return not (look.planted(self.made, planted).again(self.made, value, found) if look else found).ok
+
+
+def power_of(points: Sequence[Evidence]) -> Power:
+    """Return the smallest mistakes that would have been rejected in every gradient.
+
+    The points are what was seen at each of the upstream gradients: a mistake is rejected where one of them shows it.
+    """
+    first, dropped, sample = points[0], None, None
+    gradients = [made for made in first.step.gradients.values() if _can_be_changed(first, made)]
+    if not gradients:
+        return Power(None, None, None, None, None, _weakness(first))
+    planted = [[_planted(seen, made) for seen in _of_use(points, made)] for made in gradients]
+    found = [_of(of_points) for of_points in planted]
+    summed = [of_points for of_points in planted if _is_summed(of_points[0])]
+    if summed:
+        parts = [_parts_of_a_sample(seen.step) for seen in points]
+        shares = [_smallest([one.lacking(part) for one, part in zip(of, parts, strict=False)]) for of in summed]
+        sample = _weakest(shares)
+        dropped = sample is not None
+    factor, row, entry = (_weakest([one[i] for one in found]) for i in range(3))
+    return Power(factor, row, sample, entry, dropped, "")
+
+
+def _can_be_changed(seen: Evidence, made: Made) -> bool:
+    """Tell whether a gradient has numbers of which a share could be wrong."""
+    value = seen.values[made.name].tensor
+    if value is None or seen.comparisons[made.name].reason in ("zero", "not-finite"):
+        return False
+    return bool(value.any()) and bool(torch.isfinite(value).all())
+
+
+def _of_use(points: Sequence[Evidence], made: Made) -> list[Evidence]:
+    """Return the points at which a mistake is looked for."""
+    size = points[0].step.witnesses[made.name].value.numel()
+    return [seen for seen in (points[:1] if size > LARGE else points) if _can_be_changed(seen, made)]
+
+
+def _planted(seen: Evidence, made: Made) -> Planted:
+    value = seen.values[made.name].tensor
+    assert value is not None, made.name  # it can be changed
+    return Planted(seen, made, value)
+
+
+def _weakness(seen: Evidence) -> str:
+    if all(not bool(e.any()) for e in seen.step.errors):
+        return "the upstream gradient is 0 everywhere"
+    return "every gradient is 0 here, whatever the formula is"
+
+
+def _of(points: list[Planted]) -> tuple[float | None, float | None, float | None]:
+    """Return the smallest change of everything, of the middle row in size, and of the middle entry."""
+    value = points[0].value
+    sizes = value.abs().double()
+    entry = torch.unravel_index(torch.tensor(_middle(sizes.reshape(-1))), value.shape) if value.ndim else ()
+    at_entry = tuple(slice(int(i), int(i) + 1) for i in entry)
+    at_row = at_entry
+    if value.ndim > 1:
+        i = _middle(sizes.reshape(len(value), -1).norm(dim=1))
+        at_row = (slice(i, i + 1), *(slice(None),) * (value.ndim - 1))
+    factor, row, of_entry = (
+        _smallest([one.smallest(one.value, at) for one in points]) for at in (None, at_row, at_entry)
+    )
+    return factor, row, of_entry
+
+
+def _middle(sizes: Tensor) -> int:
+    """Return the index of the middle one in size among those that are not 0."""
+    zeros = int((sizes == 0).sum())
+    return int(sizes.kthvalue(zeros + (len(sizes) - zeros) // 2 + 1).indices)
+
+
+def _weakest(shares: list[float | None]) -> float | None:
+    """Return the largest share; None where one is None."""
+    known = [share for share in shares if share is not None]
+    return max(known) if len(known) == len(shares) else None
+
+
+def _smallest(shares: list[float | None]) -> float | None:
+    """Return the smallest share; None where all are None."""
+    return min((share for share in shares if share is not None), default=None)
+
+
+def _samples(step: Step) -> int:
+    """Return how many samples there are; 0 where they cannot be told apart."""
+    count = len(step.errors[0]) if step.errors[0].ndim else 0
+    alike = all(e.ndim and len(e) == count and e.dtype != torch.bool for e in step.errors)
+    return count if alike and count > 1 else 0
+
+
+def _is_summed(one: Planted) -> bool:
+    """Tell whether a gradient is a sum over the samples."""
+    count = _samples(one.seen.step)
+    return count > 0 and not (one.value.ndim and len(one.value) == count)
+
+
+def _parts_of_a_sample(step: Step) -> Tensors:
+    """Return the part that the middle sample in size has in every gradient, less than nothing: as it would be lost."""
+    count = _samples(step)
+    sizes = sum((e.abs().double().reshape(count, -1).norm(dim=1) ** 2 for e in step.errors), torch.zeros(count))
+    only = torch.arange(count) == _middle(sizes)
+    alone = step.at(tuple(torch.where(only.view(-1, *[1] * (e.ndim - 1)), e, 0) for e in step.errors))
+    return {name: -part for name, part in alone.by_reference(alone.given, alone.fixed).items()}
+
+
+def _bisected(rejects: Callable[[float], bool]) -> float | None:
+    if not rejects(1.0):
+        return None
+    low, high = 0.0, RANGE
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rejects(10**-middle) else (low, middle)
+    return float(10**-low)
