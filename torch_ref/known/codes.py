@@ -303,7 +303,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "keeps-state": Code(
             "The second call gives other numbers than the first: something is kept from one call to the next.",
-            "self.d_w += delta.t() @ x; return d_x, {'weight': self.d_w}  # never set back to 0",
+            'self.d_w += delta.t() @ x\nreturn d_x, {"weight": self.d_w}  # never set back to 0',
             "Begin every call anew. Adding up over several batches is the work of the training loop.",
         ),
         "not-the-derivative": Code(

@@ -28,7 +28,7 @@ class Planted:
         self.seen, self.made = seen, made
         has_room = seen.second_look is not None and seen.second_look.can_be_solved(made)
         self.every = -(-value.numel() // LARGE) if value.ndim and has_room else 1
-        self.value = value[:: self.every]
+        self.value = value[:: self.every] if self.every > 1 else value
 
     @cached_property
     def room(self) -> Room | None:
