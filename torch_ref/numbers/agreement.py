@@ -85,8 +85,7 @@ def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None, *
     if not skipped or not found.ok:
         return found
     remark = f"{skipped} of {count} entries are not finite on both sides and were not compared"
-    status: Status = "rounding" if found.status == "rounding" else "identical"
-    return replace(found, status=status, reason="not-finite", remark=remark, count=count - skipped, skipped=skipped)
+    return replace(found, reason="not-finite", remark=remark, count=count - skipped, skipped=skipped)
 
 
 def _finite(by_hand: Tensor, value: Tensor, witness: Witness, tolerance: float | None) -> Comparison:

@@ -148,7 +148,7 @@ def test_however_inexact_arithmetic_is_more_than_a_tenth_is_wrong() -> None:
 
 
 def test_a_tolerance_takes_the_place_of_rounding() -> None:
-    loose = compared([1.0, 1.3], [1.0, 1.0], tolerance=0.5)
+    loose = compared([1.0, 1.3, 1.0], [1.0, 1.0, 1.0], tolerance=0.5)
     assert (loose.status, loose.reason, loose.remark, loose.bound) == ("rounding", "rounding", "", 0.5)
     assert loose.off == 1
     tight = compared([1.0, 1.3], [1.0, 1.0], tolerance=0.1)
