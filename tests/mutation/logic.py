@@ -22,6 +22,8 @@ OPPOSITE: dict[type[ast.AST], type[ast.AST]] = {
 OTHER_NAME = {"all": "any", "any": "all", "min": "max", "max": "min", "amax": "amin", "amin": "amax"}
 TO_LEAVE_OUT = ("abs", "clone", "detach", "double")
 """Methods whose result may pass for what they are called on."""
+SYMMETRIC = ("max", "min", "torch.maximum", "torch.minimum", "torch.equal")
+"""Functions to which the order of two arguments is all the same."""
 NOT_PUT_TO_THE_TEST = ("strict", "stacklevel")
 """Arguments that guard against what cannot happen, or only say where a warning comes from."""
 BY_TYPE = {"bool": ("True", "False"), "str": ("''",)}
@@ -196,7 +198,7 @@ def without_guard(node: ast.AST, _: Function) -> Iterator[Edit]:
 
 
 def other_arguments(node: ast.AST, _: Function) -> Iterator[Edit]:
-    """Yield f(a) for f(a, b) and for f(a, b=b), and f(b, a) for f(a, b)."""
+    """Yield f(a) for f(a, b) and for f(a, b=b), and f(b, a) for f(a, b) where that is another."""
     if not isinstance(node, ast.Call):
         return
     for i, keyword in enumerate(node.keywords):
@@ -204,6 +206,8 @@ def other_arguments(node: ast.AST, _: Function) -> Iterator[Edit]:
             yield node, with_field(node, keywords=node.keywords[:i] + node.keywords[i + 1 :])
     if len(node.args) > 1:
         yield node, with_field(node, args=node.args[:-1])
+    if ast.unparse(node.func) in SYMMETRIC:
+        return
     for i, (left, right) in enumerate(pairwise(node.args)):
         if not any(isinstance(one, (ast.Starred, ast.JoinedStr)) for one in (left, right)):
             yield node, with_field(node, args=[*node.args[:i], right, left, *node.args[i + 2 :]])

@@ -106,8 +106,7 @@ def _finite(by_hand: Tensor, value: Tensor, witness: Witness, tolerance: float |
         bound, level = tolerance, "" if distance <= tolerance * (norm or 1.0) else "tensor"
         off = int((apart > 0).sum())
     else:
-        beyond, bound = witness.beyond(by_hand), witness.bound
-        level = beyond[0] if beyond else ""
+        level, bound = witness.beyond(by_hand), witness.bound
         if bound > CEILING and not witness.is_zero:  # arithmetic cannot tell here
             bound, level = CEILING, level or ("tensor" if relative > CEILING else "")
         off = int(witness.entries_off(by_hand).sum()) if level else 0

@@ -23,6 +23,32 @@ def signs(*shape: int) -> Tensor:
     return (torch.arange(math.prod(shape)) % 2 * 2.0 - 1).view(shape).double()
 
 
+def test_what_is_negative_is_judged_alike() -> None:
+    assert kind(0.5 * signs(8), of=-1.0).kind == "rounding"
+    assert kind(2 * torch.ones(16).double(), of=-1.0).kind == "wrong"
+    assert kind(2 * signs(16), 0.0, of=-1.0) == kind(2 * signs(16), 0.0)
+    assert kind(3 * signs(8), 0.0, of=-1.0).kind == "wrong"
+
+
+def test_a_common_factor_is_that_of_the_large_numbers() -> None:
+    exact = torch.tensor([1.0] * 8 + [2.0**-3] * 8).double()
+    witness = Witness.exactly(exact.bfloat16(), exact=exact)
+    for factors, expected in (([1.0, 8.0], "half"), ([2.0, 0.0], "wrong"), ([0.0, 8.0], "half")):
+        off = torch.tensor(factors).double().repeat_interleave(8)
+        assert judged((exact * (1 + off * EPS)).bfloat16(), witness, lambda: None).kind == expected, factors
+
+
+def test_terms_larger_than_the_result_and_the_reference_s_own_error_count() -> None:
+    exact = torch.ones(8).double()
+    cancelled = Witness.exactly(exact.bfloat16(), exact=exact, others=[exact + 3 * EPS])
+    for units, expected in ((30, "half"), (40, "wrong")):
+        found = judged((exact + units * EPS * signs(8)).bfloat16(), cancelled, lambda: None)
+        assert found.kind == expected
+        assert found.allowed == pytest.approx(9 * (math.sqrt(10) + 1) * EPS)
+    found = kind(2.5 * signs(8))
+    assert found.allowed == pytest.approx(9 * (math.sqrt(1 + 0.5**2 / 2) + 1) * EPS, rel=0.01)
+
+
 def test_one_rounding_of_the_result_is_rounding() -> None:
     for errors in (0.5 * signs(8), 0.7 * signs(8), torch.zeros(8).double(), 0.5 * torch.ones(64).double()):
         found = kind(errors)
@@ -49,10 +75,11 @@ def test_beside_a_sum_that_cancels_the_rounding_of_float32_counts() -> None:
 
 def test_the_smallest_numbers_of_float16_are_all_there_is_between_them() -> None:
     for of, expected in ((0.125, "rounding"), (1.0, "rounding")):
-        exact = torch.tensor([2e-8, of]).double()
-        witness = Witness.exactly(exact.half(), exact=exact)
-        assert judged(torch.tensor([6e-8, of]).half(), witness, lambda: 0.0).kind == expected
-        assert judged(torch.tensor([0.0, of * (1 + 2 * 2**-10)]).half(), witness, lambda: 0.0).kind == "half"
+        for small in (2e-8, 2.0**-24):
+            exact = torch.tensor([small, of]).double()
+            witness = Witness.exactly(exact.half(), exact=exact)
+            assert judged(torch.tensor([2.0**-24, of]).half(), witness, lambda: 0.0).kind == expected
+            assert judged(torch.tensor([0.0, of * (1 + 2 * 2**-10)]).half(), witness, lambda: 0.0).kind == "half"
 
 
 def test_a_factor_that_all_entries_have_in_common_is_a_mistake() -> None:

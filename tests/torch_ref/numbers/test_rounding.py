@@ -105,9 +105,9 @@ def test_every_number_of_a_large_tensor_is_moved(size: int) -> None:
     mode = Rounded(EPS, 0)
     assert mode.move(x) is x
     assert units(x, torch.ones(size)) == {-1, 1}
-    apart = torch.ones(2 * size, dtype=torch.float64)[::2]
+    apart = torch.ones(2, size, dtype=torch.float64).t()
     assert mode.move(apart) is apart
-    assert units(apart, torch.ones(size)) == {-1, 1}
+    assert units(apart, torch.ones(size, 2)) == {-1, 1}
 
 
 # ---------------------------------------------------------------------------------------------------- the longest sum
@@ -127,6 +127,7 @@ def test_every_number_of_a_large_tensor_is_moved(size: int) -> None:
         (lambda x: torch.softmax(x, 1), [(3, 40)], 40),
         (lambda x, w: x @ w, [(3, 50), (50, 400)], 50),
         (lambda x, w: x @ w, [(5, 1), (1, 6)], 1),
+        (torch.addmm, [(1,), (3, 50), (50, 400)], 50),
         (torch.dot, [(50,), (50,)], 50),
         (lambda x: functional.interpolate(x, scale_factor=4.0), [(1, 1, 3)], 3),
         (lambda: torch.linspace(0.0, 1.0, 5), [], 1),
