@@ -101,6 +101,9 @@ def test_all_of_a_change_may_be_too_little() -> None:
 
 
 def test_what_the_change_leaves_alone_is_not_seen() -> None:
+    change = torch.tensor([0.3, 0.0, 0.4])
+    limits = [Level("tensor", torch.tensor(9.0), 1.0), Level("entry", torch.full((3,), 0.1), 1.0)]
+    assert Room(torch.zeros(3), [limits]).smallest(change) == pytest.approx(0.25)
     assert Room(torch.zeros(4, 5), [limits_of(torch.zeros(4, 5))]).smallest(torch.zeros(4, 5)) is None
 
 

@@ -140,6 +140,17 @@ def test_what_is_not_finite_or_of_another_shape_or_dtype_has_no_second_look() ->
     assert looked(lambda d, x: off_by(0.0)(d, x) / 0.0).remark == "a number is not finite"
 
 
+def test_a_finite_number_where_the_reference_overflows_is_wrong() -> None:
+    x = torch.tensor([1.0, 2e30])
+
+    def finite(d: Tensor, x: Tensor) -> Tensor:
+        g = 3 * d.double() * x.double() ** 2
+        return g.clamp(-1e38, 1e38).float() if x.dtype == torch.float32 else g
+
+    found = looked(finite, x, lambda x: x**3)
+    assert (found.status, found.remark) == ("wrong", "a number is not finite")
+
+
 def test_what_changes_its_inputs_has_no_reason() -> None:
     def changing(d: Tensor, x: Tensor) -> Tensor:
         g = off_by(4e-7)(d, x)
