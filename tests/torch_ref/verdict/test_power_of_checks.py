@@ -69,6 +69,7 @@ class Setting:
     """How far the formula is off, in float32 only where it is ``less_exact``."""
     less_exact: bool = False
     casts: bool = False
+    """Whether it cannot compute in float64: then smaller mistakes are rejected too, those that add up."""
     more: tuple[tuple[str, Any], ...] = ()
 
     def report(self, plant: Plant, power: bool = False) -> Report:
@@ -104,7 +105,7 @@ SETTINGS = {
     "less exact in float32": Setting(torch.float32, 1.6, off=1e-4, less_exact=True),
     "within a tolerance": Setting(sharp=1.01, more=(("tolerance", {torch.float64: 0.02}),)),
     "bfloat16": Setting(torch.bfloat16, 1.3),
-    "bfloat16 inside": Setting(torch.bfloat16, 2.5, casts=True),
+    "bfloat16 inside": Setting(torch.bfloat16, 1.6, casts=True),
 }
 
 
@@ -125,7 +126,7 @@ def test_a_mistake_a_little_larger_is_rejected_and_one_a_little_smaller_is_not(n
         if share is None:
             assert setting.report(kind(0.95)).ok, kind.__name__
             continue
-        assert setting.report(kind(share / setting.sharp)).ok, kind.__name__
+        assert setting.casts or setting.report(kind(share / setting.sharp)).ok, kind.__name__
         if share * setting.sharp < 1:
             assert not setting.report(kind(share * setting.sharp)).ok, kind.__name__
     assert right.power.dropped_sample is (right.power.sample is not None)

@@ -1,0 +1,219 @@
+"""From a step to its report: other upstream gradients, what is kept between calls, and finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from manual_bp import Sigmoid
+from torch_ref import check_function
+from torch_ref.numbers.witness import Witness
+from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.protocol import layer_step
+from torch_ref.verdict.judge import rows_of, third_opinion
+from torch_ref.verdict.report import Report
+
+X = torch.linspace(0.5, 2.0, 12, dtype=torch.float64).view(4, 3)
+
+
+def square(x: Tensor) -> Tensor:
+    return x * x
+
+
+def report(backward: Callable[..., Any], forward: Callable[..., Any] = square, **more: Any) -> Report:
+    return check_function(forward, backward, [X], **({"differences": False, "power": False} | more))
+
+
+# ------------------------------------------------------------------------------------------ another upstream gradient
+
+
+def test_what_is_clipped_is_right_at_a_small_upstream_gradient_and_wrong_at_a_large_one() -> None:
+    found = report(lambda d, x: 2 * x * d.clamp(-10, 10))
+    assert [row.quantity for row in found.guilty] == ["gradient of x"]
+    assert found.guilty[0].code != "keeps-state"
+    assert found.guilty[0].source
+    assert report(lambda d, x: 2 * x * d.clamp(-1e6, 1e6)).ok
+
+
+def test_what_is_added_up_over_calls_is_said_to_keep_something() -> None:
+    kept: list[Tensor] = []
+
+    def adding(d: Tensor, x: Tensor) -> Tensor:
+        kept.append(2 * d * x)
+        return sum(kept[1:], torch.zeros_like(x)) if len(kept) > 1 else kept[0].clone()
+
+    (guilty,) = report(adding).guilty
+    assert guilty.code == "keeps-state"
+    assert guilty.cause == "it gives other numbers at a second call: something is kept from the first"
+
+
+def test_an_output_that_is_right_stays_so_where_a_gradient_is_wrong_at_the_second_upstream_gradient() -> None:
+    found = report(lambda d, x: 2 * x * d.clamp(-10, 10))
+    assert [row.status for row in found.rows] == ["identical", "wrong"]
+    assert [row.blame for row in found.rows] == ["", "by hand"]
+    assert [bool(row.source) for row in found.rows] == [False, True]
+    assert found.power is None
+
+
+def loss(x: Tensor) -> Tensor:
+    return (x * x).sum()
+
+
+def test_a_loss_that_ignores_its_upstream_gradient_is_right_with_a_remark_and_strictly_wrong() -> None:
+    found = report(lambda d, x: 2 * x, loss)
+    assert found.outcome == "right, with remarks"
+    assert found.remarks == (
+        "backward ignores its upstream gradient (gradient of x): right for a loss as it is, wrong for one that is "
+        "scaled or part of another",
+    )
+    assert [row.quantity for row in report(lambda d, x: 2 * x, loss, strict=True).guilty] == ["gradient of x"]
+    assert report(lambda d, x: 2 * x * d, loss).remarks == ()
+    assert report(lambda d, x: 2 * x, loss, power=True).power is not None
+
+
+def test_only_a_loss_may_ignore_its_upstream_gradient_and_only_if_it_is_right() -> None:
+    assert not report(lambda d, x: 2 * x).ok
+    assert not report(lambda d, x: 3 * x, loss).ok
+    assert not report(lambda d, x: 2 * x * d.clamp(-10, 10), loss).ok
+    two = check_function(
+        lambda x: ((x * x).sum(), x.sum()), lambda d, e, x: 2 * x * d + 1, [X], differences=False, power=False
+    )
+    assert not two.ok
+
+
+def test_one_of_two_gradients_may_ignore_it() -> None:
+    w = torch.tensor(3.0, dtype=torch.float64)
+    found = check_function(
+        lambda x, w: (w * x).sum(),
+        lambda d, x, w: (w.expand(4, 3), d * x.sum()),
+        [X, w],
+        differences=False,
+        power=False,
+    )
+    assert found.ok
+    assert "(gradient of x)" in found.remarks[0]
+    wrong = check_function(
+        lambda x, w: (w * x).sum(),
+        lambda d, x, w: (w.expand(4, 3), d.clamp(-10, 10) * x.sum()),
+        [X, w],
+        differences=False,
+        power=False,
+    )
+    assert [row.quantity for row in wrong.guilty] == ["gradient of w"]
+
+
+# ------------------------------------------------------------------------------------------------------ what it says
+
+
+def test_the_batch_is_the_length_of_the_first_input() -> None:
+    assert report(lambda d, x: 2 * d * x).batch == 4
+    one = check_function(square, lambda d, x: 2 * d * x, [torch.tensor(2.0)])
+    assert one.batch == 1
+    assert one.ok
+
+
+def test_power_is_there_where_it_is_asked_for_and_nothing_is_wrong() -> None:
+    assert report(lambda d, x: 2 * d * x).power is None
+    assert report(lambda d, x: 2 * d * x, power=True).power is not None
+    assert report(lambda d, x: 3 * d * x, power=True).power is None
+
+
+def test_a_row_has_the_shape_the_method_and_where_it_is_wrong_the_line() -> None:
+    def backward(d: Tensor, x: Tensor) -> Tensor:
+        return 3 * d * x
+
+    out, gradient = report(backward).rows
+    assert (out.shape, out.method, out.source, out.why) == ((4, 3), "square", "", None)
+    assert (gradient.shape, gradient.method) == ((4, 3), "backward")
+    assert gradient.source.endswith(f":{backward.__code__.co_firstlineno}")
+    assert gradient.why is not None
+    assert (out.of.name, out.of.text) == ("output", "output")
+
+
+# ------------------------------------------------------------------------------------------------- finite differences
+
+
+class Halved(torch.autograd.Function):
+    """A square of which autograd believes that its derivative is x."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, d: Tensor) -> Tensor:
+        return d * ctx.saved_tensors[0]
+
+
+def test_where_both_agree_on_another_derivative_than_that_of_forward_both_are_blamed() -> None:
+    found = report(lambda d, x: d * x, reference=Halved.apply, differences=True, power=True)
+    assert not found.ok
+    (guilty,) = [row for row in found.rows if row.blame]
+    assert (guilty.quantity, guilty.blame, guilty.code) == ("gradient of x", "both", "not-the-derivative")
+    assert found.rows[1].differences == pytest.approx(1.0, rel=1.0)
+    assert found.power is None
+    assert report(lambda d, x: d * x, reference=Halved.apply).ok, "without finite differences nobody knows"
+
+
+def test_finite_differences_are_a_number_of_the_row_where_they_are_asked_for() -> None:
+    found = report(lambda d, x: 2 * d * x, differences=True)
+    assert found.rows[0].differences is None
+    assert found.rows[1].differences is not None
+    assert found.rows[1].differences < 1e-6
+    assert report(lambda d, x: 2 * d * x).rows[1].differences is None
+
+
+def test_a_detached_factor_is_meant_and_said() -> None:
+    def forward(x: Tensor) -> Tensor:
+        return x * x.detach()
+
+    found = report(lambda d, x: d * x, forward, differences=True)
+    assert found.ok
+    assert found.remarks == (
+        "gradient of x: finite differences of forward give another derivative, since it detaches a tensor",
+    )
+    assert all(row.differences is None for row in found.rows)
+    assert report(lambda d, x: d * x, forward).remarks == ()
+
+
+# ------------------------------------------------------------------------------ when differences are a suspicion at all
+
+
+def opinion(differences: float, witness: Witness | None = None, reason: str = "") -> float | None:
+    """Return the differences that are left in the row of a right error; None where they were a suspicion."""
+    step = layer_step(Sigmoid(), torch.sigmoid, X, X.flip(0), "y", "e", {})
+    seen = Evidence(step)
+    out, error = rows_of(seen).values()
+    error = replace(error, differences=differences, isolated=replace(error.isolated, reason=reason))  # type: ignore[arg-type]
+    found = step.witnesses if witness is None else step.witnesses | {"e": witness}
+    return third_opinion([out, error], dict.fromkeys(("y", "e"), seen), found)[1].differences
+
+
+def inexact(noise: float) -> Witness:
+    exact = torch.ones(1, dtype=torch.float64)
+    return Witness.exactly(exact.float(), exact=exact, others=[exact + noise])
+
+
+def test_differences_of_a_thousandth_are_no_suspicion() -> None:
+    assert opinion(5e-4) == 5e-4
+    assert opinion(2e-3) is None
+
+
+def test_differences_are_no_suspicion_where_arithmetic_is_less_exact() -> None:
+    bound = 4 * 2.5e-3
+    assert opinion(5 * bound, inexact(2.5e-3)) == 5 * bound
+    assert opinion(20 * bound, inexact(2.5e-3)) is None
+    assert opinion(0.9, inexact(1.0)) == 0.9
+    assert opinion(1.1, inexact(1.0)) is None, "more than a tenth is not allowed, however inexact it is"
+
+
+def test_differences_are_no_suspicion_at_a_kink_and_of_what_is_zero() -> None:
+    assert opinion(0.5, reason="kink") == 0.5
+    zero = torch.zeros(1, dtype=torch.float64)
+    assert opinion(0.5, Witness.exactly(zero.float(), exact=zero, others=[zero + 1e-9])) == 0.5
