@@ -321,11 +321,16 @@ def _is_another_algorithm(tensor: Tensor, witness: Witness) -> bool:
 
 
 def _limits_of_algorithms(witness: Witness, rounding: float = 1.0) -> Iterator[Level]:
-    """Yield how far another algorithm may be off at every level, beyond a share of the rounding."""
+    """Yield how far another algorithm may be off at every level, beyond a share of the rounding.
+
+    However inexact arithmetic is here, the whole may be off by no more than the ceiling.
+    """
     sizes = levels(witness.in_units(witness.exact).abs() ** 2)
     for (name, size, factor), (_, noise, _) in zip(sizes, levels(witness.squares), strict=True):
         share = DIGITS_OF_ENTRY if name == "entry" else DIGITS
-        yield Level(name, share * size + rounding * factor * witness.growth * noise, factor)
+        limit = share * size + rounding * factor * witness.growth * noise
+        most = CEILING * witness.norm if name == "tensor" else torch.inf
+        yield Level(name, limit.clamp(max=most), factor)
 
 
 def _share(tensor: Tensor, witness: Witness) -> float:

@@ -38,6 +38,25 @@ def test_a_slope_beyond_those_at_both_sides_is_wrong(value: float, dtype: torch.
     assert looked(slope_at_zero(value), X.to(dtype)).status == "wrong"
 
 
+@pytest.mark.parametrize("size", [100.0, 1.0, -1.0])
+@pytest.mark.parametrize(("beyond", "status"), [(5e-7, "rounding"), (5e-6, "wrong")])
+def test_beyond_by_a_millionth_of_the_largest_is_rounding(size: float, beyond: float, status: str) -> None:
+    found = looked(lambda d, x: size * slope_at_zero(1 + beyond)(d, x), X, lambda x: size * torch.relu(x).sum())
+    assert found.status == status
+
+
+def test_at_some_kinks_the_formula_may_choose_as_the_reference_does() -> None:
+    def one_of_two(d: Tensor, x: Tensor) -> Tensor:
+        chosen = torch.zeros_like(x)
+        chosen[0, 1] = 0.5
+        return d * torch.where(x == 0, chosen, (x > 0).to(x.dtype))
+
+    found = looked(one_of_two)
+    assert found.reason == "kink"
+    assert "at [0, 1]" in found.remark
+    assert "more)" not in found.remark
+
+
 def test_the_remark_says_what_is_right_and_what_came_and_how_much_that_is() -> None:
     one = X.clone()
     one[1, 0] = -1.0
@@ -144,8 +163,9 @@ def test_a_tie_in_a_vector_is_accepted_too() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("factor", [0.0, 2.0])
+@pytest.mark.parametrize("here_only", [False, True], ids=["any dtype", "for one dtype only"])
 def test_where_half_of_the_numbers_are_at_a_kink_rounding_excuses_neither_zeros_nor_a_factor(
-    factor: float, dtype: torch.dtype
+    factor: float, dtype: torch.dtype, here_only: bool
 ) -> None:
     """One unit in the last place switches units on and off: that is a leap, and no rounding."""
     x = torch.randint(1, 4, (12, 2)).to(dtype)
@@ -153,6 +173,8 @@ def test_where_half_of_the_numbers_are_at_a_kink_rounding_excuses_neither_zeros_
     w = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], dtype=dtype)
 
     def backward(d: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        if here_only and x.dtype != dtype:
+            raise TypeError
         d = factor * d * (x @ w.t() > 0)
         return d @ w, d.t() @ x
 
