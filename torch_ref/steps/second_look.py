@@ -7,7 +7,7 @@ and half precision. Each reason has a name, and is told to the reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -134,7 +134,7 @@ class SecondLook:
             kind = judged(tensor, witness, lambda: 1.0).kind
             if kind == "wrong" and not found.ok:
                 remark = f"right in float64, but off by {off:.1e} of its norm in {dtype}"
-                return self._at_a_kink(made, tensor, witness) or replace(found, status="wrong", remark=remark)
+                return self._at_a_kink(made, tensor, witness) or replace(found, remark=remark)
             kind = "half" if kind == "wrong" else kind
         else:
             kind, allowed = judged(tensor, witness, lambda: self._remainder(made))
@@ -144,17 +144,14 @@ class SecondLook:
                 wrong = replace(found, status="wrong", reason="", bound=allowed, off=count)
                 return kink or replace(wrong, relative=off, remark=f"off by {off:.1e} of its norm")
         if kind == "rounding":
-            reason = found.reason or ("" if found.status == "identical" else "rounding")
-            return found if found.ok else replace(found, status="rounding", reason=reason, remark="")
+            return found if found.ok else replace(found, status="rounding", reason="rounding", remark="")
         remark = f"right, but summed or rounded in {dtype}: off by {off:.1e} of its norm"
         return replace(found, status="rounding", reason="half", remark=remark)
 
-    def planted(self, made: Made, change: Callable[[Tensor], Tensor]) -> SecondLook:
-        """Return the same with a change of one result, in float64 too; a mistake has no excuse at a kink."""
+    def of_a_mistake(self) -> SecondLook:
+        """Return the same for a result in which a mistake is planted: it has no excuse at a kink."""
         other = SecondLook(self.step, self.strict)
-        inside = self.by_hand_in_float64
-        changed = {name: change(t.clone()) if name == made.name else t for name, t in inside.items()}
-        vars(other).update(by_hand_in_float64=changed, around=[])
+        vars(other).update(by_hand_in_float64=self.by_hand_in_float64, around=[])
         return other
 
     def can_be_solved(self, made: Made) -> bool:

@@ -113,10 +113,49 @@ def test_what_is_right_in_float64_and_far_off_in_half_precision_is_wrong() -> No
     assert found.relative == pytest.approx(0.5, rel=0.01)
 
 
-def test_what_is_off_at_random_but_right_in_float64_is_summed_in_half_precision() -> None:
-    assert looked(in_half).reason == "half"
-    coarse = looked(lambda d, w: (in_float32(d, w).float() / 0.02).round().mul(0.02).to(d.dtype))
-    assert coarse.status in ("rounding", "wrong")
+@pytest.mark.parametrize(("units", "status"), [(4, "rounding"), (40, "wrong")])
+def test_what_is_right_in_float64_may_be_off_at_random_in_half_precision(units: int, status: str) -> None:
+    signs = (torch.arange(800) % 2 * 2 - 1).view(20, 40)
+
+    def rough(d: Tensor, w: Tensor) -> Tensor:
+        g = d.double() @ w.double().T
+        return (g * (1 + units * 2.0**-7 * signs)).to(d.dtype) if d.dtype == torch.bfloat16 else g
+
+    found = looked(rough)
+    assert found.status == status
+    assert found.reason == ("half" if status == "rounding" else "")
+
+
+def test_what_both_sides_do_in_half_precision_and_neither_in_float64_is_right() -> None:
+    w = W.bfloat16()
+
+    def factor(t: Tensor) -> float:
+        return 1.04 if t.dtype == torch.bfloat16 else 1.0
+
+    report = check_function(
+        lambda x: x @ w.to(x.dtype) * factor(x),
+        lambda d, x: (d * factor(d)) @ w.to(d.dtype).T,
+        [X.bfloat16()],
+        differences=False,
+        power=False,
+    )
+    assert report.ok
+    assert report.rows[-1].isolated.reason == "half"
+
+
+def test_the_smallest_number_of_float16_is_a_rounding() -> None:
+    small = 2.0**-22
+
+    def cut(d: Tensor, x: Tensor) -> Tensor:
+        g = d.double() * small
+        return ((g * 2**24).floor() / 2**24).half() if d.dtype == torch.float16 else g
+
+    found = check_function(
+        lambda x: x * torch.tensor(small, dtype=x.dtype), cut, [X[0].half()], differences=False, power=False
+    )
+    assert found.rows[-1].isolated.reason in ("", "rounding")
+    assert found.rows[-1].isolated.remark == ""
+    assert found.ok
 
 
 def test_numbers_that_differ_by_one_rounding_are_rounding() -> None:
