@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import TorchFunctionMode
 
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import Step
@@ -24,7 +24,7 @@ class Watching(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call the function, and look at its name."""
-        name = (resolve_name(func) or getattr(func, "__name__", "")).split(".")[-1]
+        name = getattr(func, "__name__", "")
         if name in ("detach", "detach_"):
             self.found = self.found or "it detaches a tensor"
         elif name.rstrip("_").startswith(ROUND):

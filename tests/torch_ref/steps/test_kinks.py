@@ -86,6 +86,28 @@ def test_a_formula_has_to_be_right_a_hundred_millionth_beside_the_kink(width: fl
     assert looked(lambda d, x: d * torch.where(x.abs() < width, 0.5, (x > 0).to(x.dtype))).status == status
 
 
+@pytest.mark.parametrize(("width", "status"), [(0.0, "rounding"), (2e-6, "rounding"), (1e-3, "wrong")])
+def test_a_formula_for_one_dtype_only_has_to_be_right_a_few_units_beside_the_kink(width: float, status: str) -> None:
+    def here_only(d: Tensor, x: Tensor) -> Tensor:
+        if x.dtype != torch.float32:
+            raise TypeError
+        return d * torch.where(x.abs() <= width, 0.5, (x > 0).to(x.dtype))
+
+    assert looked(here_only, X.float()).status == status
+
+
+def test_what_is_right_beside_a_kink_of_a_reference_for_one_dtype_only_is_not_known() -> None:
+    def here_only(x: Tensor) -> Tensor:
+        if x.dtype != torch.float32:
+            raise TypeError
+        return torch.relu(x)
+
+    found = check_function(
+        torch.relu, slope_at_zero(0.5), [X.float()], reference=here_only, differences=False, power=False
+    )
+    assert found.rows[-1].isolated.status == "wrong"
+
+
 def test_an_output_has_no_kink() -> None:
     def forward(x: Tensor) -> Tensor:
         return torch.sign(x) * x.abs() + torch.where(x == 0, 0.5, 0.0)

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from manual_bp import Sigmoid
 from torch_ref.steps.function import by_formula, function_step
 from torch_ref.steps.meant import meant_otherwise
+from torch_ref.steps.protocol import layer_step
 
 X = torch.linspace(-2, 2, 12).view(4, 3)
 
@@ -39,6 +41,7 @@ def step_of(forward: Callable[..., Any], reference: Callable[..., Any], *given: 
         (lambda x: x.detach() * x.round() * x, "it detaches a tensor"),
         (lambda x: x.round() * x.detach() * x, "it calls round"),
         (lambda x: x.round() * x.floor() * x, "it calls round"),
+        (lambda x: torch.cat(tensors=[x, x]).round() * x.sum(), "it calls round"),
         (lambda x: torch.relu(x) * x, ""),
         (lambda x: x.matmul(x.t()), ""),
     ],
@@ -79,6 +82,14 @@ def test_a_padding_row_by_place_counts_too() -> None:
     index = torch.tensor([0, 2, 1])
     assert meant_otherwise(step_of(forward, forward, X, index)) == "its padding row gets no gradient"
     assert meant_otherwise(step_of(without, without, X, index)) == ""
+
+
+def test_layers_are_looked_at_too() -> None:
+    def through(x: Tensor) -> Tensor:
+        return torch.sigmoid(x + (x.round() - x).detach())
+
+    step = layer_step(Sigmoid(), through, X, X, "y", "e", {})
+    assert meant_otherwise(step) == "it calls round"
 
 
 def test_what_forward_did_before_it_failed_counts() -> None:

@@ -58,6 +58,28 @@ def test_one_entry_may_differ_by_a_thousandth_where_its_row_and_column_hide_it()
     assert looked(off_by(1.8e-3, (3, 4)), x).status == "wrong"
 
 
+@pytest.mark.parametrize(
+    ("share", "at", "status"),
+    [(2.3e-6, (), "rounding"), (4e-6, (), "wrong"), (2.6e-6, 3, "rounding"), (4.5e-6, 3, "wrong")],
+)
+def test_beside_rounding_another_algorithm_may_differ_in_the_sixth_digit(share: float, at: Any, status: str) -> None:
+    """The formula is for float32 only: four units are 4.8e-7, and a row is allowed twice as many."""
+
+    def here_only(d: Tensor, x: Tensor) -> Tensor:
+        if x.dtype != torch.float32:
+            raise TypeError
+        return off_by(share, at)(d.double(), x.double()).float()
+
+    assert looked(here_only, X.float()).status == status
+
+
+def test_complex_numbers_may_have_another_algorithm_too() -> None:
+    z = torch.complex(X, X.flip(0))
+    for share, status in ((4e-7, "rounding"), (1e-4, "wrong")):
+        found = looked(lambda d, z, s=share: 2 * d * z.conj() * (1 + s), z)
+        assert (found.status, found.reason) == (status, "algorithm" if status == "rounding" else "")
+
+
 def test_strictly_nothing_but_rounding_is_right() -> None:
     assert looked(off_by(4e-7), strict=True).status == "wrong"
     assert looked(off_by(1.5e-6), X.float()).reason == "algorithm"

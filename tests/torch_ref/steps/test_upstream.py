@@ -76,3 +76,6 @@ def test_a_seed_names_one_of_many() -> None:
     assert torch.equal(random_like(y, 0), drawn((y,))[0])
     assert torch.equal(random_like(y, 3), random_like(y, 3))
     assert not torch.equal(random_like(y, 3), random_like(y, 4))
+    many = random_like(wanting(2000), 3)
+    assert float(many.mean()) == pytest.approx(-0.75, abs=0.1)
+    assert float(many.std()) == pytest.approx(1.0, abs=0.1)
