@@ -88,7 +88,7 @@ def judged(a, b: int = 2) -> bool:
     with torch.no_grad():
         b |= f(a, b, like=a.clone())
     try:
-        g(a)
+        g(max(a, b))
     except KeyError:
         raise
     return all(x for x in a if x)
@@ -114,7 +114,9 @@ def test_the_operators_of_logic_find_each_slip_and_leave_texts_alone() -> None:
         "judged: f(a, b, like=a.clone()) -> f(a, like=a.clone())",
         "judged: f(a, b, like=a.clone()) -> f(b, a, like=a.clone())",
         "judged: a.clone() -> a",
-        "judged: g(a) -> pass",
+        "judged: g(max(a, b)) -> pass",
+        "judged: max(a, b) -> max(a)",
+        "judged: max -> min",
         "judged: KeyError -> ()",
         "judged: raise -> pass",
         "judged: all((x for x in a if x)) -> True",

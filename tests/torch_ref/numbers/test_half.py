@@ -38,6 +38,13 @@ def test_a_common_factor_is_that_of_the_large_numbers() -> None:
         assert judged((exact * (1 + off * EPS)).bfloat16(), witness, lambda: None).kind == expected, factors
 
 
+def test_a_common_factor_is_weighed_by_squares() -> None:
+    exact = torch.tensor([1.0] * 2 + [0.5] * 14).double()
+    witness = Witness.exactly(exact.bfloat16(), exact=exact)
+    for units, expected in ((1, "half"), (2, "wrong")):
+        assert judged((exact * (1 + units * EPS)).bfloat16(), witness, lambda: None).kind == expected
+
+
 def test_terms_larger_than_the_result_and_the_reference_s_own_error_count() -> None:
     exact = torch.ones(8).double()
     cancelled = Witness.exactly(exact.bfloat16(), exact=exact, others=[exact + 3 * EPS])
