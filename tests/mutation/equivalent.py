@@ -44,7 +44,7 @@ OF_CHECKER: dict[str, str] = {
     "…ts, exact_parts, strict=True))…": "the sum begins with 0 then: that adds to tensors",
     "numbers/rounding.py file: 65537 -> 65538": ANOTHER_DRAW,
     "numbers/rounding.py Rounded.__init__: super().__init__() -> "
-    "pass": "what torch notes there is for modes that are entered under torch.compile",
+    "pass": "torch makes up for it when the mode is entered",
     "numbers/rounding.py Rounded.__init__: …H,), generator=self._generator, dtype=torch.int8… -> "
     "…H,), generator=self._generator…": "it only takes eight times the memory",
     "numbers/rounding.py Rounded.__init__: 2 -> 3 (2)": "more signs are drawn than are read",
@@ -56,7 +56,7 @@ OF_CHECKER: dict[str, str] = {
     "max(self.eps, real) / signs": "a sign is its own inverse",
     "numbers/rounding.py Rounded.move: not y.is_contiguous() -> "
     "True": "both ways move the same numbers; one takes less memory",
-    "numbers/rounding.py _is_view: any -> all": "no operation of torch returns a view beside a tensor of its own",
+    "numbers/rounding.py _is_view: any -> all": "only _unpack_dual returns a view beside another tensor",
     "numbers/rounding.py _terms: 1 -> 2 (5)": "one number that is made of one tensor has all of it for terms",
     "numbers/rounding.py _terms: 1.0 -> 0.1": "of one tensor the terms along a dimension are at least 1",
     "numbers/differences.py slope: 1000 -> 1001": "a thousand times smaller, about",

@@ -40,6 +40,24 @@ def test_what_is_clipped_is_right_at_a_small_upstream_gradient_and_wrong_at_a_la
     assert report(lambda d, x: 2 * x * d.clamp(-1e6, 1e6)).ok
 
 
+def test_what_is_wrong_at_the_first_is_told_of_the_first() -> None:
+    found = report(lambda d, x: -2 * x * d.clamp(-10, 10))
+    assert found.guilty[0].cause == "the sign is wrong"
+
+
+def test_another_algorithm_is_right_at_both_and_strictly_wrong() -> None:
+    def nearly(d: Tensor, x: Tensor) -> Tensor:
+        return 2 * d * x * (1 + 4e-7)
+
+    def nearly_where_large(d: Tensor, x: Tensor) -> Tensor:
+        return 2 * d * x * (1 + 4e-7 * (d.abs() > 100))
+
+    for backward in (nearly, nearly_where_large):
+        assert report(backward).ok
+        assert not report(backward, strict=True).ok
+        assert report(backward, power=True).power is not None
+
+
 def test_what_is_added_up_over_calls_is_said_to_keep_something() -> None:
     kept: list[Tensor] = []
 
@@ -111,7 +129,10 @@ def test_one_of_two_gradients_may_ignore_it() -> None:
 
 
 def test_the_batch_is_the_length_of_the_first_input() -> None:
-    assert report(lambda d, x: 2 * d * x).batch == 4
+    found = report(lambda d, x: 2 * d * x)
+    assert (found.batch, found.dtype, found.device, found.not_compared) == (4, X.dtype, X.device, ())
+    beside = check_function(lambda x, more: x * x, lambda d, x, more: (2 * d * x, None), [X, [X]], power=False)
+    assert [name for name, _ in beside.not_compared] == ["more"]
     one = check_function(square, lambda d, x: 2 * d * x, [torch.tensor(2.0)])
     assert one.batch == 1
     assert one.ok
@@ -180,6 +201,9 @@ def test_a_detached_factor_is_meant_and_said() -> None:
     )
     assert all(row.differences is None for row in found.rows)
     assert report(lambda d, x: d * x, forward).remarks == ()
+    without_effect = report(lambda d, x: 2 * d * x, lambda x: x * x + 0 * x.detach(), differences=True)
+    assert (without_effect.outcome, without_effect.remarks) == ("right", ())
+    assert without_effect.rows[1].differences is not None
 
 
 # ------------------------------------------------------------------------------ when differences are a suspicion at all
