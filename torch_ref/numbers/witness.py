@@ -222,7 +222,8 @@ class Witness:
     def _rows(self) -> Tensor:
         """Return the norm of each entry's row."""
         exact = self.in_units(self.exact)
-        return exact.norm(dim=-1, keepdim=True).expand_as(exact)
+        norms: Tensor = exact.norm(dim=-1, keepdim=True)
+        return norms.expand_as(exact)
 
     def _size_at(self, name: str) -> Tensor:
         """Return the norms of what each slice of a level lies in: of an entry and a column, the rows."""

@@ -190,6 +190,23 @@ def test_finite_differences_are_a_number_of_the_row_where_they_are_asked_for() -
     assert report(lambda d, x: 2 * d * x).rows[1].differences is None
 
 
+def test_there_are_no_differences_without_a_gradient_or_a_forward_in_float64() -> None:
+    def failing(d: Tensor, x: Tensor) -> Tensor:
+        raise ValueError
+
+    assert report(failing, differences=True).rows[1].differences is None
+
+    def in_float32(x: Tensor) -> Tensor:
+        if x.dtype != torch.float32:
+            raise TypeError
+        return x * x
+
+    x = X.float()
+    found = check_function(in_float32, lambda d, x: 2 * d * x, [x], reference=square, power=False)
+    assert found.ok
+    assert found.rows[1].differences is None
+
+
 def test_a_detached_factor_is_meant_and_said() -> None:
     def forward(x: Tensor) -> Tensor:
         return x * x.detach()
