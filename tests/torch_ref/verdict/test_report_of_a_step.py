@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.protocol import layer_step
 from torch_ref.verdict.judge import rows_of, third_opinion
 from torch_ref.verdict.report import Report
+from torch_ref.verdict.row import Quantity
 
 X = torch.linspace(0.5, 2.0, 12, dtype=torch.float64).view(4, 3)
 
@@ -153,7 +155,9 @@ def test_a_row_has_the_shape_the_method_and_where_it_is_wrong_the_line() -> None
     assert (gradient.shape, gradient.method) == ((4, 3), "backward")
     assert gradient.source.endswith(f":{backward.__code__.co_firstlineno}")
     assert gradient.why is not None
-    assert (out.of.name, out.of.text) == ("output", "output")
+    assert out.of == Quantity("output", text="output")
+    nameless = report(partial(backward), partial(square)).rows
+    assert [row.method for row in nameless] == ["", ""]
 
 
 # ------------------------------------------------------------------------------------------------- finite differences
