@@ -96,4 +96,7 @@ OF_CHECKER: dict[str, str] = {
     "steps/second_look.py SecondLook.around: [] -> None": "both are false, and nobody looks further",
     "steps/second_look.py SecondLook._right_beside: 1 -> 2": ANOTHER_DRAW,
     "steps/second_look.py Narrowest._should_skip_dynamo: False -> True": TIME,
+    "verdict/judge.py quantity: 0 -> 1": "layers count from 1, and outside a network no text has an index",
+    "verdict/judge.py _ignoring: [] -> None": "both are false, and nobody looks further",
+    "verdict/judge.py _ignoring: same(a, b) -> same(b, a)": "two tensors are the same both ways",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,12 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from manual_bp import Sigmoid
 from torch_ref import check_function
-from torch_ref.numbers.witness import Witness
-from torch_ref.steps.evidence import Evidence
-from torch_ref.steps.protocol import layer_step
-from torch_ref.verdict.judge import rows_of, third_opinion
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Quantity
 
@@ -94,6 +88,29 @@ def test_a_loss_that_ignores_its_upstream_gradient_is_right_with_a_remark_and_st
     assert [row.quantity for row in report(lambda d, x: 2 * x, loss, strict=True).guilty] == ["gradient of x"]
     assert report(lambda d, x: 2 * x * d, loss).remarks == ()
     assert report(lambda d, x: 2 * x, loss, power=True).power is not None
+
+
+def test_only_a_loss_may_have_the_same_gradient_at_every_upstream_gradient() -> None:
+    kept: list[Tensor] = []
+
+    def remembering(d: Tensor, x: Tensor) -> Tensor:
+        kept.append(2 * d * x)
+        return kept[0].clone()
+
+    assert [row.quantity for row in report(remembering).guilty] == ["gradient of x"]
+
+
+def test_power_is_that_of_the_upstream_gradient_that_shows_a_mistake_best() -> None:
+    def off(d: Tensor, x: Tensor) -> Tensor:
+        return 2 * d * x * (1 + 1.5e-6 * (d.abs() > 50))
+
+    plain, second = (report(b, power=True).power for b in (lambda d, x: 2 * d * x, off))
+    assert plain is not None
+    assert second is not None
+    assert (second.factor or 1) < 1e-6 < 1.5e-6 < (plain.factor or 0)
+    ignoring = report(lambda d, x: 2 * x, loss, power=True).power
+    assert ignoring is not None
+    assert (ignoring.factor or 0) > 1e-6, "what is wrong at the second is no mistake that it would have seen"
 
 
 def test_only_a_loss_may_ignore_its_upstream_gradient_and_only_if_it_is_right() -> None:
@@ -225,40 +242,3 @@ def test_a_detached_factor_is_meant_and_said() -> None:
     without_effect = report(lambda d, x: 2 * d * x, lambda x: x * x + 0 * x.detach(), differences=True)
     assert (without_effect.outcome, without_effect.remarks) == ("right", ())
     assert without_effect.rows[1].differences is not None
-
-
-# ------------------------------------------------------------------------------ when differences are a suspicion at all
-
-
-def opinion(differences: float, witness: Witness | None = None, reason: str = "") -> float | None:
-    """Return the differences that are left in the row of a right error; None where they were a suspicion."""
-    step = layer_step(Sigmoid(), torch.sigmoid, X, X.flip(0), "y", "e", {})
-    seen = Evidence(step)
-    out, error = rows_of(seen).values()
-    error = replace(error, differences=differences, isolated=replace(error.isolated, reason=reason))  # type: ignore[arg-type]
-    found = step.witnesses if witness is None else step.witnesses | {"e": witness}
-    return third_opinion([out, error], dict.fromkeys(("y", "e"), seen), found)[1].differences
-
-
-def inexact(noise: float) -> Witness:
-    exact = torch.ones(1, dtype=torch.float64)
-    return Witness.exactly(exact.float(), exact=exact, others=[exact + noise])
-
-
-def test_differences_of_a_thousandth_are_no_suspicion() -> None:
-    assert opinion(5e-4) == 5e-4
-    assert opinion(2e-3) is None
-
-
-def test_differences_are_no_suspicion_where_arithmetic_is_less_exact() -> None:
-    bound = 4 * 2.5e-3
-    assert opinion(5 * bound, inexact(2.5e-3)) == 5 * bound
-    assert opinion(20 * bound, inexact(2.5e-3)) is None
-    assert opinion(0.9, inexact(1.0)) == 0.9
-    assert opinion(1.1, inexact(1.0)) is None, "more than a tenth is not allowed, however inexact it is"
-
-
-def test_differences_are_no_suspicion_at_a_kink_and_of_what_is_zero() -> None:
-    assert opinion(0.5, reason="kink") == 0.5
-    zero = torch.zeros(1, dtype=torch.float64)
-    assert opinion(0.5, Witness.exactly(zero.float(), exact=zero, others=[zero + 1e-9])) == 0.5
