@@ -186,6 +186,14 @@ def test_the_coarsest_number_that_is_given_says_how_exact_arithmetic_is() -> Non
     assert off({"x": fine}) == off({"i": index}) == pytest.approx(2.0**-36)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_what_arithmetic_is_off_by_is_a_unit_of_its_own_dtype(dtype: torch.dtype) -> None:
+    """In float64 the rounded runs move by more, and a share of that counts."""
+    found = witnesses(lambda g, f: {"y": g["x"] * 3}, {"x": torch.ones(400, dtype=dtype)}, {})["y"]
+    eps = torch.finfo(dtype).eps
+    assert eps < float(found.squares.sqrt().mean()) < 2 * eps * 3**0.5
+
+
 def test_numbers_with_a_fraction_are_taken_in_float64_and_others_as_they_are() -> None:
     kinds = {torch.float32: torch.float64, torch.float16: torch.float64, torch.complex64: torch.complex128}
     kinds |= {dtype: dtype for dtype in (torch.int32, torch.bool, torch.float64, torch.complex128)}
