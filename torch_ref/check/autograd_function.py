@@ -7,13 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck
 
+from torch_ref.check.reading import check_no_autocast, unchanged
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
+from torch_ref.numbers.witness import doubled_tensor
+from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import attempt
-from torch_ref.steps.function import arguments_of, by_autograd, function_step
-from torch_ref.steps.layouts import with_variants
-from torch_ref.steps.step import Step, sequence
+from torch_ref.steps.function import by_autograd, function_step
+from torch_ref.steps.layouts import variants
+from torch_ref.steps.second_order import NOT_ASKED, forbids, is_left_out, second_step
+from torch_ref.steps.second_order import by_autograd as second_order_of
+from torch_ref.steps.step import Forward, Step, sequence
 from torch_ref.verdict.judge import report_of
 from torch_ref.verdict.report import Report
 
@@ -23,55 +29,79 @@ def check_autograd_function(
     inputs: Sequence[Any],
     reference: Callable[..., Any],
     *,
+    upstream: Tensor | Sequence[Tensor] | None = None,
+    layouts: bool = True,
     tolerance: Tolerance | None = None,
     differences: bool = True,
     strict: bool = False,
     power: bool = True,
+    second_order: bool = False,
 ) -> Report:
     """Compare a ``torch.autograd.Function`` with autograd through ``reference(*inputs)``.
 
-    ``inputs`` are the arguments of ``apply`` in order: tensors of any shapes, and anything else, which is handed on
+    ``reference`` is a function or an ``nn.Module``. ``inputs`` are the arguments of
+    ``apply`` in order: tensors of any shapes, and anything else, which is handed on
     as it is. Differentiated are all floating-point and complex inputs, whatever their ``requires_grad``; None for
     one that requires none is no fault, and the report's ``not_compared`` names it. How the
     Function gets its inputs must not matter: it is also tried with inputs and upstream gradients that are not
-    contiguous, with expanded ones, and with one input at a time that needs a gradient.
+    contiguous, with expanded ones, and with one input at a time that needs a gradient. One that expects contiguous
+    tensors is checked with ``layouts=False``.
     ``torch.autograd.gradcheck``, in float64, is called too, where the Function can compute in it.
 
+    With ``second_order`` the second derivatives, by autograd through the Function's own backward, are compared too:
+    'second derivative by x'. Without it the report says that they were not, unless the Function forbids them.
+
     The report has a row for each output and 'gradient of x' for each input, by the names of forward's arguments.
-    ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``.
+    ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``, ``upstream`` that of
+    ``check_function``.
 
     Whatever the Function raises is part of the report. Raises TypeError where it is no subclass of
     ``torch.autograd.Function``, no input is a floating-point tensor, the reference returns no tensors, or a tolerance
-    is no number by dtype; ValueError where autograd cannot differentiate the reference, or where it gives other
-    numbers at every call.
+    is no number by dtype; ValueError where ``second_order`` is asked of a Function that forbids it, where autograd
+    cannot differentiate the reference, or where it gives other numbers at every call; RuntimeError under autocast.
     """
     check_tolerance(tolerance)
+    check_no_autocast()
     if not (isinstance(function, type) and issubclass(function, torch.autograd.Function)):
         got = getattr(function, "__name__", type(function).__name__)
         raise TypeError(f"check_autograd_function expects a subclass of torch.autograd.Function, got {got}")
-    compute = with_variants(by_autograd(function, inputs), function, reference, inputs, tolerance)
-    step = function_step(function.apply, reference, inputs, compute, tolerance, named_like=function.forward)
-    report = report_of(step, differences=differences, strict=strict, power=power)
-    return replace(report, note=_gradcheck(function, step, inputs)) if report.ok and differences else report
+    if second_order and forbids(function):
+        raise ValueError(
+            "check_autograd_function expects second_order=True for a Function that can be differentiated twice, got "
+            f"{function.__name__}, whose backward is once_differentiable: leave one of the two out"
+        )
+    arguments, reference = Arguments.of(function.forward, inputs, is_open=False), unchanged(reference)
+    compute = by_autograd(function, arguments)
+    marks = variants(compute, function, reference, arguments, tolerance, layouts)
+    d_outputs = None if upstream is None else sequence(upstream)
+    step = function_step(function.apply, reference, arguments, compute, tolerance, upstream=d_outputs)
+    forward: Forward = lambda i, f: sequence(arguments.having(i | f).call(function.apply))  # noqa: E731
+    gradients = second_order_of(forward, [*step.gradients])
+    second = second_step(step, gradients, function.backward) if second_order else None
+    if second is None and is_left_out(function, arguments, step):
+        step = replace(step, not_compared=(*step.not_compared, NOT_ASKED))
+    step = replace(step, marks=marks)
+    report = report_of(step, differences=differences, strict=strict, power=power, second=second)
+    return replace(report, note=_gradcheck(function, step, arguments)) if report.ok and differences else report
 
 
-def _gradcheck(function: type[torch.autograd.Function], step: Step, inputs: Sequence[Any]) -> str:
+def _gradcheck(function: type[torch.autograd.Function], step: Step, arguments: Arguments) -> str:
     """Return what torch's own checker has against a Function in float64: gradients left out, other answers at a rerun.
 
     Its numerical Jacobian is no argument: our slopes have a step of the size of the numbers, and see kinks.
     """
     apply: Callable[..., Any] = function.apply
     with torch.inference_mode(mode=False), torch.enable_grad():
-        doubles = {name: t.double().contiguous().clone() for name, t in step.inputs.items()}
+        doubles = {name: doubled_tensor(t).contiguous().clone() for name, t in step.inputs.items()}
         leaves = {name: t.requires_grad_(name in step.gradients) for name, t in doubles.items()}
-        arguments = arguments_of(leaves | step.fixed, inputs, list(step.names))
-        outputs = attempt(lambda: [y for y in sequence(apply(*arguments)) if y.requires_grad])
+        given = arguments.having(leaves | step.fixed).values
+        outputs = attempt(lambda: [y for y in sequence(apply(*given)) if y.requires_grad])
         wanted = [leaves[name] for name in step.gradients]
         ones = [torch.ones_like(y) for y in outputs or []]
         if not outputs or attempt(lambda: torch.autograd.grad(outputs, wanted, ones, allow_unused=True)) is None:
             return ""  # it cannot compute in float64
         try:
-            gradcheck(apply, tuple(arguments), fast_mode=True)
+            gradcheck(apply, given, fast_mode=True)
         except GradcheckError as error:
             numerical = any(word in str(error) for word in ("Jacobian mismatch", "Numerical gradient"))
             return "" if numerical else f"torch.autograd.gradcheck says: {' '.join(str(error).split())}"

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from manual_bp.layer import described
+from torch_ref.check.reading import check_no_autocast, unchanged
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
+from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.function import by_formula, function_step
+from torch_ref.steps.meant import straight_through
+from torch_ref.steps.second_order import by_formula as second_order_of
+from torch_ref.steps.second_order import second_step
+from torch_ref.steps.step import sequence
 from torch_ref.verdict.judge import report_of
 from torch_ref.verdict.report import Report
 
@@ -15,36 +23,54 @@ from torch_ref.verdict.report import Report
 def check_function(
     forward: Callable[..., Any],
     backward: Callable[..., Any],
-    inputs: Sequence[Any],
+    inputs: Sequence[Any] | Mapping[str, Any],
     *,
     reference: Callable[..., Any] | None = None,
+    upstream: Tensor | Sequence[Tensor] | None = None,
     tolerance: Tolerance | None = None,
     differences: bool = True,
     strict: bool = False,
     power: bool = True,
+    second_order: bool = False,
 ) -> Report:
     """Compare a handwritten ``backward`` with autograd through ``reference``, or through ``forward`` itself.
 
         check_function(lambda x: x**3, lambda d_y, x: 3 * d_y * x**2, [x])
 
-    ``inputs`` are the arguments in order: tensors of any shapes, and anything else, which is handed on as it is.
-    ``forward(*inputs)`` returns one tensor or several. ``backward(*gradients of the outputs, *inputs)`` returns the
-    gradient of each input in order, in the input's shape, None for what has none. Gradients are +∂L/∂input, as
-    autograd's. Those of all floating-point and complex inputs are compared, whatever their ``requires_grad``; None for
-    an input that requires none is no fault, and the report's ``not_compared`` names it, as it does a container of
-    tensors, whose gradients are not looked at. The inputs are left as they were.
+    ``inputs`` are the arguments in order, or by name: tensors of any shapes, and anything else, which is handed on as
+    it is. ``forward(*inputs)`` returns one tensor or several. ``backward(*gradients of the outputs, *inputs)`` returns
+    the gradient of each input in order, in the input's shape, None for what has none; by name where the inputs are.
+    Gradients are +∂L/∂input, as autograd's. Those of all floating-point and complex inputs are compared, whatever their
+    ``requires_grad``; None for an input that requires none is no fault, and the report's ``not_compared`` names it.
+    Tensors in a list, tuple, dict or dataclass are inputs too: for such an argument backward returns the same
+    container, with gradients in it. The inputs are left as they were.
 
-    The report has a row for each output and 'gradient of x' for each input, by the names of forward's arguments.
-    ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``.
+    ``reference`` is a function of the same inputs, or an ``nn.Module``. ``upstream`` gives the gradients of the
+    outputs; without it two are drawn, or 1 for one number, a loss. A backward that takes the inputs alone, without
+    upstream gradients, is called so. The report has a row for each output and 'gradient of x' for each input, by the
+    names of forward's arguments. ``tolerance``, ``differences``, ``strict`` and ``power`` are those of ``check_layer``;
+    without ``differences`` and without a reference, what forward rounds counts as a straight-through estimator.
+
+    With ``second_order`` what autograd makes of ``backward`` itself, made of torch operations, is compared with the
+    reference's second derivatives: 'second derivative by x'.
 
     Whatever backward raises is part of the report. Raises TypeError where a function cannot be called, no input is a
-    floating-point tensor, the reference returns no tensors, or a tolerance is no number by dtype; ValueError where
-    autograd cannot differentiate the reference, or where it gives other numbers at every call.
+    floating-point tensor, a tensor cannot be checked (sparse, nested, float8, meta, indices without a sign), the
+    reference returns no tensors, or a tolerance is no number by dtype; ValueError where autograd cannot differentiate
+    the reference, or where it gives other numbers at every call; RuntimeError under autocast.
     """
     check_tolerance(tolerance)
+    check_no_autocast()
     for name, given in (("forward", forward), ("backward", backward), ("reference", reference or forward)):
         if not callable(given):
             raise TypeError(f"check_function expects a {name} that can be called, got {described(given)}")
-    compute = by_formula(forward, backward, inputs)
-    step = function_step(forward, reference or forward, inputs, compute, tolerance)
-    return report_of(step, differences=differences, strict=strict, power=power)
+    arguments, forward = Arguments.of(forward, inputs), unchanged(forward)
+    compute = by_formula(forward, backward, arguments)
+    d_outputs = None if upstream is None else sequence(upstream)
+    if reference is None:
+        reference = forward if differences else straight_through(forward)
+    reference = unchanged(reference)
+    step = function_step(forward, reference, arguments, compute, tolerance, upstream=d_outputs)
+    gradients = second_order_of(backward, arguments, [*step.gradients])
+    second = second_step(step, gradients, backward) if second_order else None
+    return report_of(step, differences=differences, strict=strict, power=power, second=second)

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from manual_bp import Layer
 from manual_bp.layer import check_like, described, parameters
-from torch_ref.check.reading import check_names, named, shapes
+from torch_ref.check.reading import check_names, check_no_autocast, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.witness import Tensors
+from torch_ref.steps.buffers import stale_buffers
 from torch_ref.steps.passes import call
 from torch_ref.steps.protocol import layer_step
 from torch_ref.steps.step import plain
@@ -42,6 +43,8 @@ def check_layer(
     names and shapes, or a function (x, **parameters) -> y. Both are computed at the layer's own parameters; layer, x
     and module are left as they were.
 
+    Where its methods take ``out``, the layer is also tried in the tensors of another batch.
+
     The report has the rows y, 'error of x' and '∂L/∂parameter'. ``tolerance``, by dtype and relative to a tensor's
     norm, takes the place of twice the reference's own rounding error. ``differences=False`` leaves the finite
     differences out: for a gradient that is not meant to be the derivative, as in a straight-through estimator.
@@ -56,6 +59,7 @@ def check_layer(
     x, and where the reference returns no tensor, is not differentiable, or gives other numbers at every call.
     """
     check_tolerance(tolerance)
+    check_no_autocast()
     if not isinstance(x, Tensor) or not x.is_floating_point():
         got = x.dtype if isinstance(x, Tensor) else type(x).__name__
         raise TypeError(f"check_layer expects x as a floating-point torch.Tensor, got {got}")
@@ -76,7 +80,7 @@ def check_layer(
     check_like("check_layer", "the error of y", error, y)
     of_parameters = {name: f"∂L/∂{name}" for name in mine}
     step = layer_step(layer, function, x, error, "y", "error of x", of_parameters, tolerance)
-    step = replace(step, further=further)
+    step = replace(step, further=further, marks=stale_buffers)
     return report_of(step, differences=differences, strict=strict, power=power)
 
 

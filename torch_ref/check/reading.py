@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils._pytree import tree_leaves
+
+from torch_ref.steps.step import plain
 
 
 def shapes(tensors: Mapping[str, Tensor]) -> str:
@@ -24,3 +30,29 @@ def check_names(layer: object, mine: Mapping[str, Tensor]) -> None:
             f"a check expects parameters with names other than x, the input's, got {named(layer, mine)}. What a "
             "layer keeps and is no parameter has a name that begins with _"
         )
+
+
+def check_no_autocast() -> None:
+    """Raise RuntimeError under autocast, which rounds what it likes on either side."""
+    if any(torch.is_autocast_enabled(device) for device in ("cpu", "cuda")):
+        raise RuntimeError(
+            "a gradient check expects no autocast, which rounds some operations and leaves others: check outside of "
+            "it, or inside torch.autocast(..., enabled=False), with the inputs in the dtype that you mean"
+        )
+
+
+def unchanged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function as it is; of an ``nn.Module`` one that leaves its statistics, and computes in float64 too."""
+    if not isinstance(function, nn.Module):
+        return function
+    module = function
+
+    def computed(*inputs: Any, **named: Any) -> Any:
+        tensors = [t for t in tree_leaves((inputs, named)) if isinstance(t, Tensor)]
+        in_float64 = any(t.dtype == torch.float64 for t in tensors)
+        held = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        copies = {name: plain(t).clone() for name, t in held.items()}
+        state = {name: t.double() if in_float64 and t.is_floating_point() else t for name, t in copies.items()}
+        return functional_call(module, state, inputs, named)
+
+    return computed

@@ -303,8 +303,13 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "keeps-state": Code(
             "The second call gives other numbers than the first: something is kept from one call to the next.",
-            'self.d_w += delta.t() @ x\nreturn d_x, {"weight": self.d_w}  # never set back to 0',
+            "self.d_w += delta.t() @ x  # never set back to 0",
             "Begin every call anew. Adding up over several batches is the work of the training loop.",
+        ),
+        "stale-buffer": Code(
+            "With out=, in the tensors of another batch, the layer gives other numbers than without.",
+            "d_w.addmm_(delta.t(), x)  # adds to what stands in out; torch.mm(..., out=d_w) writes",
+            "Write every entry of out, and read none of it.",
         ),
         "not-the-derivative": Code(
             "By hand and reference agree, but finite differences of the forward formula show another derivative.",

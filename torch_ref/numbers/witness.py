@@ -276,7 +276,7 @@ def witnesses(
     """Return a witness for everything that ``evaluate(given, fixed)`` returns by name.
 
     ``given`` and ``fixed`` are taken in float64 too; ``given`` is also moved by a unit in the last place, while
-    ``fixed`` (targets) is meant exactly. The second time, ``again``, fewer roundings at random have to do.
+    ``fixed`` (targets) is meant exactly. The second time, ``again``, one rounding at random of large tensors has to do.
     """
     values = evaluate(given, fixed)
     eps = max(
@@ -304,7 +304,7 @@ def witnesses(
         return found[name], terms
 
     def witness(name: str, value: Tensor) -> Witness:
-        seeds = range((2 if size > LARGE else 4) // (2 if again else 1))
+        seeds = range(4 if size <= LARGE else 1 if again else 2)
         runs = tuple(partial(run, name, seed) for seed in seeds)
         return Witness(value, lambda: doubled_tensor(exact()[name]), runs, finer=eps / unit)
 

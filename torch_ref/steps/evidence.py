@@ -6,6 +6,7 @@ Everything that has a sign is here +∂L/∂input, also where the formula itself
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -16,7 +17,7 @@ from torch_ref.numbers.differences import LEAST, MARGIN, Slope, slope
 from torch_ref.numbers.witness import doubled, doubled_tensor
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.second_look import SecondLook
-from torch_ref.steps.step import Forward, Made, Outputs, Step, Value
+from torch_ref.steps.step import Failure, Forward, Made, Outputs, Step, Value
 
 
 class Evidence:
@@ -30,16 +31,24 @@ class Evidence:
         self.step, self.second_look = step, second_look
         self._slopes: dict[tuple[str, Made], Slope | None] = {}
         self._here: dict[Forward, Outputs] = {}
+        self._marks: dict[str, Failure] | None = None
 
     @cached_property
     def values(self) -> dict[str, Value]:
         """Return what every formula gave, each on its own, by name."""
-        return self.step.compute(self.step, True)
+        return self._marked(self.step.compute(self.step, True))
 
     @cached_property
     def own_values(self) -> dict[str, Value]:
         """Return what every formula gave where backward reads what its own forward saved, right or wrong."""
-        return self.step.compute(self.step, False)
+        return self._marked(self.step.compute(self.step, False))
+
+    def _marked(self, values: dict[str, Value]) -> dict[str, Value]:
+        """Return the values with what else is wrong about them."""
+        if self.step.marks and self._marks is None:
+            self._marks = self.step.marks(self.step, values)
+        marks = self._marks or {}
+        return {name: replace(v, failure=v.failure or marks.get(name)) for name, v in values.items()}
 
     @cached_property
     def comparisons(self) -> dict[str, Comparison]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -12,42 +11,67 @@ from torch import Tensor
 
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.witness import Tensors
+from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import attempt
 from torch_ref.steps.evidence import Evidence
-from torch_ref.steps.function import Compute, Function, arguments_of, function_step
-from torch_ref.steps.step import Failure, Outputs, Step, Value, plain
+from torch_ref.steps.function import Compute, Function, function_step
+from torch_ref.steps.second_look import SecondLook
+from torch_ref.steps.step import Failure, Marks, Outputs, Step, Value, plain
+
+LAYOUT = "wrong-for-layout"
 
 
-def with_variants(
+def variants(
     compute: Compute,
     function: Function,
     reference: Callable[..., Any],
-    inputs: Sequence[Any],
+    arguments: Arguments,
     tolerance: Tolerance | None,
-) -> Compute:
-    """Return the values, and mark those that are right for one memory layout or one choice of gradients only."""
+    layouts: bool = True,
+) -> Marks:
+    """Return what marks values that are right for one memory layout or one choice of gradients only.
 
-    def with_marks(step: Step, isolated: bool) -> dict[str, Value]:
-        values = compute(step, isolated)
+    What is wrong at another layout counts where it is right at contiguous tensors of the very same numbers.
+    """
+
+    def at(step: Step, numbers: Tensors, wanted: list[str], errors: Outputs) -> Step | None:
+        given = arguments.having(numbers | step.fixed)
+        found: Step | None = attempt(
+            partial(function_step, function.apply, reference, given, compute, tolerance, wanted=wanted, errors=errors)
+        )
+        return found
+
+    def marks(step: Step, values: Mapping[str, Value]) -> dict[str, Failure]:
         right = {name for name, value in values.items() if step.compared(name, value).ok}
-        for code, label, changed, wanted, errors in _variants(step):
-            given = arguments_of(changed | step.fixed, inputs, step.names)
-            build = partial(function_step, function.apply, reference, given, compute, tolerance)
-            other = attempt(partial(build, named_like=function.forward, wanted=wanted, errors=errors))
-            for name, remark in _wrong(other).items() if other else ():  # where the reference can take it
-                if name in right:
-                    right.remove(name)
-                    values[name] = replace(values[name], failure=Failure(code, f"wrong {label} ({remark})"))
-        return values
+        marked: dict[str, Failure] = {}
+        for code, label, changed, wanted, errors in _variants(step, layouts):
+            other = at(step, changed, wanted, errors)
+            found = _wrong(other) if other else {}  # where the reference can take it
+            wrong = {name: remark for name, remark in found.items() if name in right - set(marked)}
+            if wrong and code == LAYOUT:
+                plain_copies = {name: _contiguous(t) for name, t in changed.items()}
+                itself = at(step, plain_copies, wanted, tuple(map(_contiguous, errors)))
+                wrong = {name: wrong[name] for name in wrong if itself is None or name not in _wrong(itself)}
+            marked |= {name: Failure(code, f"wrong {label} ({remark})") for name, remark in wrong.items()}
+        return marked
 
-    return with_marks
+    return marks
+
+
+def _contiguous(t: Tensor) -> Tensor:
+    return t.detach().clone(memory_format=torch.contiguous_format).requires_grad_(t.requires_grad)
 
 
 def _wrong(step: Step) -> dict[str, str]:
     """Return what is wrong about each quantity, where both sides have finite numbers: equal rows can be singular."""
-    seen = Evidence(step)
-    finite = [name for name, value in seen.values.items() if _finite(step, name, value)]
-    return {name: seen.comparisons[name].remark for name in finite if not seen.comparisons[name].ok}
+    seen, look = Evidence(step), SecondLook(step, strict=False)
+    found: dict[str, str] = {}
+    for made in step.makes:
+        value, compared = seen.values[made.name], seen.comparisons[made.name]
+        if not compared.ok and _finite(step, made.name, value):
+            compared = look.again(made, value, compared)
+            found |= {} if compared.ok else {made.name: compared.remark}
+    return found
 
 
 def _finite(step: Step, name: str, value: Value) -> bool:
@@ -56,9 +80,9 @@ def _finite(step: Step, name: str, value: Value) -> bool:
     return all(bool(torch.isfinite(t).all()) for t in tensors)
 
 
-def _variants(step: Step) -> Iterator[tuple[str, str, Tensors, list[str], Outputs]]:
+def _variants(step: Step, layouts: bool) -> Iterator[tuple[str, str, Tensors, list[str], Outputs]]:
     """Yield what must not matter: how inputs and upstream gradients lie in memory, and which gradients are wanted."""
-    layout, every = "wrong-for-layout", list(step.gradients)
+    every = list(step.gradients)
     given = {name: t.requires_grad_(False) for name, t in step.inputs.items()}
     marked = {name: plain(t).requires_grad_(name in step.gradients) for name, t in given.items()}
     strided = {
@@ -69,10 +93,12 @@ def _variants(step: Step) -> Iterator[tuple[str, str, Tensors, list[str], Output
         name: (t.clone() if name in step.buffers else _expanded(t)).requires_grad_(name in step.gradients)
         for name, t in given.items()
     }
-    yield layout, "for inputs that are not contiguous", strided, every, step.errors
-    yield layout, "for expanded inputs", expanded, every, step.errors
-    yield layout, "for upstream gradients that are not contiguous", marked, every, tuple(map(_strided, step.errors))
-    yield layout, "for expanded upstream gradients, as after a sum", marked, every, tuple(map(_expanded, step.errors))
+    if layouts:
+        apart, equal = (tuple(map(change, step.errors)) for change in (_strided, _expanded))
+        yield LAYOUT, "for inputs that are not contiguous", strided, every, step.errors
+        yield LAYOUT, "for expanded inputs", expanded, every, step.errors
+        yield LAYOUT, "for upstream gradients that are not contiguous", marked, every, apart
+        yield LAYOUT, "for expanded upstream gradients, as after a sum", marked, every, equal
     if len(step.gradients) > 1:
         for name in step.gradients:
             yield "wrong-for-choice", f"where only {name} needs a gradient", marked, [name], step.errors

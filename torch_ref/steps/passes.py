@@ -14,14 +14,11 @@ from manual_bp import Gradients, Network, Trace
 from manual_bp.layer import holding, parameters
 from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule
-from torch_ref.numbers.agreement import relative_difference
 from torch_ref.numbers.differences import slope
 from torch_ref.numbers.witness import Tensors, doubled
+from torch_ref.steps.buffers import is_alike, of_another_batch
 from torch_ref.steps.calling import put_back
 from torch_ref.steps.step import Outputs, plain, same
-
-SAME_PASS = 1e-4
-"""Of the norm, or four units in the last place if that is more: what one pass may differ from another."""
 
 
 @dataclass
@@ -56,10 +53,10 @@ def by_hand(network: Network, names: Names, x: Tensor, t: Tensor) -> HandPass:
     before = {name: tensor.clone() for name, tensor in given.items() if isinstance(tensor, Tensor)}
     done = HandPass()
     try:
-        trace, gradients = run(network, names, x, t, done.found)
+        run(network, names, x, t, done.found)
         done.changed = tuple(name for name, tensor in before.items() if not same(given[name], tensor))
         if not done.changed:
-            done.unlike = _unlike(network, names, x, t, trace, gradients, done.found)
+            done.unlike = _unlike(network, names, x, t, done.found)
     except Exception as error:
         done.error = error
     for name, tensor in before.items():
@@ -89,19 +86,12 @@ def run(
     return trace, gradients
 
 
-def _unlike(
-    network: Network, names: Names, x: Tensor, t: Tensor, trace: Trace, gradients: Gradients, found: Tensors
-) -> tuple[str, ...]:
-    """Return what a pass gives otherwise in the tensors of another batch, the same rows in reverse order."""
+def _unlike(network: Network, names: Names, x: Tensor, t: Tensor, found: Tensors) -> tuple[str, ...]:
+    """Return what a pass gives otherwise in the tensors of another batch, of random numbers, never of its own."""
     again: Tensors = {}
-    run(network, names, x.flip(0), t.flip(0), {}, trace, gradients)
+    trace, gradients = run(network, names, of_another_batch(x), t.flip(0), {})
     run(network, names, x.clone(), t.clone(), again, trace, gradients)
-    allowed = max(SAME_PASS, 4 * torch.finfo(network.buffer.dtype).eps)
-    return tuple(
-        name
-        for name, value in again.items()
-        if not same(value, found[name]) and not relative_difference(value, found[name]) <= allowed
-    )
+    return tuple(name for name, value in again.items() if not is_alike(value, found[name]))
 
 
 @dataclass(frozen=True)

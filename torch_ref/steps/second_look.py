@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves
 from torch_ref.numbers.agreement import Comparison, Reason, compare
 from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
+from torch_ref.numbers.rounding import rounded_run
 from torch_ref.numbers.witness import CEILING, Level, Tensors, Witness, doubled, levels
 from torch_ref.steps.step import Made, Outputs, Step, Value
 
@@ -34,6 +35,9 @@ ACCURATE = 1e-2
 
 NEAR = 1e-8
 """Of the size of the inputs: how far beside a kink the one-sided derivatives are taken."""
+
+MORE = 100
+"""From here on the seeds of further roundings at random, none of which a witness has."""
 
 DRAWS = 16
 """How many points around a kink."""
@@ -132,7 +136,7 @@ class SecondLook:
                 remark = f"{in_float64.remark}, also where it computes in float64"
                 return kink or replace(in_float64, remark=remark)
             kind = judged(tensor, witness, lambda: 1.0).kind
-            if kind == "wrong" and not found.ok:
+            if kind == "wrong" and not found.ok and witness.beyond(tensor):  # more than arithmetic is off here
                 remark = f"right in float64, but off by {off:.1e} of its norm in {dtype}"
                 return self._at_a_kink(made, tensor, witness) or replace(found, remark=remark)
             kind = "half" if kind == "wrong" else kind
@@ -208,11 +212,16 @@ class SecondLook:
         generator = torch.Generator().manual_seed(0)
         given = doubled(self.step.inputs)
         errors = {f"error of output {i}": e for i, e in enumerate(self.step.in_float64.errors)}
+        fixed = doubled(self.step.fixed)
         try:
-            return [
-                self.step.by_reference(_beside(given, generator, draw, self._near) | errors, doubled(self.step.fixed))
+            beside = [
+                self.step.by_reference(_beside(given, generator, draw, self._near) | errors, fixed)
                 for draw in range(DRAWS)
             ]
+            if self._near > NEAR:  # half precision can step over a kink anywhere inside
+                eps, by = _eps(self.step), self.step.by_reference
+                beside += [dict(rounded_run(by, given | errors, fixed, eps, MORE + i)[0]) for i in range(DRAWS)]
+            return beside
         except Exception:  # of a reference for one dtype only
             return []
 

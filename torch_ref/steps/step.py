@@ -8,7 +8,7 @@ own. What is wrong here is guilty; what is wrong in the whole pass only is a con
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +50,10 @@ class Value:
         return source_of(self.method)
 
 
+Marks = Callable[["Step", Mapping[str, Value]], dict[str, Failure]]
+"""What else is wrong about the values of a step, by name."""
+
+
 class Made(NamedTuple):
     """One tensor that a step makes."""
 
@@ -82,9 +86,9 @@ class Step:
     compute: Callable[[Step, bool], dict[str, Value]]
     """Calls every handwritten formula, each fed with the reference's inputs; with True, backward also reads the
     reference's y where forward saved its own. By the name of what is made."""
+    marks: Marks | None = None
+    """Says what is wrong about values that are right here."""
     tolerance: Tolerance | None = None
-    names: tuple[str, ...] = ()
-    """Of a function's arguments, in order, those that are no tensors too."""
     layer: int | None = None
     """The lecture's index of the layer; None for a loss, or outside a network."""
     further: tuple[Outputs, ...] = ()
@@ -120,7 +124,7 @@ class Step:
 
     def at(self, errors: Outputs) -> Step:
         """Return the same step with other errors of the outputs."""
-        return replace(self, errors=errors, further=(), again=True)
+        return replace(self, errors=errors, further=(), again=True, marks=None)
 
     @cached_property
     def others(self) -> tuple[Step, ...]:

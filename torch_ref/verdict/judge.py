@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from torch import Tensor
+
 from torch_ref.known import Cause, formula_of
 from torch_ref.numbers.differences import MARGIN, SURE
 from torch_ref.numbers.witness import CEILING, Witness
+from torch_ref.steps.buffers import is_alike
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.meant import meant_otherwise
 from torch_ref.steps.second_look import SecondLook
@@ -55,19 +58,23 @@ def quantity(name: str, owner: object, makes: str, l: int | None = None) -> Quan
     return Quantity(name, formula.number, filled, l, type(owner).__name__)
 
 
-def report_of(step: Step, *, differences: bool, strict: bool, power: bool) -> Report:
+def report_of(step: Step, *, differences: bool, strict: bool, power: bool, second: Step | None = None) -> Report:
     """Return the report of a step that stands alone; with ``differences`` also by those of its own forward formula.
 
     With ``strict`` another algorithm, and a loss that ignores its upstream gradient, are wrong. With ``power`` the
-    report says which mistakes it would have seen.
+    report says which mistakes it would have seen. Where all of it is right, the gradients of ``second``, its second
+    derivatives, are compared too.
 
     Raises ValueError where the reference gives other numbers at every call.
     """
     step.check_repeatable()
-    seen, x = Evidence(step, second_look=SecondLook(step, strict)), next(iter(step.inputs.values()))
+    seen, *others = [Evidence(one, second_look=SecondLook(one, strict)) for one in (step, *step.others)]
+    for one in (seen, *others):
+        _ = one.values  # called one after the other, before anything in float64: what is kept stays in one dtype
+    x = next(iter(step.inputs.values()))
     rows, remarks, points = list(rows_of(seen).values()), list(step.remarks), [seen]
     if all(row.status != "wrong" for row in rows):
-        rows, remarks, further = _tried_again(rows, step, strict, remarks)
+        rows, remarks, further = _tried_again(rows, seen, others, strict, remarks)
         points += further
     if differences:
         shares = {made.name: _share(seen, made) for made in step.gradients.values()}
@@ -78,6 +85,9 @@ def report_of(step: Step, *, differences: bool, strict: bool, power: bool) -> Re
             doubted = ", ".join(row.quantity for row in rows if row.blame)
             remarks.append(f"{doubted}: finite differences of forward give another derivative, since {why}")
             rows = [replace(row, differences=None) for row in before]
+    if second is not None and all(row.status != "wrong" for row in rows):
+        twice = rows_of(Evidence(second, second_look=SecondLook(second, strict)))
+        rows += [twice[made.name] for made in second.gradients.values()]
     found = power_of(points) if power and all(row.status != "wrong" for row in rows) else None
     batch = len(x) if x.ndim else 1
     return Report(
@@ -86,22 +96,21 @@ def report_of(step: Step, *, differences: bool, strict: bool, power: bool) -> Re
 
 
 def _tried_again(
-    rows: list[Row], step: Step, strict: bool, remarks: list[str]
+    rows: list[Row], first: Evidence, others: list[Evidence], strict: bool, remarks: list[str]
 ) -> tuple[list[Row], list[str], list[Evidence]]:
     """Return the rows after calls with the other upstream gradients and one more with the first, and what was seen.
 
     What is wrong there takes the place of what was right.
     """
     points = []
-    for other in step.others:
-        seen = Evidence(other, second_look=SecondLook(other, strict))
+    for seen in others:
         wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong"}
-        ignoring = _ignoring(step, seen, wrong)
+        ignoring = _ignoring(first, seen, wrong)
         if ignoring and not strict:
             remarks = [*remarks, IGNORES.format(", ".join(ignoring))]
             wrong = {name: row for name, row in wrong.items() if name not in ignoring}
         if wrong:
-            again = _differing_at_a_second_call(step)
+            again = _differing_at_a_second_call(first)
             return [_second(row, wrong.get(row.quantity), row.quantity in again) for row in rows], remarks, []
         if not ignoring:
             points.append(seen)
@@ -114,19 +123,24 @@ IGNORES = (
 )
 
 
-def _ignoring(step: Step, seen: Evidence, wrong: Mapping[str, Row]) -> list[str]:
+def _ignoring(first: Evidence, seen: Evidence, wrong: Mapping[str, Row]) -> list[str]:
     """Return the gradients of one number, a loss, that are the same whatever the upstream gradient is."""
-    if len(step.errors) != 1 or step.errors[0].numel() != 1:
+    errors = first.step.errors
+    if len(errors) != 1 or errors[0].numel() != 1:
         return []
-    first = step.compute(step, True)
-    pairs = {name: (first[name].tensor, seen.values[name].tensor) for name in wrong}
+    pairs = {name: (first.values[name].tensor, seen.values[name].tensor) for name in wrong}
     return [name for name, (a, b) in pairs.items() if a is not None and b is not None and same(a, b)]
 
 
-def _differing_at_a_second_call(step: Step) -> set[str]:
+def _differing_at_a_second_call(first: Evidence) -> set[str]:
     """Return what comes out otherwise when the same is computed again."""
-    values = step.compute(step, True)
-    return {name for name, value in values.items() if not step.compared(name, value).ok}
+    again = first.step.compute(first.step, True)
+    pairs = {name: (value.tensor, again[name].tensor) for name, value in first.values.items()}
+    return {name for name, (a, b) in pairs.items() if (a is None) != (b is None) or not _alike(a, b)}
+
+
+def _alike(a: Tensor | None, b: Tensor | None) -> bool:
+    return a is None or b is None or same(a, b) or (a.shape == b.shape and is_alike(b, a))
 
 
 KEEPS_STATE = Cause("keeps-state", "it gives other numbers at a second call: something is kept from the first")

@@ -59,7 +59,9 @@ def left_out(not_compared: Iterable[tuple[str, str]]) -> str:
 def seen_by(power: Power) -> str:
     """Say in one sentence which mistakes would have been rejected, and which would not."""
     found = {"a factor": power.factor, "a change of one row": power.row}
-    found |= {"a change of one sample's part": power.sample, "a change of one entry": power.entry}
+    if power.dropped_sample is not None:  # something is summed over the samples
+        found["a change of one sample's part"] = power.sample
+    found["a change of one entry"] = power.entry
     sizes = {"a change of one row": "row", "a change of one sample's part": "sample's part"}
     seen = [
         f"a factor of {_factor(size)}" if what == "a factor" else f"{_percent(size)} of one {sizes.get(what, 'entry')}"

@@ -136,13 +136,6 @@ def test_where_nothing_is_compared_it_is_an_error() -> None:
         check_function(lambda x: x.sin(), lambda d, x: None, [torch.randn(4)])
 
 
-def test_tensors_inside_a_container_are_named_as_not_compared() -> None:
-    report = check_function(lambda s, p: s * p["w"], lambda d, s, p: d * p["w"], [torch.randn(3), {"w": torch.ones(3)}])
-    assert report.ok
-    assert report.not_compared[0][0] == "p"
-    assert "inside a dict" in report.not_compared[0][1]
-
-
 def test_inputs_that_cannot_be_checked_are_refused() -> None:
     x = torch.randn(3)
     for inputs, message in (

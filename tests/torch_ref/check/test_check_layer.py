@@ -255,3 +255,36 @@ def test_a_layer_that_kept_its_input_before_the_check_is_named() -> None:
     module_of.register(Keeping, lambda layer: nn.Tanh())
     with pytest.raises(ValueError, match="a check expects parameters with names other than x"):
         crosscheck(Network((layer, Linear(torch.randn(3, 5))), SquaredError()), x, torch.randn(4, 3))
+
+
+class Buffered(Linear):
+    """A linear layer of which one method does not fill what it is given."""
+
+    wrong = ""
+
+    def forward(self, x, out=None):
+        if self.wrong == "forward" and out:
+            return out
+        return super().forward(x, out=out)
+
+    def backward(self, error, saved, out=None):
+        if self.wrong == "backward" and out:
+            return out[0], super().backward(error, saved)[1]
+        return super().backward(error, saved, out=out)
+
+    def gradients(self, error, saved, out=None):
+        d = super().gradients(error, saved)
+        return {name: g + out[name] for name, g in d.items()} if self.wrong == "gradients" and out else d
+
+
+@pytest.mark.parametrize(
+    ("wrong", "guilty"),
+    [("", set()), ("forward", {"y"}), ("backward", {"error of x"}), ("gradients", {"∂L/∂weight", "∂L/∂bias"})],
+)
+def test_a_layer_has_to_fill_the_tensors_of_another_batch(wrong: str, guilty: set[str]) -> None:
+    kind = type("Buffered", (Buffered,), {"wrong": wrong})
+    layer = kind(torch.randn(3, 5), torch.randn(3))
+    report = check_layer(layer, torch.randn(4, 5), nn.functional.linear)
+    assert {row.quantity for row in report.guilty} >= guilty
+    assert report.ok == (not guilty)
+    assert all("with out=" in row.cause for row in report.guilty)

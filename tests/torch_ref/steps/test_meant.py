@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from manual_bp import Sigmoid
+from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.function import by_formula, function_step
 from torch_ref.steps.meant import meant_otherwise
 from torch_ref.steps.protocol import layer_step
@@ -19,8 +20,9 @@ X = torch.linspace(-2, 2, 12).view(4, 3)
 
 
 def step_of(forward: Callable[..., Any], reference: Callable[..., Any], *given: Any) -> Any:
-    compute = by_formula(forward, lambda d, *x: tuple(torch.zeros_like(t) for t in x), given)
-    return function_step(forward, reference, given, compute)
+    arguments = Arguments.of(forward, given)
+    compute = by_formula(forward, lambda d, *x: tuple(torch.zeros_like(t) for t in x), arguments)
+    return function_step(forward, reference, arguments, compute)
 
 
 @pytest.mark.parametrize(
