@@ -1,1 +1,1 @@
-"""Mutants of `manual_bp`: how they are made (`mutant`, by `operators`, of a `formula`) and run (`planting`)."""
+"""Mutants: of what (`targets`), how they are made (`operators`, `logic`), and how they run (`suite`, `planting`)."""

@@ -30,6 +30,7 @@ FACTORS = ("alpha", "beta", "value")
 OF_A_POSITION = ("range", "value", "saved", "room", "_step")
 
 Edit = tuple[ast.expr | ast.stmt, str]
+Operator = Callable[[ast.AST, Function], Iterator[Edit]]
 
 
 def another_name(node: ast.AST, _: Function) -> Iterator[Edit]:
@@ -122,7 +123,7 @@ def nothing(node: ast.AST, _: Function) -> Iterator[Edit]:
             yield node, "pass"
 
 
-OPERATORS: tuple[Callable[[ast.AST, Function], Iterator[Edit]], ...] = (
+OPERATORS: tuple[Operator, ...] = (
     another_name, another_sign, another_branch, another_number, another_factor, another_index, another_operand,
     another_order, nothing,
 )  # fmt: skip

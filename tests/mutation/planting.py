@@ -1,6 +1,6 @@
-"""Run tests with other sources planted in `manual_bp`, each time in a process of its own.
+"""Run tests with other sources planted in a package, each time in a process of its own.
 
-The process is forked where torch is imported and `manual_bp` is not; an import hook gives it the planted sources.
+The process is forked where torch is imported and the package is not; an import hook gives it the planted sources.
 Nothing is written to a file.
 """
 
@@ -20,13 +20,12 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import NoReturn
 
 import pytest
 import torch
-
-from mutation.functions import PACKAGE
 
 FORK = multiprocessing.get_context("fork")
 
@@ -35,6 +34,7 @@ FORK = multiprocessing.get_context("fork")
 class Task:
     """Sources to plant, by file of the package, and the tests to run with them."""
 
+    package: Path
     planted: dict[str, str]
     tests: tuple[str, ...]
     limit: int = 600
@@ -47,8 +47,8 @@ class SuiteRun:
 
     failed: str | None = None
     report: str = ""
-    planted: bool = True
-    """Whether the planted sources were those that ran."""
+    not_planted: tuple[str, ...] = ()
+    """The modules whose planted source is not what ran."""
     seconds: float = 0.0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -109,7 +109,7 @@ def ended(code: int, limit: int) -> SuiteRun:
         return SuiteRun(f"timed out after {limit} s")
     if code < 0:
         return SuiteRun(f"ended by {signal.Signals(-code).name}")
-    return SuiteRun(report=f"a process ended with exit code {code} and sent nothing", planted=False)
+    return SuiteRun(report=f"a process ended with exit code {code} and sent nothing", not_planted=("every module",))
 
 
 # ----------------------------------------------------------------------------------------------------- in the fork
@@ -121,12 +121,12 @@ def attempt(task: Task, send: Connection) -> None:
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     subprocess.Popen.__init__ = elsewhere  # type: ignore[method-assign]
-    finder, ended, begun = Finder(task.planted), SuiteRun(), time.monotonic()
+    finder, ended, begun = Finder(task.package, task.planted), SuiteRun(), time.monotonic()
     sys.meta_path.insert(0, finder)
     code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *task.tests], plugins=[ended])
-    ended.planted, ended.seconds = finder.was_asked(), time.monotonic() - begun
+    ended.not_planted, ended.seconds = finder.not_asked(), time.monotonic() - begun
     if code and not ended.failed:
-        ended.planted, ended.report = False, f"pytest ended with {code!r}, but no test failed"
+        ended.not_planted, ended.report = tuple(finder.loaders), f"pytest ended with {code!r}, but no test failed"
     send.send(ended)
 
 
@@ -150,17 +150,18 @@ class Planted(SourceFileLoader):
 class Finder:
     """The import hook: knows the planted sources by the names of their modules."""
 
-    def __init__(self, planted: dict[str, str]) -> None:
+    def __init__(self, package: Path, planted: dict[str, str]) -> None:
         self.loaders: dict[str, Planted] = {}
         for file, source in planted.items():
-            module = f"manual_bp.{file.removesuffix('.py')}"
-            self.loaders[module] = Planted(module, str(PACKAGE / file), source)
+            module = ".".join((package.name, *Path(file).with_suffix("").parts))
+            self.loaders[module] = Planted(module, str(package / file), source)
 
     def find_spec(self, fullname: str, _: object = None, __: ModuleType | None = None) -> ModuleSpec | None:
         """Return the spec of a planted module, None for any other."""
         loader = self.loaders.get(fullname)
         return None if loader is None else spec_from_file_location(fullname, loader.path, loader=loader)
 
-    def was_asked(self) -> bool:
-        """Tell whether the modules that were imported are those of the planted sources."""
-        return all(getattr(sys.modules.get(name), "__loader__", None) is self.loaders[name] for name in self.loaders)
+    def not_asked(self) -> tuple[str, ...]:
+        """Return the modules that were not imported from their planted sources."""
+        loaded = {name: getattr(sys.modules.get(name), "__loader__", None) for name in self.loaders}
+        return tuple(name for name, loader in self.loaders.items() if loaded[name] is not loader)

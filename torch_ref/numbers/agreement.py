@@ -85,8 +85,7 @@ def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None, *
     if not skipped or not found.ok:
         return found
     remark = f"{skipped} of {count} entries are not finite on both sides and were not compared"
-    status: Status = "rounding" if found.status == "rounding" else "identical"
-    return replace(found, status=status, reason="not-finite", remark=remark, count=count - skipped, skipped=skipped)
+    return replace(found, reason="not-finite", remark=remark, count=count - skipped, skipped=skipped)
 
 
 def _finite(by_hand: Tensor, value: Tensor, witness: Witness, tolerance: float | None) -> Comparison:
@@ -107,8 +106,7 @@ def _finite(by_hand: Tensor, value: Tensor, witness: Witness, tolerance: float |
         bound, level = tolerance, "" if distance <= tolerance * (norm or 1.0) else "tensor"
         off = int((apart > 0).sum())
     else:
-        beyond, bound = witness.beyond(by_hand), witness.bound
-        level = beyond[0] if beyond else ""
+        level, bound = witness.beyond(by_hand), witness.bound
         if bound > CEILING and not witness.is_zero:  # arithmetic cannot tell here
             bound, level = CEILING, level or ("tensor" if relative > CEILING else "")
         off = int(witness.entries_off(by_hand).sum()) if level else 0

@@ -89,10 +89,10 @@ def slope(
 
 def _slope(outputs: Function, here: Outputs, q: Tensor, errors: Sequence[Tensor], step: float) -> Slope:
     generator = torch.Generator().manual_seed(0)
-    signs = torch.randint(0, 2, q.shape, generator=generator, dtype=torch.int8).to(q.device) * 2 - 1
+    signs = (torch.randint(0, 2, q.shape, generator=generator, dtype=torch.int8).to(q.device) * 2 - 1).double()
     size = float(q.norm()) / max(q.numel(), 1) ** 0.5
     h = step * (size or 1.0)
-    v = signs.double() if not q.is_complex() else signs * (1 + 1j)
+    v = signs * (1 + 1j) if q.is_complex() else signs
     (up, down), (half_up, half_down) = ((outputs(q + s * v), outputs(q - s * v)) for s in (h, h / 2))
     wide = _weighed(errors, up, down) / (2 * h)
     narrow = _weighed(errors, half_up, half_down) / h

@@ -46,6 +46,10 @@ CHANCE = 0.25
 ZERO = 1e3
 """A norm of fewer units in the last place of float64 of the terms that were added is 0 but for rounding."""
 
+LEAP = 2.0**-36
+"""The least unit by which a rounded run moves; in float64 only a share of its error counts. At a kink or a tie a run
+leaps, however small the unit is: a leap must be large beside the units of float64, to be told from rounding."""
+
 LARGE = 1 << 18
 """Entries: from here on two roundings at random say enough, otherwise four."""
 
@@ -205,20 +209,21 @@ class Witness:
             found.append(Level(name, limit, factor))
         return tuple(found)
 
-    def beyond(self, other: Tensor) -> tuple[str, Tensor] | None:
-        """Return the first level at which a tensor is farther off than is allowed, and where.
+    def beyond(self, other: Tensor) -> str:
+        """Return the first level at which a tensor is farther off than is allowed; '' where it is nowhere.
 
-        The tensor itself comes first, then its slices, then its entries; None where it is nowhere.
+        The tensor itself comes first, then its slices, then its entries.
         """
         for (name, off, _), (_, limit, _) in zip(levels(self._squares_of(other)), self.limits, strict=True):
             if bool((off > limit).any()):
-                return name, off > limit
-        return None
+                return name
+        return ""
 
     def _rows(self) -> Tensor:
         """Return the norm of each entry's row."""
         exact = self.in_units(self.exact)
-        return exact.norm(dim=-1, keepdim=True).expand_as(exact) if exact.ndim else exact.abs()
+        norms: Tensor = exact.norm(dim=-1, keepdim=True)
+        return norms.expand_as(exact)
 
     def _size_at(self, name: str) -> Tensor:
         """Return the norms of what each slice of a level lies in: of an entry and a column, the rows."""
@@ -274,7 +279,10 @@ def witnesses(
     ``fixed`` (targets) is meant exactly. The second time, ``again``, one rounding at random of large tensors has to do.
     """
     values = evaluate(given, fixed)
-    eps = max((torch.finfo(t.dtype).eps for t in given.values() if _is_inexact(t)), default=0.0)
+    eps = max(
+        (torch.finfo(t.dtype).eps for t in given.values() if _is_inexact(t)), default=torch.finfo(torch.double).eps
+    )
+    unit = max(eps, LEAP)
     size = sum(t.numel() for t in (*given.values(), *values.values()))
 
     @cache
@@ -287,9 +295,9 @@ def witnesses(
     @cache
     def rounded(seed: int) -> tuple[Mapping[str, Tensor], int]:
         try:
-            return rounded_run(evaluate, doubled(given), doubled(fixed), eps, seed)
+            return rounded_run(evaluate, doubled(given), doubled(fixed), unit, seed)
         except Exception:  # of a reference for one dtype only: its own operations are rounded
-            return rounded_run(evaluate, given, fixed, eps, seed)
+            return rounded_run(evaluate, given, fixed, unit, seed)
 
     def run(name: str, seed: int) -> tuple[Tensor, int]:
         found, terms = rounded(seed)
@@ -297,7 +305,8 @@ def witnesses(
 
     def witness(name: str, value: Tensor) -> Witness:
         seeds = range(4 if size <= LARGE else 1 if again else 2)
-        return Witness(value, lambda: doubled_tensor(exact()[name]), tuple(partial(run, name, seed) for seed in seeds))
+        runs = tuple(partial(run, name, seed) for seed in seeds)
+        return Witness(value, lambda: doubled_tensor(exact()[name]), runs, finer=eps / unit)
 
     return {name: witness(name, value) for name, value in values.items()}
 

@@ -7,7 +7,7 @@ and half precision. Each reason has a name, and is told to the reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -138,7 +138,7 @@ class SecondLook:
             kind = judged(tensor, witness, lambda: 1.0).kind
             if kind == "wrong" and not found.ok and witness.beyond(tensor):  # more than arithmetic is off here
                 remark = f"right in float64, but off by {off:.1e} of its norm in {dtype}"
-                return self._at_a_kink(made, tensor, witness) or replace(found, status="wrong", remark=remark)
+                return self._at_a_kink(made, tensor, witness) or replace(found, remark=remark)
             kind = "half" if kind == "wrong" else kind
         else:
             kind, allowed = judged(tensor, witness, lambda: self._remainder(made))
@@ -148,17 +148,14 @@ class SecondLook:
                 wrong = replace(found, status="wrong", reason="", bound=allowed, off=count)
                 return kink or replace(wrong, relative=off, remark=f"off by {off:.1e} of its norm")
         if kind == "rounding":
-            reason = found.reason or ("" if found.status == "identical" else "rounding")
-            return found if found.ok else replace(found, status="rounding", reason=reason, remark="")
+            return found if found.ok else replace(found, status="rounding", reason="rounding", remark="")
         remark = f"right, but summed or rounded in {dtype}: off by {off:.1e} of its norm"
         return replace(found, status="rounding", reason="half", remark=remark)
 
-    def planted(self, made: Made, change: Callable[[Tensor], Tensor]) -> SecondLook:
-        """Return the same with a change of one result, in float64 too; a mistake has no excuse at a kink."""
+    def of_a_mistake(self) -> SecondLook:
+        """Return the same for a result in which a mistake is planted: it has no excuse at a kink."""
         other = SecondLook(self.step, self.strict)
-        inside = self.by_hand_in_float64
-        changed = {name: change(t.clone()) if name == made.name else t for name, t in inside.items()}
-        vars(other).update(by_hand_in_float64=changed, around=[])
+        vars(other).update(by_hand_in_float64=self.by_hand_in_float64, around=[])
         return other
 
     def can_be_solved(self, made: Made) -> bool:
@@ -240,7 +237,7 @@ class SecondLook:
 
     @cached_property
     def _right_beside(self) -> set[str]:
-        able = bool(self.by_hand_in_float64)
+        able = all(made.name in self.by_hand_in_float64 for made in self.step.gradients.values())
         step, near = (self.step.in_float64, NEAR) if able else (self.step, 64 * _eps(self.step))
         generator = torch.Generator().manual_seed(1)
         names = {made.name for made in self.step.gradients.values()}
@@ -330,11 +327,16 @@ def _is_another_algorithm(tensor: Tensor, witness: Witness) -> bool:
 
 
 def _limits_of_algorithms(witness: Witness, rounding: float = 1.0) -> Iterator[Level]:
-    """Yield how far another algorithm may be off at every level, beyond a share of the rounding."""
+    """Yield how far another algorithm may be off at every level, beyond a share of the rounding.
+
+    However inexact arithmetic is here, the whole may be off by no more than the ceiling.
+    """
     sizes = levels(witness.in_units(witness.exact).abs() ** 2)
     for (name, size, factor), (_, noise, _) in zip(sizes, levels(witness.squares), strict=True):
         share = DIGITS_OF_ENTRY if name == "entry" else DIGITS
-        yield Level(name, share * size + rounding * factor * witness.growth * noise, factor)
+        limit = share * size + rounding * factor * witness.growth * noise
+        most = CEILING * witness.norm if name == "tensor" else torch.inf
+        yield Level(name, limit.clamp(max=most), factor)
 
 
 def _share(tensor: Tensor, witness: Witness) -> float:

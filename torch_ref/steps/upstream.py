@@ -20,9 +20,6 @@ MEAN = 0.75
 LARGE = {torch.float16: 8.0, torch.bfloat16: 64.0, torch.float32: 1e3, torch.float64: 1e3, torch.complex64: 1e3}
 """How much larger the second ones are, by dtype: 65504 is the largest number of float16."""
 
-ROUND = 2
-"""How many upstream gradients a formula is tried with."""
-
 
 def drawn(outputs: Sequence[Tensor], which: int = 0) -> tuple[Tensor, ...]:
     """Return an error −∂L/∂y for each output: the first (0) or the second (1) that a formula is tried with.
@@ -42,7 +39,7 @@ def _of(y: Tensor, seed: int, which: int, alone: bool) -> Tensor:
     if not (y.is_floating_point() or y.is_complex()):
         return torch.zeros(y.shape, device=y.device)
     if alone and which == 0:
-        return torch.full_like(y.detach(), -1.0)
+        return torch.full_like(y, -1.0)
     generator = torch.Generator().manual_seed(SEED + 1000 * which + seed)
     numbers = torch.randn(y.shape, generator=generator, dtype=y.dtype) - MEAN
     return (numbers * LARGE.get(y.dtype, 1e3) ** which).to(y.device)

@@ -58,9 +58,7 @@ def quantity(name: str, owner: object, makes: str, l: int | None = None) -> Quan
     return Quantity(name, formula.number, filled, l, type(owner).__name__)
 
 
-def report_of(
-    step: Step, *, differences: bool, strict: bool = False, power: bool = True, second: Step | None = None
-) -> Report:
+def report_of(step: Step, *, differences: bool, strict: bool, power: bool, second: Step | None = None) -> Report:
     """Return the report of a step that stands alone; with ``differences`` also by those of its own forward formula.
 
     With ``strict`` another algorithm, and a loss that ignores its upstream gradient, are wrong. With ``power`` the

@@ -53,14 +53,10 @@ class Planted:
         return self.smallest(part[:: self.every] if self.every > 1 else part)
 
     def _rejects(self, change: Tensor, share: float) -> bool:
-        """Tell whether the changed result is wrong, in the dtype of the pass and, where that decides, in float64."""
-
-        def planted(t: Tensor) -> Tensor:
-            return t + (share * change).to(t.dtype)
-
-        value, look = Value(planted(self.value), None), self.seen.second_look
+        """Tell whether the changed result is wrong: asked in half precision, of a formula that cannot use float64."""
+        value, look = Value(self.value + (share * change).to(self.value.dtype), None), self.seen.second_look
         found = self.seen.step.compared(self.made.name, value)
-        return not (look.planted(self.made, planted).again(self.made, value, found) if look else found).ok
+        return not (look.of_a_mistake().again(self.made, value, found) if look else found).ok
 
 
 def power_of(points: Sequence[Evidence]) -> Power:

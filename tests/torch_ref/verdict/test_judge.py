@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import torch
 
-from manual_bp import Linear, Sigmoid
+from manual_bp import Linear, Sigmoid, SquaredError
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.protocol import layer_step
 from torch_ref.steps.step import Made
-from torch_ref.verdict.judge import quantity_of, rows_of, third_opinion
+from torch_ref.verdict.judge import quantity, quantity_of, rows_of, third_opinion
+from torch_ref.verdict.row import Quantity
 
 X = torch.randn(4, 5, generator=torch.Generator().manual_seed(5)).double()
 STEP = layer_step(Sigmoid(), torch.sigmoid, X, X.flip(0), "x^2", "δ^2", {}, l=2)
@@ -38,3 +39,13 @@ def test_where_something_is_wrong_already_differences_blame_nobody_else() -> Non
     out, error = rows_of(seen).values()
     rows = [replace(out, blame="by hand"), replace(error, differences=0.5)]
     assert third_opinion(rows, dict.fromkeys(("x^2", "δ^2"), seen), STEP.witnesses) is rows
+
+
+def test_a_quantity_has_its_formula_and_whose_it_is() -> None:
+    linear, mean, total = Linear(torch.ones(3, 5)), SquaredError(), SquaredError(reduction="sum")
+    assert quantity("net^2", linear, "forward", 2) == Quantity("net^2", "E1", "net^2 = W^2 x^1 + b^2", 2, "Linear")
+    assert quantity("net", linear, "forward") == Quantity("net", "E1", "net = W x + b", None, "Linear")
+    assert quantity("gain", linear, "gain", 2) == Quantity("gain", "-", "gain", 2, "Linear")
+    assert quantity("δ^3", mean, "error") == Quantity("δ^3", "E13", "δ^3 = t − y, over N", None, "SquaredError")
+    assert quantity("δ^3", total, "error") == Quantity("δ^3", "E13", "δ^3 = t − y", None, "SquaredError")
+    assert quantity("δ", object(), "error") == Quantity("δ", "-", "δ", None, "object")
