@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -76,29 +76,34 @@ def _is_rejected(kind: Kind, inputs: Inputs, places: list[int], figure: str, sha
     """Return for each gradient whether a change of it is rejected; those that are 0 have nothing to change."""
     found = []
     for place in places:
-        change = planted(figure, share)
-        backward = changed(kind.backward, place, change)
+        change = Planted(figure, share)
         options: dict[str, Any] = {"reference": kind.reference, "differences": False, "power": False}
-        report = check_function(kind.forward, backward, inputs, **options)
-        if change.changes_something:  # type: ignore[attr-defined]
-            found.append(not report.ok)
+        report = check_function(kind.forward, changed(kind.backward, place, change), inputs, **options)
+        found += [not report.ok] if change.has_changed else []
     return found
 
 
-def planted(figure: str, share: float) -> Callable[[Tensor], Tensor]:
-    """Return what changes everything, the middle row or the middle entry by a share, the same one at every call."""
-    at: list[int] = []
+class Planted:
+    """Changes everything, the middle row or the middle entry by a share, the same one at every call."""
 
-    def change(g: Tensor) -> Tensor:
-        change.changes_something = bool(g.any())  # type: ignore[attr-defined]
-        if figure == "factor" or not g.any():
-            return g * (1 + share)
-        parts = g.clone().reshape(len(g), -1) if figure == "row" and g.ndim > 1 else g.clone().reshape(-1, 1)
-        at[:] = at or [middle(parts.abs().double().norm(dim=1))]
-        parts[at[0]] *= 1 + share
+    def __init__(self, figure: str, share: float) -> None:
+        """Take what is changed, and by how much."""
+        self.figure, self.share = figure, share
+        self.has_changed = False
+        self._at: int | None = None
+
+    def __call__(self, g: Tensor) -> Tensor:
+        """Return the changed gradient."""
+        if not bool(g.any()):
+            return g
+        self.has_changed = True
+        if self.figure == "factor":
+            return g * (1 + self.share)
+        parts = g.clone().reshape(len(g), -1) if self.figure == "row" and g.ndim > 1 else g.clone().reshape(-1, 1)
+        if self._at is None:
+            self._at = middle(parts.abs().double().norm(dim=1))
+        parts[self._at] *= 1 + self.share
         return parts.reshape(g.shape)
-
-    return change
 
 
 def main(words: list[str]) -> int:
