@@ -72,12 +72,17 @@ def judged(by_hand: Tensor, witness: Witness, remainder: Callable[[], float | No
     return Found("half", share * size)
 
 
-def remainder_of(whole: Tensor, parts: list[Tensor], exact: Tensor, exact_parts: list[Tensor]) -> float | None:
-    """Return what is left of the error of a whole less those of its parts, as a share of it."""
+def remainder_of(
+    whole: Tensor, parts: list[Tensor], exact: Tensor, exact_parts: list[Tensor], *, of: Tensor | None = None
+) -> float | None:
+    """Return what is left of the error of a whole less those of its parts, as a share of it, or of that ``of`` another.
+
+    The other is the whole with a mistake in it, which adds up.
+    """
     error = doubled_tensor(whole) - doubled_tensor(exact)
     rest = error - sum(
         (doubled_tensor(p) - doubled_tensor(e) for p, e in zip(parts, exact_parts, strict=True)),
         torch.zeros_like(error),
     )
-    size = float(error.norm())
+    size = float((error if of is None else doubled_tensor(of) - doubled_tensor(exact)).norm())
     return float(rest.norm()) / size if size else None

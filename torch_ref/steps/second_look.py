@@ -149,7 +149,7 @@ class SecondLook:
                 return self._at_a_kink(made, tensor, witness) or replace(found, remark=remark)
             kind = "half" if kind == "wrong" else kind
         else:
-            kind, allowed = judged(tensor, witness, lambda: self._remainder(made))
+            kind, allowed = judged(tensor, witness, lambda: self._remainder(made, tensor))
             if kind == "wrong":
                 kink = self._at_a_kink(made, tensor, witness)
                 count = int(witness.entries_off(tensor).sum())
@@ -158,12 +158,17 @@ class SecondLook:
         if kind == "rounding":
             return found if found.ok else replace(found, status="rounding", reason="rounding", remark="")
         remark = f"right, but summed or rounded in {dtype}: off by {off:.1e} of its norm"
+        if off > CEILING:
+            remark = (
+                f"off by {off:.1e} of its norm, as arithmetic in {dtype} is here: only float64 says that it is right"
+            )
         return replace(found, status="rounding", reason="half", remark=remark)
 
     def of_a_mistake(self) -> SecondLook:
         """Return the same for a result in which a mistake is planted: it has no excuse at a kink."""
         other = SecondLook(self.step, self.strict)
         vars(other).update(by_hand_in_float64=self.by_hand_in_float64, around=[])
+        vars(other).update(_halves=self._halves, _of_parts=self._of_parts)
         return other
 
     def can_be_solved(self, made: Made) -> bool:
@@ -260,17 +265,26 @@ class SecondLook:
                 return set()
         return names
 
-    def _remainder(self, made: Made) -> float | None:
+    def _remainder(self, made: Made, tensor: Tensor) -> float | None:
         """Return what is left of an error when those of two halves of the upstream gradient are subtracted."""
         if made in self.step.outputs or all(e.numel() < 2 for e in self.step.errors):
             return None
-        steps = [self.step.at(part) for part in _parts(self.step.errors)]
-        values = [step.compute(step, True)[made.name].tensor for step in (self.step, *steps)]
+        values = [one[made.name].tensor for one in self._of_parts]
         if any(v is None for v in values):
             return None
         whole, *parts = [v for v in values if v is not None]
-        exact = [step.witnesses[made.name].exact for step in steps]
-        return remainder_of(whole, parts, self.step.witnesses[made.name].exact, exact)
+        exact = [step.witnesses[made.name].exact for step in self._halves]
+        return remainder_of(whole, parts, self.step.witnesses[made.name].exact, exact, of=tensor)
+
+    @cached_property
+    def _halves(self) -> list[Step]:
+        """Return the step at two parts of the upstream gradient."""
+        return [self.step.at(part) for part in _parts(self.step.errors)]
+
+    @cached_property
+    def _of_parts(self) -> list[dict[str, Value]]:
+        """Return what the handwritten formulas give at the whole upstream gradient and at its parts."""
+        return [step.compute(step, True) for step in (self.step, *self._halves)]
 
 
 class Narrowest(TorchDispatchMode):  # type: ignore[no-untyped-call]

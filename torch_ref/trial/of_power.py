@@ -62,11 +62,15 @@ def _of(seed: int) -> Iterator[Stated]:
     report = check_function(kind.forward, kind.backward, inputs, reference=kind.reference, differences=kind.differences)
     compared = {row.quantity for row in report.rows if row.isolated.reason not in ("zero", "not-finite")}
     places = [i for i, name in enumerate(kind.arguments) if f"gradient of {name}" in compared]
+    wide = [i for i in places if inputs[i].ndim > 1]
     for figure in FIGURES:
         share = getattr(report.power, figure) if report.power else None
         if share is None or share > 0.25:
             continue
-        twice, half = (_is_rejected(kind, inputs, places, figure, by * share) for by in (2.0, 0.5))
+        twice, half = (
+            _is_rejected(kind, inputs, (wide or places) if figure == "row" else places, figure, by * share)
+            for by in (2.0, 0.5)
+        )
         yield Stated(
             what, str(draw.dtype).removeprefix("torch."), figure, share, all(twice) and not all(half), all(half)
         )

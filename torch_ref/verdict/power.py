@@ -72,11 +72,14 @@ def power_of(points: Sequence[Evidence]) -> Power:
     found = [_of(of_points) for of_points in planted]
     summed = [of_points for of_points in planted if _is_summed(of_points[0])]
     if summed:
-        parts = [_parts_of_a_sample(seen.step) for seen in points]
+        which = _middle_sample(first.step)
+        parts = [_parts_of_a_sample(seen.step, which) for seen in points]
         shares = [_smallest([one.lacking(part) for one, part in zip(of, parts, strict=False)]) for of in summed]
         sample = _weakest(shares)
         dropped = sample is not None
-    factor, row, entry = (_weakest([one[i] for one in found]) for i in range(3))
+    factor, entry = (_weakest([one[i] for one in found]) for i in (0, 2))
+    with_rows = [one for one, of in zip(found, planted, strict=True) if of[0].value.ndim > 1]
+    row = _weakest([one[1] for one in with_rows or found])  # the row of a vector is an entry
     return Power(factor, row, sample, entry, dropped, "")
 
 
@@ -152,11 +155,16 @@ def _is_summed(one: Planted) -> bool:
     return count > 0 and not (one.value.ndim and len(one.value) == count)
 
 
-def _parts_of_a_sample(step: Step) -> Tensors:
-    """Return the part that the middle sample in size has in every gradient, less than nothing: as it would be lost."""
+def _middle_sample(step: Step) -> int:
+    """Return the index of the sample whose upstream gradient is the middle one in size."""
     count = _samples(step)
     sizes = sum((e.abs().double().reshape(count, -1).norm(dim=1) ** 2 for e in step.errors), torch.zeros(count))
-    only = torch.arange(count) == middle(sizes)
+    return middle(sizes)
+
+
+def _parts_of_a_sample(step: Step, which: int) -> Tensors:
+    """Return the part that a sample has in every gradient, less than nothing: as it would be lost."""
+    only = torch.arange(_samples(step)) == which
     alone = step.at(tuple(torch.where(only.view(-1, *[1] * (e.ndim - 1)), e, 0) for e in step.errors))
     return {name: -part for name, part in alone.by_reference(alone.given, alone.fixed).items()}
 

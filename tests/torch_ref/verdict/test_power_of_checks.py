@@ -48,8 +48,11 @@ def entry(share: float) -> Plant:
 
 
 def sample(share: float) -> Plant:
+    at: list[int] = []  # the same one at every call, as a mistake has it
+
     def plant(d: Tensor, g: Tensor) -> Tensor:
-        i = middle(d.double().norm(dim=1))
+        at[:] = at or [middle(d.double().norm(dim=1))]
+        i = at[0]
         return g - (share * X[i, :, None] * d[i].double()).to(g.dtype)
 
     return plant
