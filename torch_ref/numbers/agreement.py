@@ -69,7 +69,8 @@ def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None, *
         return _incomparable(f"of dtype {by_hand.dtype}, expected {value.dtype}")
     if by_hand.device != value.device:
         return _incomparable(f"on device {by_hand.device}, expected {value.device}")
-    count = by_hand.numel()
+    witness = witness.beside(by_hand)
+    value, count = witness.value, by_hand.numel()
     finite = torch.isfinite(by_hand) & torch.isfinite(value)
     skipped = count - int(finite.sum())
     if torch.equal(by_hand, value) and not skipped:

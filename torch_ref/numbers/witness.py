@@ -108,7 +108,19 @@ class Witness:
     @property
     def is_half(self) -> bool:
         """Tell whether its arithmetic is coarser than that of float32."""
-        return self.eps > torch.finfo(torch.float32).eps
+        return self.value.is_floating_point() and self.eps > torch.finfo(torch.float32).eps
+
+    def beside(self, by_hand: Tensor) -> Witness:
+        """Return the witness for a result of the same shape in half precision, which may be finite where it is not.
+
+        There the reference has overflowed, and the float64 values are rounded instead.
+        """
+        value = self.value
+        if not self.is_half or not bool((~torch.isfinite(value) & torch.isfinite(by_hand)).any()):
+            return self
+        rounded = self.exact.to(value.dtype)
+        overflowed = ~torch.isfinite(value) & torch.isfinite(by_hand) & torch.isfinite(rounded)
+        return replace(self, value=torch.where(overflowed, rounded, value))
 
     def _mapped(self, change: Callable[[Tensor], Tensor]) -> tuple[Run, ...]:
         """Return the rounded runs with every tensor changed."""

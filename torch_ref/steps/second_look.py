@@ -60,10 +60,11 @@ class SecondLook:
             return found
         if tensor.dtype != witness.value.dtype or tensor.device != witness.value.device:
             return found
+        witness = witness.beside(tensor)
         if not _is_inexact(tensor) or found.skipped or not _finite(tensor, witness.value):
             return found
         if witness.value.dtype in HALF:
-            return self._in_half(made, tensor, found)
+            return self._in_half(made, tensor, found, witness)
         is_loose = found.reason == "rounding" and found.relative > LOOSE
         return found if found.ok and not is_loose else self._differing(made, tensor, found)
 
@@ -131,9 +132,9 @@ class SecondLook:
             relative=_share(tensor, witness),
         )
 
-    def _in_half(self, made: Made, tensor: Tensor, found: Comparison) -> Comparison:
+    def _in_half(self, made: Made, tensor: Tensor, found: Comparison, witness: Witness) -> Comparison:
         """Return what a difference in half precision is: rounding, rounding in half precision, or a mistake."""
-        witness, dtype = self.step.witnesses[made.name], str(tensor.dtype).removeprefix("torch.")
+        dtype = str(tensor.dtype).removeprefix("torch.")
         inside = self.by_hand_in_float64.get(made.name)
         off = _share(tensor, witness)
         if inside is not None and inside.shape == tensor.shape:

@@ -36,3 +36,19 @@ def test_a_reference_that_cancels_hides_no_mistake_that_float64_shows(backward) 
     x = torch.tensor([-1e5, -2e4, 3e4, 1e5, 5e4])
     assert not check_function(lambda x: x / (1 + x.abs()), backward, [x]).ok
     assert check_function(lambda x: x / (1 + x.abs()), lambda d, x: d / (1 + x.abs()) ** 2, [x]).ok
+
+
+def test_a_kernel_that_does_not_overflow_where_the_reference_does_is_right_and_a_factor_in_it_wrong() -> None:
+    x = (torch.randn(2, 6, generator=torch.Generator().manual_seed(0)) * 0.01).half()
+
+    def backward(d, x, factor=1.0):
+        z = x.float()
+        norm = z.norm(p=3, dim=1, keepdim=True)
+        return (factor * d.float()[:, None] * z * z.abs() / norm**2).to(x.dtype)
+
+    def norm(x):
+        return x.norm(p=3, dim=1)
+
+    assert check_function(norm, backward, [x]).ok
+    report = check_function(norm, lambda d, x: backward(d, x, 1.05), [x])
+    assert [row.quantity for row in report.guilty] == ["gradient of x"]
