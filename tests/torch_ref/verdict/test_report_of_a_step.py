@@ -240,3 +240,16 @@ def test_a_detached_factor_is_meant_and_said() -> None:
     without_effect = report(lambda d, x: 2 * d * x, lambda x: x * x + 0 * x.detach(), differences=True)
     assert (without_effect.outcome, without_effect.remarks) == ("right", ())
     assert without_effect.rows[1].differences is not None
+
+
+def test_what_grows_from_call_to_call_keeps_state_also_where_it_is_wrong_at_once() -> None:
+    calls: list[int] = []
+
+    def backward(d, x):
+        calls.append(1)
+        return d * x.cos() * len(calls)
+
+    report = check_function(torch.sin, backward, [torch.randn(4)])
+    assert [row.cause for row in report.guilty] == [
+        "it gives other numbers at a second call: something is kept from the first"
+    ]
