@@ -30,6 +30,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--networks", type=_count, default=500, help="how many correct networks (default: 500)")
     parser.add_argument("--functions", type=_count, help="how many right functions (default: 300, with --all 2500)")
     parser.add_argument("--all", action="store_true", help="faults of functions in every dtype, at three scales")
+    parser.add_argument("--family", help="functions of one family only: norms, losses, attention, ...")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every outcome ('-' for standard output)")
     parser.add_argument("--threads", type=_positive, default=1, help="torch threads (default: 1; the work is small)")
     parser.set_defaults(run=run, program=parser.prog)
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from torch_ref.known import FAULTS
     from torch_ref.trial import of_functions
+    from torch_ref.trial.functions import KINDS
     from torch_ref.trial.trial import DTYPES, WEIGHTS, run_trial
 
     to_stdout = arguments.json == Path("-")
@@ -50,10 +52,17 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 2
+    families = sorted({kind.family for kind in KINDS.values()})
+    if arguments.family not in (None, *families):
+        expected = f"one of {', '.join(families)}"
+        print(f"{arguments.program}: --family expects {expected}, got {arguments.family}", file=sys.stderr)
+        return 2
     torch.set_num_threads(arguments.threads)
-    planned = of_functions.plan(whole=arguments.all)
-    right = RIGHT[arguments.all] if arguments.functions is None else arguments.functions
-    progress = _progress(len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks + len(planned) + right)
+    planned = of_functions.plan(whole=arguments.all, family=arguments.family)
+    right = of_functions.right_seeds(
+        RIGHT[arguments.all] if arguments.functions is None else arguments.functions, arguments.family
+    )
+    progress = _progress(len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks + len(planned) + len(right))
     with progress:
         task = progress.task_ids[0]
         trial = run_trial(arguments.networks, lambda: progress.advance(task))

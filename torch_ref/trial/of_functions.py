@@ -143,10 +143,12 @@ def checked(kind: Kind, backward: Formula, inputs: Inputs) -> Report:
     return check_function(kind.forward, backward, inputs, reference=kind.reference, **options)
 
 
-def plan(*, whole: bool = False) -> list[tuple[Kind, str, torch.dtype, float]]:
+def plan(*, whole: bool = False, family: str | None = None) -> list[tuple[Kind, str, torch.dtype, float]]:
     """Return which faults are planted where: once in one or two dtypes, or in all dtypes at three scales."""
     planned = []
     for kind in KINDS.values():
+        if family not in (None, kind.family):
+            continue
         dtypes = kind.dtypes if whole else kind.dtypes[1:3]
         for dtype in dtypes:
             low, high = _scales(kind, dtype)
@@ -155,10 +157,19 @@ def plan(*, whole: bool = False) -> list[tuple[Kind, str, torch.dtype, float]]:
     return planned
 
 
+def right_seeds(count: int, family: str | None = None) -> list[int]:
+    """Return the seeds of so many random right functions, of all kinds in turn or of one family's."""
+    kinds = list(KINDS.values())
+    of_family = [i for i, kind in enumerate(kinds) if family in (None, kind.family)]
+    return [turn * len(kinds) + i for turn in range(-(-count // len(of_family))) for i in of_family][:count]
+
+
 def try_functions(
-    planned: Iterable[tuple[Kind, str, torch.dtype, float]], right: int, advance: Callable[[], None] = lambda: None
+    planned: Iterable[tuple[Kind, str, torch.dtype, float]],
+    right: Iterable[int],
+    advance: Callable[[], None] = lambda: None,
 ) -> FunctionTrial:
-    """Try every planned fault, and ``right`` random right functions."""
+    """Try every planned fault, and the random right functions of these seeds."""
     faults, unseen = [], []
     for kind, name, dtype, scale in planned:
         outcome = try_planted(kind, name, dtype, scale)
@@ -166,7 +177,7 @@ def try_functions(
         unseen += [] if outcome else [f"{kind.name}, {name}, {_named(dtype)}, scale {scale:g}"]
         advance()
     found = []
-    for seed in range(right):
+    for seed in right:
         found.append(try_right(seed))
         advance()
     return FunctionTrial(tuple(faults), tuple(found), tuple(unseen))

@@ -103,7 +103,7 @@ def test_a_changed_input_is_placed_where_it_is_rejected(monkeypatch) -> None:
 
 def test_a_fault_that_float64_does_not_show_counts_neither_way(monkeypatch) -> None:
     monkeypatch.setattr(of_functions, "wrong_gradients", lambda *_: ())
-    made = try_functions([(KINDS["softmax"], "no sum term", torch.float32, 1.0)], 0)
+    made = try_functions([(KINDS["softmax"], "no sum term", torch.float32, 1.0)], [])
     assert made.faults == ()
     assert made.unseen == ("softmax, no sum term, float32, scale 1",)
 
@@ -115,7 +115,7 @@ def test_a_checker_that_raises_has_accepted_nothing(monkeypatch) -> None:
     monkeypatch.setattr(of_functions, "checked", raising)
     assert not (fault := try_planted(KINDS["softmax"], "no sum term", torch.float32)).placed
     assert (fault.rejected, fault.said) == (True, "ValueError: no")
-    made = try_functions([], 2)
+    made = try_functions([], range(2))
     assert [o.alarm for o in made.alarms] == ["ValueError: no"] * 2
 
 
@@ -149,7 +149,7 @@ def test_the_command_passes_where_networks_and_functions_pass(functions, monkeyp
     monkeypatch.setattr("torch_ref.trial.trial.run_trial", lambda *_: Trial((), 0, ()))
     monkeypatch.setattr(Trial, "share", lambda *_: 1.0)
     monkeypatch.setattr(
-        of_functions, "try_functions", lambda plan, right, _: asked.append((len(plan), right)) or functions
+        of_functions, "try_functions", lambda plan, right, _: asked.append((len(plan), len(right))) or functions
     )
     path = tmp_path / "trial.json"
     assert main(["faults", "--json", str(path)]) == (0 if functions.passed else 1)
@@ -159,6 +159,22 @@ def test_the_command_passes_where_networks_and_functions_pass(functions, monkeyp
     assert written["functions"]["right_functions"] == 10
     main(["faults", "--all"])
     main(["faults", "--functions", "7"])
-    (quick, a), (whole, b), (_, c) = asked
+    main(["faults", "--family", "norms", "--functions", "4"])
+    (quick, a), (whole, b), (_, c), (few, d) = asked
+    assert (0 < few < quick, d) == (True, 4)
     assert (a, b, c) == (300, 2500, 7)
     assert whole > 3 * quick
+
+
+def test_the_right_functions_of_a_family_are_of_its_kinds_in_turn() -> None:
+    seeds = of_functions.right_seeds(9, "norms")
+    kinds = [of_functions.random_function(seed)[0] for seed in seeds]
+    assert len(set(seeds)) == 9
+    assert {kind.family for kind in kinds} == {"norms"}
+    assert len({kind.name for kind in kinds}) == min(9, sum(kind.family == "norms" for kind in KINDS.values()))
+    assert of_functions.right_seeds(300) == list(range(300))
+
+
+def test_a_family_that_there_is_not_is_named_with_those_that_there_are(capsys) -> None:
+    assert main(["faults", "--family", "soft"]) == 2
+    assert "--family expects one of activations, " in capsys.readouterr().err
