@@ -209,3 +209,65 @@ def test_a_module_is_a_reference_of_functions_and_its_statistics_stay(x: Tensor)
 
     assert check_function(forward, backward, [x], reference=norm).ok
     assert norm.running_mean.tolist() == [0.0, 0.0, 0.0]
+
+
+class Scaled(nn.Module):
+    """Times a parameter and a number; counts its calls in a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor, k: float, *, shift: float = 0.0) -> Tensor:
+        self.calls += 1
+        return x * self.gain * k + shift
+
+
+def test_a_module_takes_numbers_too_and_computes_in_float64_where_its_parameters_are_not(x: Tensor) -> None:
+    module = Scaled()
+
+    def backward(d, x, k):
+        return d * module.gain.detach().to(d.dtype) * k, None
+
+    def forward(x, k):
+        return x * module.gain.to(x.dtype) * k
+
+    for dtype in (torch.float32, torch.float64):
+        report = check_function(forward, backward, [x.to(dtype), 3.0], reference=module)
+        assert report.ok
+        assert report.rows[1].isolated.relative < 1e-6
+    assert not check_function(forward, lambda d, x, k: (d * k, None), [x, 3.0], reference=module).ok
+    named = {"x": x, "k": 2.0, "shift": 1.0}
+    assert check_function(
+        lambda x, k, shift: forward(x, k) + shift,
+        lambda d, x, k, shift: {"x": backward(d, x, k)[0]},
+        named,
+        reference=module,
+    ).ok
+    assert module.calls == 0
+
+
+class Rows(nn.Module):
+    """Some rows of a linear layer in float32: its product takes no other dtype."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2, bias=False)
+
+    def forward(self, x: Tensor, rows: Tensor) -> Tensor:
+        return self.linear(x)[rows]
+
+
+def test_a_module_in_float32_is_the_reference_of_float64_numbers_too(x: Tensor) -> None:
+    module, rows = Rows(), torch.tensor([2, 0, 2])
+    w = module.linear.weight.detach()
+
+    def forward(x, rows):
+        return (x @ w.to(x.dtype).t())[rows]
+
+    def backward(d, x, rows):
+        return torch.zeros_like(x).index_add(0, rows, d @ w.to(d.dtype)), None
+
+    for dtype in (torch.float32, torch.float64):
+        assert check_function(forward, backward, [x.to(dtype), rows], reference=module).ok
