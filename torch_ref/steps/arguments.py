@@ -1,14 +1,10 @@
-"""The arguments of a function by name; tensors in lists, tuples, dicts and dataclasses are arguments of their own.
-
-A tensor in a container has a path for a name: ``p['w']``, ``weights[0]``, ``config.scale``.
-"""
+"""The arguments of a function by name; tensors in lists, tuples, dicts and dataclasses are arguments of their own."""
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from torch_ref.numbers.witness import Tensors
+from torch_ref.steps.containers import leaves_of, mapped, part_at
 
 UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 
@@ -66,7 +63,7 @@ class Arguments:
     def _leaves(self) -> list[tuple[str, Any]]:
         """Return everything that is no container, by name."""
         pairs = zip(self.names, self.values, strict=True)
-        return [leaf for name, value in pairs for leaf in (_walk(name, value) if self.is_open else [(name, value)])]
+        return [leaf for name, value in pairs for leaf in (leaves_of(value, name) if self.is_open else [(name, value)])]
 
     @cached_property
     def tensors(self) -> Tensors:
@@ -87,14 +84,18 @@ class Arguments:
             elif (
                 not self.is_open
                 and not isinstance(value, Tensor)
-                and any(isinstance(leaf, Tensor) for _, leaf in _walk(name, value))
+                and any(isinstance(leaf, Tensor) for _, leaf in leaves_of(value))
             ):
                 yield name, IN_A_CONTAINER.format(type(value).__name__)
 
     def having(self, tensors: Mapping[str, Tensor]) -> Arguments:
         """Return the arguments with the tensors of these names replaced."""
-        values = (_rebuilt(name, value, tensors) for name, value in zip(self.names, self.values, strict=True))
-        return replace(self, values=tuple(values))
+
+        def change(path: str, t: Tensor) -> Tensor:
+            return tensors.get(path, t)
+
+        pairs = zip(self.names, self.values, strict=True)
+        return replace(self, values=tuple(mapped(value, change, name) for name, value in pairs))
 
     def call(self, function: Callable[..., Any], *first: Any) -> Any:
         """Return what a function returns for these arguments, after others in front of them."""
@@ -121,16 +122,18 @@ class Arguments:
         one = self.values[0] if len(self.values) == 1 else None
         if self.as_keywords and isinstance(returned, Mapping) and set(returned) <= set(self.names):
             return tuple(returned.get(name, Missing) for name in self.names)
-        if isinstance(one, tuple | list) and _is_alike(returned, one):
+        if isinstance(one, tuple | list) and _is_one_container(returned):
             return (returned,)
         return tuple(returned) if isinstance(returned, tuple | list) else (returned,)
 
     def part(self, found: Sequence[Any], name: str) -> Any:
         """Return what was returned for one tensor: None for None, ``Missing`` for nothing."""
         for i, (argument, value) in enumerate(zip(self.names, self.values, strict=True)):
-            for path, _ in [(argument, value)] if not self.is_open else _walk(argument, value):
-                if path == name:
-                    return _part(argument, value, found[i], name) if i < len(found) else Missing
+            if name == argument or name in dict(leaves_of(value, argument)):
+                try:
+                    return part_at(value, found[i], name, argument)
+                except LookupError:
+                    return Missing
         return Missing
 
 
@@ -152,68 +155,8 @@ def _check(name: str, value: Any) -> None:
         raise TypeError(f"a gradient check expects indices as torch.int64, got {name} of {value.dtype}: {name}.long()")
 
 
-def _children(value: Any) -> list[tuple[str, Any, Any]] | None:
-    """Return the parts of a container, each with its path from there and its key; None for what is none."""
-    if isinstance(value, Mapping):
-        return [(f"[{key!r}]", key, part) for key, part in value.items()]
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return [(f".{key}", key, getattr(value, key)) for key in value._fields]
-    if isinstance(value, tuple | list):
-        return [(f"[{i}]", i, part) for i, part in enumerate(value)]
-    if is_dataclass(value) and not isinstance(value, type):
-        return [(f".{field.name}", field.name, getattr(value, field.name)) for field in fields(value)]
-    return None
-
-
-def _walk(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    children = None if isinstance(value, Tensor) else _children(value)
-    if children is None:
-        yield name, value
-        return
-    for path, _, part in children:
-        yield from _walk(name + path, part)
-
-
-def _rebuilt(name: str, value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Return an argument with its tensors replaced; as it is where none of them is."""
-    if isinstance(value, Tensor):
-        return tensors.get(name, value)
-    children = _children(value)
-    if children is None or not any(leaf in tensors for leaf, _ in _walk(name, value)):
-        return value
-    parts = {key: _rebuilt(name + path, part, tensors) for path, key, part in children}
-    if isinstance(value, Mapping):
-        other = copy.copy(value)
-        for key, part in parts.items():
-            other[key] = part  # type: ignore[index]  # a mapping of an argument can be written to, or says that it cannot
-        return other
-    if isinstance(value, tuple):
-        return type(value)(**parts) if hasattr(value, "_fields") else tuple(parts.values())
-    if isinstance(value, list):
-        return [*parts.values()]
-    other = copy.copy(value)
-    for key, part in parts.items():
-        object.__setattr__(other, key, part)  # of a dataclass, frozen or not
-    return other
-
-
-def _part(name: str, value: Any, found: Any, wanted: str) -> Any:
-    """Return what stands in the place of a tensor of an argument in what was returned for that argument."""
-    if name == wanted or found is None or found is Missing:
-        return found
-    for path, key, part in _children(value) or []:
-        inside = name + path
-        if wanted == inside or wanted.startswith((f"{inside}[", f"{inside}.")):
-            try:
-                there = found[key] if isinstance(found, Mapping) or isinstance(key, int) else getattr(found, key)
-            except (KeyError, IndexError, TypeError, AttributeError):
-                return Missing
-            return _part(inside, part, there, wanted)
-    return Missing
-
-
-def _is_alike(returned: Any, container: Sequence[Any]) -> bool:
-    """Tell whether what was returned has the parts of one container, and is no tuple of one thing for it."""
+def _is_one_container(returned: Any) -> bool:
+    """Tell whether what was returned for one container is that container, and no tuple of one thing for it."""
     return isinstance(returned, tuple | list) and not (
         len(returned) == 1 and not isinstance(returned[0], Tensor) and returned[0] is not None
     )

@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from manual_bp.layer import described
+from torch_ref.steps.containers import mapped
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import Failure, Value, same
 
@@ -79,7 +80,7 @@ def is_pair(returned: Any) -> bool:
 
 def _copied(value: Any) -> Any:
     """Return what a method returned with its tensors copied: they may lie in an argument that is put back."""
-    return _replaced(value, lambda t: t.clone())
+    return mapped(value, lambda _, t: t.clone())
 
 
 def put_back(t: Tensor, before: Tensor) -> None:
@@ -96,22 +97,8 @@ def substituted(saved: Any, own: Any, right: Tensor) -> Any:
     if not isinstance(own, Tensor) or own.shape != right.shape or own.dtype != right.dtype or same(own, right):
         return saved
 
-    def swap(t: Tensor) -> Tensor:
+    def swap(_: str, t: Tensor) -> Tensor:
         is_own = t is own or (t.shape == own.shape and t.dtype == own.dtype and same(t, own))
         return right.clone() if is_own else t
 
-    return _replaced(saved, swap)
-
-
-def _replaced(value: Any, swap: Callable[[Tensor], Tensor]) -> Any:
-    """Return a structure of tuples, lists and dicts with every tensor replaced."""
-    if isinstance(value, Tensor):
-        return swap(value)
-    if isinstance(value, tuple):
-        parts = [_replaced(part, swap) for part in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    if isinstance(value, list):
-        return [_replaced(part, swap) for part in value]
-    if isinstance(value, dict):
-        return {key: _replaced(part, swap) for key, part in value.items()}
-    return value
+    return mapped(saved, swap)
