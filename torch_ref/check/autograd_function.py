@@ -39,14 +39,13 @@ def check_autograd_function(
 ) -> Report:
     """Compare a ``torch.autograd.Function`` with autograd through ``reference(*inputs)``.
 
-    ``reference`` is a function or an ``nn.Module``. ``inputs`` are the arguments of
-    ``apply`` in order: tensors of any shapes, and anything else, which is handed on
-    as it is. Differentiated are all floating-point and complex inputs, whatever their ``requires_grad``; None for
-    one that requires none is no fault, and the report's ``not_compared`` names it. How the
-    Function gets its inputs must not matter: it is also tried with inputs and upstream gradients that are not
-    contiguous, with expanded ones, and with one input at a time that needs a gradient. One that expects contiguous
-    tensors is checked with ``layouts=False``.
-    ``torch.autograd.gradcheck``, in float64, is called too, where the Function can compute in it.
+    ``reference`` is a function or an ``nn.Module``. ``inputs`` are the arguments of ``apply`` in order: tensors of any
+    shapes, and anything else, which is handed on as it is. Differentiated are all floating-point and complex inputs,
+    whatever their ``requires_grad``; None for one that requires none is no fault, and the report's ``not_compared``
+    names it. How the Function gets its inputs must not matter: it is also tried with inputs and upstream gradients that
+    are not contiguous, with expanded ones, and with one input at a time that needs a gradient. One that expects
+    contiguous tensors is checked with ``layouts=False``. ``torch.autograd.gradcheck``, in float64, is called too, where
+    the Function can compute in it.
 
     With ``second_order`` the second derivatives, by autograd through the Function's own backward, are compared too:
     'second derivative by x'. Without it the report says that they were not, unless the Function forbids them.
@@ -78,10 +77,10 @@ def check_autograd_function(
     forward: Forward = lambda i, f: sequence(arguments.having(i | f).call(function.apply))  # noqa: E731
     gradients = second_order_of(forward, [*step.gradients])
     second = second_step(step, gradients, function.backward) if second_order else None
-    if second is None and is_left_out(function, arguments, step):
-        step = replace(step, not_compared=(*step.not_compared, NOT_ASKED))
     step = replace(step, marks=marks)
     report = report_of(step, differences=differences, strict=strict, power=power, second=second)
+    if report.ok and second is None and is_left_out(function, arguments, step):
+        report = replace(report, not_compared=(*report.not_compared, NOT_ASKED))
     return replace(report, note=_gradcheck(function, step, arguments)) if report.ok and differences else report
 
 

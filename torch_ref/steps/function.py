@@ -15,7 +15,7 @@ from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.arguments import Arguments, Missing
 from torch_ref.steps.calling import Call
 from torch_ref.steps.guarded import as_it_was
-from torch_ref.steps.step import Failure, Made, Outputs, Step, Value, plain, same, sequence
+from torch_ref.steps.step import Failure, Made, Outputs, Step, Value, can_flow, gradients_of, plain, same, sequence
 from torch_ref.steps.upstream import drawn
 
 Compute = Callable[[Step, bool], dict[str, Value]]
@@ -51,7 +51,7 @@ def function_step(
     that somebody wants, ``errors`` the same with the other sign, of a step that was looked at already.
     """
     tensors = arguments.tensors
-    floating = {name: t for name, t in tensors.items() if t.is_floating_point() or t.is_complex()}
+    floating = {name: t for name, t in tensors.items() if can_flow(t)}
     choose, wanted = wanted is None, list(floating) if wanted is None else list(wanted)
     if not floating:
         hidden = "".join(f"; {name}: {why}" for name, why in arguments.hidden)
@@ -262,19 +262,16 @@ def _differentiated(
     outputs: tuple[Tensor, ...], leaves: Tensors, step: Step, d_outputs: Sequence[Tensor]
 ) -> dict[str, Tensor | None]:
     """Return the gradient of every input that is looked at; None where the Function gives none."""
+    wanted = {name: leaves[name] for name in step.gradients}
     with torch.inference_mode(mode=False), torch.enable_grad():
-        reached = [(y, d) for y, d in zip(outputs, d_outputs, strict=True) if y.requires_grad]
-        wanted = [leaves[name] for name in step.gradients]
-        d: Sequence[Tensor | None] = [torch.zeros_like(leaf) for leaf in wanted]
-        if reached:
-            ys, d_ys = zip(*reached, strict=True)
-            d = torch.autograd.grad(ys, wanted, d_ys, allow_unused=True)
-    return dict(zip(step.gradients, d, strict=True))
+        if not any(y.requires_grad for y in outputs):
+            return {name: torch.zeros_like(leaf) for name, leaf in wanted.items()}
+        return gradients_of(outputs, wanted, d_outputs)
 
 
 def _negated(t: Tensor) -> Tensor:
     """Return −t with the strides of t, which plain negation does not keep."""
-    if not (t.is_floating_point() or t.is_complex()):
+    if not can_flow(t):
         return t  # zeros, of an output that has no gradient
     if 0 in t.stride():
         once = t[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in t.stride())]

@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import Call, attempt
-from torch_ref.steps.step import Forward, Made, Outputs, Step, Value, plain, sequence
+from torch_ref.steps.step import Forward, Made, Outputs, Step, Value, can_flow, gradients_of, negative, plain, sequence
 from torch_ref.steps.upstream import drawn
 
 NOT_ASKED = ("second derivatives", "second_order=True compares them")
@@ -27,7 +27,7 @@ Gradients = Callable[[Tensors, Tensors, Outputs], Outputs]
 
 def second_step(step: Step, by_hand: Gradients, method: Callable[..., object]) -> Step:
     """Return the step from the inputs and the gradients of the outputs to the gradients of the inputs."""
-    upstream = {f"d_{made.name}": -e for made, e in zip(step.outputs, step.errors, strict=True) if _can_flow(e)}
+    upstream = {f"d_{made.name}": -e for made, e in zip(step.outputs, step.errors, strict=True) if can_flow(e)}
     inputs = {name: plain(t) for name, t in step.inputs.items()} | upstream
     wanted = [*step.gradients, *upstream]
 
@@ -64,13 +64,8 @@ def by_autograd(forward: Forward, wanted: list[str]) -> Gradients:
             leaves = {
                 name: t if t.requires_grad else plain(t).requires_grad_(name in wanted) for name, t in inputs.items()
             }
-            outputs = forward(leaves, fixed)
-            reached = [(y, d) for y, d in zip(outputs, d_outputs, strict=True) if y.requires_grad]
-            if not reached:
-                return tuple(torch.zeros_like(leaves[name]) for name in wanted)
-            ys, d_ys = zip(*reached, strict=True)
-            of_wanted = [leaves[name] for name in wanted]
-            return torch.autograd.grad(ys, of_wanted, d_ys, create_graph=True, materialize_grads=True)
+            of_wanted = {name: leaves[name] for name in wanted}
+            return _filled(of_wanted, gradients_of(forward(leaves, fixed), of_wanted, d_outputs, again=True))
 
     return gradients
 
@@ -100,24 +95,23 @@ def is_left_out(function: type[torch.autograd.Function], arguments: Arguments, s
     """Tell whether there are second derivatives that nobody compared: the Function does not forbid or refuse them."""
 
     def tried() -> bool:
-        found = []
+        found: dict[str, Tensor | None] = {}
         of_function: Forward = lambda i, f: sequence(arguments.having(i | f).call(function.apply))  # noqa: E731
-        d_outputs = tuple(-e for e in step.errors)
+        d_outputs = tuple(map(negative, step.errors))
         for forward in (of_function, step.reference):
             given = {name: plain(t).clone().requires_grad_(name in step.gradients) for name, t in step.inputs.items()}
             with torch.inference_mode(mode=False), torch.enable_grad():
                 d = by_autograd(forward, [*step.gradients])(given, step.fixed, d_outputs)
-                again = [g for g in d if g.requires_grad]
-                wanted = [given[name] for name in step.gradients]
-                ones = [torch.ones_like(g) for g in again]
-                found.append(torch.autograd.grad(again, wanted, ones, allow_unused=True) if again else ())
-        return any(g is not None for g in found[1])
+                wanted = {name: given[name] for name in step.gradients}
+                found = gradients_of(d, wanted, [torch.ones_like(g) for g in d])
+        return any(g is not None for g in found.values())
 
     return not forbids(function) and bool(attempt(tried))
 
 
-def _can_flow(e: Tensor) -> bool:
-    return e.is_floating_point() or e.is_complex()
+def _filled(wanted: Tensors, found: dict[str, Tensor | None]) -> Outputs:
+    """Return gradients in order, zeros where there is none."""
+    return tuple(torch.zeros_like(leaf) if (g := found[name]) is None else g for name, leaf in wanted.items())
 
 
 def _first_order(reference: Forward, inputs: Tensors, fixed: Tensors, wanted: list[str]) -> Outputs:
@@ -132,14 +126,9 @@ def _computed(forward: Forward, method: Callable[..., object]) -> Callable[[Step
             with torch.inference_mode(mode=False), torch.enable_grad():
                 leaves = {name: plain(t).requires_grad_(name in step.gradients) for name, t in step.inputs.items()}
                 outputs = forward(leaves, step.fixed)
-                found = {made.name: y.detach() for made, y in zip(step.outputs, outputs, strict=True)}
-                reached = [(y, -e) for y, e in zip(outputs, step.errors, strict=True) if y.requires_grad]
-                d: tuple[Tensor, ...] = tuple(torch.zeros_like(leaves[name]) for name in step.gradients)
-                if reached:
-                    ys, d_ys = zip(*reached, strict=True)
-                    of_wanted = [leaves[name] for name in step.gradients]
-                    d = torch.autograd.grad(ys, of_wanted, d_ys, materialize_grads=True)
-            return found | {made.name: g for made, g in zip(step.gradients.values(), d, strict=True)}
+                of_wanted = {name: leaves[name] for name in step.gradients}
+                d = _filled(of_wanted, gradients_of(outputs, of_wanted, [*map(negative, step.errors)]))
+            return {made.name: t.detach() for made, t in zip(step.makes, (*outputs, *d), strict=True)}
 
         call = Call(step.inputs | step.fixed, step.buffers)
         found = call(differentiated)

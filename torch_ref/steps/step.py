@@ -128,8 +128,8 @@ class Step:
 
     @cached_property
     def others(self) -> tuple[Step, ...]:
-        """Return the same step with each of the further errors."""
-        return tuple(self.at(errors) for errors in self.further)
+        """Return the same step with each of the further errors; with its own once more where there are none."""
+        return tuple(self.at(errors) for errors in self.further or (self.errors,))
 
     @property
     def given(self) -> Tensors:
@@ -144,23 +144,16 @@ class Step:
             outputs = self.reference(leaves, {name: plain(t).clone() for name, t in fixed.items()})
             found = {made.name: y.detach() for made, y in zip(self.outputs, outputs, strict=True)}
             errors = [plain(given[f"error of output {i}"]) for i in range(len(outputs))]
-            differentiated = {name: leaf for name, leaf in leaves.items() if name in self.gradients}
-            reached = [(y, -e) for y, e in zip(outputs, errors, strict=True) if y.requires_grad]
-            if not differentiated or not reached:
-                return found | {self.gradients[name].name: torch.zeros_like(given[name]) for name in differentiated}
-            ys, d_ys = zip(*reached, strict=True)
-            d_inputs = torch.autograd.grad(ys, [*differentiated.values()], d_ys, materialize_grads=True)
-        for name, d in zip(differentiated, d_inputs, strict=True):
-            found[self.gradients[name].name] = d if self.gradients[name].sign > 0 else -d
+            d_inputs = gradients_of(outputs, {name: leaves[name] for name in self.gradients}, [*map(negative, errors)])
+        for name, made in self.gradients.items():
+            d = d_inputs[name]
+            found[made.name] = torch.zeros_like(leaves[name]) if d is None else d if made.sign > 0 else -d
         return found
 
     def check_repeatable(self) -> None:
         """Raise ValueError where the reference gives other outputs at another call, as with dropout."""
-        if self.others:
-            again = {name: witness.value for name, witness in self.others[0].witnesses.items()}
-        else:
-            again = self.by_reference(self.given, self.fixed)
-        if not all(same(again[made.name], self.witnesses[made.name].value) for made in self.outputs):
+        again = self.others[0].witnesses
+        if not all(same(again[made.name].value, self.witnesses[made.name].value) for made in self.outputs):
             raise ValueError(
                 "a check expects a reference that gives the same numbers at every call, got others at the second: it "
                 "keeps something between its calls, or draws from a random generator of its own"
@@ -175,6 +168,31 @@ class Step:
         tolerance = (self.tolerance or {}).get(witness.value.dtype)
         compared = compare(value.tensor, witness, tolerance, masked=self.kind == "function")
         return replace(compared, status="wrong", remark=failure.text) if failure else compared
+
+
+def can_flow(t: Tensor) -> bool:
+    """Tell whether a tensor can have a gradient: it is no number to count with."""
+    return t.is_floating_point() or t.is_complex()
+
+
+def negative(e: Tensor) -> Tensor:
+    """Return the gradient that an error stands for; what cannot flow as it is."""
+    return -e if can_flow(e) else e
+
+
+def gradients_of(
+    outputs: Sequence[Tensor], wanted: Tensors, d_outputs: Sequence[Tensor], *, again: bool = False
+) -> dict[str, Tensor | None]:
+    """Return the gradient of each wanted leaf by autograd; None where no output that has a history reaches it.
+
+    With ``again`` they have a history themselves.
+    """
+    reached = [(y, d) for y, d in zip(outputs, d_outputs, strict=True) if y.requires_grad]
+    if not reached or not wanted:
+        return dict.fromkeys(wanted)
+    ys, d_ys = zip(*reached, strict=True)
+    found = torch.autograd.grad(ys, [*wanted.values()], d_ys, create_graph=again, allow_unused=True)
+    return dict(zip(wanted, found, strict=True))
 
 
 def source_of(function: Callable[..., object] | None) -> str:

@@ -110,3 +110,25 @@ def test_the_upstream_gradient_can_be_given() -> None:
     assert check_autograd_function(only_there, [x], torch.square, upstream=d).ok
     with pytest.raises(ValueError, match=r"upstream gradients of the outputs' shapes \[\(5,\)\], got \[\(4,\)\]"):
         check_autograd_function(only_there, [x], torch.square, upstream=d[:4])
+
+
+def test_a_second_call_is_made_also_where_the_upstream_gradient_is_given() -> None:
+    calls: list[int] = []
+
+    def backward(d, x):
+        calls.append(1)
+        return d * x.cos() * (1 if len(calls) == 1 else 2)
+
+    x = torch.randn(5).requires_grad_()
+    report = check_function(torch.sin, backward, [x], upstream=torch.ones(5))
+    assert [row.code for row in report.guilty] == ["keeps-state"]
+
+
+def test_second_derivatives_pass_by_an_output_that_counts() -> None:
+    def forward(x):
+        return x**2, x > 0
+
+    def backward(d, _, x):
+        return 2 * d * x
+
+    assert check_function(forward, backward, [torch.randn(5)], second_order=True).ok
