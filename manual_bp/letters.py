@@ -43,6 +43,11 @@ def takes(text: str, stream: TextIO | None) -> bool:
     return True
 
 
+def codes_in_json(stream: TextIO | None) -> bool:
+    """Tell whether JSON for a stream has to write δ and the like as codes."""
+    return not takes("δ∂σ", stream)
+
+
 def spelt(text: str, stream: TextIO | None) -> str:
     """Return a text as a stream can write it."""
     if takes(text, stream):

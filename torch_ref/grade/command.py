@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manual_bp.letters import takes
+from manual_bp.letters import codes_in_json
 
 if TYPE_CHECKING:
     from torch_ref.grade.grading import Grading
@@ -72,7 +72,7 @@ def _graded(arguments: argparse.Namespace) -> Grading:
 def _written(grading: Grading, arguments: argparse.Namespace) -> int:
     """Print the outcome and write it as JSON; return 2 where that cannot be written, else 0."""
     json_file = arguments.json
-    code_letters = json_file == "-" and not takes("δ∂σ", sys.stdout)  # in a file it is always UTF-8
+    code_letters = json_file == "-" and codes_in_json(sys.stdout)  # in a file it is always UTF-8
     written = json.dumps(grading.to_dict(), ensure_ascii=code_letters, indent=2) + "\n"
     print(written if json_file == "-" else grading, end="" if json_file == "-" else "\n")
     if json_file in (None, "-"):

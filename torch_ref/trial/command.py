@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manual_bp.letters import takes
+from manual_bp.letters import codes_in_json
 
 if TYPE_CHECKING:
     from torch_ref.trial.of_functions import FunctionTrial
@@ -32,7 +32,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--all", action="store_true", help="faults of functions in every dtype, at three scales")
     parser.add_argument("--family", help="functions of one family only: norms, losses, attention, ...")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every outcome ('-' for standard output)")
-    parser.add_argument("--threads", type=_positive, default=1, help="torch threads (default: 1; the work is small)")
+    parser.add_argument("--threads", type=positive, default=1, help="torch threads (default: 1; the work is small)")
     parser.set_defaults(run=run, program=parser.prog)
 
 
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         functions = of_functions.try_functions(planned, right, lambda: progress.advance(task))
     print("\n".join([_text(trial), "", *functions.text()]), file=sys.stderr if to_stdout else sys.stdout)
     if arguments.json:
-        code_letters = to_stdout and not takes("δ∂σ", sys.stdout)  # in a file it is always UTF-8
+        code_letters = to_stdout and codes_in_json(sys.stdout)  # in a file it is always UTF-8
         text = json.dumps(_both(trial, functions), indent=1, ensure_ascii=code_letters) + "\n"
         sys.stdout.write(text) if to_stdout else arguments.json.write_text(text, encoding="utf-8")
     return 0 if trial.passed and functions.passed else 1
@@ -125,7 +125,8 @@ def _count(text: str) -> int:
     return value
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a whole number from 1, of an option."""
     if (value := _count(text)) == 0:
         raise argparse.ArgumentTypeError("expected a whole number from 1, got '0'")
     return value

@@ -7,6 +7,7 @@ A statement is right where the change of twice the size is rejected in every gra
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.check.function import check_function
+from torch_ref.trial.command import positive
 from torch_ref.trial.functions import Kind
 from torch_ref.trial.functions.kind import Inputs
 from torch_ref.trial.functions.wrong import changed
@@ -112,8 +114,12 @@ class Planted:
 
 def main(words: list[str]) -> int:
     """Print how many of so many statements are right within a factor of 2; return 0 where 95 % are."""
+    parser = argparse.ArgumentParser(
+        prog="python -m torch_ref.trial.of_power", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("count", nargs="?", type=positive, default=1000, help="how many statements (default: 1000)")
     torch.set_num_threads(1)
-    found = statements(int(words[0]) if words else 1000)
+    found = statements(parser.parse_args(words).count)
     for key in ("dtype", "figure"):
         counts = Counter(getattr(s, key) for s in found)
         right = Counter(getattr(s, key) for s in found if s.right)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -136,35 +137,24 @@ def _chained(change: Any) -> Formula:
     return backward
 
 
+KEEPING = Kind(
+    "linear that keeps something",
+    "state",
+    lambda x, w: x @ w,
+    _linear,
+    _pair,
+    {
+        "gradient never set to zero": Fault(_never_zeroed, fresh=True),
+        "weight's gradient of the first call": Fault(_first_kept(1), fresh=True),
+        "input's gradient of the first call": Fault(_first_kept(0), fresh=True),
+        "divided by the number of calls": Fault(_averaged, fresh=True),
+    },
+    general=False,
+)
+
 KINDS = (
-    Kind(
-        "linear that keeps something",
-        "state",
-        lambda x, w: x @ w,
-        _linear,
-        _pair,
-        {
-            "gradient never set to zero": Fault(_never_zeroed, fresh=True),
-            "weight's gradient of the first call": Fault(_first_kept(1), fresh=True),
-            "input's gradient of the first call": Fault(_first_kept(0), fresh=True),
-            "divided by the number of calls": Fault(_averaged, fresh=True),
-        },
-        general=False,
-    ),
-    Kind(
-        "Function that keeps something",
-        "state",
-        lambda x, w: x @ w,
-        _linear,
-        _pair,
-        {
-            "gradient never set to zero": Fault(_never_zeroed, fresh=True),
-            "weight's gradient of the first call": Fault(_first_kept(1), fresh=True),
-            "input's gradient of the first call": Fault(_first_kept(0), fresh=True),
-        },
-        as_function=True,
-        general=False,
-    ),
+    KEEPING,
+    replace(KEEPING, name="Function that keeps something", as_function=True),
     Kind(
         "linear that writes in place",
         "in place",
