@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from torch_ref.numbers.witness import CEILING, Witness, doubled_tensor
+from torch_ref.numbers.witness import CEILING, Witness, all_finite, doubled_tensor
 
 Status = Literal["identical", "rounding", "wrong"]
 Reason = Literal["", "rounding", "zero", "kink", "algorithm", "accuracy", "half", "not-finite"]
@@ -71,19 +71,17 @@ def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None, *
         return _incomparable(f"on device {by_hand.device}, expected {value.device}")
     witness = witness.beside(by_hand)
     value, count = witness.value, by_hand.numel()
+    if all_finite(by_hand, value):
+        return _finite(by_hand, value, witness, tolerance)
     finite = torch.isfinite(by_hand) & torch.isfinite(value)
     skipped = count - int(finite.sum())
-    if torch.equal(by_hand, value) and not skipped:
-        return Comparison("identical", 0.0, 0, 0.0, 0.0, None, None, None, count=count)
-    if skipped:
-        alike = (by_hand == value) | (by_hand.isnan() & value.isnan())
-        odd = ~finite & ~alike if masked and skipped < count else ~finite
-        if odd.any():
-            return _at(odd.double(), by_hand, value, _incomparable("a number is not finite", math.nan))
-        by_hand, value = torch.where(finite, by_hand, 0), torch.where(finite, value, 0)
-        witness = witness.where(finite)
-    found = _finite(by_hand, value, witness, tolerance)
-    if not skipped or not found.ok:
+    alike = (by_hand == value) | (by_hand.isnan() & value.isnan())
+    odd = ~finite & ~alike if masked and skipped < count else ~finite
+    if odd.any():
+        return _at(odd.double(), by_hand, value, _incomparable("a number is not finite", math.nan))
+    by_hand, value = torch.where(finite, by_hand, 0), torch.where(finite, value, 0)
+    found = _finite(by_hand, value, witness.where(finite), tolerance)
+    if not found.ok:
         return found
     remark = f"{skipped} of {count} entries are not finite on both sides and were not compared"
     return replace(found, reason="not-finite", remark=remark, count=count - skipped, skipped=skipped)

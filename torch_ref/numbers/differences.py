@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from torch_ref.numbers.witness import doubled_tensor
+from torch_ref.numbers.witness import all_finite, doubled_tensor
 
 STEP = 1e-5
 """How far to step, of the size of q. The step's own error is about its square, 1e-10; rounding adds 1e-11."""
@@ -56,7 +56,7 @@ class Slope:
 
     def agrees(self, gradient: Tensor) -> bool | None:
         """Tell whether ⟨gradient, v⟩ is this slope; None where the slope is not sure enough to tell."""
-        if not bool(torch.isfinite(gradient).all()):
+        if not all_finite(gradient):
             return False
         norm = float(doubled_tensor(gradient).norm())
         off = self.difference(gradient)

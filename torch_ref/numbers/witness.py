@@ -51,7 +51,7 @@ LEAP = 2.0**-36
 leaps, however small the unit is: a leap must be large beside the units of float64, to be told from rounding."""
 
 LARGE = 1 << 18
-"""Entries: from here on two roundings at random say enough, otherwise four."""
+"""Entries, of all tensors together: from here on two roundings at random say enough, otherwise four."""
 
 
 Run = Callable[[], tuple[Tensor, int]]
@@ -94,8 +94,10 @@ class Witness:
     def of_rows(self, every: int) -> Witness:
         """Return the witness of some rows of the tensor, the first, and every so many from there on, by one run.
 
-        Its own values stand for those in float64 where nobody needed them yet.
+        Its own values stand for those in float64 where nobody needed them yet. A number is its only row.
         """
+        if not self.value.ndim:
+            return replace(self, rounded=self.rounded[:1])
         exact = self.exact if "exact" in vars(self) or self.is_half else doubled_tensor(self.value[::every])
         rows = exact if len(exact) < len(self.value) else exact[::every]
         return replace(
@@ -116,7 +118,7 @@ class Witness:
         There the reference has overflowed, and the float64 values are rounded instead.
         """
         value = self.value
-        if not self.is_half or not bool((~torch.isfinite(value) & torch.isfinite(by_hand)).any()):
+        if not self.is_half or all_finite(value):
             return self
         rounded = self.exact.to(value.dtype)
         overflowed = ~torch.isfinite(value) & torch.isfinite(by_hand) & torch.isfinite(rounded)
@@ -305,7 +307,7 @@ def witnesses(
         (torch.finfo(t.dtype).eps for t in given.values() if _is_inexact(t)), default=torch.finfo(torch.double).eps
     )
     unit = max(eps, LEAP)
-    size = sum(t.numel() for t in (*given.values(), *values.values()))
+    large = are_large(*given.values(), *values.values())
 
     @cache
     def exact() -> Mapping[str, Tensor]:
@@ -316,7 +318,7 @@ def witnesses(
 
     @cache
     def rounded(seed: int) -> tuple[Mapping[str, Tensor], int]:
-        if size > LARGE and eps == torch.finfo(torch.float32).eps:  # in float32 itself, which takes half the time
+        if large and eps == torch.finfo(torch.float32).eps:  # in float32 itself, which takes half the time
             return rounded_run(evaluate, given, fixed, unit, seed)
         try:
             return rounded_run(evaluate, doubled(given), doubled(fixed), unit, seed)
@@ -328,7 +330,7 @@ def witnesses(
         return found[name], terms
 
     def witness(name: str, value: Tensor) -> Witness:
-        seeds = range(4 if size <= LARGE else 1 if again else 2)
+        seeds = range(4 if not large else 1 if again else 2)
         runs = tuple(partial(run, name, seed) for seed in seeds)
         return Witness(value, lambda: doubled_tensor(exact()[name]), runs, finer=eps / unit)
 
@@ -341,6 +343,22 @@ def _of_one_term(run: Tensor) -> tuple[Tensor, int]:
 
 def _is_inexact(t: Tensor) -> bool:
     return t.is_floating_point() or t.is_complex()
+
+
+def are_large(*tensors: Tensor) -> bool:
+    """Tell whether tensors have so many entries together that each further calculation takes its time."""
+    return sum(t.numel() for t in tensors) > LARGE
+
+
+def all_finite(*tensors: Tensor) -> bool:
+    """Tell whether tensors hold no infinity and no NaN; by the smallest and the largest number, in one pass."""
+    return all(bool(torch.isfinite(torch.stack(torch.aminmax(part))).all()) for t in tensors for part in _parts_of(t))
+
+
+def _parts_of(t: Tensor) -> list[Tensor]:
+    """Return the tensors of real numbers that a tensor consists of; none where it has no fractions, or no numbers."""
+    parts = [t.real, t.imag] if t.is_complex() else [t] if t.is_floating_point() else []
+    return [part for part in parts if part.numel()]
 
 
 def doubled_tensor(t: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.numbers.agreement import Tolerance
-from torch_ref.numbers.witness import Tensors
+from torch_ref.numbers.witness import Tensors, all_finite
 from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import attempt
 from torch_ref.steps.evidence import Evidence
@@ -77,7 +77,7 @@ def _wrong(step: Step) -> dict[str, str]:
 def _finite(step: Step, name: str, value: Value) -> bool:
     reference = step.witnesses[name].value
     tensors = [reference] if value.tensor is None else [reference, value.tensor]
-    return all(bool(torch.isfinite(t).all()) for t in tensors)
+    return all_finite(*tensors)
 
 
 def _variants(step: Step, layouts: bool) -> Iterator[tuple[str, str, Tensors, list[str], Outputs]]:

@@ -15,7 +15,7 @@ from manual_bp.layer import holding, parameters
 from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule
 from torch_ref.numbers.differences import slope
-from torch_ref.numbers.witness import Tensors, doubled
+from torch_ref.numbers.witness import Tensors, all_finite, doubled
 from torch_ref.steps.buffers import is_alike, of_another_batch
 from torch_ref.steps.calling import put_back
 from torch_ref.steps.step import Outputs, plain, same
@@ -151,7 +151,7 @@ class LossSlopes:
 
     def difference(self, name: str, by_hand: Tensor) -> float | None:
         """Return how far the slope is from an error or gradient, of its norm; None where it cannot tell."""
-        if not self.values or not bool(torch.isfinite(by_hand).all()):
+        if not self.values or not all_finite(by_hand):
             return None
         try:
             if name in self.position:

@@ -21,7 +21,7 @@ from torch_ref.numbers.agreement import Comparison, Reason, compare
 from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
 from torch_ref.numbers.rounding import rounded_run
-from torch_ref.numbers.witness import CEILING, Level, Tensors, Witness, doubled, levels
+from torch_ref.numbers.witness import CEILING, Level, Tensors, Witness, all_finite, doubled, levels
 from torch_ref.steps.step import Made, Outputs, Step, Value
 
 DIGITS = 2e-6
@@ -61,7 +61,7 @@ class SecondLook:
         if tensor.dtype != witness.value.dtype or tensor.device != witness.value.device:
             return found
         witness = witness.beside(tensor)
-        if not _is_inexact(tensor) or found.skipped or not _finite(tensor, witness.value):
+        if not _is_inexact(tensor) or found.skipped or not all_finite(tensor, witness.value):
             return found
         if witness.value.dtype in HALF:
             return self._in_half(made, tensor, found, witness)
@@ -183,7 +183,7 @@ class SecondLook:
         The result may be one row in ``every`` so many of it.
         """
         witness, tolerance = self.step.witnesses[made.name], (self.step.tolerance or {}).get(value.dtype)
-        witness = witness.of_rows(every) if every > 1 else witness
+        witness = witness.of_rows(every) if self.step.is_large else witness
         if tolerance is not None:
             limits = [level._replace(norms=torch.full_like(level.norms, torch.inf)) for level in witness.limits]
             limits[0] = Level("tensor", torch.as_tensor(tolerance * witness.norm), 1.0)
@@ -198,7 +198,9 @@ class SecondLook:
         if reason == "kink":
             error = torch.zeros_like(error)  # it is right there, whatever the reference chose
         found = [_below(witness, CEILING)]
-        if not is_half and witness.bound > LOOSE and made.name in self.by_hand_in_float64:
+        if not is_half and self.step.is_large and LOOSE < witness.bound <= 4 * LOOSE:
+            found = [_below(witness, 2 * LOOSE)]  # right within a factor of two, whether or not it can use float64
+        elif not is_half and witness.bound > LOOSE and made.name in self.by_hand_in_float64:
             found, witness = [_below(witness, LOOSE)], witness.in_arithmetic_of(torch.float64)
         if not self.strict and not is_half:
             found.append([*_limits_of_algorithms(witness, rounding=0.5)])  # between that of float64 and all of it
@@ -220,7 +222,7 @@ class SecondLook:
             return {}
         found = {name: v.tensor for name, v in values.items() if v.tensor is not None and not v.failure}
         fits = {n: t for n, t in found.items() if t.dtype in (torch.float64, torch.complex128)}
-        return {} if watch.half else {n: t for n, t in fits.items() if bool(torch.isfinite(t).all())}
+        return {} if watch.half else {n: t for n, t in fits.items() if all_finite(t)}
 
     @cached_property
     def around(self) -> list[Tensors]:
@@ -384,7 +386,3 @@ def _eps(step: Step) -> float:
 
 def _is_inexact(t: Tensor) -> bool:
     return t.is_floating_point() or t.is_complex()
-
-
-def _finite(*tensors: Tensor) -> bool:
-    return all(bool(torch.isfinite(t).all()) for t in tensors)

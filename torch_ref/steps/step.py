@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.numbers.agreement import Comparison, Tolerance, compare
-from torch_ref.numbers.witness import Tensors, Witness, doubled, doubled_tensor, witnesses
+from torch_ref.numbers.witness import Tensors, Witness, are_large, doubled, doubled_tensor, witnesses
 from torch_ref.steps.guarded import as_it_was
 
 Outputs = tuple[Tensor, ...]
@@ -115,6 +115,11 @@ class Step:
     def witnesses(self) -> dict[str, Witness]:
         """Return everything that the step makes by the reference, by name."""
         return witnesses(self.by_reference, self.given, self.fixed, again=self.again)
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Tell whether its tensors are so large that less has to do."""
+        return are_large(*self.given.values(), *(witness.value for witness in self.witnesses.values()))
 
     @cached_property
     def in_float64(self) -> Step:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import torch
-
+from torch_ref.numbers.witness import all_finite
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.step import Made
 from torch_ref.verdict.row import Blame
@@ -30,7 +29,7 @@ def _gives_no_such_tensor(seen: Evidence, made: Made) -> bool:
 
 
 def _reference_is_not_finite(seen: Evidence, made: Made) -> bool:
-    return not bool(torch.isfinite(seen.step.witnesses[made.name].value).all())
+    return not all_finite(seen.step.witnesses[made.name].value)
 
 
 def _is_an_output(seen: Evidence, made: Made) -> bool:

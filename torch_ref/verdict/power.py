@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from torch_ref.numbers.power import At, Power, Room
-from torch_ref.numbers.witness import Tensors
+from torch_ref.numbers.witness import Tensors, all_finite
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.step import Made, Step, Value
 
 RANGE, STEPS = 4.0, 6
 """How many powers of ten below 1 are searched in half precision, and how often that interval is halved."""
 
-LARGE = 1 << 18
-"""Entries: of a gradient with more of them only so many are looked at, in rows that lie evenly, and at one point."""
+MOST = 1 << 18
+"""Entries: of a gradient with more of them only so many are looked at, in rows that lie evenly."""
 
 
 class Planted:
@@ -27,7 +27,7 @@ class Planted:
         """Take the gradient and its value by hand."""
         self.seen, self.made = seen, made
         has_room = seen.second_look is not None and seen.second_look.can_be_solved(made)
-        self.every = -(-value.numel() // LARGE) if value.ndim and has_room else 1
+        self.every = -(-value.numel() // MOST) if value.ndim and has_room else 1
         self.value = value[:: self.every] if self.every > 1 else value
 
     @cached_property
@@ -73,7 +73,8 @@ def power_of(points: Sequence[Evidence]) -> Power:
     summed = [of_points for of_points in planted if _is_summed(of_points[0])]
     if summed:
         which = _middle_sample(first.step)
-        parts = [_parts_of_a_sample(seen.step, which) for seen in points]
+        used = points[: max(len(of_points) for of_points in summed)]
+        parts = [_parts_of_a_sample(seen.step, which) for seen in used]
         shares = [_smallest([one.lacking(part) for one, part in zip(of, parts, strict=False)]) for of in summed]
         sample = _weakest(shares)
         dropped = sample is not None
@@ -88,13 +89,12 @@ def _can_be_changed(seen: Evidence, made: Made) -> bool:
     value = seen.values[made.name].tensor
     if value is None or seen.comparisons[made.name].reason in ("zero", "not-finite"):
         return False
-    return bool(value.any()) and bool(torch.isfinite(value).all())
+    return bool(value.any()) and all_finite(value)
 
 
 def _of_use(points: Sequence[Evidence], made: Made) -> list[Evidence]:
     """Return the points at which a mistake is looked for."""
-    size = points[0].step.witnesses[made.name].value.numel()
-    return [seen for seen in (points[:1] if size > LARGE else points) if _can_be_changed(seen, made)]
+    return [seen for seen in (points[:1] if points[0].step.is_large else points) if _can_be_changed(seen, made)]
 
 
 def _planted(seen: Evidence, made: Made) -> Planted:
