@@ -24,10 +24,8 @@ OF_CHECKER: dict[str, str] = {
     "check/network.py check_against: t.detach() -> t": DETACHED,
     "check/network.py _steps: e.any -> e.all": RANDOM_ERROR,
     "check/network.py _steps: e.any() -> False": RANDOM_ERROR,
-    "numbers/agreement.py compare: torch.equal(by_hand, value) and (not skipped) -> "
-    "False": "_finite begins with the same question",
-    "numbers/agreement.py compare: skipped -> "
-    "True": "where everything is finite nothing is left out, and nothing is put to 0",
+    "numbers/agreement.py compare: all_finite(by_hand, value) -> "
+    "all_finite(value, by_hand)": "all are asked, in any order",
     "numbers/agreement.py _finite: … 0, 0.0, 0.0, None, None, None, count=count… -> "
     "… 0, 0.0, 0.0, None, None, None…": "the count is replaced where it is called",
     "numbers/agreement.py _finite: ulp_distance(by_hand, value) -> "
@@ -45,17 +43,17 @@ OF_CHECKER: dict[str, str] = {
     "numbers/rounding.py file: 65537 -> 65538": ANOTHER_DRAW,
     "numbers/rounding.py Rounded.__init__: super().__init__() -> "
     "pass": "torch makes up for it when the mode is entered",
-    "numbers/rounding.py Rounded.__init__: …H,), generator=self._generator, dtype=torch.int8… -> "
-    "…H,), generator=self._generator…": "it only takes eight times the memory",
-    "numbers/rounding.py Rounded.__init__: 2 -> 3 (2)": "more signs are drawn than are read",
     "numbers/rounding.py Rounded._should_skip_dynamo: False -> True": TIME,
-    "numbers/rounding.py Rounded.move: 0 -> 1": ANOTHER_DRAW,
     "numbers/rounding.py Rounded.move: 1 + max(self.eps, real) * signs -> "
     "1 - max(self.eps, real) * signs": ANOTHER_DRAW,
     "numbers/rounding.py Rounded.move: max(self.eps, real) * signs -> "
     "max(self.eps, real) / signs": "a sign is its own inverse",
     "numbers/rounding.py Rounded.move: not y.is_contiguous() -> "
     "True": "both ways move the same numbers; one takes less memory",
+    "numbers/rounding.py _signs: …rch.Generator().manual_seed(0), dtype=torch.int8… -> "
+    "…rch.Generator().manual_seed(0)…": "it only takes eight times the memory",
+    "numbers/rounding.py _signs: 2 -> 3 (2)": "more signs are drawn than are read",
+    "numbers/rounding.py _signs: 0 -> 1 (2)": ANOTHER_DRAW,
     "numbers/rounding.py _is_view: any -> all": "only _unpack_dual returns a view beside another tensor",
     "numbers/rounding.py _terms: 1 -> 2 (5)": "one number that is made of one tensor has all of it for terms",
     "numbers/rounding.py _terms: 1.0 -> 0.1": "of one tensor the terms along a dimension are at least 1",
@@ -85,8 +83,8 @@ OF_CHECKER: dict[str, str] = {
     "1e-15": "nobody reads whether the fifteenth or the sixteenth digit agrees",
     "steps/second_look.py SecondLook._differing: 1e-16 -> "
     "9.999999999999999e-18": "nobody reads whether the sixteenth or the seventeenth digit agrees",
-    "steps/second_look.py SecondLook.again: _finite(tensor, witness.value) -> "
-    "_finite(witness.value, tensor)": "all are asked, in any order",
+    "steps/second_look.py SecondLook.again: all_finite(tensor, witness.value) -> "
+    "all_finite(witness.value, tensor)": "all are asked, in any order",
     "steps/second_look.py SecondLook._at_a_kink: tensor.double() -> tensor": ALREADY_FLOAT64,
     "steps/second_look.py SecondLook._in_half: 1.0 -> "
     "10.0": "all of it is left, or ten times as much: it does not add up",

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
+from random import Random
 from typing import Any
 
 import torch
@@ -45,9 +47,7 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.eps = eps
         self.terms = 1
-        self._generator = torch.Generator().manual_seed(seed)
-        signs = torch.randint(0, 2, (2 * LENGTH,), generator=self._generator, dtype=torch.int8)
-        self._signs = (signs * 2 - 1).double()
+        self._random = Random(seed)
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -72,8 +72,8 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def move(self, y: Tensor) -> Tensor:
         """Move every number of a tensor up or down, in place."""
         real = torch.finfo(y.dtype).eps
-        at = int(torch.randint(0, LENGTH, (), generator=self._generator))
-        signs = self._signs[at : at + min(y.numel(), LENGTH)].to(y.device)
+        at = self._random.randrange(LENGTH)
+        signs = _signs()[at : at + min(y.numel(), LENGTH)].to(y.device)
         moved = (1 + max(self.eps, real) * signs).to(y.dtype)
         if y.numel() <= LENGTH:
             return y.mul_(moved.view(y.shape))
@@ -84,6 +84,13 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         flat[: y.numel() - rest].view(-1, LENGTH).mul_(moved)
         flat[y.numel() - rest :].mul_(moved[:rest])
         return y
+
+
+@cache
+def _signs() -> Tensor:
+    """Return the random signs; each operation sees them from another place on."""
+    signs = torch.randint(0, 2, (2 * LENGTH,), generator=torch.Generator().manual_seed(0), dtype=torch.int8)
+    return (signs * 2 - 1).double()
 
 
 def _is_view(func: Any) -> bool:
