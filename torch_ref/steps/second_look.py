@@ -158,11 +158,15 @@ class SecondLook:
                 return kink or replace(wrong, relative=off, remark=f"off by {off:.1e} of its norm")
         if kind == "rounding":
             return found if found.ok else replace(found, status="rounding", reason="rounding", remark="")
-        remark = f"right, but summed or rounded in {dtype}: off by {off:.1e} of its norm"
-        if off > CEILING:
+        if inside is None:
+            still = "it cannot compute in float64, which shows more"
+            remark = f"off by {off:.1e} of its norm, as sums in {dtype} are; {still}"
+        elif off > CEILING:
             remark = (
                 f"off by {off:.1e} of its norm, as arithmetic in {dtype} is here: only float64 says that it is right"
             )
+        else:
+            remark = f"right, but summed or rounded in {dtype}: off by {off:.1e} of its norm"
         return replace(found, status="rounding", reason="half", remark=remark)
 
     def of_a_mistake(self) -> SecondLook:

@@ -109,3 +109,15 @@ def test_ulp_distance_counts_floating_point_numbers(dtype: torch.dtype) -> None:
 def test_ulp_distance_of_float64_extremes_does_not_overflow() -> None:
     large = torch.tensor([torch.finfo(torch.float64).max], dtype=torch.float64)
     assert ulp_distance(large, -large).item() == pytest.approx(2 * 0x7FEFFFFFFFFFFFFF)
+
+
+def test_where_the_reference_overflows_in_half_precision_float64_stands_for_it() -> None:
+    exact = torch.tensor([60000.0, 2.0, 1e6]).double()
+    overflowed = Witness.exactly(torch.tensor([torch.inf, 2.0, torch.inf]).half(), exact=exact)
+    by_hand = torch.tensor([60000.0, 2.0, torch.inf]).half()
+    found = compare(by_hand, overflowed, masked=True)
+    assert (found.ok, found.skipped) == (True, 1)
+    assert not compare(torch.tensor([50000.0, 2.0, torch.inf]).half(), overflowed, masked=True).ok
+    assert not compare(torch.tensor([60000.0, 2.0, 6e4]).half(), overflowed, masked=True).ok
+    coarse = torch.tensor([torch.inf, 2.0])  # float32 reaches far enough: infinite is infinite
+    assert not compare(torch.tensor([60000.0, 2.0]), Witness.exactly(coarse, exact=exact[:2]), masked=True).ok

@@ -62,6 +62,7 @@ def test_kernels_that_sum_in_half_precision_are_accepted_with_a_remark(dtype: to
     assert found.remark.startswith(f"right, but summed or rounded in {name}: off by ")
     cast = looked(by_casts(in_half))
     assert (cast.status, cast.reason) == ("rounding", "half")
+    assert cast.remark.endswith(" of its norm, as sums in bfloat16 are; it cannot compute in float64, which shows more")
 
 
 @pytest.mark.parametrize("dtype", HALF)
