@@ -124,7 +124,14 @@ def _fields_to_make(layer: Any) -> list[str]:
 
 def _is_made_from_fields(layer: Any) -> bool:
     """Tell whether a layer is a dataclass that is made from its fields alone, not by an ``__init__`` of its own."""
-    return is_dataclass(layer) and signature(type(layer)).parameters.keys() == set(_fields_to_make(layer))
+    kind: type = type(layer)
+    return is_dataclass(kind) and _takes(kind) == set(_fields_to_make(layer))
+
+
+@lru_cache
+def _takes(kind: type) -> set[str]:
+    """Return the names of what a class is made from: to read a signature takes as long as a small product."""
+    return set(signature(kind).parameters)
 
 
 def _is_floating(value: Any) -> TypeGuard[Tensor]:

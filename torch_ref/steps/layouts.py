@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,6 @@ from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.witness import Tensors, all_finite
 from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import attempt
-from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.function import Compute, Function, function_step
 from torch_ref.steps.second_look import SecondLook
 from torch_ref.steps.step import Failure, Marks, Outputs, Step, Value, plain
@@ -44,15 +43,16 @@ def variants(
     def marks(step: Step, values: Mapping[str, Value]) -> dict[str, Failure]:
         right = {name for name, value in values.items() if step.compared(name, value).ok}
         marked: dict[str, Failure] = {}
-        for code, label, changed, wanted, errors in _variants(step, layouts):
+        for code, label, changed, wanted, errors in _variants(step, layouts) if right else ():
             other = at(step, changed, wanted, errors)
-            found = _wrong(other) if other else {}  # where the reference can take it
-            wrong = {name: remark for name, remark in found.items() if name in right - set(marked)}
+            wrong = _wrong(other, right) if other else {}  # where the reference can take it
             if wrong and code == LAYOUT:
                 plain_copies = {name: _contiguous(t) for name, t in changed.items()}
                 itself = at(step, plain_copies, wanted, tuple(map(_contiguous, errors)))
-                wrong = {name: wrong[name] for name in wrong if itself is None or name not in _wrong(itself)}
+                both = _wrong(itself, wrong) if itself else {}
+                wrong = {name: wrong[name] for name in wrong if name not in both}
             marked |= {name: Failure(code, f"wrong {label} ({remark})") for name, remark in wrong.items()}
+            right -= set(wrong)
         return marked
 
     return marks
@@ -62,12 +62,15 @@ def _contiguous(t: Tensor) -> Tensor:
     return t.detach().clone(memory_format=torch.contiguous_format).requires_grad_(t.requires_grad)
 
 
-def _wrong(step: Step) -> dict[str, str]:
-    """Return what is wrong about each quantity, where both sides have finite numbers: equal rows can be singular."""
-    seen, look = Evidence(step), SecondLook(step, strict=False)
+def _wrong(step: Step, names: Collection[str]) -> dict[str, str]:
+    """Return what is wrong about these quantities, where both sides have finite numbers: equal rows can be singular."""
+    values, look = step.compute(step, True), SecondLook(step, strict=False)
     found: dict[str, str] = {}
     for made in step.makes:
-        value, compared = seen.values[made.name], seen.comparisons[made.name]
+        if made.name not in names:
+            continue
+        value = values[made.name]
+        compared = step.compared(made.name, value)
         if not compared.ok and _finite(step, made.name, value):
             compared = look.again(made, value, compared)
             found |= {} if compared.ok else {made.name: compared.remark}

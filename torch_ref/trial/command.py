@@ -32,17 +32,17 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--all", action="store_true", help="faults of functions in every dtype, at three scales")
     parser.add_argument("--family", help="functions of one family only: norms, losses, attention, ...")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every outcome ('-' for standard output)")
-    parser.add_argument("--threads", type=positive, default=1, help="torch threads (default: 1; the work is small)")
+    parser.add_argument("--processes", type=positive, help="how many at a time (default: one for each processor)")
+    parser.add_argument("--threads", type=positive, default=1, help="torch threads of each (default: 1)")
     parser.set_defaults(run=run, program=parser.prog)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the trial; return 0 where every figure is as good as it has to be."""
-    import torch
-
     from torch_ref.known import FAULTS
     from torch_ref.trial import of_functions
     from torch_ref.trial.functions import KINDS
+    from torch_ref.trial.processes import available, spread
     from torch_ref.trial.trial import DTYPES, WEIGHTS, run_trial
 
     to_stdout = arguments.json == Path("-")
@@ -57,16 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
         expected = f"one of {', '.join(families)}"
         print(f"{arguments.program}: --family expects {expected}, got {arguments.family}", file=sys.stderr)
         return 2
-    torch.set_num_threads(arguments.threads)
     planned = of_functions.plan(whole=arguments.all, family=arguments.family)
     right = of_functions.right_seeds(
         RIGHT[arguments.all] if arguments.functions is None else arguments.functions, arguments.family
     )
     progress = _progress(len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks + len(planned) + len(right))
-    with progress:
+    with spread(arguments.processes or available(), arguments.threads) as each, progress:
         task = progress.task_ids[0]
-        trial = run_trial(arguments.networks, lambda: progress.advance(task))
-        functions = of_functions.try_functions(planned, right, lambda: progress.advance(task))
+        trial = run_trial(arguments.networks, lambda: progress.advance(task), each)
+        functions = of_functions.try_functions(planned, right, lambda: progress.advance(task), each)
     print("\n".join([_text(trial), "", *functions.text()]), file=sys.stderr if to_stdout else sys.stdout)
     if arguments.json:
         code_letters = to_stdout and codes_in_json(sys.stdout)  # in a file it is always UTF-8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch_ref.trial.functions import KINDS, Draw, Kind
 from torch_ref.trial.functions.kind import Formula, Inputs
 from torch_ref.trial.functions.truth import CHANGED, wrong_gradients
 from torch_ref.trial.functions.written import function_of
+from torch_ref.trial.processes import Each
 from torch_ref.verdict.report import Report
 
 NEEDED = {"rejected": 1.0, "placed": 0.98}
@@ -143,7 +144,11 @@ def checked(kind: Kind, backward: Formula, inputs: Inputs) -> Report:
     return check_function(kind.forward, backward, inputs, reference=kind.reference, **options)
 
 
-def plan(*, whole: bool = False, family: str | None = None) -> list[tuple[Kind, str, torch.dtype, float]]:
+Place = tuple[str, str, torch.dtype, float]
+"""A kind, a fault, a dtype and a scale."""
+
+
+def plan(*, whole: bool = False, family: str | None = None) -> list[Place]:
     """Return which faults are planted where: once in one or two dtypes, or in all dtypes at three scales."""
     planned = []
     for kind in KINDS.values():
@@ -153,7 +158,7 @@ def plan(*, whole: bool = False, family: str | None = None) -> list[tuple[Kind, 
         for dtype in dtypes:
             low, high = _scales(kind, dtype)
             scales = sorted({low, min(max(1.0, low), high), high}) if whole else [min(max(1.0, low), high)]
-            planned += [(kind, fault, dtype, scale) for fault in kind.faults for scale in scales]
+            planned += [(kind.name, fault, dtype, scale) for fault in kind.faults for scale in scales]
     return planned
 
 
@@ -165,22 +170,28 @@ def right_seeds(count: int, family: str | None = None) -> list[int]:
 
 
 def try_functions(
-    planned: Iterable[tuple[Kind, str, torch.dtype, float]],
-    right: Iterable[int],
+    planned: Sequence[Place],
+    right: Sequence[int],
     advance: Callable[[], None] = lambda: None,
+    each: Each = map,
 ) -> FunctionTrial:
     """Try every planned fault, and the random right functions of these seeds."""
-    faults, unseen = [], []
-    for kind, name, dtype, scale in planned:
-        outcome = try_planted(kind, name, dtype, scale)
+    faults: list[Planted] = []
+    unseen: list[str] = []
+    for (kind, name, dtype, scale), outcome in zip(planned, each(_try_at, planned), strict=True):
         faults += [outcome] if outcome else []
-        unseen += [] if outcome else [f"{kind.name}, {name}, {_named(dtype)}, scale {scale:g}"]
+        unseen += [] if outcome else [f"{kind}, {name}, {_named(dtype)}, scale {scale:g}"]
         advance()
     found = []
-    for seed in right:
-        found.append(try_right(seed))
+    for right_one in each(try_right, right):
+        found.append(right_one)
         advance()
     return FunctionTrial(tuple(faults), tuple(found), tuple(unseen))
+
+
+def _try_at(place: Place) -> Planted | None:
+    kind, name, dtype, scale = place
+    return try_planted(KINDS[kind], name, dtype, scale)
 
 
 def try_planted(kind: Kind, name: str, dtype: torch.dtype, scale: float = 1.0) -> Planted | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from manual_bp import (
 from manual_bp.layer import parameters
 from torch_ref.check.network import crosscheck
 from torch_ref.known import FAULTS, KNOWN, Fault
+from torch_ref.trial.processes import Each
 
 DTYPES = (torch.float64, torch.float32)
 ROWS, SIZES = 13, (6, 7, 7, 7, 4)
@@ -104,21 +106,29 @@ class Trial:
         return head | {"correct_networks": self.correct, "false_alarms": list(self.alarms), "outcomes": outcomes}
 
 
-def run_trial(correct: int = 500, advance: Callable[[], None] = lambda: None) -> Trial:
+def run_trial(correct: int = 500, advance: Callable[[], None] = lambda: None, each: Each = map) -> Trial:
     """Try every fault at every kind of weights in every dtype, and ``correct`` random networks."""
-    outcomes = []
-    for fault in FAULTS.values():
-        for weights in WEIGHTS:
-            for dtype in DTYPES:
-                outcomes.append(try_fault(fault, weights, dtype))
-                advance()
-    alarms = []
-    for seed in range(correct):
-        network, x, t, what = random_network(seed)
-        report = crosscheck(network, x, t)
-        alarms += [] if report.ok else [f"{what}: {report.verdict}"]
+    planned = list(product(FAULTS, WEIGHTS, DTYPES))
+    outcomes, said = [], []
+    for outcome in each(_try_planned, planned):
+        outcomes.append(outcome)
         advance()
-    return Trial(tuple(outcomes), correct, tuple(alarms))
+    for alarm in each(_try_correct, range(correct)):
+        said.append(alarm)
+        advance()
+    return Trial(tuple(outcomes), correct, tuple(alarm for alarm in said if alarm))
+
+
+def _try_planned(planned: tuple[str, Callable[[Network], None], torch.dtype]) -> FaultOutcome:
+    name, weights, dtype = planned
+    return try_fault(FAULTS[name], weights, dtype)
+
+
+def _try_correct(seed: int) -> str:
+    """Return what is said against a correct network; '' where it is accepted."""
+    network, x, t, what = random_network(seed)
+    report = crosscheck(network, x, t)
+    return "" if report.ok else f"{what}: {report.verdict}"
 
 
 def try_fault(fault: Fault, weights: Callable[[Network], None], dtype: torch.dtype) -> FaultOutcome:

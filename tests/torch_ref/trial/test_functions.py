@@ -40,10 +40,10 @@ def test_the_catalogue_is_as_large_as_it_says() -> None:
 
 def test_faults_are_planted_in_two_dtypes_or_in_all_at_three_scales() -> None:
     quick, whole = plan(), plan(whole=True)
-    assert {(k.name, f) for k, f, *_ in quick} == {(k.name, f) for k, f in FAULTS}
-    assert max(Counter((k.name, f) for k, f, *_ in quick).values()) == 2
-    where = {(k.name, f, dtype, scale) for k, f, dtype, scale in whole}
-    assert {(k.name, f, dtype, scale) for k, f, dtype, scale in quick} <= where
+    assert {(k, f) for k, f, *_ in quick} == {(k.name, f) for k, f in FAULTS}
+    assert max(Counter((k, f) for k, f, *_ in quick).values()) == 2
+    where = {(k, f, dtype, scale) for k, f, dtype, scale in whole}
+    assert {(k, f, dtype, scale) for k, f, dtype, scale in quick} <= where
     assert {dtype for *_, dtype, _ in whole} == {dtype for kind in KINDS.values() for dtype in kind.dtypes}
     assert (min(scale for *_, scale in whole), max(scale for *_, scale in whole)) == (1e-8, 1e6)
 

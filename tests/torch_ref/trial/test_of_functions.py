@@ -103,7 +103,7 @@ def test_a_changed_input_is_placed_where_it_is_rejected(monkeypatch) -> None:
 
 def test_a_fault_that_float64_does_not_show_counts_neither_way(monkeypatch) -> None:
     monkeypatch.setattr(of_functions, "wrong_gradients", lambda *_: ())
-    made = try_functions([(KINDS["softmax"], "no sum term", torch.float32, 1.0)], [])
+    made = try_functions([("softmax", "no sum term", torch.float32, 1.0)], [])
     assert made.faults == ()
     assert made.unseen == ("softmax, no sum term, float32, scale 1",)
 
@@ -149,7 +149,7 @@ def test_the_command_passes_where_networks_and_functions_pass(functions, monkeyp
     monkeypatch.setattr("torch_ref.trial.trial.run_trial", lambda *_: Trial((), 0, ()))
     monkeypatch.setattr(Trial, "share", lambda *_: 1.0)
     monkeypatch.setattr(
-        of_functions, "try_functions", lambda plan, right, _: asked.append((len(plan), len(right))) or functions
+        of_functions, "try_functions", lambda plan, right, *_: asked.append((len(plan), len(right))) or functions
     )
     path = tmp_path / "trial.json"
     assert main(["faults", "--json", str(path)]) == (0 if functions.passed else 1)

@@ -51,7 +51,7 @@ def two_faults(monkeypatch) -> None:
 @pytest.mark.usefixtures("two_faults")
 def test_the_command_prints_the_figures_and_writes_every_outcome(tmp_path, capsys) -> None:
     path = tmp_path / "trial.json"
-    assert main(["faults", "--networks", "3", "--json", str(path)]) == 0
+    assert main(["faults", "--processes", "1", "--networks", "3", "--json", str(path)]) == 0
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 80
     for line in (
@@ -65,7 +65,7 @@ def test_the_command_prints_the_figures_and_writes_every_outcome(tmp_path, capsy
     written = json.loads(path.read_text(encoding="utf-8"))
     assert (written["passed"], written["faults"], written["correct_networks"]) == (True, 2, 3)
     assert len(written["outcomes"]) == 12
-    assert main(["faults", "--networks", "0", "--json", "-"]) == 0
+    assert main(["faults", "--processes", "1", "--networks", "0", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["passed"] is True
 
 
@@ -86,7 +86,7 @@ def test_a_checker_that_is_blind_fails_the_trial(monkeypatch, capsys) -> None:
 
     monkeypatch.setattr(trial, "random_network", spoiled)
     monkeypatch.setattr(trial, "FAULTS", {"other": other})
-    assert main(["faults", "--networks", "2"]) == 1
+    assert main(["faults", "--processes", "1", "--networks", "2"]) == 1
     assert capsys.readouterr().out.count("false alarm: seed") == 2
 
 
