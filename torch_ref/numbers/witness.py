@@ -79,6 +79,8 @@ class Witness:
     """The unit in the last place of the arithmetic, where it is another than that of ``value``."""
     finer: float = 1.0
     """The share of the rounded runs' error that counts, where the arithmetic is finer than theirs."""
+    rounded_by: Callable[[float], tuple[Run, ...]] | None = None
+    """The same runs, rounded by another unit."""
 
     @classmethod
     def exactly(cls, value: Tensor, *, exact: Tensor | None = None, others: Sequence[Tensor] = ()) -> Witness:
@@ -87,9 +89,15 @@ class Witness:
         return cls(value, lambda: doubled_tensor(value if exact is None else exact), runs)
 
     def in_arithmetic_of(self, dtype: torch.dtype) -> Witness:
-        """Return the witness of the float64 values for a calculation at the same numbers in finer arithmetic."""
+        """Return the witness of the float64 values for a calculation at the same numbers in finer arithmetic.
+
+        Its error is the same share of a smaller unit, as long as errors are small; otherwise it is measured anew.
+        """
         unit, exact = torch.finfo(dtype).eps, self.exact
-        return replace(self, value=exact, in_float64=lambda: exact, unit=unit, finer=self.finer * unit / self.eps)
+        finer = replace(self, value=exact, in_float64=lambda: exact, unit=unit, finer=self.finer * unit / self.eps)
+        if self.rounded_by is None or self.bound <= CEILING:
+            return finer
+        return replace(finer, rounded=self.rounded_by(max(unit, LEAP)), finer=min(1.0, unit / LEAP))
 
     def of_rows(self, every: int) -> Witness:
         """Return the witness of some rows of the tensor, the first, and every so many from there on, by one run.
@@ -105,6 +113,7 @@ class Witness:
             value=self.value[::every],
             in_float64=lambda: rows,
             rounded=self._mapped(lambda t: t[::every])[:1],
+            rounded_by=None,
         )
 
     @property
@@ -139,7 +148,8 @@ class Witness:
         def put(t: Tensor) -> Tensor:
             return torch.where(finite, t, 0)
 
-        return replace(self, value=put(self.value), in_float64=lambda: put(self.exact), rounded=self._mapped(put))
+        runs, exact = self._mapped(put), partial(put, self.exact)
+        return replace(self, value=put(self.value), in_float64=exact, rounded=runs, rounded_by=None)
 
     @cached_property
     def exact(self) -> Tensor:
@@ -317,22 +327,24 @@ def witnesses(
             return values
 
     @cache
-    def rounded(seed: int) -> tuple[Mapping[str, Tensor], int]:
-        if large and eps == torch.finfo(torch.float32).eps:  # in float32 itself, which takes half the time
-            return rounded_run(evaluate, given, fixed, unit, seed)
+    def rounded(seed: int, by: float) -> tuple[Mapping[str, Tensor], int]:
+        if large and by == torch.finfo(torch.float32).eps:  # in float32 itself, which takes half the time
+            return rounded_run(evaluate, given, fixed, by, seed)
         try:
-            return rounded_run(evaluate, doubled(given), doubled(fixed), unit, seed)
+            return rounded_run(evaluate, doubled(given), doubled(fixed), by, seed)
         except Exception:  # of a reference for one dtype only: its own operations are rounded
-            return rounded_run(evaluate, given, fixed, unit, seed)
+            return rounded_run(evaluate, given, fixed, by, seed)
 
-    def run(name: str, seed: int) -> tuple[Tensor, int]:
-        found, terms = rounded(seed)
+    def run(name: str, by: float, seed: int) -> tuple[Tensor, int]:
+        found, terms = rounded(seed, by)
         return found[name], terms
 
+    def runs(name: str, by: float) -> tuple[Run, ...]:
+        return tuple(partial(run, name, by, seed) for seed in range(4 if not large else 1 if again else 2))
+
     def witness(name: str, value: Tensor) -> Witness:
-        seeds = range(4 if not large else 1 if again else 2)
-        runs = tuple(partial(run, name, seed) for seed in seeds)
-        return Witness(value, lambda: doubled_tensor(exact()[name]), runs, finer=eps / unit)
+        in_float64, rounded_by = (lambda: doubled_tensor(exact()[name])), partial(runs, name)
+        return Witness(value, in_float64, runs(name, unit), finer=eps / unit, rounded_by=rounded_by)
 
     return {name: witness(name, value) for name, value in values.items()}
 

@@ -15,7 +15,19 @@ from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.arguments import Arguments, Missing
 from torch_ref.steps.calling import Call
 from torch_ref.steps.guarded import as_it_was
-from torch_ref.steps.step import Failure, Made, Outputs, Step, Value, can_flow, gradients_of, plain, same, sequence
+from torch_ref.steps.step import (
+    Failure,
+    Made,
+    Outputs,
+    Step,
+    Value,
+    can_flow,
+    gradients_of,
+    laid_out_like,
+    plain,
+    same,
+    sequence,
+)
 from torch_ref.steps.upstream import drawn
 
 Compute = Callable[[Step, bool], dict[str, Value]]
@@ -271,12 +283,7 @@ def _differentiated(
 
 def _negated(t: Tensor) -> Tensor:
     """Return −t with the strides of t, which plain negation does not keep."""
-    if not can_flow(t):
-        return t  # zeros, of an output that has no gradient
-    if 0 in t.stride():
-        once = t[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in t.stride())]
-        return (-once).expand(t.shape)
-    return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device).copy_(-t)
+    return laid_out_like(t, -t) if can_flow(t) else t  # zeros, of an output that has no gradient
 
 
 def _value(found: Any, key: Any, method: Callable[..., object], call: Call) -> Value:

@@ -61,11 +61,13 @@ class SecondLook:
         if tensor.dtype != witness.value.dtype or tensor.device != witness.value.device:
             return found
         witness = witness.beside(tensor)
-        if not _is_inexact(tensor) or found.skipped or not all_finite(tensor, witness.value):
+        if not _is_inexact(tensor) or found.skipped:
             return found
+        if not all_finite(tensor, witness.value):
+            return self._not_finite(made, tensor, found, witness)
         if witness.value.dtype in HALF:
             return self._in_half(made, tensor, found, witness)
-        is_loose = found.reason == "rounding" and found.relative > LOOSE
+        is_loose = found.reason == "zero" or (found.reason == "rounding" and found.relative > LOOSE)
         return found if found.ok and not is_loose else self._differing(made, tensor, found)
 
     # ------------------------------------------------------------------------------ reasons
@@ -91,6 +93,19 @@ class SecondLook:
             return replace(found, status="rounding", reason="algorithm", remark=remark)
         return self._at_a_kink(made, finest, exact) or found
 
+    def _not_finite(self, made: Made, tensor: Tensor, found: Comparison, witness: Witness) -> Comparison:
+        """Return what float64 makes of numbers of which none is finite, on both sides alike."""
+        inside = self.by_hand_in_float64.get(made.name)
+        alike = bool(((tensor == witness.value) | (tensor.isnan() & witness.value.isnan())).all())
+        if not alike or inside is None or witness.value.dtype == torch.float64 or inside.shape != tensor.shape:
+            return found
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        in_float64 = compare(inside, witness.in_arithmetic_of(torch.float64))
+        if not in_float64.ok:
+            return replace(in_float64, remark=f"{in_float64.remark} in float64; nothing is finite in {dtype}")
+        remark = f"right in float64; in {dtype} no entry is finite, on both sides alike"
+        return replace(in_float64, status="rounding", reason="not-finite", remark=remark)
+
     def _less_accurate(self, found: Comparison) -> Comparison:
         dtype = str(next(iter(self.step.inputs.values())).dtype).removeprefix("torch.")
         if found.relative > ACCURATE:
@@ -103,9 +118,10 @@ class SecondLook:
 
     def _at_a_kink(self, made: Made, tensor: Tensor, witness: Witness) -> Comparison | None:
         """Return a comparison that agrees where every number that is off lies between the one-sided derivatives."""
-        if made in self.step.outputs or tensor.is_complex() or not self.around or not self._is_right_beside(made):
+        around = self.around if witness.is_half else self.just_around
+        if made in self.step.outputs or tensor.is_complex() or not around or not self._is_right_beside(made):
             return None
-        runs = torch.stack([run[made.name] for run in self.around] + [witness.exact])
+        runs = torch.stack([run[made.name] for run in around] + [witness.exact])
         low, high = runs.min(0).values, runs.max(0).values
         off = witness.entries_off(tensor)
         tolerance = witness.scale * 10 * witness.growth * witness.squares.sqrt() + 1e-6 * witness.exact.abs().max()
@@ -172,7 +188,7 @@ class SecondLook:
     def of_a_mistake(self) -> SecondLook:
         """Return the same for a result in which a mistake is planted: it has no excuse at a kink."""
         other = SecondLook(self.step, self.strict)
-        vars(other).update(by_hand_in_float64=self.by_hand_in_float64, around=[])
+        vars(other).update(by_hand_in_float64=self.by_hand_in_float64, around=[], just_around=[])
         vars(other).update(_halves=self._halves, _of_parts=self._of_parts)
         return other
 
@@ -229,29 +245,31 @@ class SecondLook:
         return {} if watch.half else {n: t for n, t in fits.items() if all_finite(t)}
 
     @cached_property
-    def around(self) -> list[Tensors]:
+    def just_around(self) -> list[Tensors]:
         """Return what the reference gives in float64 at points around the inputs; empty where it cannot."""
+        return self._at_points(NEAR)
+
+    @cached_property
+    def around(self) -> list[Tensors]:
+        """Return the same as far away as half precision moves the inputs, and where it steps over a kink inside."""
+        eps, step = _eps(self.step), self.step
+        beside, errors = self._at_points(4 * eps), self._errors_in_float64
+        given, fixed = doubled(step.inputs) | errors, doubled(step.fixed)
+        more = range(MORE, MORE + DRAWS) if beside else ()
+        return beside + [dict(rounded_run(step.by_reference, given, fixed, eps, seed)[0]) for seed in more]
+
+    def _at_points(self, near: float) -> list[Tensors]:
         generator = torch.Generator().manual_seed(0)
-        given = doubled(self.step.inputs)
-        errors = {f"error of output {i}": e for i, e in enumerate(self.step.in_float64.errors)}
-        fixed = doubled(self.step.fixed)
+        given, fixed, errors = doubled(self.step.inputs), doubled(self.step.fixed), self._errors_in_float64
+        points = (_beside(given, generator, draw, near) | errors for draw in range(DRAWS))
         try:
-            beside = [
-                self.step.by_reference(_beside(given, generator, draw, self._near) | errors, fixed)
-                for draw in range(DRAWS)
-            ]
-            if self._near > NEAR:  # half precision can step over a kink anywhere inside
-                eps, by = _eps(self.step), self.step.by_reference
-                beside += [dict(rounded_run(by, given | errors, fixed, eps, MORE + i)[0]) for i in range(DRAWS)]
-            return beside
+            return [self.step.by_reference(point, fixed) for point in points]
         except Exception:  # of a reference for one dtype only
             return []
 
     @property
-    def _near(self) -> float:
-        """Return how far beside the inputs: in half precision, as far as rounding moves them."""
-        dtype = next(iter(self.step.inputs.values())).dtype
-        return 4 * torch.finfo(dtype).eps if dtype in HALF else NEAR
+    def _errors_in_float64(self) -> Tensors:
+        return {f"error of output {i}": e for i, e in enumerate(self.step.in_float64.errors)}
 
     def _is_right_beside(self, made: Made) -> bool:
         """Tell whether the handwritten formula agrees with the reference at points beside a kink."""

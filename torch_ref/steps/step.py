@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.numbers.agreement import Comparison, Tolerance, compare
-from torch_ref.numbers.witness import Tensors, Witness, are_large, doubled, doubled_tensor, witnesses
+from torch_ref.numbers.witness import Tensors, Witness, are_large, doubled_tensor, witnesses
 from torch_ref.steps.guarded import as_it_was
 
 Outputs = tuple[Tensor, ...]
@@ -123,9 +123,13 @@ class Step:
 
     @cached_property
     def in_float64(self) -> Step:
-        """Return the same step at the same numbers in float64, the handwritten formulas too."""
-        errors = tuple(doubled_tensor(e) if e.is_floating_point() or e.is_complex() else e for e in self.errors)
-        return replace(self, inputs=doubled(self.inputs), fixed=doubled(self.fixed), errors=errors)
+        """Return the same step at the same numbers in float64, lying in memory as they do, the formulas too."""
+
+        def wider(t: Tensor) -> Tensor:
+            return laid_out_like(t, doubled_tensor(t)) if can_flow(t) else t
+
+        inputs, fixed = ({name: wider(t) for name, t in given.items()} for given in (self.inputs, self.fixed))
+        return replace(self, inputs=inputs, fixed=fixed, errors=tuple(map(wider, self.errors)))
 
     def at(self, errors: Outputs) -> Step:
         """Return the same step with other errors of the outputs."""
@@ -183,6 +187,30 @@ def can_flow(t: Tensor) -> bool:
 def negative(e: Tensor) -> Tensor:
     """Return the gradient that an error stands for; what cannot flow as it is."""
     return -e if can_flow(e) else e
+
+
+def laid_out_like(t: Tensor, values: Tensor) -> Tensor:
+    """Return values with the strides of t: with its gaps, and one number for many where it has one.
+
+    Where the rows of t overlap in memory, as sliding windows do, they are returned as they are.
+    """
+    if values.stride() == t.stride() or _overlaps(t):
+        return values
+    once = values[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in t.stride())]
+    strides = [stride or 1 for stride in t.stride()]
+    reach = 1 + sum(stride * (size - 1) for stride, size in zip(strides, once.shape, strict=True))
+    laid = values.new_zeros(reach if once.numel() else 0).as_strided(once.shape, strides)
+    return laid.copy_(once).expand(t.shape)
+
+
+def _overlaps(t: Tensor) -> bool:
+    """Tell whether one place in memory is read for several entries, but for dimensions that are expanded."""
+    end = 1
+    for stride, size in sorted((stride, size) for stride, size in zip(t.stride(), t.shape, strict=True) if stride):
+        if size > 1 and stride < end:
+            return True
+        end = max(end, stride * size)
+    return False
 
 
 def gradients_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -29,7 +30,9 @@ def _gives_no_such_tensor(seen: Evidence, made: Made) -> bool:
 
 
 def _reference_is_not_finite(seen: Evidence, made: Made) -> bool:
-    return not all_finite(seen.step.witnesses[made.name].value)
+    """Tell whether the reference has NaN or infinity here, and nothing was compared in its place."""
+    is_compared = math.isfinite(seen.comparisons[made.name].relative)
+    return not is_compared and not all_finite(seen.step.witnesses[made.name].value)
 
 
 def _is_an_output(seen: Evidence, made: Made) -> bool:
