@@ -61,8 +61,8 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "reference-differs": Code(
             "Your formula is the lecture's. The reference is another function, or has another derivative at a kink.",
-            "check_layer(ReLU(), x, lambda x: x.clamp(min=0))  # its slope at 0 is 1",
-            "Compare with another reference, or avoid inputs that lie exactly on the kink.",
+            "check_layer(ReLU(), x, lambda x: x.clamp(0, 1))  # ReLU has no upper end",
+            "Compare with the reference that you mean, or avoid inputs that lie exactly on a kink.",
         ),
         "another-tensor": Code(
             "A tensor of the same shape stands where another one is meant.",
@@ -143,6 +143,12 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
     },
     "What comes from above": {
+        "upstream-ignored": Code(
+            "The gradient is that of the loss alone, whatever backward is given. That is right for `loss.backward()`, "
+            "and wrong where the loss is scaled or part of another.",
+            "return (y - t) / len(y)  # backward(d, y, t); d is not read",
+            "Multiply by the gradient that backward is given.",
+        ),
         "upstream-missing": Code(
             "The error of the output is not multiplied in.",
             "delta = x * (1 - x)  # times the error",

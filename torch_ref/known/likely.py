@@ -32,12 +32,17 @@ def likely_cause(scene: Scene) -> Cause:
         if (share := _share_of(scene, addition.tensor)) is not None:
             return Cause(addition.code, addition.text.format(share=share), {"share": share})
     if (factor := _factor_of(scene, scene.right)) is not None:
-        return Cause("factor", f"a constant factor of {factor:.6g}", {"factor": factor})
+        return Cause("factor", f"a constant factor of {_shown(factor)}", {"factor": factor})
     for candidate in candidates:
         if (factor := _factor_of(scene, candidate.tensor)) is not None:
-            besides = ", and the sign is wrong" if factor == -1 else f", and a factor of {factor:.6g}"
+            besides = ", and the sign is wrong" if factor == -1 else f", and a factor of {_shown(factor)}"
             return Cause(candidate.code, candidate.text + besides, {**candidate.numbers, "factor": factor})
     return described(scene)
+
+
+def _shown(factor: float) -> str:
+    """Return a factor in as many digits as tell it from 1, at least 6."""
+    return next(text for digits in range(6, 18) if (text := f"{factor:.{digits}g}") != "1" or digits == 17)
 
 
 def _special(s: Scene) -> Iterator[Candidate | Addition]:
@@ -67,4 +72,5 @@ def _factor_of(s: Scene, candidate: Tensor) -> float | None:
     factor = float((s.by_hand * candidate).sum()) / square if square else 0.0
     if not factor or not math.isfinite(factor) or not s.fits(factor * candidate):
         return None
-    return round(factor) if abs(factor - round(factor)) < 1e-6 * abs(factor) else factor
+    whole = round(factor)
+    return whole if whole != 1 and abs(factor - whole) < 1e-6 * abs(factor) else factor

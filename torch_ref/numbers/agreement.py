@@ -13,10 +13,10 @@ from torch import Tensor
 from torch_ref.numbers.witness import CEILING, Witness, all_finite, doubled_tensor
 
 Status = Literal["identical", "rounding", "wrong"]
-Reason = Literal["", "rounding", "zero", "kink", "algorithm", "accuracy", "half", "not-finite"]
+Reason = Literal["", "rounding", "zero", "kink", "algorithm", "accuracy", "half", "not-finite", "tolerance"]
 """Why two tensors that differ agree: rounding; zero but for rounding; any value between the one-sided derivatives is
 right; another algorithm (an ε, a cut-off); right in float64, but less exact here; summed or rounded in half precision;
-not finite on both sides at the same places, and equal elsewhere."""
+not finite on both sides at the same places, and equal elsewhere; within the tolerance that was given."""
 Tolerance = Mapping[torch.dtype, float]
 """Relative to a tensor's norm, by dtype."""
 
@@ -38,7 +38,7 @@ class Comparison:
     """The index of the largest difference, or of the first number that is not finite."""
     by_hand: float | None
     reference: float | None
-    """The two values there."""
+    """The two values there; of complex numbers the ``part`` that differs more."""
     remark: str = ""
     """What is wrong, or why it agrees although it differs by more than rounding, in words."""
     reason: Reason = ""
@@ -49,11 +49,17 @@ class Comparison:
     """How many entries were compared."""
     skipped: int = 0
     """How many were not, since both sides have the same infinity or NaN there."""
+    part: Literal["", "real part", "imaginary part"] = ""
+    """What the two values are of complex numbers."""
 
     @property
     def ok(self) -> bool:
         """Tell whether it agrees, to the last bit or within rounding."""
         return self.status != "wrong"
+
+
+MUCH = 10.0
+"""How many times farther off than the whole, as shares of their norms, a slice is that is named."""
 
 
 def compare(by_hand: Tensor, witness: Witness, tolerance: float | None = None, *, masked: bool = False) -> Comparison:
@@ -104,13 +110,17 @@ def _finite(by_hand: Tensor, value: Tensor, witness: Witness, tolerance: float |
     if tolerance is not None:
         bound, level = tolerance, "" if distance <= tolerance * (norm or 1.0) else "tensor"
         off = int((apart > 0).sum())
+        if not level and witness.beyond(by_hand):
+            remark = f"off by {relative:.1e} of its norm, within the tolerance that was given"
+            within = Comparison("rounding", apart.max().item(), max_ulp, relative, bound, None, None, None, remark)
+            return _at(apart, by_hand, value, replace(within, reason="tolerance", off=off, count=count))
     else:
         level, bound = witness.beyond(by_hand), witness.bound
         if bound > CEILING and not witness.is_zero:  # arithmetic cannot tell here
             bound, level = CEILING, level or ("tensor" if relative > CEILING else "")
         off = int(witness.entries_off(by_hand).sum()) if level else 0
     zero = tolerance is None and not level and bound > CEILING
-    remark = f"off by {relative:.1e} of its norm" if level else "zero but for rounding" if zero else ""
+    remark = _off(relative, by_hand, witness) if level else "zero but for rounding" if zero else ""
     if level and bound == CEILING and tolerance is None:
         remark += "; at these numbers arithmetic alone is off by more than 10 % (they are ill-conditioned): try others"
     status: Status = "wrong" if level else "rounding"
@@ -119,6 +129,18 @@ def _finite(by_hand: Tensor, value: Tensor, witness: Witness, tolerance: float |
         status, apart.max().item(), max_ulp, relative, bound, None, None, None, remark, reason, off, count
     )
     return _at(apart, by_hand, value, comparison)
+
+
+def _off(relative: float, by_hand: Tensor, witness: Witness) -> str:
+    """Say how far a tensor is off, and where that is little beside the whole, which slice is."""
+    if not witness.norm:
+        return "the reference is 0 everywhere"
+    found, worst = f"off by {relative:.1e} of its norm", witness.worst_slice(by_hand)
+    if worst is None or worst[2] < MUCH * relative:
+        return found
+    dim, i, share = worst
+    named = f"{('row', 'column')[dim]} {i}" if by_hand.ndim == 2 else f"slice {i} of dimension {dim}"
+    return f"{found}, {named} by {share:.1e} of its own" if math.isfinite(share) else f"{found}, {named} should be 0"
 
 
 def check_tolerance(tolerance: object) -> None:
@@ -138,14 +160,15 @@ def _incomparable(remark: str, size: float = math.inf) -> Comparison:
 def _at(size: Tensor, by_hand: Tensor, value: Tensor, c: Comparison) -> Comparison:
     """Return the comparison with the place where ``size`` is largest."""
     flat = int(size.argmax())
+    part: Literal["", "real part", "imaginary part"] = ""
+    if by_hand.is_complex():
+        a, b = (t.flatten()[flat] for t in (by_hand, value))
+        is_real = not abs((a - b).imag.item()) > abs((a - b).real.item())
+        part = "real part" if is_real else "imaginary part"
+        by_hand, value = (by_hand.real, value.real) if is_real else (by_hand.imag, value.imag)
     worst = tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), size.shape)) if size.ndim else ()
     here, there = by_hand.flatten()[flat].item(), value.flatten()[flat].item()
-    return replace(c, worst=worst, by_hand=_number(here), reference=_number(there))
-
-
-def _number(value: complex) -> float:
-    """Return a number of a report; of a complex one its magnitude."""
-    return abs(value) if isinstance(value, complex) else value
+    return replace(c, worst=worst, by_hand=here, reference=there, part=part)
 
 
 def relative_difference(a: Tensor, b: Tensor) -> float:

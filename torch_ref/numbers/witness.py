@@ -253,6 +253,22 @@ class Witness:
                 return name
         return ""
 
+    def worst_slice(self, other: Tensor) -> tuple[int, int, float] | None:
+        """Return the slice beyond its limit that is farthest off, of its own norm: its dimension, its index, how far.
+
+        None where no slice is.
+        """
+        sizes, found = levels(self.in_units(self.exact).abs() ** 2), None
+        for (name, off, _), (_, limit, _), (_, size, _) in zip(
+            levels(self._squares_of(other)), self.limits, sizes, strict=True
+        ):
+            if name.startswith("slice") and bool((off > limit).any()):
+                share = torch.where(off > limit, off / size, 0.0)
+                i = int(share.argmax())
+                if found is None or float(share[i]) > found[2]:
+                    found = int(name.split()[1]), i, float(share[i])
+        return found
+
     def _rows(self) -> Tensor:
         """Return the norm of each entry's row."""
         exact = self.in_units(self.exact)

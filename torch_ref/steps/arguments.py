@@ -119,6 +119,8 @@ class Arguments:
 
     def in_order(self, returned: Any) -> tuple[Any, ...]:
         """Return what a function returned for each argument, in order, or by name as a mapping."""
+        if returned is None:
+            return (None,) * len(self.values)
         one = self.values[0] if len(self.values) == 1 else None
         if self.as_keywords and isinstance(returned, Mapping) and set(returned) <= set(self.names):
             return tuple(returned.get(name, Missing) for name in self.names)

@@ -136,8 +136,8 @@ class SecondLook:
                 return None  # each by itself would do, together they do not: a tie that is counted twice
         at = tuple(int(i) for i in off.nonzero()[0])
         remark = (
-            f"at a kink: any value from {low[at].item():.6g} to {high[at].item():.6g} is right at {list(at)}, "
-            f"by hand it is {value[at].item():.6g}"
+            f"at a kink: any value from {low[at].item() + 0.0:.6g} to {high[at].item() + 0.0:.6g} is right at "
+            f"{list(at)}, by hand it is {value[at].item() + 0.0:.6g}"
         )
         more = int(off.sum()) - 1
         return replace(
@@ -215,15 +215,17 @@ class SecondLook:
                 value = inside[::every] if every > 1 else inside
                 witness = witness.in_arithmetic_of(torch.float32 if is_half else torch.float64)
         error = _error(value, witness)
-        if reason == "kink":
-            error = torch.zeros_like(error)  # it is right there, whatever the reference chose
         found = [_below(witness, CEILING)]
         if not is_half and self.step.is_large and LOOSE < witness.bound <= 4 * LOOSE:
             found = [_below(witness, 2 * LOOSE)]  # right within a factor of two, whether or not it can use float64
         elif not is_half and witness.bound > LOOSE and made.name in self.by_hand_in_float64:
             found, witness = [_below(witness, LOOSE)], witness.in_arithmetic_of(torch.float64)
-        if not self.strict and not is_half:
+        if not self.strict and not is_half and reason != "kink":
             found.append([*_limits_of_algorithms(witness, rounding=0.5)])  # between that of float64 and all of it
+        if reason == "kink":  # there it is right, and as far as it is off a change is not seen
+            there = levels(error.abs() ** 2)
+            found = [[one._replace(norms=one.norms + off.norms) for one, off in zip(found[0], there, strict=True)]]
+            error = torch.zeros_like(error)
         return Room(error, found, witness.scale, every)
 
     # ------------------------------------------------------------------------------ what else is computed

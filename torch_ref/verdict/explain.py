@@ -12,10 +12,16 @@ from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.meant import meant_otherwise
 from torch_ref.steps.step import Failure, Made, Step
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 """How near, of the norm, a known mistake must come to the numbers seen; and at least 30 times the rounding."""
+
+PASSED_ON = (
+    "the reference gives no gradient, since {} (if it is meant to pass, as in a straight-through estimator: "
+    "differences=False)"
+)
 
 
 def cause_of(seen: Evidence, made: Made) -> Cause:
@@ -32,6 +38,8 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
         return Cause("wrong-device", f"it is {remark}")
     if not torch.isfinite(by_hand).all():
         return Cause("not-finite", f"{'NaN' if by_hand.isnan().any() else 'inf'} appears here first")
+    if not right.any() and (why := meant_otherwise(seen.step)):
+        return Cause("not-the-derivative", PASSED_ON.format(why))
     cause = likely_cause(_scene(seen, made, by_hand))
     if made in seen.step.outputs and _is_another_loss(seen):
         return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")

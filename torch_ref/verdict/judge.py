@@ -112,6 +112,7 @@ def _tried_again(
         if ignoring and not strict:
             remarks = [*remarks, IGNORES.format(", ".join(ignoring))]
             wrong = {name: row for name, row in wrong.items() if name not in ignoring}
+        wrong |= {name: replace(wrong[name], why=IGNORED) for name in ignoring if name in wrong and wrong[name].blame}
         if wrong:
             again = _differing_at_a_second_call(first)
             return [_second(row, wrong.get(row.quantity), row.quantity in again) for row in rows], remarks, []
@@ -123,6 +124,12 @@ def _tried_again(
 IGNORES = (
     "backward ignores its upstream gradient ({}): right for a loss as it is, wrong for one that is scaled or part of "
     "another"
+)
+
+
+IGNORED = Cause(
+    "upstream-ignored",
+    "the upstream gradient is ignored: for a loss that is scaled it gives the same as for the loss",
 )
 
 
@@ -188,7 +195,7 @@ def third_opinion(rows: list[Row], seen_in: Mapping[str, Evidence], found: Mappi
 def _is_suspected(row: Row, witness: Witness) -> bool:
     """Tell whether the slope is farther off than it can be, and than arithmetic is here."""
     off = row.differences
-    if off is None or off <= MARGIN * SURE or row.isolated.reason == "kink" or witness.is_zero:
+    if off is None or off <= MARGIN * SURE or row.isolated.reason in ("kink", "tolerance") or witness.is_zero:
         return False
     return off > MARGIN * min(witness.bound, CEILING)
 

@@ -81,14 +81,17 @@ class Report:
         return [f"{self.outcome.capitalize()}: {said}"]
 
     def _what_is_wrong(self) -> list[str]:
-        said = [*map(sentences.accusation, self.guilty)]
+        said = sentences.accusations(self.guilty)
         if not self.guilty and self.consequences:
             said.append(sentences.unexplained(self.consequences[0]))
         if self.note:
             said.append(f"{self.note}." if said else f"Wrong: {self.note}.")
-        if self.guilty and self.consequences:
-            names = ", ".join(row.quantity for row in self.consequences)
-            said.append(f"Consequences, each right by itself: {names}.")
+        if self.guilty:
+            by_itself, for_the_wrong = (
+                ", ".join(row.quantity for row in self.consequences if row.isolated.ok is ok) for ok in (True, False)
+            )
+            said += [f"Consequences, each right by itself: {by_itself}."] * bool(by_itself)
+            said += [f"Right for the forward formula that is wrong: {for_the_wrong}."] * bool(for_the_wrong)
         return said or ["Not compared: there was no quantity to compare."]
 
     @property

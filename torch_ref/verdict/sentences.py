@@ -17,6 +17,7 @@ BEYOND_ROUNDING = {
     "accuracy": "right in float64, but less exact here",
     "half": "summed or rounded in half precision",
     "not-finite": "not finite on both sides at the same places, and equal elsewhere",
+    "tolerance": "within the tolerance that was given",
 }
 """Reasons to agree that a reader should know of, and what to say where the comparison itself says nothing."""
 
@@ -28,7 +29,8 @@ def agreement(rows: tuple[Row, ...], agree: float) -> str:
     """Say that all rows agree and how nearly, and how many gradients differ by at most ``agree`` from differences."""
     sure = sum(row.differences is not None and row.differences <= agree for row in rows)
     confirmed = f", and finite differences confirm {sure} gradient{'s' * (sure > 1)}" if sure else ""
-    head = f"all {len(rows)} quantities" if len(rows) > 1 else f"{rows[0].quantity}, the only quantity,"
+    several = "both quantities" if len(rows) == 2 else f"all {len(rows)} quantities"
+    head = several if len(rows) > 1 else f"{rows[0].quantity}, the only quantity,"
     are, agrees = ("are", "agree") if len(rows) > 1 else ("is", "agrees")
     differing = [row for row in rows if row.status != "identical"]
     if not differing:
@@ -89,7 +91,19 @@ def _percent(share: float) -> str:
     return f"{percent:.2g} %" if percent < 99.5 else f"{percent:.0f} %"
 
 
-def accusation(row: Row) -> str:
+def accusations(rows: Iterable[Row]) -> list[str]:
+    """Name every guilty formula, and once those of one method that all did the same instead of giving a tensor."""
+    failed: dict[tuple[str, ...], list[Row]] = {}
+    for i, row in enumerate(rows):
+        alone = row.formula != "-" or row.isolated.worst is not None
+        failed.setdefault((row.blame, row.cause, row.source, row.method, str(i) if alone else ""), []).append(row)
+    return [
+        accusation(first, ", ".join([first.of.text, *(other.of.text for other in others)]))
+        for first, *others in failed.values()
+    ]
+
+
+def accusation(row: Row, text: str = "") -> str:
     """Name one guilty formula: text, number, layer, method, source; cause; and the two values at the worst place."""
     of = row.of
     number = f" ({of.formula})" if of.formula != "-" else ""
@@ -97,21 +111,22 @@ def accusation(row: Row) -> str:
     where = ".".join(filter(None, (of.owner, row.method)))
     source = f" at {row.source}" if row.source else ""
     who = {"reference": "Wrong in the reference", "both": "Wrong on both sides"}.get(row.blame, "Wrong")
-    lines = [f"{who}: {of.text}{number}{layer}, {where}{source}.", f"Likely cause: {row.cause}."]
+    lines = [f"{who}: {text or of.text}{number}{layer}, {where}{source}.", f"Likely cause: {row.cause}."]
     if row.isolated.worst is not None:
         lines.append(f"{of.name}{_place(row.isolated)}: {both_values(row.isolated)}{_extent(row.isolated)}.")
     return "\n".join(lines)
 
 
 def _place(seen: Comparison) -> str:
-    return f" at {list(seen.worst)}" if seen.worst else ""
+    of_part = f", {seen.part}" if seen.part else ""
+    return (f" at {list(seen.worst)}" if seen.worst else "") + of_part
 
 
 def both_values(seen: Comparison) -> str:
     """Give the two values at the worst place, in as many digits as it takes to tell them apart, at least 6."""
-    ours, theirs = seen.by_hand, seen.reference
-    assert ours is not None
-    assert theirs is not None
+    assert seen.by_hand is not None
+    assert seen.reference is not None
+    ours, theirs = seen.by_hand + 0.0, seen.reference + 0.0  # −0 is 0
     for digits in range(6, MOST_DIGITS + 1):
         if (one := f"{ours:.{digits}g}") != (other := f"{theirs:.{digits}g}"):
             return f"by hand {one}, reference {other}"

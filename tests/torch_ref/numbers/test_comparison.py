@@ -54,12 +54,12 @@ def test_numbers_to_count_with_are_equal_or_wrong() -> None:
     assert compared([True, False], [True, True], torch.bool).remark == "another number in 1 of 2 entries"
 
 
-def test_complex_numbers_are_shown_by_their_size_and_have_no_units_in_the_last_place() -> None:
+def test_complex_numbers_are_shown_by_the_part_that_differs_more_and_have_no_units_in_the_last_place() -> None:
     found = compared([3 + 4j, 1j], [3 + 4j, 0.5j], torch.complex64)
     assert (found.status, found.max_ulp, found.max_abs, found.worst) == ("wrong", None, 0.5, (1,))
-    assert (found.by_hand, found.reference) == (1.0, 0.5)
+    assert (found.by_hand, found.reference, found.part) == (1.0, 0.5, "imaginary part")
     turned = compared([5.0 + 0j], [5j], torch.complex64)
-    assert (turned.status, turned.by_hand, turned.reference) == ("wrong", 5.0, 5.0)
+    assert (turned.status, turned.by_hand, turned.reference, turned.part) == ("wrong", 5.0, 0.0, "real part")
     assert turned.max_abs == pytest.approx(math.sqrt(50))
 
 
@@ -149,7 +149,12 @@ def test_however_inexact_arithmetic_is_more_than_a_tenth_is_wrong() -> None:
 
 def test_a_tolerance_takes_the_place_of_rounding() -> None:
     loose = compared([1.0, 1.3, 1.0], [1.0, 1.0, 1.0], tolerance=0.5)
-    assert (loose.status, loose.reason, loose.remark, loose.bound) == ("rounding", "rounding", "", 0.5)
+    assert (loose.status, loose.reason, loose.remark, loose.bound) == (
+        "rounding",
+        "tolerance",
+        "off by 1.7e-01 of its norm, within the tolerance that was given",
+        0.5,
+    )
     assert loose.off == 1
     tight = compared([1.0, 1.3], [1.0, 1.0], tolerance=0.1)
     assert (tight.status, tight.remark, tight.bound) == ("wrong", "off by 2.1e-01 of its norm", 0.1)

@@ -99,7 +99,7 @@ def test_an_output_by_another_algorithm_is_right_too() -> None:
 
 def test_a_tolerance_leaves_no_room_for_other_reasons() -> None:
     assert looked(off_by(4e-7), tolerance={torch.float64: 1e-7}).status == "wrong"
-    assert looked(off_by(4e-7), tolerance={torch.float64: 1e-6}).reason == "rounding"
+    assert looked(off_by(4e-7), tolerance={torch.float64: 1e-6}).reason == "tolerance"
 
 
 # ------------------------------------------------------------------------------ right in float64, less exact in float32

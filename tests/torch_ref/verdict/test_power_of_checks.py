@@ -219,8 +219,17 @@ def test_at_a_kink_a_mistake_begins_where_the_formula_is() -> None:
     assert right.rows[1].isolated.reason == "kink"
     share = power(right).factor
     assert share is not None
+    assert 0 < share < 1e-5
     assert report(1 + share / 2).ok
     assert not report(1 + 2 * share).ok
+
+
+def test_of_a_few_numbers_beside_a_kink_a_change_there_is_not_what_would_have_been_seen() -> None:
+    report = check_function(torch.relu, lambda d, x: d * (x >= 0), [torch.tensor([[0.0, 1.0, -1.0]])])
+    assert report.rows[1].isolated.reason == "kink"
+    found = power(report)
+    assert found.factor is not None
+    assert found.factor > 1e-8
 
 
 def test_of_a_large_gradient_some_rows_are_looked_at() -> None:

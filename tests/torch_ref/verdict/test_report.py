@@ -40,9 +40,9 @@ def guilty(seen: Comparison, **more: object) -> Row:
 @pytest.mark.parametrize(
     ("made", "outcome", "first"),
     [
-        (report(row("y", SAME), row("g", SAME)), "right", "Right: all 2 quantities are identical to the last bit."),
+        (report(row("y", SAME), row("g", SAME)), "right", "Right: both quantities are identical to the last bit."),
         (report(row("y", SAME)), "right", "Right: y, the only quantity, is identical to the last bit."),
-        (report(row("y", SAME), row("g", ROUNDED)), "right", "Right: all 2 quantities agree; 1 differs by rounding, g"),
+        (report(row("y", SAME), row("g", ROUNDED)), "right", "Right: both quantities agree; 1 differs by rounding, g"),
         (report(row("y", SAME), remarks=("it is slow",)), "right, with remarks", "Right, with remarks: y, the only"),
         (report(guilty(OFF)), "wrong", "Wrong: gradient of x, Mine."),
         (report(guilty(OFF, blame="reference")), "wrong", "Wrong in the reference: gradient of x, Mine."),
@@ -63,7 +63,7 @@ def test_the_first_line_begins_with_the_outcome(made: Report, outcome: str, firs
 def test_a_reason_beyond_rounding_is_a_remark(reason: str) -> None:
     said = report(row("y", SAME), row("gradient of c", replace(ROUNDED, reason=reason, remark="as expected")))
     assert said.outcome == "right, with remarks"
-    assert said.verdict.splitlines()[0] == "Right, with remarks: all 2 quantities agree."
+    assert said.verdict.splitlines()[0] == "Right, with remarks: both quantities agree."
     assert said.verdict.splitlines()[1:] == ["gradient of c: as expected."]
     unsaid = report(row("gradient of c", replace(ROUNDED, reason=reason)))
     assert unsaid.verdict.splitlines()[1].startswith("gradient of c: ")
