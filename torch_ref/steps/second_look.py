@@ -7,7 +7,7 @@ and half precision. Each reason has a name, and is told to the reader.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
 from torch_ref.numbers.rounding import rounded_run
 from torch_ref.numbers.witness import CEILING, Level, Tensors, Witness, all_finite, doubled, levels
+from torch_ref.steps.kinks import Kinks
 from torch_ref.steps.step import Made, Outputs, Step, Value
 
 DIGITS = 2e-6
@@ -42,8 +43,8 @@ NEAR = 1e-8
 MORE = 100
 """From here on the seeds of further roundings at random, none of which a witness has."""
 
-DRAWS = 16
-"""How many points around a kink."""
+MANY = 16
+"""How many of them there are around a kink."""
 
 
 class SecondLook:
@@ -51,7 +52,7 @@ class SecondLook:
 
     def __init__(self, step: Step, strict: bool) -> None:
         """Take the step; with ``strict`` another algorithm is no reason."""
-        self.step, self.strict = step, strict
+        self.step, self.strict, self.no_kinks = step, strict, False
 
     def again(self, made: Made, value: Value, found: Comparison) -> Comparison:
         """Return the comparison as it is after a second look."""
@@ -117,23 +118,19 @@ class SecondLook:
         return replace(found, status="rounding", reason="accuracy", remark=remark)
 
     def _at_a_kink(self, made: Made, tensor: Tensor, witness: Witness) -> Comparison | None:
-        """Return a comparison that agrees where every number that is off lies between the one-sided derivatives."""
-        around = self.around if witness.is_half else self.just_around
-        if made in self.step.outputs or tensor.is_complex() or not around or not self._is_right_beside(made):
+        """Return a comparison that agrees where the gradient is one of those that are right at a kink."""
+        name, off = self.step.input_of(made), witness.entries_off(tensor)
+        if name is None or self.no_kinks or not bool(off.any()) or self._is_complex:
             return None
-        runs = torch.stack([run[made.name] for run in around] + [witness.exact])
-        low, high = runs.min(0).values, runs.max(0).values
-        off = witness.entries_off(tensor)
         tolerance = witness.scale * 10 * witness.growth * witness.squares.sqrt() + 1e-6 * witness.exact.abs().max()
         value = tensor.double()
-        inside = (value >= low - tolerance) & (value <= high + tolerance)
-        open_here = off & (high - low > 10 * tolerance)
-        if not bool(off.any()) or not bool(inside.all()) or not bool((open_here == off).all()):
+        try:
+            found = self._kinks(name, made.sign * value, witness.is_half).around(name, off, tolerance)
+        except Exception:  # of a reference for one dtype only
             return None
-        for mine, theirs in zip(_sums(value), _sums(runs, 1), strict=True):
-            room = tolerance.sum()
-            if bool(((mine < theirs.min(0).values - room) | (mine > theirs.max(0).values + room)).any()):
-                return None  # each by itself would do, together they do not: a tie that is counted twice
+        if found is None or not self._is_right_beside(made):
+            return None
+        low, high = found if made.sign > 0 else (-found.high, -found.low)
         at = tuple(int(i) for i in off.nonzero()[0])
         remark = (
             f"at a kink: any value from {low[at].item() + 0.0:.6g} to {high[at].item() + 0.0:.6g} is right at "
@@ -188,7 +185,7 @@ class SecondLook:
     def of_a_mistake(self) -> SecondLook:
         """Return the same for a result in which a mistake is planted: it has no excuse at a kink."""
         other = SecondLook(self.step, self.strict)
-        vars(other).update(by_hand_in_float64=self.by_hand_in_float64, around=[], just_around=[])
+        vars(other).update(by_hand_in_float64=self.by_hand_in_float64, no_kinks=True)
         vars(other).update(_halves=self._halves, _of_parts=self._of_parts)
         return other
 
@@ -246,28 +243,44 @@ class SecondLook:
         fits = {n: t for n, t in found.items() if t.dtype in (torch.float64, torch.complex128)}
         return {} if watch.half else {n: t for n, t in fits.items() if all_finite(t)}
 
-    @cached_property
-    def just_around(self) -> list[Tensors]:
-        """Return what the reference gives in float64 at points around the inputs; empty where it cannot."""
-        return self._at_points(NEAR)
+    def _kinks(self, name: str, value: Tensor, is_half: bool) -> Kinks:
+        """Return the point with the gradients there by hand, of one input the ``value`` that is given."""
+        step, eps = self.step, _eps(self.step)
+        fixed, errors = doubled(step.fixed), self._errors_in_float64
+
+        def gradients(inputs: Tensors) -> Tensors:
+            return self._of_inputs(step.by_reference(inputs | errors, fixed))
+
+        def more() -> Iterator[Tensors]:
+            given = doubled(step.inputs) | errors
+            for seed in range(MORE, MORE + MANY):  # half precision can step over a kink anywhere inside
+                yield self._of_inputs(rounded_run(step.by_reference, given, fixed, eps, seed)[0])
+
+        inputs = doubled(step.inputs)
+        here = gradients(inputs)
+        near = 4 * eps if is_half else NEAR
+        by_hand = here | self._of_inputs(self._by_hand) | {name: value}
+        return Kinks(inputs, gradients, by_hand, here, near, step.is_large, more if is_half else lambda: iter(()))
+
+    def _of_inputs(self, found: Mapping[str, Tensor]) -> Tensors:
+        """Return what is known of the gradients by input, +∂L/∂input."""
+        gradients = self.step.gradients.items()
+        return {name: made.sign * found[made.name].double() for name, made in gradients if made.name in found}
 
     @cached_property
-    def around(self) -> list[Tensors]:
-        """Return the same as far away as half precision moves the inputs, and where it steps over a kink inside."""
-        eps, step = _eps(self.step), self.step
-        beside, errors = self._at_points(4 * eps), self._errors_in_float64
-        given, fixed = doubled(step.inputs) | errors, doubled(step.fixed)
-        more = range(MORE, MORE + DRAWS) if beside else ()
-        return beside + [dict(rounded_run(step.by_reference, given, fixed, eps, seed)[0]) for seed in more]
+    def _by_hand(self) -> Tensors:
+        """Return the gradients by hand, those in float64 where there are any."""
+        if self.by_hand_in_float64:
+            return self.by_hand_in_float64
+        values = {name: value.tensor for name, value in self.step.compute(self.step, True).items()}
+        right = {made.name: self.step.witnesses[made.name].value for made in self.step.gradients.values()}
+        return {
+            name: t for name, t in values.items() if t is not None and name in right and t.shape == right[name].shape
+        }
 
-    def _at_points(self, near: float) -> list[Tensors]:
-        generator = torch.Generator().manual_seed(0)
-        given, fixed, errors = doubled(self.step.inputs), doubled(self.step.fixed), self._errors_in_float64
-        points = (_beside(given, generator, draw, near) | errors for draw in range(DRAWS))
-        try:
-            return [self.step.by_reference(point, fixed) for point in points]
-        except Exception:  # of a reference for one dtype only
-            return []
+    @property
+    def _is_complex(self) -> bool:
+        return any(self.step.inputs[name].is_complex() for name in self.step.gradients)
 
     @property
     def _errors_in_float64(self) -> Tensors:
@@ -393,15 +406,6 @@ def _limits_of_algorithms(witness: Witness, rounding: float = 1.0) -> Iterator[L
 def _share(tensor: Tensor, witness: Witness) -> float:
     """Return how far a tensor is off, of the norm."""
     return witness.distance(tensor) / (witness.norm or 1.0)
-
-
-def _sums(values: Tensor, first: int = 0) -> Iterator[Tensor]:
-    """Yield the sum of all numbers, then those of the slices along each dimension."""
-    dims = range(first, values.ndim)
-    yield values.flatten(first).sum(-1) if values.ndim > first else values
-    if len(dims) > 1:
-        for kept in dims:
-            yield values.sum([d for d in dims if d != kept])
 
 
 def _eps(step: Step) -> float:
