@@ -63,13 +63,15 @@ class Kinks:
         kink, entry by entry.
         """
         runs, value = [self.here], self.by_hand[name]
-        for count, run in enumerate(self._nearby(off, name), 1):
+        left = off.clone()
+        for count, run in enumerate(self._nearby(left, name), 1):
             runs.append(run)
             low, high = self._range(name, runs)
             is_open = (high - low > 0) & (high - low >= EXPLAINED * (value - self.here[name]).abs())
             inside = (value >= low - tolerance) & (value <= high + tolerance)
             if bool(inside.all()) and bool(is_open[off].all()):
                 return Interval(low, high) if self._hangs_together(name, off, tolerance, runs) else None
+            left.copy_(off & ~(is_open & inside))
             if count == 4 and not bool(is_open[off].any()):
                 return None  # no kink: nothing changes nearby
         return None
@@ -78,17 +80,22 @@ class Kinks:
         found = torch.stack([run[name] for run in runs])
         return found.amin(0), found.amax(0)
 
-    def _nearby(self, off: Tensor, name: str) -> Iterator[Tensors]:
-        """Yield gradients nearby: where those by hand lead, there and back, all up, all down, then at random."""
+    def _nearby(self, left: Tensor, name: str) -> Iterator[Tensors]:
+        """Yield gradients nearby: where those by hand lead, there and back, all up, all down, then at random.
+
+        The entries that are ``left`` by then are moved farther than the others, up and down.
+        """
         generator = torch.Generator().manual_seed(0)
         towards = {key: torch.sign(self.by_hand[key] - self.here[key]) for key in self.here}
-        towards[name] = torch.where(off, towards[name], 0.0)
+        towards[name] = torch.where(left, towards[name], 0.0)
         lead = {key: sign + 0.2 * self._rand(sign, generator) for key, sign in towards.items()}
         up = {key: 0.5 + self._rand(t, generator) for key, t in self.here.items()}
         for direction in (lead, _times(-1, lead), up, _times(-1, up)):
             yield self._at(direction)
-        for _ in range(FEW if self.is_large else DRAWS):
-            yield self._at({key: self._sign(t, generator) * (0.5 + self._rand(t, generator)) for key, t in up.items()})
+        for draw in range(FEW if self.is_large else DRAWS):
+            at_random = {key: self._sign(t, generator) * (0.5 + self._rand(t, generator)) for key, t in up.items()}
+            at_random[name] = at_random[name] + torch.where(left, (-1.0) ** draw, 0.0)
+            yield self._at(at_random)
         yield from self.more()
 
     def _hangs_together(self, name: str, off: Tensor, tolerance: Tensor, runs: list[Tensors]) -> bool:

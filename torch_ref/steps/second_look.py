@@ -119,11 +119,15 @@ class SecondLook:
 
     def _at_a_kink(self, made: Made, tensor: Tensor, witness: Witness) -> Comparison | None:
         """Return a comparison that agrees where the gradient is one of those that are right at a kink."""
-        name, off = self.step.input_of(made), witness.entries_off(tensor)
-        if name is None or self.no_kinks or not bool(off.any()) or self._is_complex:
+        name = self.step.input_of(made)
+        if name is None or self.no_kinks or self._is_complex:
             return None
-        tolerance = witness.scale * 10 * witness.growth * witness.squares.sqrt() + 1e-6 * witness.exact.abs().max()
-        value = tensor.double()
+        value, largest = tensor.double(), witness.exact.abs().max()
+        noise = witness.scale * witness.growth * witness.squares.sqrt()  # it leaps at a kink, too
+        tolerance = 10 * torch.minimum(noise, 2 * witness.growth * witness.eps * largest) + 1e-6 * largest
+        off = (value - witness.exact).abs() > tolerance
+        if not bool(off.any()):
+            return None
         try:
             found = self._kinks(name, made.sign * value, witness.is_half).around(name, off, tolerance)
         except Exception:  # of a reference for one dtype only
