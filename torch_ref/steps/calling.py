@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from manual_bp.layer import described
@@ -51,7 +52,8 @@ class Call:
     def value(self, tensor: Any, method: Callable[..., object] | None, expected: str) -> Value:
         """Return the value of a formula, which has to be a tensor."""
         if isinstance(tensor, Tensor):
-            return Value(tensor.detach(), method, self.failure)
+            dense = tensor if tensor.layout is torch.strided else tensor.to_dense()  # as of an embedding
+            return Value(dense.detach(), method, self.failure)
         return self.missing(tensor, method, expected)
 
     def missing(self, came: Any, method: Callable[..., object] | None, expected: str) -> Value:

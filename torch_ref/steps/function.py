@@ -13,7 +13,7 @@ from manual_bp.layer import described
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.arguments import Arguments, Missing
-from torch_ref.steps.calling import Call
+from torch_ref.steps.calling import Call, attempt
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import (
     Failure,
@@ -227,6 +227,9 @@ def by_autograd(function: Function, arguments: Arguments) -> Compute:
         call, given = Call(step.inputs | step.fixed, step.buffers), arguments.having(step.inputs | step.fixed)
         leaves: Tensors = {}
         outputs = call(_applied, function, given, list(step.gradients), dirty, leaves)
+        if step.again:  # once more before its backward, as where it is used twice: what it keeps is its context's
+            others = arguments.having(step.elsewhere.inputs | step.fixed)
+            attempt(lambda: _applied(function, others, list(step.gradients), dirty, {}))
         shown = None if outputs is None else [y.detach() for y in outputs]
         values = {made.name: _value(shown, i, function.forward, call) for i, made in enumerate(step.outputs)}
         d_outputs = [_negated(plain(e)) for e in step.errors]
@@ -278,7 +281,8 @@ def _differentiated(
     with torch.inference_mode(mode=False), torch.enable_grad():
         if not any(y.requires_grad for y in outputs):
             return {name: torch.zeros_like(leaf) for name, leaf in wanted.items()}
-        return gradients_of(outputs, wanted, d_outputs)
+        used = [i for i in range(len(outputs)) if i not in step.unused]
+        return gradients_of([outputs[i] for i in used], wanted, [d_outputs[i] for i in used])
 
 
 def _negated(t: Tensor) -> Tensor:

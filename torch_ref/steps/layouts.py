@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import attempt
 from torch_ref.steps.function import Compute, Function, function_step
 from torch_ref.steps.second_look import SecondLook
-from torch_ref.steps.step import Failure, Marks, Outputs, Step, Value, plain
+from torch_ref.steps.step import Failure, Marks, Outputs, Step, Value, can_flow, plain
 
 LAYOUT = "wrong-for-layout"
 
@@ -33,25 +34,24 @@ def variants(
     What is wrong at another layout counts where it is right at contiguous tensors of the very same numbers.
     """
 
-    def at(step: Step, numbers: Tensors, wanted: list[str], errors: Outputs) -> Step | None:
-        given = arguments.having(numbers | step.fixed)
-        found: Step | None = attempt(
-            partial(function_step, function.apply, reference, given, compute, tolerance, wanted=wanted, errors=errors)
-        )
-        return found
+    def at(step: Step, v: Variant) -> Step | None:
+        given = arguments.having(v.numbers | step.fixed)
+        made = partial(function_step, function.apply, reference, given, compute, tolerance)
+        found: Step | None = attempt(partial(made, wanted=v.wanted, errors=v.errors))
+        return found and replace(found, unused=v.unused)
 
     def marks(step: Step, values: Mapping[str, Value]) -> dict[str, Failure]:
         right = {name for name, value in values.items() if step.compared(name, value).ok}
         marked: dict[str, Failure] = {}
-        for code, label, changed, wanted, errors in _variants(step, layouts) if right else ():
-            other = at(step, changed, wanted, errors)
+        for v in _variants(step, layouts) if right else ():
+            other = at(step, v)
             wrong = _wrong(other, right) if other else {}  # where the reference can take it
-            if wrong and code == LAYOUT:
-                plain_copies = {name: _contiguous(t) for name, t in changed.items()}
-                itself = at(step, plain_copies, wanted, tuple(map(_contiguous, errors)))
+            if wrong and v.code == LAYOUT:
+                numbers, errors = {name: _contiguous(t) for name, t in v.numbers.items()}, map(_contiguous, v.errors)
+                itself = at(step, v._replace(numbers=numbers, errors=tuple(errors)))
                 both = _wrong(itself, wrong) if itself else {}
                 wrong = {name: wrong[name] for name in wrong if name not in both}
-            marked |= {name: Failure(code, f"wrong {label} ({remark})") for name, remark in wrong.items()}
+            marked |= {name: Failure(v.code, f"wrong {v.label} ({remark})") for name, remark in wrong.items()}
             right -= set(wrong)
         return marked
 
@@ -84,28 +84,51 @@ def _finite(step: Step, name: str, value: Value) -> bool:
     return all_finite(*tensors)
 
 
-def _variants(step: Step, layouts: bool) -> Iterator[tuple[str, str, Tensors, list[str], Outputs]]:
-    """Yield what must not matter: how inputs and upstream gradients lie in memory, and which gradients are wanted."""
-    every = list(step.gradients)
+class Variant(NamedTuple):
+    """Another way to call a Function, which must not matter."""
+
+    code: str
+    label: str
+    numbers: Tensors
+    wanted: list[str]
+    """The inputs that need a gradient."""
+    errors: Outputs
+    unused: frozenset[int] = frozenset()
+    """Outputs that nothing is made of."""
+
+
+def _variants(step: Step, layouts: bool) -> Iterator[Variant]:
+    """Yield how inputs and upstream gradients can lie in memory, and which gradients and outputs can be wanted."""
+    every, errors = list(step.gradients), step.errors
     given = {name: t.requires_grad_(False) for name, t in step.inputs.items()}
     marked = {name: plain(t).requires_grad_(name in step.gradients) for name, t in given.items()}
-    strided = {
-        name: (t.clone() if name in step.buffers else _strided(t)).requires_grad_(name in step.gradients)
-        for name, t in given.items()
-    }
-    expanded = {
-        name: (t.clone() if name in step.buffers else _expanded(t)).requires_grad_(name in step.gradients)
-        for name, t in given.items()
-    }
+
+    def laid(change: Callable[[Tensor], Tensor]) -> Tensors:
+        return {
+            name: (t.clone() if name in step.buffers else change(t)).requires_grad_(name in step.gradients)
+            for name, t in given.items()
+        }
+
     if layouts:
-        apart, equal = (tuple(map(change, step.errors)) for change in (_strided, _expanded))
-        yield LAYOUT, "for inputs that are not contiguous", strided, every, step.errors
-        yield LAYOUT, "for expanded inputs", expanded, every, step.errors
-        yield LAYOUT, "for upstream gradients that are not contiguous", marked, every, apart
-        yield LAYOUT, "for expanded upstream gradients, as after a sum", marked, every, equal
-    if len(step.gradients) > 1:
-        for name in step.gradients:
-            yield "wrong-for-choice", f"where only {name} needs a gradient", marked, [name], step.errors
+        yield Variant(LAYOUT, "for inputs that are not contiguous", laid(_strided), every, errors)
+        yield Variant(LAYOUT, "for expanded inputs", laid(_expanded), every, errors)
+        apart, equal, turned = (tuple(map(change, errors)) for change in (_strided, _expanded, _transposed))
+        yield Variant(LAYOUT, "for upstream gradients that are not contiguous", marked, every, apart)
+        yield Variant(LAYOUT, "for expanded upstream gradients, as after a sum", marked, every, equal)
+        yield Variant(LAYOUT, "for transposed inputs", laid(_transposed), every, errors)
+        yield Variant(LAYOUT, "for transposed upstream gradients", marked, every, turned)
+        late = tuple(map(_late, errors))
+        yield Variant(LAYOUT, "for tensors that begin later in their storage", laid(_late), every, late)
+    for name in every if len(every) > 1 else ():
+        yield Variant("wrong-for-choice", f"where only {name} needs a gradient", marked, [name], errors)
+    for name in every if len(every) > 2 else ():
+        others = [other for other in every if other != name]
+        yield Variant("wrong-for-choice", f"where all but {name} need a gradient", marked, others, errors)
+    able = [i for i, e in enumerate(errors) if can_flow(e)]
+    for i in able if len(able) > 1 else ():
+        kept = tuple(torch.zeros_like(e) if j == i else e for j, e in enumerate(errors))
+        label = f"where {step.outputs[i].name} is not used"
+        yield Variant("wrong-for-choice", label, marked, every, kept, frozenset([i]))
 
 
 def _strided(t: Tensor) -> Tensor:
@@ -116,3 +139,15 @@ def _strided(t: Tensor) -> Tensor:
 def _expanded(t: Tensor) -> Tensor:
     """Return the first row for every row (the number for every entry of a vector), without copies."""
     return t[:1].expand(t.shape) if t.ndim and t.numel() else t
+
+
+def _transposed(t: Tensor) -> Tensor:
+    """Return the same numbers with the last dimension outside; of an image the channels last."""
+    if t.ndim == 4:
+        return t.contiguous(memory_format=torch.channels_last)
+    return t.mT.contiguous().mT if t.ndim > 1 else t.clone()
+
+
+def _late(t: Tensor) -> Tensor:
+    """Return the same numbers, contiguous, from the second place of a storage on."""
+    return torch.cat([t.new_zeros(1), t.reshape(-1)])[1:].view(t.shape)

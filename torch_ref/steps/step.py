@@ -99,6 +99,8 @@ class Step:
     """What is not looked at, by name, each with the reason."""
     again: bool = False
     """Whether it is looked at a second time, with other errors."""
+    unused: frozenset[int] = frozenset()
+    """Outputs that nothing is made of: their errors are 0, and autograd hands on nothing."""
     remarks: tuple[str, ...] = ()
     """What a reader should know besides, in sentences."""
 
@@ -139,6 +141,17 @@ class Step:
     def others(self) -> tuple[Step, ...]:
         """Return the same step with each of the further errors; with its own once more where there are none."""
         return tuple(self.at(errors) for errors in self.further or (self.errors,))
+
+    @property
+    def elsewhere(self) -> Step:
+        """Return the same step at other inputs of the same shapes: those given with their rows in reverse order.
+
+        Square matrices stay as they are: they may have to be symmetric, triangular or positive definite. So do the
+        parameters of a layer, which its reference has, too.
+        """
+        moved = [next(iter(self.inputs))] if self.kind == "layer" else [*self.inputs]
+        others = {name: _reversed(t) if name in moved else t for name, t in self.inputs.items()}
+        return replace(self.at(self.errors), inputs=others)
 
     @property
     def given(self) -> Tensors:
@@ -187,6 +200,11 @@ def can_flow(t: Tensor) -> bool:
 def negative(e: Tensor) -> Tensor:
     """Return the gradient that an error stands for; what cannot flow as it is."""
     return -e if can_flow(e) else e
+
+
+def _reversed(t: Tensor) -> Tensor:
+    is_square = t.ndim > 1 and t.shape[-1] == t.shape[-2]
+    return t if is_square or not t.ndim else t.flip(0)
 
 
 def laid_out_like(t: Tensor, values: Tensor) -> Tensor:

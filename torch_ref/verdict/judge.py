@@ -9,7 +9,7 @@ from torch import Tensor
 
 from torch_ref.known import Cause, formula_of
 from torch_ref.numbers.differences import MARGIN, SURE
-from torch_ref.numbers.witness import CEILING, Witness
+from torch_ref.numbers.witness import CEILING, Witness, all_finite
 from torch_ref.steps.buffers import is_alike
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.meant import meant_otherwise
@@ -76,6 +76,8 @@ def report_of(step: Step, *, differences: bool, strict: bool, power: bool, secon
     if all(row.status != "wrong" for row in rows):
         rows, remarks, further = _tried_again(rows, seen, others, strict, remarks)
         points += further
+        if all(row.status != "wrong" for row in rows):
+            rows = _elsewhere(rows, step, strict)
     else:
         again = _differing_at_a_second_call(seen)
         rows = [_second(row, row, row.quantity in again) for row in rows]
@@ -119,6 +121,27 @@ def _tried_again(
         if not ignoring:
             points.append(seen)
     return rows, remarks, points
+
+
+def _elsewhere(rows: list[Row], step: Step, strict: bool) -> list[Row]:
+    """Return the rows after one more call, at other inputs of the same shapes, where the reference takes them."""
+    seen = Evidence(step.elsewhere, second_look=SecondLook(step.elsewhere, strict))
+    try:
+        right = seen.step.witnesses
+    except Exception:  # of a reference that has no number there
+        return rows
+    values = [value.tensor for value in seen.values.values()]
+    if not all_finite(*(w.value for w in right.values()), *(t for t in values if t is not None)):
+        return rows
+    wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong"}
+    return [replace(wrong[row.quantity], why=ELSEWHERE) if row.quantity in wrong else row for row in rows]
+
+
+ELSEWHERE = Cause(
+    "keeps-state",
+    "right at the inputs given, wrong with their rows in reverse order: something is kept from an earlier call, or the "
+    "rows are not treated alike",
+)
 
 
 IGNORES = (
