@@ -90,7 +90,6 @@ OF_CHECKER: dict[str, str] = {
     "10.0": "all of it is left, or ten times as much: it does not add up",
     "steps/second_look.py SecondLook.of_a_mistake: vars(other).update(by_hand_in_float64=self.by_hand_in_float64, … -> "
     "vars(other).update(…": TIME,
-    "steps/second_look.py SecondLook._at_points: 0 -> 1": ANOTHER_DRAW,
     "steps/second_look.py SecondLook._right_beside: 1 -> 2": ANOTHER_DRAW,
     "steps/second_look.py Narrowest._should_skip_dynamo: False -> True": TIME,
     "verdict/judge.py quantity: 0 -> 1": "layers count from 1, and outside a network no text has an index",

@@ -98,6 +98,8 @@ def _slope(outputs: Function, here: Outputs, q: Tensor, errors: Sequence[Tensor]
     narrow = _weighed(errors, half_up, half_down) / h
     kinks = _kinks(errors, (up, here, down), (half_up, here, half_down), h)
     scale = sum(float((e * doubled_tensor(y)).norm()) for e, y in zip(errors, here, strict=True))
+    if all(torch.equal(a, b) for a, b in zip(up, down, strict=True)):  # 1 − 1e-18 is 1: what is inside may round
+        scale += size * sum(float(e.norm()) for e in errors)
     rounding = 8 * torch.finfo(torch.float64).eps * scale / h
     return Slope(v, narrow, abs(wide - narrow) + kinks + rounding)
 

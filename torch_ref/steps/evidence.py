@@ -105,6 +105,7 @@ class Evidence:
         """Tell whether a second witness says as the slope does that the gradient is not the forward formula's.
 
         It is forward-mode differentiation along the same direction; the slope alone has to do where there is none.
+        Where the two witnesses do not agree with each other, neither counts.
         """
         gradient, name = self.gradient(made), self.step.input_of(made)
         if gradient is None or name is None:
@@ -121,6 +122,8 @@ class Evidence:
         errors = [doubled_tensor(e) for e in self.step.errors]
         value = -sum(float((e.conj() * t).sum().real) for e, t in zip(errors, tangents, strict=True))
         off = abs(value - slope.along(gradient))
+        if abs(value - slope.value) > off / 2:
+            return False
         return off > MARGIN * max(slope.uncertainty, LEAST * float(gradient.abs().double().norm()))
 
     def _slope(self, whose: str, made: Made, forward: Forward, gradient: Tensor | None) -> Slope | None:

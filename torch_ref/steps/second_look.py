@@ -21,7 +21,7 @@ from torch_ref.numbers.agreement import Comparison, Reason, compare
 from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
 from torch_ref.numbers.rounding import rounded_run
-from torch_ref.numbers.witness import CEILING, Level, Tensors, Witness, all_finite, doubled, levels
+from torch_ref.numbers.witness import CEILING, OWN, Level, Tensors, Witness, all_finite, doubled, levels
 from torch_ref.steps.kinks import Kinks
 from torch_ref.steps.step import Made, Outputs, Step, Value
 
@@ -82,7 +82,7 @@ class SecondLook:
             finest, exact = inside, witness.in_arithmetic_of(torch.float64)
             in_float64 = compare(inside, exact)
             if in_float64.ok:
-                return found if found.ok else self._less_accurate(found)
+                return found if found.ok else self._less_accurate(found, witness.distance(tensor), witness)
             if found.ok:  # as inexact as arithmetic is here, but a mistake all the same
                 found = replace(in_float64, remark=f"{in_float64.remark}, where it computes in float64")
         if found.ok:
@@ -107,8 +107,11 @@ class SecondLook:
         remark = f"right in float64; in {dtype} no entry is finite, on both sides alike"
         return replace(in_float64, status="rounding", reason="not-finite", remark=remark)
 
-    def _less_accurate(self, found: Comparison) -> Comparison:
+    def _less_accurate(self, found: Comparison, distance: float, witness: Witness) -> Comparison:
         dtype = str(next(iter(self.step.inputs.values())).dtype).removeprefix("torch.")
+        if distance <= OWN * witness.distance(witness.value):
+            remark = f"right in float64; in {dtype} it is as inexact as the reference, off by {found.relative:.1e}"
+            return replace(found, status="rounding", reason="accuracy", remark=remark)
         if found.relative > ACCURATE:
             remark = (
                 f"right in float64, but off by {found.relative:.1e} of its norm in {dtype}: it is numerically unstable"
