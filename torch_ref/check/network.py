@@ -26,16 +26,20 @@ from torch_ref.steps.protocol import answer_step, layer_step, loss_step
 from torch_ref.steps.step import Step
 from torch_ref.steps.upstream import random_like
 from torch_ref.verdict.judge import rows_of, third_opinion
+from torch_ref.verdict.power import power_of_steps
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Row
 
 
-def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance | None = None) -> Report:
+def crosscheck(
+    network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance | None = None, power: bool = True
+) -> Report:
     """Compare the handwritten pass of ``network`` with autograd's on the batch x (N, n^0), t (N, n^L) or (N,).
 
     Neither the network nor the batch is changed. The report has one row for each quantity, in the order of the
     data flow: net^1, x^1, ..., y, L, e^L, δ^L, ∂L/∂W^L, ∂L/∂b^L, e^(L-1), ... ``tolerance``, by dtype and relative to
-    a tensor's norm, takes the place of twice the reference's own rounding error.
+    a tensor's norm, takes the place of twice the reference's own rounding error. Where all of it is right, ``power`` of
+    the report says which mistakes the check would have seen in every formula alone; False leaves that out.
 
     Whatever a layer or the loss of the network raises is part of the report, unless the reference raises too: then
     that error is raised, since x or t does not fit. Raises TypeError where ``network`` is no Network, ``mirror`` knows
@@ -44,7 +48,7 @@ def crosscheck(network: Network, x: Tensor, t: Tensor, *, tolerance: Tolerance |
     _check_network("crosscheck", network)
     check_tolerance(tolerance)
     model, loss = mirror(network)
-    return check_against(network, tuple(model), loss, x, t, tolerance)
+    return check_against(network, tuple(model), loss, x, t, tolerance, power=power)
 
 
 def check_module(
@@ -54,12 +58,13 @@ def check_module(
     t: Tensor | None = None,
     *,
     tolerance: Tolerance | None = None,
+    power: bool = True,
 ) -> Report:
     """Compare a handwritten network with an ``nn.Module`` of the same layers in the same order, layer by layer.
 
     The parameters are the module's; the loss is the network's, which keeps its own parameters. Without x (N, n^0) and
-    t, (N, n^L) or N class indices, a random batch of 16 rows is drawn. The rows and ``tolerance`` are those of
-    ``crosscheck``.
+    t, (N, n^L) or N class indices, a random batch of 16 rows is drawn. The rows, ``tolerance`` and ``power`` are
+    those of ``crosscheck``.
 
     Raises TypeError where ``network`` is no Network, ``module`` no nn.Module, or a tolerance is no number by dtype;
     ValueError where the layers or the shapes of the parameters do not correspond, or where the module does not compute
@@ -81,7 +86,7 @@ def check_module(
         t = torch.softmax(torch.randn(output.shape, dtype=x.dtype, generator=generator), 1).to(x.device)
     with torch.no_grad():
         _check_order(module, modules, x)
-    return check_against(own, modules, loss_of(own.loss_function), x, t, tolerance)
+    return check_against(own, modules, loss_of(own.loss_function), x, t, tolerance, power=power)
 
 
 def _check_network(owner: str, network: Any) -> None:
@@ -133,6 +138,8 @@ def check_against(
     x: Tensor,
     t: Tensor,
     tolerance: Tolerance | None = None,
+    *,
+    power: bool = False,
 ) -> Report:
     """Compare ``network`` with one module for each of its layers, at the parameters of the network."""
     names = network.names
@@ -154,7 +161,8 @@ def check_against(
         raise
     rows: dict[str, Row] = {}
     seen_in: dict[str, Evidence] = {}
-    for step in _steps(network, names, modules, loss, found, x, t, tolerance):
+    steps = list(_steps(network, names, modules, loss, found, x, t, tolerance))
+    for step in steps:
         judged = rows_of(seen := Evidence(step))
         rows |= judged
         seen_in |= dict.fromkeys(judged, seen)
@@ -162,7 +170,10 @@ def check_against(
     limit = (tolerance or {}).get(network.buffer.dtype)
     finished = [_with_whole_pass(rows[name], hand.found, found, slopes, limit) for name in names.data_flow()]
     confirmed = third_opinion(finished, seen_in, found)
-    return Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=hand.note)
+    report = Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=hand.note)
+    if not power or not report.ok:
+        return report
+    return replace(report, power=power_of_steps(steps))
 
 
 def _check_targets(loss: Loss, t: Tensor, output: Tensor | None) -> None:

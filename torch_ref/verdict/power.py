@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_ref.numbers.power import At, Power, Room
 from torch_ref.numbers.witness import Tensors, all_finite
 from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.second_look import SecondLook
 from torch_ref.steps.step import Made, Step, Value
 
 RANGE, STEPS = 4.0, 6
@@ -82,6 +83,19 @@ def power_of(points: Sequence[Evidence]) -> Power:
     with_rows = [one for one, of in zip(found, planted, strict=True) if of[0].value.ndim > 1]
     row = _weakest([one[1] for one in with_rows or found])  # the row of a vector is an entry
     return Power(factor, row, sample, entry, dropped, "")
+
+
+def power_of_steps(steps: Sequence[Step]) -> Power:
+    """Return what a check of several steps could have seen: in each of them, the smallest mistake in every gradient."""
+    found = [power_of([Evidence(step, second_look=SecondLook(step, strict=True))]) for step in steps if step.gradients]
+    strong = [one for one in found if not one.weakness]
+    if not strong:
+        return found[0]
+    factor, row, entry = (_weakest([getattr(one, figure) for one in strong]) for figure in ("factor", "row", "entry"))
+    summed = [one for one in strong if one.dropped_sample is not None]
+    sample = _weakest([one.sample for one in summed]) if summed else None
+    dropped = all(bool(one.dropped_sample) for one in summed) if summed else None
+    return Power(factor, row, sample, entry, dropped)
 
 
 def _can_be_changed(seen: Evidence, made: Made) -> bool:

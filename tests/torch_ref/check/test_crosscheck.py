@@ -37,7 +37,7 @@ def test_rows_name_their_equations() -> None:
 def test_real_digits_are_identical_in_every_row() -> None:
     digits, _ = mnist5k()
     x, t = digits.pixels[:128].flatten(1).float() / 255, digits.labels[:128]
-    report = crosscheck(mlp([784, 256, 10]), x, t)
+    report = crosscheck(mlp([784, 256, 10]), x, t, power=False)
     assert report.identical, str(report)
     assert report.ok
     assert report.verdict == (

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import Tensor
 
-from manual_bp import Linear
-from torch_ref import check_function, check_layer
+from manual_bp import Linear, Network, mlp
+from torch_ref import check_function, check_layer, check_module, crosscheck, mirror
 from torch_ref.numbers.power import Power
 from torch_ref.verdict.report import Report
 
@@ -250,3 +250,36 @@ def test_of_a_large_gradient_some_rows_are_looked_at() -> None:
     assert found.row is not None
     assert report(found.row / 3, 3).ok
     assert not report(found.row * 3, 3).ok
+
+
+def test_of_a_network_the_formula_in_which_least_is_seen_counts() -> None:
+    network = mlp([5, 4, 3])
+    x, t = torch.randn(6, 5), torch.rand(6, 3)
+    report = crosscheck(network, x, t)
+    found = power(report)
+    assert report.identical
+    assert found.dropped_sample is True
+    assert all(0 < share < 0.1 for share in (found.factor, found.row, found.sample, found.entry) if share is not None)
+    assert "\nPower: a factor of 1.0000" in report.verdict
+    assert crosscheck(network, x, t, power=False).power is None
+    assert check_module(network, mirror(network)[0], x, t).power is not None
+    alone = power(crosscheck(network, x[:1], t[:1]))
+    assert alone.dropped_sample is None, "of one sample nothing is summed"
+
+
+def test_a_network_in_which_a_factor_is_seen_is_rejected_with_twice_of_it() -> None:
+    @dataclass(frozen=True, eq=False, repr=False)
+    class Off(Linear):
+        share: ClassVar[float] = 0.0
+
+        def backward(self, error: Tensor, saved: Tensor, out: Any = None) -> Any:
+            e, d = super().backward(error, saved)
+            return e, {name: g * (1 + self.share) for name, g in d.items()}
+
+    network = mlp([5, 4, 3])
+    layers = [Off(layer.weight, layer.bias) if isinstance(layer, Linear) else layer for layer in network.layers]
+    x, t = torch.randn(6, 5), torch.rand(6, 3)
+    share = power(crosscheck(network, x, t)).factor
+    assert share is not None
+    Off.share = 2 * share
+    assert not crosscheck(Network(tuple(layers), network.loss_function), x, t).ok

@@ -72,7 +72,8 @@ class Both:
     @cached_property
     def report(self) -> Report | None:
         """Return what ``crosscheck`` finds; None where there is only a forward pass."""
-        return None if self.example.t is None else crosscheck(self.planted, self.example.x, self.example.t)
+        x, t = self.example.x, self.example.t
+        return None if t is None else crosscheck(self.planted, x, t, power=False)
 
     @cached_property
     def numbers(self) -> dict[str, Pair]:

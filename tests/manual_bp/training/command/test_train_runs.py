@@ -141,9 +141,9 @@ def test_the_network_that_is_cross_checked_is_the_one_that_trains(
 
     real, seen = torch_ref.crosscheck, []
 
-    def noted(network, x, t):
+    def noted(network, x, t, **options):
         seen.append(network.state_dict())
-        return real(network, x, t)
+        return real(network, x, t, **options)
 
     monkeypatch.setattr(torch_ref, "crosscheck", noted)
     assert inside(*SHORT, "--epochs", 1, "--engine", "autograd", "--check-gradients", 40)[0] == 0
