@@ -170,12 +170,40 @@ def test_every_number_of_the_walk_is_one_of_python_s(page, data, engine) -> None
     assert sorted(names) == sorted(numbers_of(engine, data["x2"]["network"]))
 
 
-def test_keys_that_scroll_a_page_do_so_unless_the_focus_is_on_the_bench(page) -> None:
-    page.keyboard.press("End")
-    assert page.evaluate("lesson.view().at") == 0
-    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+SIZES = [(1280, 720), (1024, 768), (1920, 1080), (360, 740), (853, 480)]
+"""Of windows: a projector, an old one, a screen, a telephone, and the projector at 150 %."""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_keys_are_the_walk_s_on_a_fresh_page(fresh_page, size: tuple[int, int]) -> None:
+    page = fresh_page(viewport=dict(zip(("width", "height"), size, strict=True)))
+    at = lambda: page.evaluate("lesson.view().at")  # noqa: E731
+    for key, expected in [("ArrowRight", 1), ("PageDown", 6), ("End", 24), ("PageUp", 19), ("Home", 0)]:
+        page.keyboard.press(key)
+        assert (at(), page.evaluate("scrollY")) == (expected, 0), key
+    page.keyboard.press("Space")
+    assert page.get_attribute("#play", "aria-pressed") == "true"
+    page.keyboard.press("Space")
+    assert page.get_attribute("#play", "aria-pressed") == "false"
+    assert page.evaluate("scrollY") == 0
+
+
+def test_after_a_click_on_a_tab_the_arrow_keys_are_the_walk_s(page) -> None:
+    page.click("#tab-table")
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("lesson.view().at") == 0
+    assert page.evaluate("lesson.view().at") == 1
+    assert page.locator("#table").is_visible()
+
+
+def test_at_its_end_and_out_of_sight_keys_scroll_the_page(page) -> None:
+    for _ in range(2):
+        page.keyboard.press("End")
+    page.wait_for_function("scrollY > 0")
+    assert page.evaluate("lesson.view().at") == 24
+    for key in ("ArrowLeft", "Home"):
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.keyboard.press(key)
+        assert page.evaluate("lesson.view().at") == 24, key
 
 
 def test_the_focus_survives_the_last_step_and_a_phase(page) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from comparing import assert_same, numbers_of
+from settings import drawn
 
 from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand
 
@@ -30,6 +31,24 @@ def labelled(page, label: str):
 def settings(page):
     page.click("#settings summary")
     return page
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (1920, 1080), (360, 740), (853, 480)])
+@pytest.mark.parametrize("sizes", [[2, 2, 1], [4, 4, 4, 4]], ids=str)
+def test_every_control_can_be_hit(fresh_page, size: tuple[int, int], sizes: list[int]) -> None:
+    """What lies at its centre, once it is scrolled to, is the control itself."""
+    page = fresh_page(viewport=dict(zip(("width", "height"), size, strict=True)), reduced_motion="reduce")
+    page.evaluate("start => lesson.change({ start })", drawn(1, sizes=sizes))
+    page.locator("#settings summary").click()
+    covered = page.evaluate(
+        """() => [...document.querySelectorAll("#settings :is(summary, input, select, button)")].filter((control) => {
+             control.scrollIntoView({ block: "nearest" });
+             const { left, top, width, height } = control.getBoundingClientRect();
+             const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+             return !(hit && (control.contains(hit) || hit.contains(control) && hit.matches("label")));
+           }).map((control) => control.outerHTML)"""
+    )
+    assert covered == []
 
 
 def test_one_weight_changed_changes_every_number_that_depends_on_it(settings) -> None:

@@ -5,7 +5,7 @@ import { change, watch } from "./state.js";
 /** Sizes in the drawing's own units: wide ones side by side, narrow ones with net above x, for a telephone. */
 const WIDE = { name: "wide", input: 74, unit: 176, height: 52, run: 120, toLoss: 84, lossWidth: 124, row: 124, letter: 11.5, high: 22 };
 const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5, high: 18 };
-const WIDE_FROM = 480;
+const WIDE_FROM = 600;
 const TOP = 52;
 
 /** Draw the network of every view: weights on the edges, net | x in the units, δ under them, the loss at the end. */
@@ -30,8 +30,8 @@ function jump(target, view) {
 }
 
 function caption(phase) {
-  const edges = { gradients: "gradients ∂L/∂W as they are found", update: "weights, the updated ones in green" };
-  return `In the units net | x, below them δ; on the edges ${edges[phase] ?? "the weights W"}.`;
+  const edges = { gradients: "∂L/∂W as found", update: "W, updated in green" };
+  return `Units: net | x, below them δ. Edges: ${edges[phase] ?? "weights W"}.`;
 }
 
 function drawing(view, room) {

@@ -51,25 +51,31 @@ function goByPhase(direction) {
 
 const KEYS = {
   ArrowRight: () => goBy(1), ArrowLeft: () => goBy(-1), Home: () => goTo(0), End: () => goTo(Infinity),
-  PageDown: () => goByPhase(1), PageUp: () => goByPhase(-1),
+  PageDown: () => goByPhase(1), PageUp: () => goByPhase(-1), " ": () => byId("play").click(),
 };
+const ONWARD = ["ArrowRight", "End", "PageDown"];
+const BACKWARD = ["ArrowLeft", "Home", "PageUp"];
 
 /**
- * The arrow keys belong to what has the focus where that has a use for them, and else to the walk, where it is in
- * sight; the keys that scroll a page only where the focus is on the bench.
+ * A key belongs to what has the focus where that has a use for it, and else to the walk, where the network is in sight.
+ * At the end of the walk a key that would go on scrolls the page, as everywhere else.
  */
 function onKey(event) {
-  const elsewhere = event.target.closest("input:not(#slider), select, textarea, summary, [role=tab], [role=toolbar], .scroll");
+  const { key, target } = event;
+  const fields = "input:not(#slider), select, textarea, summary, [role=tab], [role=toolbar], .scroll";
+  const elsewhere = target.closest(key === " " ? `${fields}, button, a` : fields);
   const modified = event.altKey || event.ctrlKey || event.metaKey || event.shiftKey;
-  if (elsewhere || modified || !KEYS[event.key] || !inSight()) return;
-  if (!event.key.startsWith("Arrow") && !byId("bench").contains(document.activeElement)) return;
+  if (elsewhere || modified || !KEYS[key] || !inSight()) return;
+  const { at, walk } = view();
+  if ((at === walk.length - 1 && ONWARD.includes(key)) || (at === 0 && BACKWARD.includes(key))) return;
   event.preventDefault();
-  KEYS[event.key]();
+  KEYS[key]();
 }
 
+/** Tell whether a good part of the network, or of what stands beside it, is in the window. */
 function inSight() {
-  const { top, bottom } = byId("stepper").getBoundingClientRect();
-  return top < window.innerHeight && bottom > 0;
+  const { top, bottom } = byId("bench").querySelector(".bench").getBoundingClientRect();
+  return top < 0.8 * window.innerHeight && bottom > 0.3 * window.innerHeight;
 }
 
 function playing() {

@@ -12,7 +12,10 @@ export function showTabs() {
   };
   const targets = { ArrowRight: (at) => at + 1, ArrowLeft: (at) => at - 1, Home: () => 0, End: () => -1 };
   for (const [at, tab] of tabs.entries()) {
-    tab.addEventListener("click", () => select(tab));
+    tab.addEventListener("click", (event) => {
+      select(tab);
+      if (event.detail > 0) tab.blur(); // by a mouse: the arrow keys go on to be the walk's
+    });
     tab.addEventListener("keydown", (event) => {
       if (!targets[event.key]) return;
       const next = tabs.at(targets[event.key](at) % tabs.length);
