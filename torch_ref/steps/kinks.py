@@ -88,12 +88,12 @@ class Kinks:
         generator = torch.Generator().manual_seed(0)
         towards = {key: torch.sign(self.by_hand[key] - self.here[key]) for key in self.here}
         towards[name] = torch.where(left, towards[name], 0.0)
-        lead = {key: sign + 0.2 * self._rand(sign, generator) for key, sign in towards.items()}
-        up = {key: 0.5 + self._rand(t, generator) for key, t in self.here.items()}
+        lead = {key: sign + 0.2 * _rand(sign, generator) for key, sign in towards.items()}
+        up = {key: 0.5 + _rand(t, generator) for key, t in self.here.items()}
         for direction in (lead, _times(-1, lead), up, _times(-1, up)):
             yield self._at(direction)
         for draw in range(FEW if self.is_large else DRAWS):
-            at_random = {key: self._sign(t, generator) * (0.5 + self._rand(t, generator)) for key, t in up.items()}
+            at_random = {key: _signs(t, generator) * (0.5 + _rand(t, generator)) for key, t in up.items()}
             at_random[name] = at_random[name] + torch.where(left, (-1.0) ** draw, 0.0)
             yield self._at(at_random)
         yield from self.more()
@@ -127,15 +127,14 @@ class Kinks:
     def _is_between(self, key: str, where: Tensor, runs: list[Tensors]) -> bool:
         """Tell whether a gradient by hand lies at some places between those nearby."""
         low, high = self._range(key, runs)
-        room = SMOOTH * self.here[key].abs().max() if where.any() else 0.0
-        value = self.by_hand[key]
+        value, room = self.by_hand[key], _smooth(self.here[key])
         return bool(((value >= low - room) & (value <= high + room))[where].all())
 
     def _changes(self, key: str, sides: list[Tensors], tolerance: Tensor | None) -> Tensor:
         """Return where the gradient of an input is another on one side than here."""
         here = self.here[key]
-        least = SMOOTH * here.abs().max() if here.numel() else here.new_zeros(())
-        limit = least if tolerance is None else torch.maximum(tolerance, least)
+        limit = torch.full_like(here, _smooth(here))
+        limit = limit if tolerance is None else torch.maximum(tolerance, limit)
         return torch.stack([(side[key] - here).abs() > limit for side in sides]).any(0)
 
     def _patterns(self, site: dict[str, Tensor], generator: torch.Generator) -> Iterator[Tensors]:
@@ -143,7 +142,7 @@ class Kinks:
         yield {key: where.double() for key, where in site.items()}
         yield {key: torch.where(t, torch.sign(self.by_hand[key] - self.here[key]), 0.0) for key, t in site.items()}
         for _ in range(2):
-            yield {key: torch.where(t, self._sign(self.here[key], generator), 0.0) for key, t in site.items()}
+            yield {key: torch.where(t, _signs(self.here[key], generator), 0.0) for key, t in site.items()}
 
     def _at(self, direction: Tensors) -> Tensors:
         """Return the gradients a little way off along a direction."""
@@ -154,12 +153,6 @@ class Kinks:
             moved[key] = t + self.near * size * v
         return self.gradients(moved)
 
-    def _rand(self, like: Tensor, generator: torch.Generator) -> Tensor:
-        return torch.rand(like.shape, generator=generator, dtype=torch.float64).to(like.device)
-
-    def _sign(self, like: Tensor, generator: torch.Generator) -> Tensor:
-        return (torch.randint(0, 2, like.shape, generator=generator) * 2 - 1).double().to(like.device)
-
 
 def _times(factor: float, direction: Tensors) -> Tensors:
     return {key: factor * v for key, v in direction.items()}
@@ -167,3 +160,16 @@ def _times(factor: float, direction: Tensors) -> Tensors:
 
 def _inner(gradients: Tensors, direction: Tensors) -> float:
     return sum(float((gradients[key] * v).sum()) for key, v in direction.items())
+
+
+def _rand(like: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.rand(like.shape, generator=generator, dtype=torch.float64).to(like.device)
+
+
+def _signs(like: Tensor, generator: torch.Generator) -> Tensor:
+    return (torch.randint(0, 2, like.shape, generator=generator) * 2 - 1).double().to(like.device)
+
+
+def _smooth(here: Tensor) -> float:
+    """Return what a gradient changes nearby without a kink."""
+    return SMOOTH * float(here.abs().max()) if here.numel() else 0.0
