@@ -26,7 +26,7 @@ def test_there_are_two_commands_to_set_up() -> None:
 def test_one_sets_up_and_trains_and_the_other_tests() -> None:
     train, test = commands("sh")
     assert train.endswith(".venv/bin/python train.py")
-    assert test.endswith(".venv/bin/python -m pytest -n auto")
+    assert test.endswith(".venv/bin/python -m pytest -n auto --dist worksteal")
 
 
 def test_windows_does_the_same() -> None:

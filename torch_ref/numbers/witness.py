@@ -50,6 +50,9 @@ LEAP = 2.0**-36
 """The least unit by which a rounded run moves; in float64 only a share of its error counts. At a kink or a tie a run
 leaps, however small the unit is: a leap must be large beside the units of float64, to be told from rounding."""
 
+COARSER = 2.0**-26
+"""A unit that is a thousand times larger."""
+
 LARGE = 1 << 18
 """Entries, of all tensors together: from here on two roundings at random say enough, otherwise four."""
 
@@ -233,6 +236,22 @@ class Witness:
         return self.norm <= ZERO * torch.finfo(torch.float64).eps * size_of_terms
 
     @cached_property
+    def spread(self) -> float:
+        """Return how far one rounding at random moves the quantity, by the unit of that rounding, in units of scale."""
+        return max((self.distance(run) for run in self._runs), default=0.0)
+
+    @cached_property
+    def is_rounding_alone(self) -> bool:
+        """Tell whether one rounding at random, by the least unit, moves the quantity by a hundredth of its norm.
+
+        A rounding that is a thousand times larger has to move it much farther: at a kink the two leap alike. Then it is
+        nothing but rounding in float64, too, even where a kernel hides how large its terms are.
+        """
+        if self.rounded_by is None or self.spread <= 0.01 * self.norm:
+            return False
+        return replace(self, rounded=self.rounded_by(COARSER)).spread > 100 * self.spread
+
+    @cached_property
     def limits(self) -> tuple[Level, ...]:
         """Return how far off the tensor, each of its slices, and each entry may be, in units of ``scale``."""
         row, found = LEAST_OF_ROW.get(self.value.dtype, 0.0), []
@@ -344,7 +363,7 @@ def witnesses(
 
     @cache
     def rounded(seed: int, by: float) -> tuple[Mapping[str, Tensor], int]:
-        if large and by == torch.finfo(torch.float32).eps:  # in float32 itself, which takes half the time
+        if large and eps == by == torch.finfo(torch.float32).eps:  # in float32 itself, which takes half the time
             return rounded_run(evaluate, given, fixed, by, seed)
         try:
             return rounded_run(evaluate, doubled(given), doubled(fixed), by, seed)

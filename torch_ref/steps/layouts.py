@@ -41,15 +41,15 @@ def variants(
         return found and replace(found, unused=v.unused)
 
     def marks(step: Step, values: Mapping[str, Value]) -> dict[str, Failure]:
-        right = {name for name, value in values.items() if step.compared(name, value).ok}
+        right = set(values) - set(_wrong(step, values, {*values}))
         marked: dict[str, Failure] = {}
         for v in _variants(step, layouts) if right else ():
             other = at(step, v)
-            wrong = _wrong(other, right) if other else {}  # where the reference can take it
+            wrong = _wrong(other, other.compute(other, True), right) if other else {}  # where the reference can take it
             if wrong and v.code == LAYOUT:
                 numbers, errors = {name: _contiguous(t) for name, t in v.numbers.items()}, map(_contiguous, v.errors)
                 itself = at(step, v._replace(numbers=numbers, errors=tuple(errors)))
-                both = _wrong(itself, wrong) if itself else {}
+                both = _wrong(itself, itself.compute(itself, True), wrong) if itself else {}
                 wrong = {name: wrong[name] for name in wrong if name not in both}
             marked |= {name: Failure(v.code, f"wrong {v.label} ({remark})") for name, remark in wrong.items()}
             right -= set(wrong)
@@ -62,9 +62,9 @@ def _contiguous(t: Tensor) -> Tensor:
     return t.detach().clone(memory_format=torch.contiguous_format).requires_grad_(t.requires_grad)
 
 
-def _wrong(step: Step, names: Collection[str]) -> dict[str, str]:
+def _wrong(step: Step, values: Mapping[str, Value], names: Collection[str]) -> dict[str, str]:
     """Return what is wrong about these quantities, where both sides have finite numbers: equal rows can be singular."""
-    values, look = step.compute(step, True), SecondLook(step, strict=False)
+    look = SecondLook(step, strict=False)
     found: dict[str, str] = {}
     for made in step.makes:
         if made.name not in names:

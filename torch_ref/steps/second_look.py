@@ -37,6 +37,9 @@ ACCURATE = 1e-2
 LOOSE = 1e-5
 """Of the norm: where rounding alone may be more, float64 decides: gates that leap hide mistakes."""
 
+SPREAD = 4.0
+"""How many times farther off than a rounding moves it a gradient may be that is rounding alone."""
+
 NEAR = 1e-8
 """Of the size of the inputs: how far beside a kink the one-sided derivatives are taken."""
 
@@ -81,12 +84,14 @@ class SecondLook:
         if inside is not None and witness.value.dtype != torch.float64 and inside.shape == tensor.shape:
             finest, exact = inside, witness.in_arithmetic_of(torch.float64)
             in_float64 = compare(inside, exact)
-            if in_float64.ok:
+            if in_float64.ok or (found.reason == "zero" and exact.is_rounding_alone):
                 return found if found.ok else self._less_accurate(found, witness.distance(tensor), witness)
             if found.ok:  # as inexact as arithmetic is here, but a mistake all the same
                 found = replace(in_float64, remark=f"{in_float64.remark}, where it computes in float64")
         if found.ok:
             return found
+        if exact.is_rounding_alone and exact.distance(finest) <= SPREAD * exact.spread:
+            return replace(found, status="rounding", reason="zero", remark="zero but for rounding")
         if not self.strict and _is_another_algorithm(finest, exact):
             off = _share(finest, exact)
             digits = max(1, int(-torch.log10(torch.tensor(max(off, 1e-16)))))

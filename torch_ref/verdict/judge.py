@@ -9,6 +9,7 @@ from torch import Tensor
 
 from torch_ref.known import Cause, formula_of
 from torch_ref.numbers.differences import MARGIN, SURE
+from torch_ref.numbers.half import HALF
 from torch_ref.numbers.witness import CEILING, Witness, all_finite
 from torch_ref.steps.buffers import is_alike
 from torch_ref.steps.evidence import Evidence
@@ -133,7 +134,9 @@ def _elsewhere(rows: list[Row], step: Step, strict: bool) -> list[Row]:
     values = [value.tensor for value in seen.values.values()]
     if not all_finite(*(w.value for w in right.values()), *(t for t in values if t is not None)):
         return rows
-    wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong"}
+    is_half = any(t.dtype in HALF for t in step.inputs.values())  # where what rounding is depends on the numbers
+    least = CEILING if is_half else 0.0
+    wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong" and not row.relative <= least}
     return [replace(wrong[row.quantity], why=ELSEWHERE) if row.quantity in wrong else row for row in rows]
 
 

@@ -195,3 +195,38 @@ def test_gradcheck_computes_no_whole_jacobian(monkeypatch: pytest.MonkeyPatch) -
     report = check_autograd_function(InFloat32, [torch.randn(60, 50)], lambda x: torch.sin(x.float()).to(x.dtype))
     assert report.ok
     assert not report.note
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_layer_norm_of_one_number_has_no_gradient_whatever_a_kernel_leaves_of_it(
+    seed: int, dtype: torch.dtype
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x, w = (torch.randn(shape, generator=generator).to(dtype) for shape in ((5, 1), (1,)))
+
+    def forward(x: Tensor, w: Tensor) -> Tensor:
+        return torch.nn.functional.layer_norm(x, (1,), w)
+
+    assert check_function(forward, lambda d, x, w: (torch.zeros_like(x), torch.zeros_like(w)), [x, w]).ok
+    wrong = check_function(forward, lambda d, x, w: (torch.zeros_like(x), 1e-3 * (d * x).sum().view(1)), [x, w])
+    assert [row.quantity for row in wrong.guilty] == ["gradient of w"]
+
+
+def test_a_large_input_in_half_precision_beside_weights_in_float32_hides_no_term() -> None:
+    """Of many columns the term that is missing is 3 %."""
+    x, w = torch.randn(72, 1024).bfloat16(), torch.rand(1024) + 0.5
+
+    def forward(x: Tensor, w: Tensor) -> Tensor:
+        h = x.float()
+        return (h * (h.pow(2).mean(-1, keepdim=True) + 1e-6).rsqrt() * w).to(x.dtype)
+
+    def backward(d: Tensor, x: Tensor, w: Tensor, term: float = 1.0) -> tuple[Tensor, Tensor]:
+        h, k = x.float(), d.float() * w
+        r = (h.pow(2).mean(-1, keepdim=True) + 1e-6).rsqrt()
+        d_x = r * k - term * r**3 * h * (k * h).mean(-1, keepdim=True)
+        return d_x.to(x.dtype), (d.float() * h * r).sum(0)
+
+    assert check_function(forward, backward, [x, w], power=False).ok
+    wrong = check_function(forward, lambda d, x, w: backward(d, x, w, 0.0), [x, w], power=False)
+    assert [(row.quantity, row.code != "wrong-for-choice") for row in wrong.guilty] == [("gradient of x", True)]
