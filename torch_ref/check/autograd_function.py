@@ -46,9 +46,9 @@ def check_autograd_function(
     shapes, and anything else, which is handed on as it is. Differentiated are all floating-point and complex inputs,
     whatever their ``requires_grad``; None for one that requires none is no fault, and the report's ``not_compared``
     names it. How the Function gets its inputs must not matter: it is also tried with inputs and upstream gradients that
-    are not contiguous, with expanded ones, and with one input at a time that needs a gradient. One that expects
-    contiguous tensors is checked with ``layouts=False``. ``torch.autograd.gradcheck``, in float64, is called too, where
-    the Function can compute in it.
+    are strided, transposed and expanded, with one input at a time that needs a gradient, with all but one, and with
+    outputs that are not used. One that expects contiguous tensors is checked with ``layouts=False``.
+    ``torch.autograd.gradcheck``, in float64, is called too, where the Function can compute in it.
 
     With ``second_order`` the second derivatives, by autograd through the Function's own backward, are compared too:
     'second derivative by x'. Without it the report says that they were not, unless the Function forbids them.

@@ -23,7 +23,7 @@ from torch_ref.numbers.power import Room
 from torch_ref.numbers.rounding import rounded_run
 from torch_ref.numbers.witness import CEILING, OWN, Level, Tensors, Witness, all_finite, doubled, levels
 from torch_ref.steps.kinks import Kinks
-from torch_ref.steps.step import Made, Outputs, Step, Value
+from torch_ref.steps.step import Made, Outputs, Step, Value, can_flow
 
 DIGITS = 2e-6
 """Of a slice's norm: another algorithm may differ by this from the reference, in float64."""
@@ -65,7 +65,7 @@ class SecondLook:
         if tensor.dtype != witness.value.dtype or tensor.device != witness.value.device:
             return found
         witness = witness.beside(tensor)
-        if not _is_inexact(tensor) or found.skipped:
+        if not can_flow(tensor) or found.skipped:
             return found
         if not all_finite(tensor, witness.value):
             return self._not_finite(made, tensor, found, witness)
@@ -421,8 +421,4 @@ def _share(tensor: Tensor, witness: Witness) -> float:
 
 
 def _eps(step: Step) -> float:
-    return torch.finfo(next(t for t in step.inputs.values() if _is_inexact(t)).dtype).eps
-
-
-def _is_inexact(t: Tensor) -> bool:
-    return t.is_floating_point() or t.is_complex()
+    return torch.finfo(next(t for t in step.inputs.values() if can_flow(t)).dtype).eps

@@ -126,9 +126,10 @@ def _tried_again(
 
 def _elsewhere(rows: list[Row], step: Step, strict: bool) -> list[Row]:
     """Return the rows after one more call, at other inputs of the same shapes, where the reference takes them."""
-    seen = Evidence(step.elsewhere, second_look=SecondLook(step.elsewhere, strict))
+    other = step.elsewhere
+    seen = Evidence(other, second_look=SecondLook(other, strict))
     try:
-        right = seen.step.witnesses
+        right = other.witnesses
     except Exception:  # of a reference that has no number there
         return rows
     values = [value.tensor for value in seen.values.values()]

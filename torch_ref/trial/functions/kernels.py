@@ -136,7 +136,7 @@ KINDS = (
         },
         dtypes=HALF,
         exact=FLOAT_INSIDE,
-        scales=(1e-2, 10),
+        scales=(1e-2, 1e2),
     ),
     Kind(
         "cross entropy kernel",

@@ -96,8 +96,8 @@ class Kind:
     as_function: bool = False
     """It is checked as an autograd Function, else as a pair of plain functions."""
     differences: bool = True
-    exact: float = 1e-5
-    """What float64 does not show above this share of the norm is no fault: less may be another algorithm."""
+    exact: float = 1e-6
+    """What float64 does not show above this share of a gradient's norm is no fault: more for float32 inside."""
     scales: tuple[float, float] = (1e-8, 1e6)
     smooth: bool = False
     """It has no derivative at some zeros and ties: none are drawn."""
