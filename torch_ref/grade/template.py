@@ -63,8 +63,8 @@ class Sigmoid:
 
     def backward(self, error: Tensor, saved: Any) -> tuple[Tensor, dict[str, Tensor]]:
         """Return delta, the error of x (N, n), and no gradients: {}."""
-        # E16: delta = slope times error, the slope is y (1 - y)
-        raise NotImplementedError("TODO: E16")
+        # E15: delta = slope times error; E16: the slope is y (1 - y)
+        raise NotImplementedError("TODO: E15, E16")
 
 
 @dataclass(frozen=True)

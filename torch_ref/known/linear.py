@@ -15,7 +15,7 @@ from torch_ref.known.scene import Addition, Candidate, Candidates, Scene
 
 FORMULAS = {
     "forward": Formula("E1", "net^{l} = W^{l} x^{below} + b^{l}", "net"),
-    "error": Formula("E14", "e^{below} = (W^{l})ᵀ δ^{l}", "e"),
+    "error": Formula("E14", "e^{below} = (W^{l})ᵀ δ^{l}", "e", "its sum"),
     "weight": Formula("E12", "∂L/∂W^{l}_ij = −Σ δ^{l}_i x^{below}_j", "∂L/∂W"),
     "bias": Formula("E12", "∂L/∂b^{l} = −Σ δ^{l}", "∂L/∂b"),
 }

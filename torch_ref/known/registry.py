@@ -33,6 +33,8 @@ class Formula(NamedTuple):
     where a loss is a mean, and {error} for the name of what a loss sends back."""
     symbol: str
     """What it makes, without an index: net."""
+    part: str = ""
+    """Which part of the equation it is, or what is put in: 'its sum', 'with E16'; empty where it is the whole."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The sigmoid: x = σ(net) = 1 / (1 + e^−net) (E2, E3), δ = x (1 − x) e (E16)."""
+"""The sigmoid: x = σ(net) = 1 / (1 + e^−net) (E2, E3), δ = x (1 − x) e (E15, with E16)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch_ref.known.scene import Candidate, Scene
 
 FORMULAS = {
     "forward": Formula("E2", "x^{l} = σ(net^{l}), σ(z) = 1 / (1 + e^−z)", "x"),
-    "error": Formula("E16", "δ^{l} = σ′(net^{l}) e^{l}, σ′ = x^{l} (1 − x^{l})", "δ"),
+    "error": Formula("E15", "δ^{l} = σ′(net^{l}) e^{l}, σ′ = x^{l} (1 − x^{l})", "δ", "with E16"),
 }
 
 

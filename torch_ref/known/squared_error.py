@@ -18,7 +18,7 @@ from torch_ref.known.scene import Candidate, Scene
 FORMULAS = {
     "output": Formula("E4", "y = x^L", "y"),
     "forward": Formula("E6", "L = ½ Σ (t − y)²{mean}", "L"),
-    "error": Formula("E13", "{error} = t − y{mean}", "e"),
+    "error": Formula("E13", "{error} = t − y{mean}", "e", "its t − y"),
 }
 
 

@@ -56,7 +56,7 @@ def quantity(name: str, owner: object, makes: str, l: int | None = None) -> Quan
     mean = ", over N" if getattr(owner, "reduction", "") == "mean" else ""
     text = formula.text if l is not None else formula.text.replace("^{l}", "").replace("^{below}", "")
     filled = text.format(l=l, below=(l or 0) - 1, mean=mean, error=name)
-    return Quantity(name, formula.number, filled, l, type(owner).__name__)
+    return Quantity(name, formula.number, filled, l, type(owner).__name__, formula.part)
 
 
 def report_of(step: Step, *, differences: bool, strict: bool, power: bool, second: Step | None = None) -> Report:

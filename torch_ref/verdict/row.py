@@ -26,6 +26,13 @@ class Quantity:
     """The lecture's index of the layer whose formula it is; None for a loss, or outside a network."""
     owner: str = ""
     """The name of the layer's type."""
+    part: str = ""
+    """Which part of the lecture's equation it is, where it is not the whole: 'its sum', of E14."""
+
+    @property
+    def cited(self) -> str:
+        """Return how the formula is cited: 'E12', 'E14, its sum', or '-'."""
+        return f"{self.formula}, {self.part}" if self.part else self.formula
 
 
 @dataclass(frozen=True)

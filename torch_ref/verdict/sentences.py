@@ -106,7 +106,7 @@ def accusations(rows: Iterable[Row]) -> list[str]:
 def accusation(row: Row, text: str = "") -> str:
     """Name one guilty formula: text, number, layer, method, source; cause; and the two values at the worst place."""
     of = row.of
-    number = f" ({of.formula})" if of.formula != "-" else ""
+    number = f" ({of.cited})" if of.cited != "-" else ""
     layer = f", layer {of.layer}" if of.layer is not None else ""
     where = ".".join(filter(None, (of.owner, row.method)))
     source = f" at {row.source}" if row.source else ""

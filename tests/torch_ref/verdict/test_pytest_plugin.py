@@ -72,7 +72,7 @@ def test_a_failure_shows_verdict_and_table_and_each_report_is_written(tmp_path: 
     outcome = session(tmp_path, "--gradient-report", "reports")
     assert outcome.returncode == 1, outcome.stderr
     section = re.split(r"-+ gradients -+\n", outcome.stdout)[1]
-    assert section.startswith("Wrong: δ^1 = σ′(net^1) e^1, σ′ = x^1 (1 − x^1) (E16), layer 1")
+    assert section.startswith("Wrong: δ^1 = σ′(net^1) e^1, σ′ = x^1 (1 − x^1) (E15, with E16), layer 1")
     assert "Likely cause: σ′ is missing." in section
     assert "GUILTY" in section
     assert len(re.findall(r"-+ gradients -+\n", outcome.stdout)) == 2, "of the failure, and of the one raised again"

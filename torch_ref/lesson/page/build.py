@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import Any
 
 from latex2mathml.converter import convert
 
+from torch_ref.known.equations import EQUATIONS
 from torch_ref.lesson.page.stamp import stamp
 
 WEB = Path(__file__).parent / "web"
@@ -30,12 +31,13 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", f
 _DECLARED = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?P<name>[\w$]+)", flags=re.MULTILINE)
 _INCLUDE = re.compile(r"<!-- include (?P<file>[\w/-]+\.html) -->")
 _SIGMA_PRIME = "<msup><mi>&#x003C3;</mi><mi>&#x02032;</mi></msup>"
+_CHIP = re.compile(r'(?P<line><div class="equation">)?<span class="eq">(?P<number>E\d+)</span>')
 _TEX = re.compile(r"<tex(?P<display> display)?>(?P<latex>.*?)</tex>", flags=re.DOTALL)
 
 
 def page(data: dict[str, Any]) -> str:
     """Return the whole page; ``data`` is what the scripts find as DATA."""
-    html = _INCLUDE.sub(lambda match: source(match["file"]), source("lesson.html"))
+    html = _chips(_INCLUDE.sub(lambda match: source(match["file"]), source("lesson.html")))
     html = _TEX.sub(lambda match: mathml(unescape(match["latex"]), display=match["display"] is not None), html)
     style = f"<style>\n{chr(10).join(map(source, STYLES))}</style>"
     code = f'<script type="module">\n{script()}</script>'
@@ -49,6 +51,24 @@ def page(data: dict[str, Any]) -> str:
             raise ValueError(f"lesson.html expects {mark} once, got it {html.count(mark)} times")
         html = html.replace(mark, part)
     return html
+
+
+def _chips(html: str) -> str:
+    """Make a link of each equation's number, to the first line that shows the equation."""
+    placed: set[str] = set()
+
+    def chip(match: re.Match[str]) -> str:
+        line, number = match["line"] or "", match["number"]
+        if line and number not in placed:
+            placed.add(number)
+            line = f'<div class="equation" id="{number}">'
+        words, _, text = EQUATIONS[number]
+        return (
+            f'{line}<a class="eq" href="#{number}" aria-label="{number}, {escape(words)}" '
+            f'data-formula="{escape(text)}">{number}</a>'
+        )
+
+    return _CHIP.sub(chip, html)
 
 
 def script() -> str:

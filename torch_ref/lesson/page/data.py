@@ -12,12 +12,16 @@ import torch
 from torch import Tensor
 
 from manual_bp import Linear
+from torch_ref.known import KNOWN
+from torch_ref.known.equations import EQUATIONS
 from torch_ref.lesson.page.digit import digit_data
 from torch_ref.lesson.page.templates import formulas, texts
 from torch_ref.lesson.walk import examples
+from torch_ref.lesson.walk.activations import ACTIVATIONS
 from torch_ref.lesson.walk.both import Both, target_of
 from torch_ref.lesson.walk.examples import Example
 from torch_ref.lesson.walk.quantities import pass_by_hand, scalars
+from torch_ref.verdict.judge import quantity
 
 X1_TARGET = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
 """X1 is forward only. With a target of ours the page can take it through the backward pass too."""
@@ -28,10 +32,22 @@ def page_data() -> dict[str, Any]:
     return {
         "formulas": formulas(),
         "texts": texts(),
+        "equations": {number: {"words": one.words, "text": one.text} for number, one in EQUATIONS.items()},
+        "cited": cited(),
         "x1": x1(),
         "x2": x2(),
         "digit": digit_data(),
         "versions": {"torch": torch.__version__.partition("+")[0]},
+    }
+
+
+def cited() -> dict[str, dict[str, str]]:
+    """Return how each formula is cited, by its owner and what it makes: 'E14, its sum' for linear, error."""
+    owners: dict[str, object] = {"linear": Linear(torch.ones(1, 1)), **examples.LOSSES}
+    owners |= {name: known.layer for name, known in ACTIVATIONS.items()}
+    return {
+        name: {makes: quantity("", owner, makes).cited for makes in KNOWN[type(owner)].formulas}
+        for name, owner in owners.items()
     }
 
 

@@ -2,7 +2,7 @@
 
 forward      net^l_i (E1), x^l_i or y_i (E2); after a softmax all net^L_i, then all y_k (E5)
 loss         L (E6, E8)
-backward     e^L_i (E13), δ^L_i (E16, E15), or δ^L_i alone (E17); then e^l_i (E14), δ^l_i for l = L−1 ... 1
+backward     e^L_i (E13, its t − y), δ^L_i (E15), or δ^L_i alone (E17); then e^l_i (E14, its sum), δ^l_i for l = L−1 ... 1
 gradients    ∂L/∂W^l_ij, ∂L/∂b^l_i (E12)
 update       W^l_ij after, b^l_i after (E9)
 """

@@ -28,8 +28,8 @@ def test_the_steps_of_x2_are_the_lecture_s() -> None:
     assert steps == [
         ("net^1_1", "E1", "forward"), ("x^1_1", "E2", "forward"), ("net^1_2", "E1", "forward"),
         ("x^1_2", "E2", "forward"), ("net^2_1", "E1", "forward"), ("y_1", "E2", "forward"), ("L", "E6", "loss"),
-        ("e^2_1", "E13", "backward"), ("δ^2_1", "E16", "backward"), ("e^1_1", "E14", "backward"),
-        ("δ^1_1", "E16", "backward"), ("e^1_2", "E14", "backward"), ("δ^1_2", "E16", "backward"),
+        ("e^2_1", "E13", "backward"), ("δ^2_1", "E15", "backward"), ("e^1_1", "E14", "backward"),
+        ("δ^1_1", "E15", "backward"), ("e^1_2", "E14", "backward"), ("δ^1_2", "E15", "backward"),
         *((f"∂L/∂{w}", "E12", "gradients") for w in weights), *((f"{w} after", "E9", "update") for w in weights),
     ]  # fmt: skip
 

@@ -8,6 +8,7 @@ import { byId } from "./dom.js";
 import { showDrawing } from "./bench/drawing.js";
 import { FAULTS, plant, spoiled } from "./numbers/faults.js";
 import { short, shown, ulps } from "./numbers/format.js";
+import { showChipFormulas } from "./formulas/equations.js";
 import { formula } from "./formulas/math.js";
 import { showRepeat } from "./bench/repeat.js";
 import { showSettings } from "./bench/settings.js";
@@ -20,6 +21,7 @@ import { showTheme } from "./theme.js";
 import { showStepNamed, showStepper } from "./bench/stepper.js";
 
 showTheme();
+showChipFormulas();
 showTabs();
 showDrawing();
 showStepper();

@@ -1,6 +1,7 @@
 import { breakable } from "../formulas/breakable.js";
 import { apart, tensorOf } from "../numbers/compare.js";
 import { byId, element } from "../dom.js";
+import { chips } from "../formulas/equations.js";
 import { shown } from "../numbers/format.js";
 import { pretty } from "../formulas/notation.js";
 import { change, view, watch } from "./state.js";
@@ -109,7 +110,7 @@ function showStep(now) {
   const step = now.walk[now.at];
   for (const id of ["step", "stepper"]) byId(id).dataset.phase = step.phase;
   byId("step").replaceChildren(
-    element("p", { class: "phase" }, PHASES[step.phase], " ", arrow(step.phase), element("span", { class: "eq" }, step.equation)),
+    element("p", { class: "phase" }, PHASES[step.phase], " ", arrow(step.phase), element("span", { class: "citation" }, chips(step.equation))),
     element("h3", {}, step.title),
     element("p", { class: "general" }, general(step, now.network)),
     formulaLine("symbols", step.symbols, step.text),

@@ -1,5 +1,6 @@
 import { apart } from "../numbers/compare.js";
 import { byId, element } from "../dom.js";
+import { chips } from "../formulas/equations.js";
 import { shown } from "../numbers/format.js";
 import { pretty } from "../formulas/notation.js";
 import { showStepNamed } from "./stepper.js";
@@ -65,7 +66,7 @@ function row({ byHand, reference, wrong, slides }, { name, equation, phase }, cu
   const [hand, auto, bad] = [byHand.get(name), reference.get(name), wrong.has(name)];
   return element("tr", { class: `phase-${phase}${bad ? " bad" : ""}`, "aria-current": current && "step" },
     element("th", { scope: "row" }, element("button", { type: "button", "data-step": name }, pretty(name))),
-    element("td", {}, element("span", { class: "eq" }, equation)),
+    element("td", {}, chips(equation)),
     figure("by hand", shown(hand)), figure("autograd", shown(auto)),
     element("td", { class: bad ? "bad" : null }, apart(hand, auto, bad)), figure("slide", slides[name]?.printed ?? ""));
 }

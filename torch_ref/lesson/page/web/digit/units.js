@@ -1,4 +1,5 @@
 import { byId, element } from "../dom.js";
+import { chips } from "../formulas/equations.js";
 import { shown } from "../numbers/format.js";
 import { barOf, figureOf, signedBarOf } from "./number.js";
 import { paintWeights, weightCanvas } from "./picture.js";
@@ -51,7 +52,7 @@ function showLarge(canvas, { pass, unit }, row, most) {
   const numbers = [
     [expression("net", at), "E1", pass.net[1][unit]],
     [expression("x", at), "E2", x],
-    [expression("e", at), "E14", pass.e[1][unit]],
+    [expression("e", at), "E14, its sum", pass.e[1][unit]],
     [expression("slope", { a: expression("net", at) }), "E16", x * (1 - x)],
     [expression("delta", at), "E15", pass.delta[1][unit]],
   ];
@@ -62,6 +63,6 @@ function numberRow([symbol, equation, value]) {
   const seen = element("span", { "aria-hidden": "true" });
   seen.innerHTML = mathElement(symbol);
   const name = element("th", { scope: "row" }, seen, element("span", { class: "off-screen" }, symbol.text));
-  const number = element("td", {}, element("span", { class: "eq" }, equation));
+  const number = element("td", {}, chips(equation));
   return element("tr", {}, name, number, element("td", { class: "figure" }, figureOf(value)));
 }

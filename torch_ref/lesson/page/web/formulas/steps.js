@@ -1,5 +1,6 @@
 // The steps of a pass: for each number its formula, in the lecture's symbols and with this network's numbers put in.
 
+import { cited } from "./equations.js";
 import { expression, joined, mathElement, numeral } from "./math.js";
 import { inNumbers, inSymbols } from "./notation.js";
 import { upTo, walk } from "../numbers/walk.js";
@@ -11,7 +12,7 @@ import { upTo, walk } from "../numbers/walk.js";
  * @returns {{name: string, phase: string, equation: string, l: ?number, i: ?number, j: ?number, title: string,
  *   symbols: string, numbers: string, text: string, textNumbers: string,
  *   units: string[], edges: string[], biases: string[]}[]}
- *   `symbols` and `numbers` are MathML, `text` and `textNumbers` the same in plain text
+ *   `equation` is how the formula is cited; `symbols` and `numbers` are MathML, `text` and `textNumbers` the same in plain text
  */
 export function steps(network, values) {
   const symbol = inSymbols(network);
@@ -69,7 +70,7 @@ const unitIds = (network, l) => upTo(network.sizes[l]).map((i) => unitId(l, i));
 
 const RECIPES = {
   net: {
-    equation: () => "E1",
+    equation: () => cited("linear", "forward"),
     title: (network, l, i) =>
       `Total input of ${unitInWords(network, l, i)}: what comes in, weighted${network.biases ? ", and its bias" : ""}`,
     right: (n, network, l, i) => {
@@ -83,14 +84,14 @@ const RECIPES = {
     }),
   },
   x: {
-    equation: () => "E2",
+    equation: (network) => cited(network.activation, "forward"),
     title: (network, l, i) => `Output of ${unitInWords(network, l, i)}`,
     before: (n, network, l, i) => expression("activation", { a: n.net(l, i) }),
     right: activated,
     where: (network, l, i) => ({ units: [unitId(l, i)] }),
   },
   y: {
-    equation: (network, l) => (softmaxIn(network, l) ? "E5" : "E2"),
+    equation: (network, l) => (softmaxIn(network, l) ? cited(network.loss, "output") : cited(network.activation, "forward")),
     title: (network, l, i) =>
       softmaxIn(network, l) ? `Softmax: the share of output unit ${i}` : `Output unit ${i} answers: its output`,
     before: (n, network, l, i) => (softmaxIn(network, l) ? null : expression("activation", { a: n.net(l, i) })),
@@ -98,13 +99,13 @@ const RECIPES = {
     where: (network, l, i) => ({ units: softmaxIn(network, l) ? unitIds(network, l) : [unitId(l, i)] }),
   },
   L: {
-    equation: (network) => (network.loss === "cross-entropy" ? "E8" : "E6"),
+    equation: (network) => cited(network.loss, "forward"),
     title: () => "The loss: how far the answer is from the target",
     right: (n, network) => (network.loss === "cross-entropy" ? crossEntropy(n, network) : squaredError(n, network)),
     where: (network) => ({ units: [...unitIds(network, lastOf(network)), "loss"] }),
   },
   e: {
-    equation: (network, l) => (l === lastOf(network) ? "E13" : "E14"),
+    equation: (network, l) => (l === lastOf(network) ? cited(network.loss, "error") : cited("linear", "error")),
     title: (network, l, i) =>
       l === lastOf(network) ? `Error of output unit ${i}: target minus answer` : `What reaches unit ${i} of layer ${l}`,
     right: (n, network, l, i) => (l === lastOf(network) ? difference(n.t(i), n.x(l, i)) : propagated(n, network, l, i)),
@@ -115,7 +116,7 @@ const RECIPES = {
     },
   },
   delta: {
-    equation: (network, l) => (softmaxIn(network, l) ? "E17" : network.activation === "sigmoid" ? "E16" : "E15"),
+    equation: (network, l) => (softmaxIn(network, l) ? cited(network.loss, "error") : cited(network.activation, "error")),
     title: deltaInWords,
     before: (n, network, l, i) => {
       const atOnce = softmaxIn(network, l) || network.activation === "relu"; // whose σ′ has no formula of its own
@@ -126,14 +127,14 @@ const RECIPES = {
     where: (network, l, i) => ({ units: softmaxIn(network, l) ? [unitId(l, i), "loss"] : [unitId(l, i)] }),
   },
   dW: {
-    equation: () => "E12",
+    equation: () => cited("linear", "weight"),
     title: (network, l, i, j) =>
       `Gradient of the weight from ${unitInWords(network, l - 1, j)} to ${unitInWords(network, l, i)}`,
     right: (n, network, l, i, j) => n.product(expression("negative", { a: n.delta(l, i) }), n.x(l - 1, j)),
     where: (network, l, i, j) => ({ units: [unitId(l - 1, j), unitId(l, i)], edges: [edgeId(l, i, j)] }),
   },
   db: {
-    equation: () => "E12",
+    equation: () => cited("linear", "bias"),
     title: (network, l, i) => `Gradient of the bias of ${unitInWords(network, l, i)}`,
     right: (n, network, l, i) => expression("negative", { a: n.delta(l, i) }),
     where: (network, l, i) => ({ units: [unitId(l, i)], biases: [biasId(l, i)] }),
@@ -185,5 +186,5 @@ function difference(a, b) {
 function deltaInWords(network, l, i) {
   if (softmaxIn(network, l)) return `δ of output unit ${i}: target minus answer, the slope of the softmax included`;
   if (l === lastOf(network)) return `δ of output unit ${i}: its slope σ′ times its error`;
-  return `δ of unit ${i} of layer ${l} (E14): its slope σ′ times what comes back`;
+  return `δ of unit ${i} of layer ${l}: its slope σ′ times what comes back`;
 }

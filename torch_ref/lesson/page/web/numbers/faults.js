@@ -2,8 +2,10 @@
 // of the checker's FAULTS; here are the faults that one sample shows, in formulas for one sample.
 
 import { ACTIVATIONS, LINEAR, LOSSES, pass, softmax, sum } from "./arithmetic.js";
+import { cited } from "../formulas/equations.js";
 import { upTo } from "./walk.js";
 
+const CITED_AS = { squared: "squared-error", entropy: "cross-entropy" };
 const transposed = (W) => W[0].map((_, j) => W.map((row) => row[j]));
 const logisticSlope = (x) => x * (1 - x);
 const sigmoid = ACTIVATIONS.sigmoid.forward;
@@ -28,9 +30,9 @@ const lossIs = (loss) => (network) => (network.loss === loss ? [network.weights.
 const SIGNED = "Look at the sign.";
 const FACTORS = "Count the factors of the formula.";
 
-// What it makes, its equation, where it can be: then each name, the mistake in words, a hint, and the wrong formula.
+// Whose formula, what it makes, where it can be: then each name, the mistake in words, a hint, and the wrong formula.
 const GROUPS = [
-  ["linear", "forward", "E1", anyLayer, [
+  ["linear", "forward", anyLayer, [
     ["forward-transposed", "W is read by columns: unit i takes W_ji for W_ij", "Which weight leads where?",
       (W, b, x) => LINEAR.forward(transposed(W), b, x), square],
     ["forward-no-bias", "The bias is left out of net", "Is every term there?",
@@ -40,7 +42,7 @@ const GROUPS = [
     ["forward-bias-twice", "The bias is added twice", "Is every term there once?",
       (W, b, x) => LINEAR.forward(W, b.map((bi) => bi + bi), x), withBias],
   ]],
-  ["linear", "error", "E14", aboveFirst, [
+  ["linear", "error", aboveFirst, [
     ["error-transposed", "The δ come back along the wrong edges: W_ik for W_ki", "Which weight leads where?",
       (W, delta) => LINEAR.error(transposed(W), delta), squareAboveFirst],
     ["error-sign", "What comes back has the wrong sign", SIGNED,
@@ -52,7 +54,7 @@ const GROUPS = [
     ["error-zeros", "Nothing comes back", "What should arrive here?",
       (W) => W[0].map(() => 0)],
   ]],
-  ["linear", "weight", "E12", anyLayer, [
+  ["linear", "weight", anyLayer, [
     ["weight-sign", "The minus sign of −δ x is left out", SIGNED,
       (delta, x) => delta.map((d) => x.map((xj) => d * xj))],
     ["weight-twice", "A factor of 2 too many", "By which factor is it off?",
@@ -66,17 +68,17 @@ const GROUPS = [
     ["weight-zeros", "The gradient stays 0", "What should arrive here?",
       (delta, x) => delta.map(() => x.map(() => 0))],
   ]],
-  ["linear", "bias", "E12", withBias, [
+  ["linear", "bias", withBias, [
     ["bias-sign", "The minus sign of −δ is left out", SIGNED, (delta) => [...delta]],
     ["bias-twice", "A factor of 2 too many", "By which factor is it off?", (delta) => delta.map((d) => -2 * d)],
     ["bias-missing", "The biases have no gradient", "What should arrive here?", (delta) => delta.map(() => 0)],
   ]],
-  ["sigmoid", "forward", "E2", activationIs("sigmoid"), [
+  ["sigmoid", "forward", activationIs("sigmoid"), [
     ["forward-sign", "e^net in place of e^−net", SIGNED, (net) => 1 / (1 + Math.exp(net))],
     ["forward-tanh", "tanh in place of the sigmoid", "Is this an output of a sigmoid?", (net) => Math.tanh(net)],
     ["forward-twice", "The sigmoid is applied twice", "How often is σ applied?", (net) => sigmoid(sigmoid(net))],
   ]],
-  ["sigmoid", "error", "E16", activationIs("sigmoid"), [
+  ["sigmoid", "error", activationIs("sigmoid"), [
     ["error-no-slope", "σ′ is left out: δ = e", FACTORS, (e) => e],
     ["error-x-alone", "x in place of σ′ = x (1 − x)", FACTORS, (e, net, x) => e * x],
     ["error-one-minus-x", "1 − x in place of σ′ = x (1 − x)", FACTORS, (e, net, x) => e * (1 - x)],
@@ -91,7 +93,7 @@ const GROUPS = [
     ["error-sign", "δ has the wrong sign", SIGNED, (e, net, x) => -e * logisticSlope(x)],
     ["error-missing", "The error is left out: δ = σ′ alone", FACTORS, (e, net, x) => logisticSlope(x)],
   ]],
-  ["tanh", "error", "E15", activationIs("tanh"), [
+  ["tanh", "error", activationIs("tanh"), [
     ["error-no-slope", "σ′ is left out: δ = e", FACTORS, (e) => e],
     ["error-no-square", "1 − x in place of σ′ = 1 − x²", "Is anything missing from 1 − x²?",
       (e, net, x) => e * (1 - x)],
@@ -101,18 +103,18 @@ const GROUPS = [
     ["error-slope-of-sigmoid", "x (1 − x), the slope of the sigmoid, in place of 1 − x²", "Whose slope is this?",
       (e, net, x) => e * logisticSlope(x)],
   ]],
-  ["relu", "error", "E15", activationIs("relu"), [
+  ["relu", "error", activationIs("relu"), [
     ["error-no-mask", "σ′ is left out: δ = e even where the unit is off", "Which units are off?", (e) => e],
     ["error-reversed", "σ′ is 1 where the unit is off, and 0 where it is on", "Which units are off?",
       (e, net, x) => (x > 0 ? 0 : e)],
     ["error-x", "x in place of σ′, which is 1 or 0", "What values does σ′ have?", (e, net, x) => e * x],
   ]],
-  ["squared", "forward", "E6", lossIs("squared-error"), [
+  ["squared", "forward", lossIs("squared-error"), [
     ["loss-no-half", "The ½ is left out", FACTORS, (y, t) => 2 * squareOf(y, t)],
     ["loss-no-square", "|t − y| in place of ½ (t − y)²", "Is it a square?",
       (y, t) => sum(y.map((yk, k) => Math.abs(t[k] - yk)))],
   ]],
-  ["squared", "error", "E13", lossIs("squared-error"), [
+  ["squared", "error", lossIs("squared-error"), [
     ["error-sign", "y − t in place of t − y", SIGNED, (y, t) => y.map((yk, k) => yk - t[k])],
     ["error-twice", "A factor of 2 too many", "By which factor is it off?",
       (y, t) => y.map((yk, k) => 2 * (t[k] - yk))],
@@ -120,18 +122,18 @@ const GROUPS = [
     ["error-slope-too", "y (1 − y) is multiplied in here already, and once more in δ", FACTORS,
       (y, t) => y.map((yk, k) => (t[k] - yk) * yk * (1 - yk))],
   ]],
-  ["entropy", "output", "E5", lossIs("cross-entropy"), [
+  ["entropy", "output", lossIs("cross-entropy"), [
     ["output-sigmoid", "A sigmoid for each unit in place of the softmax over all", "What do the outputs add up to?",
       (net) => net.map(sigmoid)],
   ]],
-  ["entropy", "forward", "E8", lossIs("cross-entropy"), [
+  ["entropy", "forward", lossIs("cross-entropy"), [
     ["loss-sign", "The minus sign is left out", SIGNED, (net, t) => -entropyOf(net, t)],
     ["loss-no-logarithm", "The logarithm is left out", "Is a function missing?",
       (net, t) => -sum(softmax(net).map((yk, k) => t[k] * yk))],
     ["loss-base-2", "A logarithm to the base 2", "By which factor is it off?",
       (net, t) => entropyOf(net, t) / Math.log(2)],
   ]],
-  ["entropy", "error", "E17", lossIs("cross-entropy"), [
+  ["entropy", "error", lossIs("cross-entropy"), [
     ["error-sign", "y − t in place of t − y", SIGNED, (net, t) => softmax(net).map((yk, k) => yk - t[k])],
     ["error-net", "net in place of y", "What is subtracted from t?", (net, t) => net.map((z, k) => t[k] - z)],
     ["error-target-unit", "Only the target's unit has an error", "Which units are wrong?",
@@ -145,12 +147,12 @@ const GROUPS = [
  * The faults: { name, of, makes, equation, title, hint, wrong, layers(network), applies(network) }.
  * `layers` gives the layers l in which it can be planted; a loss counts as part of the last one.
  */
-export const FAULTS = GROUPS.flatMap(([of, makes, equation, everywhere, rows]) =>
+export const FAULTS = GROUPS.flatMap(([of, makes, everywhere, rows]) =>
   rows.map(([name, title, hint, wrong, layers = everywhere]) => ({
     name: `${of}-${name}`,
     of,
     makes,
-    equation,
+    equation: cited(CITED_AS[of] ?? of, makes),
     title,
     hint,
     wrong,

@@ -1,0 +1,52 @@
+// The lecture's equations and how each formula is cited, from the one table in Python (torch_ref/known).
+
+import { DATA } from "../data.js";
+import { element } from "../dom.js";
+
+const NUMBER = /(E\d+)/;
+
+/**
+ * How the lecture's formula for something is cited: "E12", "E14, its sum".
+ * @param {string} owner linear, an activation or a loss
+ * @param {string} makes forward, output, error, weight or bias
+ */
+export function cited(owner, makes) {
+  return DATA.cited[owner][makes];
+}
+
+/** An equation's number as a link to where the lecture has it; its formula is the link's text on hover and focus. */
+export function chip(number) {
+  const { words, text } = DATA.equations[number];
+  return element("a", { class: "eq", href: `#${number}`, "aria-label": `${number}, ${words}`, "data-formula": text }, number);
+}
+
+/** A citation with its numbers as chips. */
+export function chips(citation) {
+  return citation.split(NUMBER).filter(Boolean).map((part) => (NUMBER.test(part) ? chip(part) : element("span", { class: "cited-part" }, part.replace(/^, /, " "))));
+}
+
+/** Let each chip show its formula while it is pointed at or has the focus; Escape takes it away. */
+export function showChipFormulas() {
+  const tip = element("div", { class: "tip", role: "tooltip", id: "tip", hidden: true });
+  document.body.append(tip);
+  const hide = () => (tip.hidden = true);
+  const show = ({ target }) => {
+    const link = target.closest?.("a.eq");
+    if (!link) return hide();
+    tip.textContent = link.dataset.formula;
+    tip.hidden = false;
+    link.setAttribute("aria-describedby", "tip");
+    placeBeside(tip, link.getBoundingClientRect());
+  };
+  for (const kind of ["pointerover", "focusin"]) document.addEventListener(kind, show);
+  for (const kind of ["pointerdown", "focusout", "scroll"]) document.addEventListener(kind, hide, { capture: true, passive: true });
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && hide());
+}
+
+/** Below a link, or above it where the window ends; never over its left or right edge. */
+function placeBeside(tip, link) {
+  const { width, height } = tip.getBoundingClientRect();
+  const below = link.bottom + 6;
+  tip.style.top = `${below + height > innerHeight ? link.top - height - 6 : below}px`;
+  tip.style.left = `${Math.max(6, Math.min(link.left, innerWidth - width - 6))}px`;
+}
