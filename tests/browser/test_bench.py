@@ -16,9 +16,9 @@ EQUATIONS = {
     "x": "E2",
     "y": "E2",
     "L": "E6",
-    "e^2": "E13",
-    "δ": "E16",
-    "e^1": "E14",
+    "e^2": "E13, its t − y",
+    "δ": "E15, with E16",
+    "e^1": "E14, its sum",
     "∂": "E12",
     "W": "E9",
 }
@@ -37,7 +37,7 @@ def shown_step(page) -> dict[str, str]:
           difference: document.querySelectorAll("#step .compare dd")[2].textContent,
           slide: document.querySelector("#step .slide dd").textContent,
           note: document.querySelector("#step .slide-note")?.textContent ?? "",
-          equation: document.querySelector("#step .eq").textContent,
+          equation: document.querySelector("#step .citation").textContent.replace(/ (?=its|with)/, ", "),
           numbers: document.querySelector("#step .numbers").getAttribute("aria-label"),
           position: document.querySelector("#position").textContent,
         })"""

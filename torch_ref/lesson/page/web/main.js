@@ -1,5 +1,5 @@
 import { pass, repeated, updated } from "./numbers/arithmetic.js";
-import { showBug } from "./bench/bug.js";
+import { bugOfNow, plantBug, showBug } from "./bench/bug.js";
 import { showChapters } from "./chapters/chapters.js";
 import { apart } from "./numbers/compare.js";
 import { DATA } from "./data.js";
@@ -7,6 +7,7 @@ import { showDigit } from "./digit/digit.js";
 import { byId } from "./dom.js";
 import { showDrawing } from "./bench/drawing.js";
 import { FAULTS, plant, spoiled } from "./numbers/faults.js";
+import { huntFor } from "./numbers/hunt.js";
 import { short, shown, ulps } from "./numbers/format.js";
 import { showChipFormulas } from "./formulas/equations.js";
 import { formula } from "./formulas/math.js";
@@ -49,5 +50,5 @@ document.addEventListener("click", (event) => {
 });
 
 /** For the console: the page's own arithmetic, and what it shows. */
-const ownArithmetic = { pass, updated, repeated, passByTape, FAULTS, plant, spoiled };
-globalThis.lesson = { ...ownArithmetic, steps, formula, shown, short, ulps, apart, csv, change, view, DATA };
+const ownArithmetic = { pass, updated, repeated, passByTape, FAULTS, plant, spoiled, huntFor };
+globalThis.lesson = { ...ownArithmetic, steps, formula, shown, short, ulps, apart, csv, change, view, plantBug, bugOfNow, DATA };

@@ -1,95 +1,147 @@
-import { pass } from "../numbers/arithmetic.js";
-import { tensorOf } from "../numbers/compare.js";
+import { DATA } from "../data.js";
 import { byId, element } from "../dom.js";
-import { FAULTS, plant, spoiled } from "../numbers/faults.js";
-import { shown } from "../numbers/format.js";
+import { breakable } from "../formulas/breakable.js";
+import { chips } from "../formulas/equations.js";
+import { generalFormula } from "../formulas/general.js";
 import { pretty } from "../formulas/notation.js";
-import { showStepNamed } from "./stepper.js";
+import { tensorOf } from "../numbers/compare.js";
+import { shown } from "../numbers/format.js";
+import { huntFor } from "../numbers/hunt.js";
 import { change, view, watch } from "./state.js";
+import { showStepNamed } from "./stepper.js";
 
-const score = { found: 0, planted: 0, open: false };
+export const MOST_SEED = 9999;
+const EXAMPLES = { X2: () => DATA.x2.network, X1: () => DATA.x1.network };
 
-/** "Spot the bug": plant a wrong formula; the reader has to say which one it is. */
+const score = { right: 0, half: 0, tried: 0 };
+let hunt = null;
+
+/** "Spot the bug": a seed spoils one formula of an example; the reader finds formula and cause, and sees autograd then. */
 export function showBug() {
-  byId("plant").addEventListener("click", () => plantOne());
-  byId("give-up").addEventListener("click", () => {
-    score.open = false;
-    say(`It is this one. ${explained(view())}`);
+  byId("bug-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    plantFromForm();
   });
-  byId("hint").addEventListener("click", () => say(`${view().fault.hint}`));
+  byId("bug-next").addEventListener("click", () => {
+    byId("bug-seed").value = (Number(byId("bug-seed").value) % MOST_SEED) + 1;
+    plantFromForm();
+  });
+  byId("bug-answer").addEventListener("click", answer);
+  byId("give-up").addEventListener("click", giveUp);
   byId("remove-bug").addEventListener("click", () => change({ fault: null }));
-  byId("suspects").addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (button?.dataset.tensor) accuse(button.dataset.tensor);
-    else if (button?.dataset.step) showStepNamed(button.dataset.step);
+  byId("suspects").addEventListener("click", ({ target }) => {
+    const button = target.closest("button[data-step]");
+    if (button) showStepNamed(button.dataset.step);
   });
+  byId("suspects").addEventListener("change", ({ target }) => showCauses(target.value));
+  byId("causes").addEventListener("change", () => (byId("bug-answer").disabled = false));
+  let drawn = {};
   watch((now) => {
-    if (!now.fault) say("");
-    for (const id of ["hint", "give-up", "remove-bug"]) byId(id).disabled = !now.fault;
-    byId("suspects").replaceChildren(...suspects(now));
+    if (drawn.fault !== now.fault || drawn.answered !== now.answered) show(now);
+    drawn = now;
   });
 }
 
-function plantOne() {
-  const { network, fault: before } = view();
-  const possible = plantable(network).filter((fault) => fault.name !== before?.name);
-  if (possible.length === 0) return say("No mistake would show in these numbers: change the network.");
-  score.planted += 1;
-  score.open = true;
-  change({ fault: possible[Math.floor(Math.random() * possible.length)], step: view().walk[0].name });
-  say("A formula is wrong now. The numbers with a ✗ are wrong; some of them only because of others.");
+/**
+ * Plant the bug of a seed into an example.
+ * @param {number} seed from 1 to MOST_SEED
+ * @param {string} example "X2" or "X1"
+ */
+export function plantBug(seed, example) {
+  const start = EXAMPLES[example]();
+  hunt = { ...huntFor(start, seed), seed, example };
+  byId("bug-seed").value = seed;
+  byId("bug-example").value = example;
+  say("");
+  change({ start });
+  change({ fault: hunt.fault, answered: false, step: view().walk.findLast(({ phase }) => phase === "backward").name });
 }
 
-/** Return the faults, each in a layer of this network, whose numbers differ from the right ones in a digit on screen. */
-function plantable(network) {
-  const right = pass(network);
-  const visible = (fault) => [...pass(network, fault)].some(([name, value]) => !(Math.abs(value - right.get(name)) < 1e-5));
-  return FAULTS.flatMap((fault) => fault.layers(network).map((l) => plant(fault, l))).filter(visible);
+function plantFromForm() {
+  const seed = Number(byId("bug-seed").value);
+  const fits = Number.isInteger(seed) && seed >= 1 && seed <= MOST_SEED;
+  byId("bug-seed").setAttribute("aria-invalid", String(!fits));
+  if (!fits) return say(`Number of the bug: expected a whole number from 1 to ${MOST_SEED}, got “${byId("bug-seed").value}”.`);
+  plantBug(seed, byId("bug-example").value);
 }
 
-/** Return the tensor whose own formula is wrong: the first of the pass that the fault changes. */
-function guiltyOf({ network, fault }) {
-  return tensorOf(spoiled(network, fault)[0]);
+function answer() {
+  const tensor = chosenOf("suspect");
+  const cause = hunt.causes[tensor][Number(chosenOf("cause"))];
+  const found = tensor === hunt.guilty;
+  score.tried += 1;
+  score.right += Number(cause.right);
+  score.half += Number(found && !cause.right);
+  const verdict = cause.right ? "Right." : found ? "The formula is right, the cause is another one." : `It is not ${pretty(tensor)}: its numbers follow from those that it was given.`;
+  reveal(`${verdict} ${truth()}`);
 }
 
-function accuse(tensor) {
-  const { wrong } = view();
-  if (tensor === guiltyOf(view())) {
-    score.found += Number(score.open);
-    score.open = false;
-    say(`Right. ${explained(view())} Found: ${score.found} of ${score.planted}.`);
-  } else if ([...wrong].some((name) => tensorOf(name) === tensor)) {
-    say(`${pretty(tensor)} is wrong, but its formula is right: it was given wrong numbers. Look for what comes before it in the pass.`);
-  } else {
-    say(`${pretty(tensor)} is right.`);
-  }
+function giveUp() {
+  score.tried += 1;
+  reveal(truth());
 }
 
-function explained(now) {
-  return `${pretty(guiltyOf(now))} (${now.fault.equation}): ${now.fault.title}.`;
+function reveal(words) {
+  const half = score.half ? `, and ${score.half} more without the cause` : "";
+  say(`${words} So far ${score.right} of ${score.tried}${half}.`);
+  change({ answered: true });
+}
+
+function truth() {
+  return `${pretty(hunt.guilty)} (${hunt.fault.equation}) is the one: ${hunt.fault.title}.`;
+}
+
+function chosenOf(name) {
+  return byId("bug").querySelector(`[name="${name}"]:checked`)?.value;
 }
 
 function say(words) {
   byId("bug-outcome").textContent = words;
 }
 
-/** One row for each formula of the pass, its numbers by hand beside autograd's. */
-function suspects({ fault, walk, byHand, reference, wrong }) {
-  if (!fault) return [];
-  const tensors = new Map();
-  for (const step of walk.filter(({ phase }) => phase !== "update")) {
-    const tensor = tensorOf(step.name);
-    tensors.set(tensor, [...(tensors.get(tensor) ?? []), step]);
-  }
-  const head = element("tr", {}, ["quantity", "formula", "by hand", "autograd", "guilty"].map((cell) => element("th", { scope: "col" }, cell)));
-  const rows = [...tensors].map(([tensor, steps]) => {
-    const byHandOf = ({ name }) => (wrong.has(name) ? element("div", { class: "bad" }, `✗ ${shown(byHand.get(name))}`) : element("div", {}, shown(byHand.get(name))));
-    const autogradOf = ({ name }) => element("div", {}, shown(reference.get(name)));
-    return element("tr", { class: `phase-${steps[0].phase}` },
-      element("th", { scope: "row" }, element("button", { type: "button", "data-step": steps[0].name }, pretty(tensor))),
-      element("td", {}, element("span", { class: "eq" }, steps[0].equation)),
-      element("td", { class: "figure" }, steps.map(byHandOf)), element("td", { class: "figure" }, steps.map(autogradOf)),
-      element("td", {}, element("button", { type: "button", "data-tensor": tensor, "aria-label": `The formula of ${pretty(tensor)} is wrong` }, "This one")));
+// ------------------------------------------------------------------------------------------------------------ views
+
+function show(now) {
+  const open = Boolean(now.fault) && !now.answered;
+  byId("give-up").hidden = byId("bug-answer").hidden = !open;
+  byId("remove-bug").hidden = !now.fault;
+  byId("bug-answer").disabled = true;
+  byId("causes").hidden = true;
+  byId("suspects").replaceChildren(...(now.fault ? suspects(now, open) : []));
+  if (!now.fault) say("");
+}
+
+/** One row for each formula of the pass: its numbers by hand, and once it is answered, autograd's beside them. */
+function suspects({ network, walk, byHand, reference, wrong }, open) {
+  const columns = ["quantity", "formula", "by hand", ...(open ? [] : ["autograd"])];
+  const head = element("tr", {}, columns.map((cell) => element("th", { scope: "col" }, cell)));
+  const rows = hunt.suspects.map((tensor) => {
+    const steps = walk.filter(({ name, phase }) => phase !== "update" && tensorOf(name) === tensor);
+    const bad = ({ name }) => !open && wrong.has(name);
+    const byHandOf = (step) => element("div", { class: bad(step) && "bad" }, `${bad(step) ? "✗ " : ""}${shown(byHand.get(step.name))}`);
+    return element("tr", { class: `phase-${steps[0].phase}${!open && tensor === hunt.guilty ? " guilty" : ""}` },
+      element("th", { scope: "row" }, open ? suspectChoice(tensor) : null,
+        element("button", { type: "button", "data-step": steps[0].name, title: "Show it step by step" }, pretty(tensor))),
+      element("td", {}, open ? breakable(generalFormula(steps[0], network).querySelector("math").outerHTML) : null, " ", element("span", { class: "chips" }, chips(steps[0].equation))),
+      element("td", { class: "figure" }, steps.map(byHandOf)),
+      open ? null : element("td", { class: "figure" }, steps.map(({ name }) => element("div", {}, shown(reference.get(name))))));
   });
   return [element("thead", {}, head), element("tbody", {}, rows)];
+}
+
+function suspectChoice(tensor) {
+  return element("input", { type: "radio", name: "suspect", value: tensor, "aria-label": `The formula of ${pretty(tensor)} is wrong` });
+}
+
+function showCauses(tensor) {
+  const choices = hunt.causes[tensor].map(({ title }, k) =>
+    element("label", {}, element("input", { type: "radio", name: "cause", value: k }), ` ${title}`));
+  byId("causes").replaceChildren(element("legend", {}, `What is wrong with the formula of ${pretty(tensor)}?`), ...choices);
+  byId("causes").hidden = false;
+  byId("bug-answer").disabled = true;
+}
+
+/** For the console and the tests: the bug that is planted, and the score. */
+export function bugOfNow() {
+  return { hunt, score: { ...score } };
 }

@@ -230,7 +230,7 @@ function lossBox({ view, place, room, step, reached }) {
 // ---------------------------------------------------------------------------------------------------------- pieces
 
 function wrongClass(view, name) {
-  return view.fault && view.wrong.has(name) ? " wrong" : "";
+  return view.fault && view.answered && view.wrong.has(name) ? " wrong" : "";
 }
 
 function text(x, y, content, kind = "") {

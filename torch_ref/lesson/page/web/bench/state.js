@@ -7,7 +7,7 @@ import { passByTape } from "../numbers/tape.js";
 export const MOST_UPDATES = 2000;
 
 /** What the reader chose; everything else follows from it. */
-const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null };
+const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null, answered: false };
 const watchers = [];
 let history = withLosses([chosen.start]);
 let numbers = numbersOfNow();
@@ -19,7 +19,7 @@ export function watch(watcher) {
 }
 
 /**
- * Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`.
+ * Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`, and whether it is `answered`.
  * A fault goes with the numbers that it was planted in: in others it may not even have a place.
  */
 export function change(patch) {
@@ -45,7 +45,8 @@ export function isLectures(network) {
 /** Return everything there is to show. */
 export function view() {
   const at = Math.max(0, numbers.walk.findIndex((step) => step.name === chosen.step));
-  return { ...chosen, ...numbers, history, at };
+  const isOpen = Boolean(chosen.fault) && !chosen.answered; // what the reader looks for is not given away
+  return { ...chosen, ...numbers, history, at, isOpen };
 }
 
 /** What only another network or fault changes: a step through the walk computes nothing anew. */

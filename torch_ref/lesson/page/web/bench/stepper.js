@@ -1,5 +1,6 @@
 import { breakable } from "../formulas/breakable.js";
-import { apart, tensorOf } from "../numbers/compare.js";
+import { generalFormula } from "../formulas/general.js";
+import { apart } from "../numbers/compare.js";
 import { byId, element } from "../dom.js";
 import { chips } from "../formulas/equations.js";
 import { shown } from "../numbers/format.js";
@@ -112,25 +113,17 @@ function showStep(now) {
   byId("step").replaceChildren(
     element("p", { class: "phase" }, PHASES[step.phase], " ", arrow(step.phase), element("span", { class: "citation" }, chips(step.equation))),
     element("h3", {}, step.title),
-    element("p", { class: "general" }, general(step, now.network)),
+    element("p", { class: "general" }, generalFormula(step, now.network)),
     formulaLine("symbols", step.symbols, step.text),
     formulaLine("numbers", step.numbers, step.textNumbers),
     comparison(now, step.name),
-    ...slideNote(now, step.name),
+    ...(now.isOpen ? [] : slideNote(now, step.name)),
   );
 }
 
 /** A screen reader gets the formula as one text, for the eye it is in pieces. */
 function formulaLine(kind, mathml, text) {
   return element("div", { class: `formula ${kind}`, role: "math", "aria-label": text }, breakable(mathml));
-}
-
-/** The lecture's formula for any unit, from the template in the page. */
-function general({ equation, name }, { biases }) {
-  const formulas = byId("general").content;
-  const kinds = [tensorOf(name).replace(/\^\d+/, ""), biases ? "with biases" : "without biases"];
-  const special = kinds.map((kind) => formulas.querySelector(`[data-eq="${equation}"][data-for="${kind}"]`)).find(Boolean);
-  return (special ?? formulas.querySelector(`[data-eq="${equation}"]:not([data-for])`)).cloneNode(true);
 }
 
 function arrow(phase) {
@@ -140,6 +133,7 @@ function arrow(phase) {
 
 function comparison(now, name) {
   const [hand, auto, slide] = [now.byHand.get(name), now.reference.get(name), now.slides[name]];
+  if (now.isOpen) return element("dl", { class: "compare" }, element("div", { class: "hand" }, element("dt", {}, "by hand"), element("dd", {}, inFull(hand))));
   const wrong = now.wrong.has(name);
   const cells = [
     ["by hand", now.names.byHand, inFull(hand), "hand"],

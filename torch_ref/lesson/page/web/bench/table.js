@@ -9,7 +9,8 @@ import { view, watch } from "./state.js";
 /** Show the whole pass as a table, and copy it as CSV. */
 export function showTable() {
   watch((now) => {
-    byId("numbers").replaceChildren(head(now), body(now));
+    byId("copy-csv").disabled = now.isOpen;
+    byId("numbers").replaceChildren(...(now.isOpen ? [notYet()] : [head(now), body(now)]));
     byId("copied").textContent = "";
   });
   byId("numbers").addEventListener("click", (event) => {
@@ -49,6 +50,10 @@ async function copied(content) {
     field.remove();
     return done;
   }
+}
+
+function notYet() {
+  return element("caption", {}, "Here autograd stands beside every number by hand: answer first which formula is wrong.");
 }
 
 function head({ names }) {

@@ -1,18 +1,9 @@
-// The lecture's equations and how each formula is cited, from the one table in Python (torch_ref/known).
+// The lecture's equations as links, from the one table in Python (torch_ref/known/equations.py).
 
 import { DATA } from "../data.js";
 import { element } from "../dom.js";
 
 const NUMBER = /(E\d+)/;
-
-/**
- * How the lecture's formula for something is cited: "E12", "E14, its sum".
- * @param {string} owner linear, an activation or a loss
- * @param {string} makes forward, output, error, weight or bias
- */
-export function cited(owner, makes) {
-  return DATA.cited[owner][makes];
-}
 
 /** An equation's number as a link to where the lecture has it; its formula is the link's text on hover and focus. */
 export function chip(number) {

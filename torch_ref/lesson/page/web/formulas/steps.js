@@ -1,6 +1,6 @@
 // The steps of a pass: for each number its formula, in the lecture's symbols and with this network's numbers put in.
 
-import { cited } from "./equations.js";
+import { cited } from "../numbers/cited.js";
 import { expression, joined, mathElement, numeral } from "./math.js";
 import { inNumbers, inSymbols } from "./notation.js";
 import { upTo, walk } from "../numbers/walk.js";

@@ -2,7 +2,7 @@
 // of the checker's FAULTS; here are the faults that one sample shows, in formulas for one sample.
 
 import { ACTIVATIONS, LINEAR, LOSSES, pass, softmax, sum } from "./arithmetic.js";
-import { cited } from "../formulas/equations.js";
+import { cited } from "./cited.js";
 import { upTo } from "./walk.js";
 
 const CITED_AS = { squared: "squared-error", entropy: "cross-entropy" };
@@ -147,19 +147,32 @@ const GROUPS = [
  * The faults: { name, of, makes, equation, title, hint, wrong, layers(network), applies(network) }.
  * `layers` gives the layers l in which it can be planted; a loss counts as part of the last one.
  */
-export const FAULTS = GROUPS.flatMap(([of, makes, everywhere, rows]) =>
-  rows.map(([name, title, hint, wrong, layers = everywhere]) => ({
-    name: `${of}-${name}`,
-    of,
-    makes,
-    equation: cited(CITED_AS[of] ?? of, makes),
-    title,
-    hint,
-    wrong,
-    layers,
-    applies: (network) => layers(network).length > 0,
-  })),
+export const FAULTS = GROUPS.flatMap(([of, makes, layers, rows]) => rows.map((row) => faultOf([of, makes, layers], row)));
+
+function faultOf([of, makes, everywhere], [name, title, hint, wrong, layers = everywhere]) {
+  const equation = cited(CITED_AS[of] ?? of, makes);
+  return { name: `${of}-${name}`, of, makes, equation, title, hint, wrong, layers, applies: (network) => layers(network).length > 0 };
+}
+
+/** What any formula can have wrong, whatever it computes. */
+const OF_ANY_FORMULA = [
+  ["negative", "The result has the wrong sign", SIGNED, (value) => -value],
+  ["twice", "The result is twice what it should be", "By which factor is it off?", (value) => 2 * value],
+  ["half", "The result is half of what it should be", "By which factor is it off?", (value) => value / 2],
+  ["squared", "The result is squared, which it should not be", "Is a function applied that is not in the formula?", (value) => value * value],
+];
+
+/** Those for each formula of the table above; an entry like one of FAULTS. */
+export const GENERAL_FAULTS = GROUPS.flatMap(([of, makes, layers]) =>
+  OF_ANY_FORMULA.map(([name, title, hint, spoil]) => {
+    const right = { linear: LINEAR, squared: LOSSES["squared-error"], entropy: LOSSES["cross-entropy"], ...ACTIVATIONS }[of][makes];
+    return faultOf([of, makes, layers], [`${makes}-${name}`, title, hint, (...given) => each(right(...given), spoil)]);
+  }),
 );
+
+function each(value, change) {
+  return Array.isArray(value) ? value.map((part) => each(part, change)) : change(value);
+}
 
 /**
  * The fault in layer l, as `pass` takes it.

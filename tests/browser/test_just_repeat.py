@@ -1,0 +1,55 @@
+""" "Just repeat" on the page."""
+
+from __future__ import annotations
+
+import pytest
+from settings import in_manual_bp, sample
+
+from manual_bp import GradientDescent
+
+
+@pytest.fixture
+def repeat(page):
+    page.click("#tab-repeat")
+    return page
+
+
+def test_updates_are_those_of_gradient_descent(repeat, data) -> None:
+    given = data["x2"]["network"]
+    network, (x, t) = in_manual_bp(given), sample(given)[:2]
+    descent, losses = GradientDescent(network, lr=given["lr"]), []
+    for _ in range(12):
+        trace = network.forward(x)
+        losses.append(network.loss(trace, t).item())
+        descent.update(network.backward(trace))
+    for button in ("10 updates", "1 update"):
+        repeat.get_by_role("button", name=button, exact=True).click()
+    view = repeat.evaluate(
+        "(({ updates, history, byHand }) => ({ updates, size: history.length, L: byHand.get('L') }))(lesson.view())"
+    )
+    assert (view["updates"], view["size"]) == (11, 12)
+    assert view["L"] == pytest.approx(losses[11], rel=1e-13)
+    assert f"{losses[11]:.6f}" in repeat.inner_text("#repeat-outcome")
+    cells = repeat.locator("#weights-table tbody tr").evaluate_all(
+        "all => all.map(row => [row.cells[0].textContent, row.cells[1].textContent])"
+    )
+    assert cells == [[str(k), f"{losses[k]:.6f}"] for k in range(12)]
+    assert "after 11 updates" in repeat.inner_text("#bench-state")
+
+
+def test_the_slider_goes_back_and_the_drawing_with_it(repeat) -> None:
+    repeat.get_by_role("button", name="100 updates").click()
+    weight = lambda: repeat.locator("#edge-2-1-1 ~ .weight title, .weight title").all_text_contents()  # noqa: E731
+    after = weight()
+    repeat.locator("#updates").fill("0")
+    assert weight() != after
+    assert repeat.evaluate("lesson.view().lectures")
+    assert repeat.locator("#step .slide dd").text_content() == "–"
+    repeat.click("#start-again")
+    assert repeat.evaluate("lesson.view().history.length") == 1
+
+
+def test_no_more_than_2000_updates_are_made(repeat) -> None:
+    repeat.evaluate("lesson.change({ updates: 1950 })")
+    repeat.get_by_role("button", name="100 updates").click()
+    assert "2000 updates and no more" in repeat.inner_text("#repeat-outcome")
