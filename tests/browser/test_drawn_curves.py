@@ -82,7 +82,7 @@ def test_the_valley_and_the_reader_s_steps_on_it_are_drawn(page) -> None:
 def test_the_losses_of_three_learning_rates_are_drawn(page, log: bool) -> None:
     page.get_by_label("loss over updates on a logarithmic scale").set_checked(log)
     drawn = plot(page, "gradient-descent", 1, log=log)
-    for name, rate in (("η = 1, too small", 1), ("η = 20, right", 20), ("η = 100, too large", 100)):
+    for name, rate in (("η = 1, the lecture’s", 1), ("η = 20, faster", 20), ("η = 100, too large", 100)):
         updates, losses = zip(*drawn[name], strict=True)
         assert updates == pytest.approx(range(21), abs=1e-9)
         assert losses == pytest.approx(losses_of_one_weight(rate, 20), rel=1e-6, abs=0 if log else 1e-12)

@@ -162,7 +162,7 @@ def test_a_negative_number_follows_no_operator_without_brackets(walk) -> None:
 
 def test_the_slopes_of_e14_say_what_comes_back(lesson) -> None:
     titles = {step["name"]: step["title"] for step in lesson(ALL, X2)}
-    assert titles["δ^1_1"] == "δ of unit 1 of layer 1 (E14): its slope σ′ times what comes back"
+    assert titles["δ^1_1"] == "δ of unit 1 of layer 1: its slope σ′ times what comes back"
     assert titles["e^1_2"] == "What reaches unit 2 of layer 1"
     assert len(set(titles.values())) == 25
 

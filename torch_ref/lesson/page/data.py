@@ -16,9 +16,9 @@ from torch_ref.known import KNOWN
 from torch_ref.known.equations import EQUATIONS
 from torch_ref.lesson.page.digit import digit_data
 from torch_ref.lesson.page.templates import formulas, texts
-from torch_ref.lesson.walk import examples
+from torch_ref.lesson.walk import examples, paper
 from torch_ref.lesson.walk.activations import ACTIVATIONS
-from torch_ref.lesson.walk.both import Both, target_of
+from torch_ref.lesson.walk.both import Both, given, target_of
 from torch_ref.lesson.walk.examples import Example
 from torch_ref.lesson.walk.quantities import pass_by_hand, scalars
 from torch_ref.verdict.judge import quantity
@@ -65,16 +65,23 @@ def x1() -> dict[str, Any]:
 
 
 def x2() -> dict[str, Any]:
-    """Return X2: the network, every number by hand and by autograd, and the slides' calculations."""
+    """Return X2: the network, every number by hand, by autograd and on paper, and the slides' calculations."""
     both = Both.of(examples.x2())
+    steps = {step.name: step for step in both.steps()}
+    on_paper = paper.on_paper(list(steps.values()), given(both.example), paper.rounding_of(both.example))
     return {
         "network": plain(both.example),
         "byHand": scalars(both.hand),
         "autograd": scalars(both.autograd),
         "slides": {
-            name: {"printed": _minus(slide.printed), "calculation": slide.calculation}
+            name: {
+                "printed": _minus(slide.printed),
+                "calculation": slide.calculation,
+                "unrounded": _minus(f"{float(steps[name].formula.value(on_paper)):.5g}"),
+            }
             for name, slide in both.example.slides.items()
         },
+        "onPaper": {name: float(on_paper[name]) for name in steps},
     }
 
 

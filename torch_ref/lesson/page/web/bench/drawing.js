@@ -1,48 +1,56 @@
 import { byId, svgElement } from "../dom.js";
 import { short } from "../numbers/format.js";
 import { change, watch } from "./state.js";
+import { editWeight } from "./weight.js";
 
-/** Sizes in the drawing's own units: wide ones side by side, narrow ones with net above x, for a telephone. */
-const WIDE = { name: "wide", input: 74, unit: 176, height: 52, run: 120, toLoss: 84, lossWidth: 124, row: 124, letter: 11.5, high: 22 };
-const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5, high: 18 };
-const WIDE_FROM = 600;
-const TOP = 52;
+/** Sizes in the drawing's own units: a wide one, and one for a telephone, whose numbers have fewer digits. */
+const WIDE = { name: "wide", input: 54, unit: 88, height: 60, run: 98, toLoss: 58, lossWidth: 88, row: 124, letter: 9.2, high: 20, below: 20, decimals: 6 };
+export const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5, high: 18, below: 20, decimals: 4 };
+const WIDE_FROM = 480;
+const TOP = 50;
+const THICKEST = 6;
 
-/** Draw the network of every view: weights on the edges, net | x in the units, δ under them, the loss at the end. */
+/** Draw the network of every view: weights on the edges, net over x in the units, δ under them, the loss at the end. */
 export function showDrawing() {
   const home = byId("drawing");
   let last = null;
   const draw = () => {
     const room = home.clientWidth && home.clientWidth < WIDE_FROM ? NARROW : WIDE;
     home.replaceChildren(drawing(last, room));
-    byId("drawing-caption").textContent = caption(last.walk[last.at].phase);
+    byId("drawing-caption").textContent = caption(last.walk[last.at].phase, room);
   };
   watch((view) => {
     last = view;
     draw();
   });
   new ResizeObserver(draw).observe(home);
-  home.addEventListener("click", (event) => jump(event.target.closest("[data-step]"), last));
+  home.addEventListener("click", ({ target }) => {
+    const weight = target.closest("[data-weight]");
+    if (weight) return editWeight(home, weight, last);
+    jump(target.closest("[data-step]"), last);
+  });
 }
 
 function jump(target, view) {
   if (target && view.walk.some((step) => step.name === target.dataset.step)) change({ step: target.dataset.step });
 }
 
-function caption(phase) {
+function caption(phase, room) {
   const edges = { gradients: "∂L/∂W as found", update: "W, updated in green" };
-  return `Units: net | x, below them δ. Edges: ${edges[phase] ?? "weights W"}.`;
+  const weights = room === WIDE ? "weights W; click one to change it" : "W";
+  return `Units: net over x, below them δ. Edges: ${edges[phase] ?? weights}.`;
 }
 
-function drawing(view, room) {
+/** A network with the numbers that the walk has reached; `room` is WIDE or NARROW. */
+export function drawing(view, room = WIDE) {
   const place = places(view.network.sizes, room);
   const step = view.walk[view.at];
   const reached = new Set(view.walk.slice(0, view.at + 1).map((one) => one.name));
-  const picture = { view, room, place, step, reached };
+  const picture = { view, room, place, step, reached, thickest: Math.max(...view.network.weights.flat(2).map(Math.abs), 1e-9) };
   return svgElement(
     "svg",
     { viewBox: `0 0 ${place.width} ${place.height}`, role: "img", "aria-label": description(view), class: `${room.name} phase-${step.phase}` },
-    markers(), heads(picture), edges(picture), toLoss(picture), units(picture), lossBox(picture),
+    markers(), heads(picture), edges(picture), toLoss(picture), units(picture), lossBox(picture), travellers(picture),
   );
 }
 
@@ -65,7 +73,7 @@ function places(sizes, room) {
 function markers() {
   return svgElement(
     "defs", {},
-    svgElement("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 5, markerHeight: 5, orient: "auto-start-reverse" },
+    svgElement("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 14, markerHeight: 14, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
       svgElement("path", { d: "M0 0 L8 4 L0 8 z", fill: "context-stroke" })),
   );
 }
@@ -75,10 +83,10 @@ function heads({ view, place, room }) {
   const last = sizes.length - 1;
   return sizes.map((_, l) => {
     const names = l === 0 ? "input x⁰" : `layer ${l}`;
-    const kind = l === 0 ? "" : l < last ? "net | x" : loss === "cross-entropy" ? "net | softmax y" : "net | y";
+    const kind = l === 0 ? "" : l < last ? "net, x" : loss === "cross-entropy" ? "net, softmax" : "net, y";
     const x = place.left[l] + place.widths[l] / 2;
-    return svgElement("g", { class: "head" }, text(x, 16, names), text(x, 36, kind));
-  }).concat(svgElement("g", { class: "head" }, text(place.lossLeft + room.lossWidth / 2, 16, "loss")));
+    return svgElement("g", { class: "head" }, text(x, 15, names), text(x, 33, kind));
+  }).concat(svgElement("g", { class: "head" }, text(place.lossLeft + room.lossWidth / 2, 15, "loss")));
 }
 
 // ----------------------------------------------------------------------------------------------------------- edges
@@ -102,13 +110,16 @@ function edges(picture) {
   return [...lines.filter((line) => !lit(line)), ...lines.filter(lit), ...labels];
 }
 
-function edge({ step }, l, i, j, from, to) {
+/** A line in the colour of the weight's sign, as thick as the weight is large; in the phase's colour where it takes part. */
+function edge({ view, step, thickest }, l, i, j, from, to) {
   const id = `edge-${l}-${i}-${j}`;
+  const weight = view.network.weights[l - 1][i - 1][j - 1];
   const on = step.edges.includes(id);
   const [start, end] = on && step.phase === "backward" ? [to, from] : [from, to];
   const flows = on && (step.phase === "forward" || step.phase === "backward");
   return svgElement("line", {
-    id, class: `edge${on ? " on" : ""}${flows ? " flows" : ""}`,
+    id, "data-of": `W^${l}_${i}${j}`, class: `edge ${weight < 0 ? "negative" : "positive"}${on ? " on" : ""}${flows ? " flows" : ""}`,
+    "stroke-width": (1 + ((THICKEST - 1) * Math.abs(weight)) / thickest).toFixed(2),
     x1: start.x, y1: start.y, x2: end.x, y2: end.y, "marker-end": flows ? "url(#arrow)" : null,
   });
 }
@@ -117,24 +128,27 @@ function edge({ step }, l, i, j, from, to) {
  * At 1/(n+1) of the way the labels of all edges into n units stand apart, however many come from each side. Where that
  * is too near to the box that the edge comes from, the label moves to the right, and the edge enters it at its left.
  */
-function edgeLabel({ view, step, reached, room }, l, i, j, from, to) {
+function edgeLabel(picture, l, i, j, from, to) {
+  const { view, step, room } = picture;
   const entry = `W^${l}_${i}${j}`;
+  const weight = view.network.weights[l - 1][i - 1][j - 1];
   const share = 1 / (view.network.sizes[l] + 1);
-  const { shown, kind, goesTo } = onEdge(view, step, reached, entry, view.network.weights[l - 1][i - 1][j - 1]);
-  const x = from.x + Math.max(share * (to.x - from.x), labelWidth(shown, room) / 2 + 3);
+  const { shown, kind, goesTo } = onEdge(picture, entry, weight);
+  const x = from.x + Math.max(share * (to.x - from.x), labelWidth(shown, room) / 2 + 6);
   const y = from.y + share * (to.y - from.y);
   const on = step.edges.includes(`edge-${l}-${i}-${j}`) ? " on" : "";
-  return svgElement("g", { class: `weight ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`, "data-step": goesTo },
-    svgElement("title", {}, `${entry} = ${view.network.weights[l - 1][i - 1][j - 1]}`), label(x, y + 5, shown, room));
+  const changes = kind === "plain" ? { "data-weight": `${l}.${i}.${j}` } : { "data-step": goesTo };
+  return svgElement("g", { class: `weight ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`, "data-of": kind === "gradient" ? goesTo : entry, ...changes },
+    svgElement("title", {}, `${entry} = ${weight}`), label(x, y + 5, shown, room));
 }
 
 /** What an edge shows: its weight; once they are found, its gradient; after the update, the new weight. */
-function onEdge(view, step, reached, entry, weight) {
+function onEdge({ view, step, reached, room }, entry, weight) {
   const gradient = `∂L/∂${entry}`;
   const after = `${entry} after`;
-  if (step.phase === "update" && reached.has(after)) return { shown: brief(view.byHand.get(after)), kind: "updated", goesTo: after };
-  if (step.phase === "gradients" && reached.has(gradient)) return { shown: brief(view.byHand.get(gradient)), kind: "gradient", goesTo: gradient };
-  return { shown: brief(weight), kind: "plain", goesTo: gradient };
+  if (step.phase === "update" && reached.has(after)) return { shown: brief(view.values.get(after), room), kind: "updated", goesTo: after };
+  if (step.phase === "gradients" && reached.has(gradient)) return { shown: brief(view.values.get(gradient), room), kind: "gradient", goesTo: gradient };
+  return { shown: brief(weight, room), kind: "plain", goesTo: gradient };
 }
 
 function toLoss(picture) {
@@ -147,9 +161,23 @@ function toLoss(picture) {
     const from = { x: place.left[last] + place.widths[last], y };
     const to = { x: place.lossLeft, y: place.middle };
     const [start, end] = on && step.phase === "backward" ? [to, from] : [from, to];
-    return svgElement("g", { class: `target${on ? " on" : ""}` },
-      svgElement("line", { class: `edge${on ? " on flows" : ""}`, x1: start.x, y1: start.y, x2: end.x, y2: end.y, "marker-end": on ? "url(#arrow)" : null }),
-      label(from.x + (to.x - from.x) / 2, y + (to.y - y) / 2 - 9, `${room === NARROW ? "" : "t "}${brief(target)}`, room));
+    return svgElement("g", { class: `target${on ? " on" : ""}`, "data-of": `t_${k + 1}` },
+      svgElement("line", { class: `edge${on ? " on flows" : ""}`, "stroke-width": 2, x1: start.x, y1: start.y, x2: end.x, y2: end.y, "marker-end": on ? "url(#arrow)" : null }),
+      label(from.x + (to.x - from.x) / 2, y + (to.y - y) / 2 - 9, `${room === NARROW ? "" : "t "}${brief(target, room)}`, room));
+  });
+}
+
+/** The numbers that are on their way along the edges, from left to right or back. */
+function travellers({ view, place, step, room }) {
+  if (step.phase !== "forward" && step.phase !== "backward") return [];
+  return step.edges.map((id) => {
+    const [l, i, j] = id.split("-").slice(1).map(Number);
+    const left = { x: place.left[l - 1] + place.widths[l - 1], y: place.y(l - 1, j) };
+    const right = { x: place.left[l], y: place.y(l, i) };
+    const [from, to] = step.phase === "forward" ? [left, right] : [right, left];
+    const value = step.phase === "backward" ? view.values.get(`δ^${l}_${i}`) : l === 1 ? view.network.x[j - 1] : view.values.get(`x^${l - 1}_${j}`);
+    const way = `--across: ${to.x - from.x}px; --down: ${to.y - from.y}px`;
+    return svgElement("g", { class: "traveller", style: way, "aria-hidden": "true" }, label(from.x, from.y + 5, brief(value, room), room));
   });
 }
 
@@ -170,61 +198,56 @@ function unit(picture, l, i) {
 }
 
 function inputText({ view, place, room }, i) {
-  return text(place.left[0] + room.input / 2, place.y(0, i) + 5, brief(view.network.x[i - 1]), "value");
+  return svgElement("g", { class: "value", "data-of": `x^0_${i}` }, text(place.left[0] + room.input / 2, place.y(0, i) + 5, brief(view.network.x[i - 1], room)));
 }
 
 function unitTexts(picture, l, i) {
   const { view, place, room } = picture;
   const [x, y, middle] = [place.left[l], place.y(l, i), place.left[l] + room.unit / 2];
   const output = l === view.network.sizes.length - 1 ? `y_${i}` : `x^${l}_${i}`;
-  const narrow = room === NARROW;
-  const divider = narrow
-    ? { x1: x, y1: y, x2: x + room.unit, y2: y }
-    : { x1: middle, y1: y - room.height / 2, x2: middle, y2: y + room.height / 2 };
-  const [net, out] = narrow
-    ? [[middle, y - 8], [middle, y + 18]]
-    : [[x + room.unit / 4, y + 6], [x + (3 * room.unit) / 4, y + 6]];
-  const halves = [
-    svgElement("line", { class: "divider", ...divider }),
-    number(picture, `net^${l}_${i}`, ...net),
-    number(picture, output, ...out),
+  return [
+    svgElement("line", { class: "divider", x1: x, y1: y, x2: x + room.unit, y2: y }),
+    number(picture, `net^${l}_${i}`, middle, y - room.height / 4 + 5),
+    number(picture, output, middle, y + room.height / 4 + 5),
+    deltaText(picture, l, i, middle, y + room.height / 2),
+    biasText(picture, l, i, middle, y - room.height / 2),
   ];
-  return [...halves, deltaText(picture, l, i, middle, y + room.height / 2), biasText(picture, l, i, middle, y - room.height / 2)];
 }
 
 /** A number of the pass, once the walk has reached it. */
-function number({ view, step, reached }, name, x, y) {
+function number({ view, step, reached, room }, name, x, y) {
   const known = reached.has(name);
   const now = step.name === name ? " now" : "";
-  return svgElement("g", { class: `value${known ? "" : " unknown"}${now}${known ? wrongClass(view, name) : ""}`, "data-step": name },
-    text(x, y, known ? brief(view.byHand.get(name)) : "·"));
+  return svgElement("g", { class: `value${known ? "" : " unknown"}${now}${known ? wrongClass(view, name) : ""}`, "data-step": name, "data-of": name },
+    text(x, y, known ? brief(view.values.get(name), room) : "·"));
 }
 
-function deltaText(picture, l, i, x, below) {
-  const { view, step, reached } = picture;
+function deltaText({ view, step, reached, room }, l, i, x, below) {
   const [error, delta] = [`e^${l}_${i}`, `δ^${l}_${i}`];
   const name = reached.has(delta) ? delta : error;
   if (!reached.has(name)) return null;
   const now = step.name === name ? " now" : "";
-  return svgElement("g", { class: `delta${now}${wrongClass(view, name)}`, "data-step": name }, text(x, below + 21, `${name[0]} ${brief(view.byHand.get(name))}`));
+  return svgElement("g", { class: `delta${now}${wrongClass(view, name)}`, "data-step": name, "data-of": name }, text(x, below + room.below, `${name[0]} ${brief(view.values.get(name), room)}`));
 }
 
-function biasText({ view, step, reached }, l, i, x, above) {
+function biasText(picture, l, i, x, above) {
+  const { view, step } = picture;
   if (!view.network.biases) return null;
   const entry = `b^${l}_${i}`;
-  const { shown, kind, goesTo } = onEdge(view, step, reached, entry, view.network.biases[l - 1][i - 1]);
+  const { shown, kind, goesTo } = onEdge(picture, entry, view.network.biases[l - 1][i - 1]);
   const on = step.biases.includes(`bias-${l}-${i}`) ? " on" : "";
-  return svgElement("g", { id: `bias-${l}-${i}`, class: `weight bias ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`, "data-step": goesTo },
+  const changes = kind === "plain" ? { "data-weight": `${l}.${i}` } : { "data-step": goesTo };
+  return svgElement("g", { id: `bias-${l}-${i}`, class: `weight bias ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`, "data-of": kind === "gradient" ? goesTo : entry, ...changes },
     text(x, above - 5, kind === "gradient" ? `∂b ${shown}` : `+ b ${shown}`));
 }
 
 function lossBox({ view, place, room, step, reached }) {
   const box = { x: place.lossLeft, y: place.middle - room.height / 2, width: room.lossWidth, height: room.height, rx: 10 };
   const known = reached.has("L");
-  return svgElement("g", { id: "loss", class: `unit loss${step.units.includes("loss") ? " on" : ""}${step.name === "L" ? " makes" : ""}`, "data-step": "L" },
+  return svgElement("g", { id: "loss", class: `unit loss${step.units.includes("loss") ? " on" : ""}${step.name === "L" ? " makes" : ""}`, "data-step": "L", "data-of": "L" },
     svgElement("rect", box),
     svgElement("g", { class: `value${known ? wrongClass(view, "L") : " unknown"}` },
-      text(place.lossLeft + room.lossWidth / 2, place.middle + 5, known ? `${room === NARROW ? "" : "L "}${brief(view.byHand.get("L"))}` : "L")));
+      text(place.lossLeft + room.lossWidth / 2, place.middle + 5, known ? brief(view.values.get("L"), room) : "L")));
 }
 
 // ---------------------------------------------------------------------------------------------------------- pieces
@@ -240,7 +263,7 @@ function text(x, y, content, kind = "") {
 /** A text that edges pass behind. */
 function label(x, y, content, room) {
   const width = labelWidth(content, room);
-  const back = { class: "label-back", x: x - width / 2, y: y - room.high + 4, width, height: room.high };
+  const back = { class: "label-back", x: x - width / 2, y: y - room.high + 4, width, height: room.high, rx: 4 };
   return svgElement("g", {}, svgElement("rect", back), text(x, y, content));
 }
 
@@ -248,8 +271,9 @@ function labelWidth(content, room) {
   return content.length * room.letter + 2;
 }
 
-/** Four decimals are enough for a picture; what is small keeps two digits. */
-function brief(value) {
-  if (value !== 0 && Math.abs(value) < 0.001) return short(Number(value.toPrecision(2)));
-  return short(Math.abs(value) < 1000 ? Number(value.toFixed(4)) : Number(value.toPrecision(4)));
+/** As many digits as the formulas use, where there is room for them; what is small keeps two digits. */
+function brief(value, { decimals }) {
+  const least = 10 ** (1 - decimals);
+  if (decimals < 6 && value !== 0 && Math.abs(value) < least) return short(Number(value.toPrecision(2)));
+  return short(Math.abs(value) < 100 ? Number(value.toFixed(decimals)) || value : Number(value.toPrecision(decimals)));
 }

@@ -11,11 +11,11 @@ export function showRepeat() {
   for (const button of document.querySelectorAll("button.repeat")) {
     button.addEventListener("click", () => {
       const { updates } = view();
-      change({ updates: Math.min(updates + Number(button.dataset.updates), MOST_UPDATES) });
+      change({ updates: Math.min(updates + Number(button.dataset.updates), MOST_UPDATES), step: "L" }); // whose drawing has the weights
     });
   }
   byId("start-again").addEventListener("click", () => change({ start: view().start }));
-  byId("updates").addEventListener("input", (event) => change({ updates: Number(event.target.value) }));
+  byId("updates").addEventListener("input", (event) => change({ updates: Number(event.target.value), step: "L" }));
   let drawn = {};
   watch((now) => {
     if (drawn.history !== now.history || drawn.updates !== now.updates) showOutcome(now);
@@ -31,6 +31,7 @@ function showOutcome({ history, updates, network }) {
   const losses = history.map(({ loss }) => loss);
   byId("repeat-outcome").textContent = outcome(losses, updates);
   byId("loss-curve").replaceChildren(curve(losses, updates));
+  byId("weight-curves").replaceChildren(weightCurves(history, updates));
   byId("weights-table").replaceChildren(...weightsTable(history, losses, network));
 }
 
@@ -44,12 +45,29 @@ function counted(updates) {
   return `${updates} update${updates === 1 ? "" : "s"}`;
 }
 
+const CURVE = { width: 320, height: 200 };
+const MOST_NAMED = 6;
+
 function curve(losses, updates) {
   return plot({
-    width: 560, height: 260, x: { label: "updates", min: 0, max: Math.max(losses.length - 1, 1) }, y: { label: "loss L", min: 0 },
+    ...CURVE, x: { label: "updates", min: 0, max: Math.max(losses.length - 1, 1) }, y: { label: "loss L", min: 0 },
     series: [{ points: losses.map((loss, k) => [k, loss]), color: "var(--forward)" }],
     markers: [{ x: updates, y: losses[updates], color: "var(--accent)" }],
     label: `Loss after each of ${losses.length - 1} updates, from ${shown(losses[0])} to ${shown(losses.at(-1))}`,
+  });
+}
+
+/** Every weight and bias over the updates; many of them get no names, and all get a tick at the update of now. */
+function weightCurves(history, updates) {
+  const all = history.map(({ network }) => parameters(network));
+  const names = [...all[0].keys()];
+  const colors = ["forward", "backward", "update", "gradient", "loss", "weight"].map((color) => `var(--${color})`);
+  const named = names.length <= MOST_NAMED;
+  return plot({
+    ...CURVE, x: { label: "updates", min: 0, max: Math.max(history.length - 1, 1) }, y: named ? {} : { label: "weights" },
+    series: names.map((name, k) => ({ name: named ? pretty(name) : "", points: all.map((one, at) => [at, one.get(name)]), color: colors[k % colors.length] })),
+    markers: names.map((name, k) => ({ x: updates, y: all[updates].get(name), color: colors[k % colors.length] })),
+    label: `Every weight after each of ${history.length - 1} updates: ${names.map((name) => `${pretty(name)} from ${shown(all[0].get(name))} to ${shown(all.at(-1).get(name))}`).join(", ")}`,
   });
 }
 

@@ -7,7 +7,7 @@ import { passByTape } from "../numbers/tape.js";
 export const MOST_UPDATES = 2000;
 
 /** What the reader chose; everything else follows from it. */
-const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null, answered: false };
+const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null, answered: false, asOnSlides: false };
 const watchers = [];
 let history = withLosses([chosen.start]);
 let numbers = numbersOfNow();
@@ -19,7 +19,8 @@ export function watch(watcher) {
 }
 
 /**
- * Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`, and whether it is `answered`.
+ * Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`, whether it is `answered`, and
+ * whether the numbers are to be those of the slides, `asOnSlides`.
  * A fault goes with the numbers that it was planted in: in others it may not even have a place.
  */
 export function change(patch) {
@@ -46,7 +47,7 @@ export function isLectures(network) {
 export function view() {
   const at = Math.max(0, numbers.walk.findIndex((step) => step.name === chosen.step));
   const isOpen = Boolean(chosen.fault) && !chosen.answered; // what the reader looks for is not given away
-  return { ...chosen, ...numbers, history, at, isOpen };
+  return { ...chosen, ...numbers, ...(numbers.onSlides && chosen.asOnSlides ? numbers.onSlides : {}), history, at, isOpen };
 }
 
 /** What only another network or fault changes: a step through the walk computes nothing anew. */
@@ -59,7 +60,9 @@ function numbersOfNow() {
   const reference = lectures ? new Map(Object.entries(DATA.x2.autograd)) : passByTape(network);
   return {
     network, lectures, byHand, reference,
+    values: byHand, // what drawing and formulas show
     walk: steps(network, own),
+    onSlides: lectures && !fault ? slidesOwn(network) : null,
     wrong: differing(byHand, reference),
     slides: lectures ? DATA.x2.slides : {},
     names: {
@@ -67,4 +70,10 @@ function numbersOfNow() {
       reference: lectures ? `PyTorch ${DATA.versions.torch}` : "this page’s tape",
     },
   };
+}
+
+/** What drawing and formulas show of X2 where every number is rounded as the slides round it. */
+function slidesOwn(network) {
+  const values = new Map(Object.entries(DATA.x2.onPaper));
+  return { values, walk: steps(network, values) };
 }

@@ -5,6 +5,7 @@ import { byId, element } from "../dom.js";
 import { chips } from "../formulas/equations.js";
 import { shown } from "../numbers/format.js";
 import { pretty } from "../formulas/notation.js";
+import { chains } from "./chains.js";
 import { change, view, watch } from "./state.js";
 
 const PHASES = { forward: "Forward pass", loss: "Loss", backward: "Backward pass", gradients: "Gradients", update: "Update" };
@@ -51,9 +52,12 @@ function goByPhase(direction) {
   goTo(direction > 0 ? (starts.find((i) => i > at) ?? Infinity) : (starts.findLast((i) => i < at) ?? 0));
 }
 
+const presenting = () => document.documentElement.classList.contains("presenting");
+
+/** A clicker's keys, Page Up and Page Down, go a step where the page presents. */
 const KEYS = {
   ArrowRight: () => goBy(1), ArrowLeft: () => goBy(-1), Home: () => goTo(0), End: () => goTo(Infinity),
-  PageDown: () => goByPhase(1), PageUp: () => goByPhase(-1), " ": () => byId("play").click(),
+  PageDown: () => (presenting() ? goBy(1) : goByPhase(1)), PageUp: () => (presenting() ? goBy(-1) : goByPhase(-1)), " ": () => byId("play").click(),
 };
 const ONWARD = ["ArrowRight", "End", "PageDown"];
 const BACKWARD = ["ArrowLeft", "Home", "PageUp"];
@@ -116,14 +120,16 @@ function showStep(now) {
     element("p", { class: "general" }, generalFormula(step, now.network)),
     formulaLine("symbols", step.symbols, step.text),
     formulaLine("numbers", step.numbers, step.textNumbers),
+    ...(now.isOpen ? [] : chains(now, step.name)),
     comparison(now, step.name),
-    ...(now.isOpen ? [] : slideNote(now, step.name)),
   );
 }
 
 /** A screen reader gets the formula as one text, for the eye it is in pieces. */
 function formulaLine(kind, mathml, text) {
-  return element("div", { class: `formula ${kind}`, role: "math", "aria-label": text }, breakable(mathml));
+  const line = element("div", { class: `formula ${kind}`, role: "math", "aria-label": text }, breakable(mathml));
+  if (kind === "symbols") for (const factor of line.querySelectorAll(".factor")) factor.setAttribute("tabindex", "0"); // lights up its source
+  return line;
 }
 
 function arrow(phase) {
@@ -133,12 +139,12 @@ function arrow(phase) {
 
 function comparison(now, name) {
   const [hand, auto, slide] = [now.byHand.get(name), now.reference.get(name), now.slides[name]];
-  if (now.isOpen) return element("dl", { class: "compare" }, element("div", { class: "hand" }, element("dt", {}, "by hand"), element("dd", {}, inFull(hand))));
+  if (now.isOpen) return element("dl", { class: "compare" }, element("div", { class: "hand" }, element("dt", {}, "by hand"), element("dd", {}, digits(hand))));
   const wrong = now.wrong.has(name);
   const cells = [
-    ["by hand", now.names.byHand, inFull(hand), "hand"],
-    ["autograd", now.names.reference, inFull(auto), "auto"],
-    ["difference", "", apart(hand, auto, wrong), wrong ? "bad" : "good"],
+    ["by hand", now.names.byHand, digits(hand), "hand"],
+    ["autograd", now.names.reference, digits(auto), "auto"],
+    ["difference", "", inWords(apart(hand, auto, wrong)), wrong ? "bad" : "good"],
     ["slide", "", slide ? slide.printed : "–", "slide"],
   ];
   return element("dl", { class: "compare" },
@@ -146,22 +152,19 @@ function comparison(now, name) {
       element("dt", {}, term, source && element("small", {}, ` ${source}`)), element("dd", {}, value))));
 }
 
+/** Six digits to present, and every digit to look at closely. */
+function digits(value) {
+  return [element("span", { class: "in-full" }, inFull(value)), element("span", { class: "in-short" }, shown(value))];
+}
+
+function inWords(difference) {
+  if (difference === "0 ulp") return "same to the last bit";
+  return difference.endsWith(" ulp") ? element("abbr", { title: "ulp: a unit in the last place, the step from one number to the next that a computer can write" }, difference) : difference;
+}
+
 /** Every digit that tells a number from its neighbours. */
 function inFull(value) {
   return `${value}`.replaceAll("-", "−");
-}
-
-/** Say how the slide comes to its number. */
-function slideNote({ slides, byHand }, name) {
-  const slide = slides[name];
-  if (!slide) return [];
-  const decimals = slide.printed.split(".")[1]?.length ?? 0;
-  const exact = byHand.get(name);
-  const onlyRounded = exact.toFixed(decimals).replace("-", "−") === slide.printed;
-  const why = onlyRounded
-    ? `rounded to ${decimals} decimals`
-    : `calculated with numbers that were rounded before. To six decimals it is ${shown(exact)}`;
-  return [element("p", { class: "slide-note" }, `The slide has ${slide.calculation} = ${slide.printed}, ${why}.`)];
 }
 
 function showPosition({ walk, at }) {

@@ -8,8 +8,8 @@ import { plot } from "../plot.js";
 const UPDATES = 20;
 const RATES = [0.5, 1, 2, 3, 5, 8, 10, 15, 20, 25, 30, 36, 40, 50, 60, 70, 75, 80, 90, 100, 120, 150, 200];
 const SHAPES = [
-  { lr: 1, name: "η = 1, too small", color: "var(--forward)" },
-  { lr: 20, name: "η = 20, right", color: "var(--good)" },
+  { lr: 1, name: "η = 1, the lecture’s", color: "var(--forward)" },
+  { lr: 20, name: "η = 20, faster", color: "var(--good)" },
   { lr: 100, name: "η = 100, too large", color: "var(--bad)" },
 ];
 const OWN = { name: "yours", color: "var(--gradient)", dashed: true };

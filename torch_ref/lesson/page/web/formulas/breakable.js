@@ -18,9 +18,9 @@ export function breakable(mathml) {
   return pieces.flatMap((parts) => [inlineMath(parts), ZERO_WIDTH_SPACE]);
 }
 
-/** The parts of a row, with those of the rows inside of it in their places. */
+/** The parts of a row, with those of the rows inside of it in their places; a factor stays together. */
 function flattened(row) {
-  return [...row.children].flatMap((part) => (part.localName === "mrow" ? flattened(part) : [part]));
+  return [...row.children].flatMap((part) => (part.localName === "mrow" && !part.classList.contains("factor") ? flattened(part) : [part]));
 }
 
 /** At the head of a piece an operator stands between two things all the same; a minus after another sign does not. */

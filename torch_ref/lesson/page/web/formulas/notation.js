@@ -7,21 +7,22 @@ import { nameOf } from "../numbers/walk.js";
 export function inSymbols(network) {
   const L = network.weights.length;
   const of = (kind, l, i, j) => expression(kind, { l, i, j });
+  const from = (kind, l, i, j) => sourced(kind, sourceOf(kind, l, i, j), of(kind, l, i, j));
   const notation = {
     of,
     product: (a, b) => expression("beside", { a, b }),
-    net: (l, i) => of("net", l, i),
-    x: (l, i) => (l === L ? of("y", l, i) : of("x", l, i)),
-    y: (i) => of("y", L, i),
-    t: (i) => of("t", L, i),
-    e: (l, i) => of("e", l, i),
-    delta: (l, i) => of("delta", l, i),
-    W: (l, i, j) => of("W", l, i, j),
-    b: (l, i) => of("b", l, i),
-    dW: (l, i, j) => of("dW", l, i, j),
-    db: (l, i) => of("db", l, i),
-    lr: () => expression("eta"),
-    slope: (l, i) => expression("slope", { a: of("net", l, i) }),
+    net: (l, i) => from("net", l, i),
+    x: (l, i) => (l === L ? from("y", l, i) : from("x", l, i)),
+    y: (i) => from("y", L, i),
+    t: (i) => from("t", L, i),
+    e: (l, i) => from("e", l, i),
+    delta: (l, i) => from("delta", l, i),
+    W: (l, i, j) => from("W", l, i, j),
+    b: (l, i) => from("b", l, i),
+    dW: (l, i, j) => from("dW", l, i, j),
+    db: (l, i) => from("db", l, i),
+    lr: () => sourced("lr", "η", expression("eta")),
+    slope: (l, i) => expression("slope", { a: from("net", l, i) }),
   };
   notation.slopeFromOutput = (l, i) => ({
     sigmoid: () => expression("sigmoid-slope", { a: notation.x(l, i) }),
@@ -41,19 +42,21 @@ function numbersWritten(network, values, write) {
   const L = network.weights.length;
   const named = (...place) => values.get(nameOf(...place));
   const output = (l, i) => (l === 0 ? network.x[i - 1] : named(l === L ? "y" : "x", l, i));
+  const from = (value, kind, l, i, j) => sourced(kind, sourceOf(kind, l, i, j), write(value));
+  const computed = (kind) => (...place) => from(named(kind, ...place), kind, ...place);
   const notation = {
     product: (a, b) => expression("times", { a, b }),
-    net: (l, i) => write(named("net", l, i)),
-    x: (l, i) => write(output(l, i)),
-    y: (i) => write(output(L, i)),
-    t: (i) => write(network.t[i - 1]),
-    e: (l, i) => write(named("e", l, i)),
-    delta: (l, i) => write(named("delta", l, i)),
-    W: (l, i, j) => write(network.weights[l - 1][i - 1][j - 1]),
-    b: (l, i) => write(network.biases[l - 1][i - 1]),
-    dW: (l, i, j) => write(named("dW", l, i, j)),
-    db: (l, i) => write(named("db", l, i)),
-    lr: () => write(network.lr),
+    net: computed("net"),
+    x: (l, i) => from(output(l, i), l === L ? "y" : "x", l, i),
+    y: (i) => from(output(L, i), "y", L, i),
+    t: (i) => from(network.t[i - 1], "t", L, i),
+    e: computed("e"),
+    delta: computed("delta"),
+    W: (l, i, j) => from(network.weights[l - 1][i - 1][j - 1], "W", l, i, j),
+    b: (l, i) => from(network.biases[l - 1][i - 1], "b", l, i),
+    dW: computed("dW"),
+    db: computed("db"),
+    lr: () => sourced("lr", "η", write(network.lr)),
   };
   notation.slopeFromOutput = (l, i) => ({
     sigmoid: () => expression("sigmoid-slope-in-numbers", { a: notation.x(l, i) }),
@@ -61,6 +64,16 @@ function numbersWritten(network, values, write) {
     relu: () => numeral(output(l, i) > 0 ? 1 : 0),
   })[network.activation]();
   return notation;
+}
+
+/** Where a factor comes from: the name of a number, or of what the network was given. */
+function sourceOf(kind, l, i, j) {
+  return { t: `t_${i}`, W: `W^${l}_${i}${j}`, b: `b^${l}_${i}` }[kind] ?? nameOf(kind, l, i, j);
+}
+
+/** A factor that says where it comes from, for its colour and for what lights up with it. */
+function sourced(kind, source, { math, text }) {
+  return { math: `<mrow class="factor of-${kind}" data-of="${source}">${math}</mrow>`, text };
 }
 
 const RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
