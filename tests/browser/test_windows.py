@@ -33,8 +33,6 @@ def out_of_sight(page: Any) -> list[str]:
 def test_drawing_formula_and_stepper_are_on_screen_together(fresh_page, size: tuple[int, int]) -> None:
     width, height = size
     page = fresh_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
-    if width < 600:  # a telephone has no room for the heading, too
-        page.evaluate("document.querySelector('#bench').scrollIntoView()")
     for step in STEPS:
         page.evaluate("step => lesson.change({ step })", step)
         assert out_of_sight(page) == [], step

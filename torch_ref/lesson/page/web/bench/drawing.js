@@ -36,9 +36,9 @@ function jump(target, view) {
 }
 
 function caption(phase, room) {
-  const edges = { gradients: "∂L/∂W as found", update: "W, updated in green" };
-  const weights = room === WIDE ? "weights W; click one to change it" : "W";
-  return `Units: net over x, below them δ. Edges: ${edges[phase] ?? weights}.`;
+  const wide = { gradients: "∂L/∂W as found", update: "W, updated in green" }[phase] ?? "weights W; click one to change it";
+  const narrow = { gradients: "∂L/∂W", update: "new W" }[phase] ?? "W";
+  return `Units: net over x, below them δ. Edges: ${room === WIDE ? wide : narrow}.`;
 }
 
 /** A network with the numbers that the walk has reached; `room` is WIDE or NARROW. */
