@@ -16,6 +16,7 @@ import { steps } from "./formulas/steps.js";
 import { csv, showTable } from "./bench/table.js";
 import { showTabs } from "./bench/tabs.js";
 import { passByTape } from "./numbers/tape.js";
+import { mark } from "./practise/marking.js";
 import { showTheme } from "./theme.js";
 import { showStepNamed, showStepper } from "./bench/stepper.js";
 
@@ -48,4 +49,4 @@ document.addEventListener("click", (event) => {
 
 /** For the console: the page's own arithmetic, and what it shows. */
 const ownArithmetic = { pass, updated, repeated, passByTape, FAULTS, plant, spoiled };
-globalThis.lesson = { ...ownArithmetic, steps, formula, shown, short, ulps, apart, csv, change, view, DATA };
+globalThis.lesson = { ...ownArithmetic, steps, formula, shown, short, ulps, apart, csv, change, view, mark, DATA };
