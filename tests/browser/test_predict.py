@@ -13,6 +13,7 @@ REFUSED = r"""(networks) => {
   let state = 1;
   const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
   const one = (list) => list[Math.floor(random() * list.length)];
+  const raised = (power) => [...`${power}`].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
   const written = (value, digits) => {
     const plain = Number(value.toPrecision(digits));
     const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
@@ -24,7 +25,7 @@ REFUSED = r"""(networks) => {
       () => `  ${fixed.replace("-", "- ")} `, () => `${plain}`, () => (value > 0 ? `+${fixed}` : fixed),
       () => `${mantissa}e${power}`, () => `${mantissa}E${power}`.replace("-", "−"), () => `${mantissa}·10^${power}`,
       () => `${mantissa} * 10^(${power})`, () => `${mantissa} × 10^${power}`.replaceAll("-", "−"),
-      () => `${mantissa.replace(".", ",")} · 10${[...`${power}`].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("")}`,
+      () => `${mantissa.replace(".", ",")} · 10${raised(power)}`,
     ])();
   };
   return networks.flatMap((network) => {
@@ -62,15 +63,14 @@ RECOGNISED = """(networks) => networks.flatMap((network) => {
       const text = typed(numbers.get(quantity));
       if (Math.abs(Number(text) - right.get(quantity)) < 1e-5 * Math.abs(right.get(quantity))) return [];
       const same = all.filter((other) => typed(other.numbers.get(quantity)) === text).map((other) => other.name);
-      const marked = lesson.mark(network, quantity, text);
-      return [{ fault: name, quantity, text, same, named: marked.name, verdict: marked.verdict, title: marked.title, hint: marked.hint }];
+      return [{ ...lesson.mark(network, quantity, text), fault: name, quantity, text, same }];
     }));
 })"""
 
 
 def test_every_fault_is_recognised_by_each_number_of_its_formula(lesson) -> None:
     shown = lesson(RECOGNISED, NETWORKS)
-    missed = [row for row in shown if row["verdict"] != "wrong" or row["named"] not in row["same"]]
+    missed = [row for row in shown if row["verdict"] != "wrong" or row["name"] not in row["same"]]
     assert missed == []
     assert {row["fault"] for row in shown} == set(lesson("() => lesson.FAULTS.map(({ name }) => name)"))
     assert all(row["title"] and row["hint"] for row in shown)
@@ -133,3 +133,118 @@ def test_too_few_digits_are_neither_right_nor_wrong(marked) -> None:
     assert marked("y_1", "0.7", slides={})["verdict"] == "short"
     assert marked("W^1_11 after", "0.099", slides={})["verdict"] == "short"
     assert marked("∂L/∂W^1_11", "0", slides={})["name"] == "linear-weight-zeros"
+
+
+# ------------------------------------------------------------------------------------------------------ in the walk
+
+
+def in_sight(page) -> dict[str, str]:
+    """Return where the walk is, and what drawing, step and field show."""
+    return page.evaluate(
+        """() => ({
+          name: lesson.view().walk[lesson.view().at].name,
+          drawing: document.querySelector("#drawing").textContent,
+          numbers: document.querySelector("#step .numbers").getAttribute("aria-label"),
+          symbols: document.querySelector("#step .symbols").getAttribute("aria-label"),
+          compared: document.querySelector("#step .compare")?.textContent ?? "",
+          said: document.querySelector("#prediction .verdict")?.textContent ?? "",
+        })"""
+    )
+
+
+def type_and_enter(page, text: str) -> None:
+    page.locator("#prediction input").fill(text)
+    page.locator("#prediction input").press("Enter")
+
+
+def test_x2_is_predicted_number_by_number_with_two_enters_each(page) -> None:
+    page.check("#predict")
+    for name in page.evaluate("lesson.view().walk.map(step => step.name)"):
+        exact = page.evaluate("name => lesson.view().byHand.get(name)", name)
+        before = in_sight(page)
+        assert before["name"] == name
+        assert before["numbers"].endswith("= ?")
+        assert "?" not in before["symbols"]
+        assert before["compared"] == ""
+        brief = page.evaluate("value => lesson.short(Number(value.toFixed(4)))", exact)
+        page.locator("#prediction input").press_sequentially(f"{exact:.7f}")
+        page.keyboard.press("Enter")
+        after = in_sight(page)
+        assert after["said"].startswith("✓ Right"), name
+        assert not after["numbers"].endswith("?")
+        assert repr(exact).replace("-", "−") in after["compared"]
+        assert after["drawing"].count(brief) > before["drawing"].count(brief) or abs(exact) < 0.001, name
+        page.keyboard.press("Enter")
+    assert page.evaluate("lesson.view().predicted.size") == 25
+
+
+def test_after_a_wrong_number_there_is_a_hint_then_the_mistake_then_the_number(page) -> None:
+    page.check("#predict")
+    page.evaluate("lesson.change({ step: 'δ^2_1' })")
+    type_and_enter(page, "−0,190283")
+    assert in_sight(page)["said"] == "Not yet. Count the factors of the formula."
+    page.get_by_role("button", name="What is wrong?").click()
+    assert in_sight(page)["said"] == "σ′ is left out: δ = e."
+    assert "δ −0.0407" not in in_sight(page)["drawing"]
+    page.get_by_role("button", name="Show it").click()
+    assert in_sight(page)["said"] == "It is −0.040681."
+    assert "δ −0.0407" in in_sight(page)["drawing"]
+
+
+def test_arrows_are_the_field_s_while_it_has_the_focus_and_then_the_walk_s(page) -> None:
+    page.check("#predict")
+    page.locator("#prediction input").fill("0.755")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    assert in_sight(page)["name"] == "net^1_1"
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowRight")
+    assert in_sight(page)["name"] == "x^1_1"
+    assert page.locator("#prediction input").evaluate("one => one === document.activeElement && one.value === ''")
+    page.click("#back")
+    assert in_sight(page)["numbers"].endswith("= 0.755")  # found before, so it is in sight
+
+
+def test_slides_numbers_are_right_and_short_or_unreadable_ones_are_said_to_be(page) -> None:
+    page.check("#predict")
+    page.evaluate("lesson.change({ step: '∂L/∂W^1_11' })")
+    type_and_enter(page, "about 3")
+    assert "Expected a number such as 0.35" in in_sight(page)["said"]
+    type_and_enter(page, "0.0009")
+    assert in_sight(page)["said"] == "Right so far. Type at least 3 significant digits."
+    type_and_enter(page, "0.000945")
+    assert in_sight(page)["said"] == "✓ Right as on the slide. Exactly it is 0.000929."
+
+
+def test_other_numbers_are_hidden_anew_and_a_bug_hides_nothing(page) -> None:
+    page.check("#predict")
+    type_and_enter(page, "0.755")
+    page.evaluate("lesson.change({ start: { ...lesson.view().start, x: [1, 1] } })")
+    assert in_sight(page)["numbers"].endswith("?")
+    page.click("#tab-table")
+    assert page.locator("#numbers tbody tr").first.inner_text().count("?") >= 3
+    page.click("#tab-bug")
+    page.click("#plant")
+    assert not in_sight(page)["numbers"].endswith("?")
+    assert page.is_disabled("#predict")
+    page.click("#remove-bug")
+    page.click("#tab-walk")
+    page.uncheck("#predict")
+    assert not in_sight(page)["numbers"].endswith("?")
+    assert page.locator("#prediction input").count() == 0
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (360, 740), (853, 480)])
+def test_field_and_formula_are_on_screen_together(fresh_page, size: tuple[int, int]) -> None:
+    page = fresh_page(viewport=dict(zip(("width", "height"), size, strict=True)), reduced_motion="reduce")
+    if size[0] < 600:
+        page.evaluate("document.querySelector('#bench').scrollIntoView()")
+    page.check("#predict")
+    for step in ("net^1_1", "L", "δ^1_2", "W^1_21 after"):
+        page.evaluate("step => lesson.change({ step })", step)
+        end = page.locator("#stepper").bounding_box()["y"]
+        for what in ("#prediction input", "#prediction button >> nth=0", "#step .numbers"):
+            box = page.locator(what).bounding_box()
+            assert box["y"] >= 0, (step, what)
+            assert box["y"] + box["height"] <= end + 1, (step, what)
+            assert box["x"] + box["width"] <= size[0], (step, what)

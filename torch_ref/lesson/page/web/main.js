@@ -17,6 +17,7 @@ import { csv, showTable } from "./bench/table.js";
 import { showTabs } from "./bench/tabs.js";
 import { passByTape } from "./numbers/tape.js";
 import { mark } from "./practise/marking.js";
+import { showPredict } from "./practise/predict.js";
 import { showTheme } from "./theme.js";
 import { showStepNamed, showStepper } from "./bench/stepper.js";
 
@@ -24,6 +25,7 @@ showTheme();
 showTabs();
 showDrawing();
 showStepper();
+showPredict();
 showTable();
 showRepeat();
 showBug();

@@ -37,7 +37,7 @@ function caption(phase) {
 function drawing(view, room) {
   const place = places(view.network.sizes, room);
   const step = view.walk[view.at];
-  const reached = new Set(view.walk.slice(0, view.at + 1).map((one) => one.name));
+  const reached = new Set(view.walk.slice(0, view.at + 1).map((one) => one.name).filter((name) => !view.hidden.has(name)));
   const picture = { view, room, place, step, reached };
   return svgElement(
     "svg",

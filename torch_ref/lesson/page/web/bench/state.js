@@ -7,7 +7,7 @@ import { passByTape } from "../numbers/tape.js";
 export const MOST_UPDATES = 2000;
 
 /** What the reader chose; everything else follows from it. */
-const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null };
+const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null, predicted: null };
 const watchers = [];
 let history = withLosses([chosen.start]);
 let numbers = numbersOfNow();
@@ -19,7 +19,8 @@ export function watch(watcher) {
 }
 
 /**
- * Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`.
+ * Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`, `predicted` (the names of the
+ * numbers that need not be hidden any more, or null: nothing is).
  * A fault goes with the numbers that it was planted in: in others it may not even have a place.
  */
 export function change(patch) {
@@ -28,7 +29,8 @@ export function change(patch) {
   if (patch.start) history = withLosses([patch.start]);
   const missing = chosen.updates + 1 - history.length;
   if (missing > 0) history = [...history, ...withLosses(repeated(history.at(-1).network, missing).slice(1))];
-  if (Object.keys(patch).some((key) => key !== "step")) numbers = numbersOfNow();
+  if (patch.start || patch.updates !== undefined) chosen.predicted &&= new Set();
+  if (Object.keys(patch).some((key) => key !== "step" && key !== "predicted")) numbers = numbersOfNow();
   const now = view();
   for (const watcher of watchers) watcher(now, patch);
 }
@@ -45,7 +47,14 @@ export function isLectures(network) {
 /** Return everything there is to show. */
 export function view() {
   const at = Math.max(0, numbers.walk.findIndex((step) => step.name === chosen.step));
-  return { ...chosen, ...numbers, history, at };
+  const hidden = hiddenAt(at);
+  return { ...chosen, ...numbers, history, at, hidden };
+}
+
+/** The names of the numbers that must not be shown: the one that the reader is to predict. A bug's are all shown. */
+function hiddenAt(at) {
+  const { name } = numbers.walk[at];
+  return new Set(chosen.predicted && !chosen.fault && !chosen.predicted.has(name) ? [name] : []);
 }
 
 /** What only another network or fault changes: a step through the walk computes nothing anew. */

@@ -3,6 +3,7 @@ import { apart, tensorOf } from "../numbers/compare.js";
 import { byId, element } from "../dom.js";
 import { shown } from "../numbers/format.js";
 import { pretty } from "../formulas/notation.js";
+import { asked } from "../practise/asked.js";
 import { change, view, watch } from "./state.js";
 
 const PHASES = { forward: "Forward pass", loss: "Loss", backward: "Backward pass", gradients: "Gradients", update: "Update" };
@@ -113,9 +114,8 @@ function showStep(now) {
     element("h3", {}, step.title),
     element("p", { class: "general" }, general(step, now.network)),
     formulaLine("symbols", step.symbols, step.text),
-    formulaLine("numbers", step.numbers, step.textNumbers),
-    comparison(now, step.name),
-    ...slideNote(now, step.name),
+    formulaLine("numbers", ...(now.hidden.has(step.name) ? asked(now) : [step.numbers, step.textNumbers])),
+    ...(now.hidden.has(step.name) ? [] : [comparison(now, step.name), ...slideNote(now, step.name)]),
   );
 }
 
