@@ -34,7 +34,8 @@ function caption(phase) {
   return `Units: net | x, below them δ. Edges: ${edges[phase] ?? "weights W"}.`;
 }
 
-function drawing(view, room) {
+/** A network with the numbers that the walk has reached; `room` is WIDE or NARROW. */
+export function drawing(view, room = window.innerWidth < WIDE_FROM ? NARROW : WIDE) {
   const place = places(view.network.sizes, room);
   const step = view.walk[view.at];
   const reached = new Set(view.walk.slice(0, view.at + 1).map((one) => one.name).filter((name) => !view.hidden.has(name)));

@@ -34,12 +34,15 @@ export function answer({ network, name, slides = {}, typed = "", finished, onwar
     finished(text);
   };
   let marked = null;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (field.readOnly) return onward?.();
+  const check = () => {
     marked = mark(network, name, field.value, { slides });
     if (marked.verdict === "right") return end("right", `✓ Right${marked.as === "slide" ? " as on the slide. Exactly it is" : ":"} ${exact}.`, field.value);
     say(marked.verdict, refusal(marked, walk(network).find((one) => one.name === name).kind), marked.verdict === "wrong" ? "What is wrong?" : "");
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (field.readOnly) onward?.();
+    else check();
   });
   help.addEventListener("click", () => {
     const last = help.textContent === "Show it";
@@ -47,7 +50,7 @@ export function answer({ network, name, slides = {}, typed = "", finished, onwar
     else say("wrong", `${marked.title}.`, "Show it");
   });
   field.value = typed;
-  if (typed) form.requestSubmit();
+  if (typed) check();
   return form;
 }
 

@@ -1,0 +1,176 @@
+"""Ten exercises from a seed: their numbers, their marks, and the progress that the browser keeps."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from comparing import BOUND, worst
+from settings import in_manual_bp, sample
+
+from torch_ref.lesson.walk.quantities import pass_by_autograd, scalars
+
+ALL = """(seeds) => seeds.map((seed) => [...Array(20).keys()].map((at) => {
+  const one = lesson.exercise(seed, at + 1);
+  return { ...one, numbers: [...lesson.pass(one.network)] };
+}))"""
+LARGEST = 2**32 - 1
+
+
+def mulberry32(seed: int) -> float:
+    """Return the first number of the generator for a seed, as its author publishes it, in Python's integers."""
+    state = (seed + 0x6D2B79F5) % 2**32
+    mixed = (state ^ (state >> 15)) * (1 | state) % 2**32
+    mixed = ((mixed + (mixed ^ (mixed >> 7)) * (61 | mixed)) % 2**32) ^ mixed
+    return ((mixed ^ (mixed >> 14)) % 2**32) / 2**32
+
+
+def test_a_seed_draws_the_same_numbers_always_and_another_one_others(lesson) -> None:
+    first, again, other = lesson(ALL, [7, 7, 8])
+    assert first == again
+    for one, same_kind in zip(first, other, strict=True):
+        assert (one["title"], one["asked"], one["given"]) == (
+            same_kind["title"],
+            same_kind["asked"],
+            same_kind["given"],
+        )
+        assert one["network"] != same_kind["network"]
+    for early, late in zip(first[:10], first[10:], strict=True):
+        assert early["title"] == late["title"]
+        assert early["network"] != late["network"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7, LARGEST])
+def test_the_first_number_is_mulberry32_s(lesson, seed: int) -> None:
+    drawn = lesson("(seed) => lesson.exercise(seed, 1).network.x[0]", seed)
+    assert drawn == (10 + int(mulberry32((seed + 0x9E3779B9) % 2**32) * 91)) / 100
+
+
+def test_numbers_have_two_decimals_and_none_is_0(lesson) -> None:
+    for one in (one for exercises in lesson(ALL, list(range(40))) for one in exercises):
+        network = one["network"]
+        rows = [network["x"], *(row for rows in network["weights"] for row in rows), *(network["biases"] or [])]
+        assert all(value and round(value, 2) == value for row in rows for value in row)
+        assert all(round(value, 2) == value for value in network["t"])
+
+
+def test_they_grow_from_one_net_of_x2_to_a_whole_backward_pass(lesson, data) -> None:
+    (exercises,) = lesson(ALL, [1])
+    assert exercises[0]["asked"] == ["net^1_1"]
+    assert exercises[0]["network"]["weights"] == data["x2"]["network"]["weights"]
+    last = exercises[9]
+    assert last["network"]["sizes"] == [2, 3, 2]
+    assert last["asked"] == [name for name, _ in last["numbers"] if name[0] in "eδ"]
+    assert len(last["asked"]) == 10
+    for one in exercises:
+        assert one["asked"]
+        assert not set(one["asked"]) & set(one["given"])
+        assert {name for name, _ in one["numbers"]} >= {*one["asked"], *one["given"]}
+
+
+def test_every_right_answer_is_autograd_s(lesson) -> None:
+    for one in (one for exercises in lesson(ALL, [0, 7, LARGEST]) for one in exercises):
+        expected = scalars(pass_by_autograd(in_manual_bp(one["network"]), *sample(one["network"])))
+        assert worst(dict(one["numbers"]), expected) < BOUND
+
+
+def solve(page: Any, number: int) -> None:
+    """Type the right numbers of an exercise, with Enter to mark and Enter to go on."""
+    page.click(f"#practise-list button >> nth={number - 1}")
+    rights = page.evaluate(
+        """(at) => {
+             const { network, asked } = lesson.exercise(Number(document.querySelector("#practise-seed").value), at);
+             const values = lesson.pass(network);
+             return asked.map((name) => (name.endsWith("after") ? values.get(name).toFixed(4) : values.get(name).toPrecision(3)));
+           }""",  # noqa: E501
+        number,
+    )
+    page.locator("#exercise input").first.focus()
+    for right in rights:
+        page.keyboard.type(right)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+
+
+def done(page: Any) -> str:
+    return str(page.text_content("#practise-state"))
+
+
+def test_all_ten_can_be_solved_by_keys_alone_and_are_kept(page) -> None:
+    page.fill("#practise-seed", "7")
+    page.keyboard.press("Enter")
+    page.locator("#practise-seed").blur()
+    for number in range(1, 11):
+        solve(page, number)
+        verdicts = page.locator("#exercise .verdict").all_text_contents()
+        assert all(verdict.startswith("✓ Right") for verdict in verdicts), (number, verdicts)
+        assert done(page) == f"{number} of 10 done"
+    page.reload()
+    assert done(page) == "10 of 10 done"
+    assert page.input_value("#practise-seed") == "7"
+    assert page.locator("#exercise .verdict").first.text_content().startswith("✓ Right")
+    page.click("#practise-clear")
+    page.reload()
+    assert done(page) == "0 of 10 done"
+    assert page.input_value("#practise-seed") == "7"
+
+
+def test_a_number_that_was_shown_is_not_done(page) -> None:
+    page.locator("#exercise input").fill("123.4")
+    page.keyboard.press("Enter")
+    for _ in range(2):
+        page.locator("#exercise .help").click()
+    assert page.locator("#exercise .verdict").text_content().startswith("It is ")
+    assert done(page) == "0 of 10 done"
+
+
+def test_other_numbers_and_a_seed_that_is_none(page) -> None:
+    before = page.text_content("#exercise")
+    page.click("#practise-other")
+    assert page.text_content("#exercise") != before
+    for wrong in ("-1", "4294967296", "1.5", "seven", ""):
+        page.fill("#practise-seed", wrong)
+        page.locator("#practise-seed").blur()
+        assert f"expected a whole number from 0 to 4294967295, got “{wrong}”" in page.text_content("#practise-problem")
+    page.fill("#practise-seed", "4294967295")
+    page.locator("#practise-seed").blur()
+    assert page.text_content("#practise-problem") == ""
+
+
+@pytest.mark.parametrize("stored", ["{", "null", "7", '{"seed": -1, "at": 1, "right": {}}', '{"seed": 1, "at": 99}'])
+def test_what_somebody_else_stored_does_no_harm(page, stored: str) -> None:
+    page.evaluate("stored => localStorage.setItem('lesson-practise', stored)", stored)
+    page.reload()
+    assert done(page) == "0 of 10 done"
+
+
+def test_without_a_storage_the_exercises_work_all_the_same(page) -> None:
+    page.context.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } });")
+    page.reload()
+    solve(page, 1)
+    assert done(page) == "1 of 10 done"
+
+
+def test_nothing_of_the_solution_is_in_sight(page) -> None:
+    for number in range(1, 11):
+        page.click(f"#practise-list button >> nth={number - 1}")
+        text = page.inner_text("#exercise")
+        answers = page.evaluate(
+            """(at) => {
+                 const { network, asked } = lesson.exercise(1, at);
+                 return asked.map((name) => lesson.shown(lesson.pass(network).get(name)));
+               }""",
+            number,
+        )
+        assert not [answer for answer in answers if re.search(rf"(?<![−\d.]){answer}", text)], number
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_exercises_are_no_wider_than_the_window(open_page, width: int) -> None:
+    page = open_page(width)
+    for number in (6, 9, 10):
+        page.click(f"#practise-list button >> nth={number - 1}")
+        page.locator("#exercise input").first.fill("0.12345")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, number
