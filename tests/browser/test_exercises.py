@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from comparing import BOUND, worst
+from opening import opened
 from settings import in_manual_bp, sample
 
-from torch_ref.lesson.walk.quantities import pass_by_autograd, scalars
+from torch_ref.lesson.page import build
+from torch_ref.lesson.page.data import sheet_data
+from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand, scalars
 
 ALL = """(seeds) => seeds.map((seed) => [...Array(20).keys()].map((at) => {
   const one = lesson.exercise(seed, at + 1);
@@ -64,6 +68,8 @@ def test_they_grow_from_one_net_of_x2_to_a_whole_backward_pass(lesson, data) -> 
     assert last["asked"] == [name for name, _ in last["numbers"] if name[0] in "eδ"]
     assert len(last["asked"]) == 10
     for one in exercises:
+        order = [name for name, _ in one["numbers"]]
+        assert max(map(order.index, one["given"]), default=-1) < min(map(order.index, one["asked"]))
         assert one["asked"]
         assert not set(one["asked"]) & set(one["given"])
         assert {name for name, _ in one["numbers"]} >= {*one["asked"], *one["given"]}
@@ -174,3 +180,74 @@ def test_exercises_are_no_wider_than_the_window(open_page, width: int) -> None:
         page.locator("#exercise input").first.fill("0.12345")
         page.keyboard.press("Enter")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, number
+
+
+# ------------------------------------------------------------------------------------------------- the printed sheet
+
+SHEETS = [(0, 3), (7, 10), (LARGEST, 30)]
+
+
+@pytest.fixture
+def sheet(browser, tmp_path):
+    """Open the sheet of a seed."""
+    complaints: list[list[str]] = []
+    with ExitStack() as pages:
+
+        def open_sheet(seed: int, count: int) -> Any:
+            file = tmp_path / "sheet.html"
+            file.write_text(build.sheet(sheet_data(seed, count)), encoding="utf-8")
+            opened_page, its_complaints = pages.enter_context(opened(browser, file))
+            complaints.append(its_complaints)
+            return opened_page
+
+        yield open_sheet
+    assert not any(complaints), complaints
+
+
+@pytest.mark.parametrize(("seed", "count"), SHEETS)
+def test_every_solution_on_the_sheet_is_manual_bp_s(sheet, lesson, seed: int, count: int) -> None:
+    page = sheet(seed, count)
+    found = page.locator("#solutions article").evaluate_all(
+        """(all) => all.map((one) => [...one.querySelectorAll(".solution")].map((row) =>
+             [row.dataset.name, row.lastElementChild.getAttribute("aria-label")]))"""
+    )
+    exercises = lesson("([seed, n]) => [...Array(n).keys()].map((at) => lesson.exercise(seed, at + 1))", [seed, count])
+    assert len(found) == count
+    for solved, one in zip(found, exercises, strict=True):
+        numbers = scalars(pass_by_hand(in_manual_bp(one["network"]), *sample(one["network"])))
+        assert [name for name, _ in solved] == one["asked"]
+        for name, text in solved:
+            last = re.split("[=←]", text)[-1].strip().replace("−", "-")
+            assert float(last) == pytest.approx(
+                numbers[name], abs=max(5.1e-7, 6e-4 * abs(numbers[name]) * ("e" in last))
+            )
+
+
+def test_the_sheet_poses_what_the_page_poses_for_the_same_seed(sheet, page) -> None:
+    printed = sheet(7, 10)
+    page.fill("#practise-seed", "7")
+    page.locator("#practise-seed").blur()
+    for number in range(1, 11):
+        page.click(f"#practise-list button >> nth={number - 1}")
+        on_page = page.locator("#exercise > h3, #exercise p").all_text_contents()
+        on_paper = printed.locator(f"#exercises article >> nth={number - 1}").locator("h3, p:not(.lines)")
+        assert on_paper.all_text_contents() == on_page
+
+
+def test_the_sheet_is_printed_in_black_on_a4_with_its_seed_and_solutions_on_a_new_page(sheet) -> None:
+    page = sheet(7, 10)
+    page.emulate_media(media="print", color_scheme="dark")
+    colours = page.evaluate(
+        """() => [...document.querySelectorAll("body *")].flatMap((one) => {
+             const { color, fill, stroke, backgroundColor } = getComputedStyle(one);
+             return [color, fill, stroke, backgroundColor];
+           })"""
+    )
+    for colour in {colour for colour in colours if colour.startswith("rgb")}:
+        assert len(set(re.findall(r"\d+", colour)[:3])) == 1, colour
+    foot = page.evaluate("[...document.head.querySelectorAll('style')].at(-1).textContent")
+    assert "seed 7" in foot
+    assert page.evaluate("getComputedStyle(document.querySelector('#solutions')).breakBefore") == "page"
+    pdf = page.pdf(prefer_css_page_size=True)
+    sizes = {tuple(round(float(end)) for end in box.split()) for box in re.findall(rb"/MediaBox \[([^\]]*)\]", pdf)}
+    assert sizes == {(0, 0, 595, 842)}

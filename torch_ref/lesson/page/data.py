@@ -35,6 +35,17 @@ def page_data() -> dict[str, Any]:
     }
 
 
+def sheet_data(seed: int, count: int) -> dict[str, Any]:
+    """Return what the scripts of a sheet of exercises find as DATA."""
+    return {
+        "formulas": formulas(),
+        "texts": texts(),
+        "x2": x2(),
+        "versions": {"torch": torch.__version__.partition("+")[0]},
+        "sheet": {"seed": seed, "count": count},
+    }
+
+
 def x1() -> dict[str, Any]:
     """Return X1: the network, and for both inputs the numbers by hand and those that the slides print."""
     inputs = [

@@ -4,7 +4,7 @@ import { change, watch } from "./state.js";
 
 /** Sizes in the drawing's own units: wide ones side by side, narrow ones with net above x, for a telephone. */
 const WIDE = { name: "wide", input: 74, unit: 176, height: 52, run: 120, toLoss: 84, lossWidth: 124, row: 124, letter: 11.5, high: 22 };
-const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5, high: 18 };
+export const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5, high: 18 };
 const WIDE_FROM = 600;
 const TOP = 52;
 

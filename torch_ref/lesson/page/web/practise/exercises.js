@@ -7,20 +7,19 @@ import { randomFrom } from "./random.js";
 export const MOST_SEED = 2 ** 32 - 1;
 
 const USUAL = { sizes: [2, 2, 1], activation: "sigmoid", loss: "squared-error", biases: true };
-const FORWARD_NUMBERS = "^(net|x|y)";
 
-/** Title, what differs from USUAL, and patterns of the names that are given and asked. */
+/** Title, what differs from USUAL, patterns of the names that are given and asked, and the phase of what is asked. */
 export const KINDS = [
   ["The total input of a hidden unit", { x2: true }, "^$", "^net\\^1_1"],
   ["The output of a hidden unit", { biases: false }, "^$", "\\^1_2$", "forward"],
-  ["The answer and the loss", {}, "\\^1_", "^(net\\^2|y|L)", "forward"],
-  ["δ of an output unit", {}, FORWARD_NUMBERS, "\\^2_1$", "backward"],
-  ["Gradients of the last layer", {}, `${FORWARD_NUMBERS}|^δ\\^2`, "\\^2_", "gradients"],
+  ["The answer and the loss", {}, "^x", "^(net\\^2|y|L)"],
+  ["δ of an output unit", {}, "^y", "\\^2_1$", "backward"],
+  ["Gradients of the last layer", {}, "^(x|δ\\^2)", "\\^2_", "gradients"],
   ["The update", {}, "^∂L/∂.\\^2", "\\^2_", "update"],
-  ["Back to a hidden unit", { sizes: [2, 2, 2] }, `${FORWARD_NUMBERS}|^δ\\^2`, "\\^1_1$", "backward"],
-  ["Another activation", { activation: "tanh" }, `${FORWARD_NUMBERS}|^δ\\^2`, "^(e\\^1_1|δ\\^1_1|∂L/∂W\\^1_1)"],
+  ["Back to a hidden unit", { sizes: [2, 2, 2] }, "^(x|δ\\^2)", "\\^1_1$", "backward"],
+  ["Another activation", { activation: "tanh" }, "^(x|δ\\^2)", "^(e\\^1_1|δ\\^1_1|∂L/∂W\\^1_1)"],
   ["Softmax and cross-entropy", { sizes: [2, 3], loss: "cross-entropy" }, "^net", "^(y|L|δ)"],
-  ["A whole backward pass", { sizes: [2, 3, 2] }, FORWARD_NUMBERS, "", "backward"],
+  ["A whole backward pass", { sizes: [2, 3, 2] }, "^(x|y)", "", "backward"],
 ];
 
 /**
@@ -30,9 +29,9 @@ export const KINDS = [
 export function exercise(seed, number) {
   const [title, settings, gives, asks, phase] = KINDS[(number - 1) % KINDS.length];
   const network = drawnNetwork({ ...USUAL, ...settings }, randomFrom(seed + Math.imul(number, 0x9e3779b9)));
-  const before = walk(network).filter((place) => new RegExp(asks).test(place.name) && (!phase || place.phase === phase));
-  const asked = before.map(({ name }) => name);
-  const given = walk(network).map(({ name }) => name).filter((name) => new RegExp(gives).test(name) && !asked.includes(name));
+  const named = (pattern) => walk(network).filter(({ name }) => new RegExp(pattern).test(name));
+  const asked = named(asks).filter((place) => !phase || place.phase === phase).map(({ name }) => name);
+  const given = named(gives).map(({ name }) => name);
   return { number, title, network, given, asked };
 }
 

@@ -3,7 +3,7 @@
 import { ACTIVATIONS, pass, sum } from "../numbers/arithmetic.js";
 import { tensorOf } from "../numbers/compare.js";
 import { FAULTS, plant } from "../numbers/faults.js";
-import { nameOf, walk } from "../numbers/walk.js";
+import { walk } from "../numbers/walk.js";
 import { pretty } from "../formulas/notation.js";
 import { oneStep, reader, roundedWalk } from "./onestep.js";
 

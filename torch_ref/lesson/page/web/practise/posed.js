@@ -6,12 +6,12 @@ import { short, shown } from "../numbers/format.js";
 import { givens } from "./mistakes.js";
 
 /** An exercise as it is given: its network in a drawing, its numbers, and what is to be calculated. */
-export function posed({ number, title, network, given, asked }) {
+export function posed({ number, title, network, given, asked }, room) {
   const values = pass(network);
   const row = (words, numbers) => element("p", {}, words, numbers.map(([name, text]) => element("span", { class: "given" }, `${pretty(name)} = ${text} `)));
   return [
     element("h3", {}, `${number}. ${title}`),
-    element("figure", { class: "drawing" }, drawn(network, given, values, title)),
+    element("figure", { class: "drawing" }, drawn(network, given, values, title, room)),
     element("div", {},
       row(`A ${network.sizes.join("-")} network, ${functionsOf(network)}: `, givens(network).map(([name, value]) => [name, short(value)])),
       given.length ? row("Known: ", given.map((name) => [name, shown(values.get(name))])) : null,
@@ -25,9 +25,9 @@ function functionsOf({ activation, loss, sizes }) {
 }
 
 /** The bench's drawing as far as the given numbers go, with nothing to click at. */
-function drawn(network, given, byHand, title) {
+function drawn(network, given, byHand, title, room) {
   const walk = [...given.map((name) => ({ name })), { name: "", title, phase: "forward", units: [], edges: [], biases: [] }];
-  const svg = drawing({ network, walk, at: walk.length - 1, byHand, hidden: new Set() });
+  const svg = drawing({ network, walk, at: walk.length - 1, byHand, hidden: new Set() }, room);
   for (const part of svg.querySelectorAll("[id], [data-step]")) {
     part.removeAttribute("id");
     part.removeAttribute("data-step");
