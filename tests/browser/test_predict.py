@@ -129,6 +129,14 @@ def test_what_is_no_number_is_said_to_be_none(marked, text: str) -> None:
     assert "Expected a number such as 0.35" in marks["title"]
 
 
+def test_who_calculates_with_the_digits_on_screen_is_right(marked, lesson) -> None:
+    exact = lesson("() => lesson.pass(lesson.DATA.x2.network).get('δ^2_1')")
+    shown = 0.690283 * (1 - 0.690283) * -0.190283
+    assert abs(shown / exact - 1) > 1e-6
+    assert marked("δ^2_1", f"{shown:.10f}", slides={}) == {"verdict": "right", "as": "exact"}
+    assert marked("δ^2_1", f"{0.69028 * (1 - 0.69028) * -0.19028:.10f}", slides={})["name"] == "rounded"
+
+
 def test_too_few_digits_are_neither_right_nor_wrong(marked) -> None:
     assert marked("y_1", "0.7", slides={})["verdict"] == "short"
     assert marked("W^1_11 after", "0.099", slides={})["verdict"] == "short"
@@ -191,6 +199,26 @@ def test_after_a_wrong_number_there_is_a_hint_then_the_mistake_then_the_number(p
     assert "δ −0.0407" in in_sight(page)["drawing"]
 
 
+def test_of_a_mistake_without_a_name_the_number_is_offered_at_once(page) -> None:
+    page.check("#predict")
+    type_and_enter(page, "0.123456")
+    assert in_sight(page)["said"] == "Not yet. Check each number that you put in."
+    page.get_by_role("button", name="Show it").click()
+    assert in_sight(page)["said"] == "It is 0.755000."
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_checker_of_accessibility_finds_nothing_beside_a_verdict(open_page, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe: pip install -e '.[browser]'")
+    page = open_page(scheme=scheme)
+    page.check("#predict")
+    for field in ("#prediction input", "#exercise input"):
+        page.fill(field, "75.5")
+        page.press(field, "Enter")
+    for context in ("#walk", "#practise"):
+        assert axe.Axe().run(page, context=context).response["violations"] == []
+
+
 def test_arrows_are_the_field_s_while_it_has_the_focus_and_then_the_walk_s(page) -> None:
     page.check("#predict")
     page.locator("#prediction input").fill("0.755")
@@ -234,7 +262,7 @@ def test_other_numbers_are_hidden_anew_and_a_bug_hides_nothing(page) -> None:
     assert page.locator("#prediction input").count() == 0
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (360, 740), (853, 480)])
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (360, 740), (853, 480), (640, 360)])
 def test_field_and_formula_are_on_screen_together(fresh_page, size: tuple[int, int]) -> None:
     page = fresh_page(viewport=dict(zip(("width", "height"), size, strict=True)), reduced_motion="reduce")
     if size[0] < 600:

@@ -37,7 +37,7 @@ export function answer({ network, name, slides = {}, typed = "", finished, onwar
   const check = () => {
     marked = mark(network, name, field.value, { slides });
     if (marked.verdict === "right") return end("right", `✓ Right${marked.as === "slide" ? " as on the slide. Exactly it is" : ":"} ${exact}.`, field.value);
-    say(marked.verdict, refusal(marked, walk(network).find((one) => one.name === name).kind), marked.verdict === "wrong" ? "What is wrong?" : "");
+    say(marked.verdict, refusal(marked, walk(network).find((one) => one.name === name).kind), offer(marked));
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -45,13 +45,18 @@ export function answer({ network, name, slides = {}, typed = "", finished, onwar
     else check();
   });
   help.addEventListener("click", () => {
-    const last = help.textContent === "Show it";
-    if (last) end("shown", `It is ${exact}.`, "");
+    if (help.textContent === "Show it") end("shown", `It is ${exact}.`, "");
     else say("wrong", `${marked.title}.`, "Show it");
   });
   field.value = typed;
   if (typed) check();
   return form;
+}
+
+/** What the button beside a refusal offers; a mistake without a name has nothing to tell. */
+function offer({ verdict, name }) {
+  if (verdict !== "wrong") return "";
+  return name === "unknown" ? "Show it" : "What is wrong?";
 }
 
 function refusal({ verdict, title, hint }, kind) {

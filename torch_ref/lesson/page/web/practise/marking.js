@@ -73,12 +73,13 @@ function mistakeIn(typed, mistakes, exact) {
   const fits = (slack) => ({ value }) => {
     const apart = Math.abs(typed.value - value);
     const room = typed.digits > 1 ? (typed.unit / 2) * (1 + 1e-6) + slack * Math.abs(value) : 0;
-    return apart <= room + 1e-12 * Math.abs(value);
+    const isOther = Math.abs(value - exact) > 10 * slack * Math.abs(exact); // a mistake elsewhere may leave this number right
+    return isOther && apart <= room + 1e-12 * Math.abs(value);
   };
   const found = WITH_SHOWN.map((slack) => mistakes.find(fits(slack))).find(Boolean);
   if (found) return { name: found.name, title: found.title, hint: found.hint };
   if (Math.abs(typed.value - exact) <= CLOSE * Math.abs(exact)) {
     return { name: "rounded", title: "Close: a number was rounded too early, or the last digit is wrong", hint: "Keep 5 digits or more on the way." };
   }
-  return { name: "unknown", title: "That is not the number", hint: "Put the numbers into the formula once more." };
+  return { name: "unknown", title: "That is not the number", hint: "Check each number that you put in." };
 }

@@ -88,7 +88,7 @@ const significant = (count) => (value) => Number(value.toPrecision(count));
 function roundedEarly(network, place, values) {
   const hint = "Keep more digits on the way: 5 or more. Round the last number only.";
   return [2, 3, 4].flatMap((count) =>
-    [[decimals, "decimals"], [significant, "digits"]].flatMap(([rounding, words]) => {
+    [[decimals, "decimals"], [significant, "significant digits"]].flatMap(([rounding, words]) => {
       const round = rounding(count);
       const inputs = new Map([...values].map(([name, value]) => [name, round(value)]));
       const title = `Rounded too early, to ${count} ${words}`;
