@@ -1,9 +1,10 @@
 r"""Put the page together: one HTML file without any other, from the sources in ``web`` and what Python computes.
 
-``lesson.html`` names its parts in comments: ``<!-- style -->``, ``<!-- script -->``, ``<!-- data -->`` and
-``<!-- include digit/digit.html -->``. Mathematics stands in the sources as LaTeX, ``<tex>\delta^l</tex>``, or on a line
-of its own as ``<tex display>``, and becomes MathML here. The scripts are ES modules, each importing the names that it
-needs from its neighbours; here they become one script, every module after those that it imports.
+``lesson.html``, and ``sheet.html`` with exercises to print, name their parts in comments: ``<!-- style -->``,
+``<!-- script -->``, ``<!-- data -->`` and ``<!-- include digit/digit.html -->``. Mathematics stands in the sources as
+LaTeX, ``<tex>\delta^l</tex>``, or on a line of its own as ``<tex display>``, and becomes MathML here. The scripts are
+ES modules, each importing the names that it needs from its neighbours; here they become one script, every module after
+those that it imports.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from torch_ref.lesson.page.stamp import stamp
 
 WEB = Path(__file__).parent / "web"
 ENTRY = "main.js"
-STYLES = ("lesson.css", "chapters/chapters.css", "digit/digit.css")
+STYLES = ("lesson.css", "chapters/chapters.css", "digit/digit.css", "practise/practise.css")
+SHEET_STYLES = ("lesson.css", "practise/practise.css", "practise/sheet.css")
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(?P<file>\.\.?/[\w/-]+\.js)";\n', flags=re.MULTILINE)
 _OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)
@@ -37,10 +39,19 @@ _TEX = re.compile(r"<tex(?P<display> display)?>(?P<latex>.*?)</tex>", flags=re.D
 
 def page(data: dict[str, Any]) -> str:
     """Return the whole page; ``data`` is what the scripts find as DATA."""
-    html = _chips(_INCLUDE.sub(lambda match: source(match["file"]), source("lesson.html")))
+    return _whole("lesson.html", STYLES, ENTRY, data)
+
+
+def sheet(data: dict[str, Any]) -> str:
+    """Return the sheet of exercises, of the page's own modules."""
+    return _whole("sheet.html", SHEET_STYLES, "sheet.js", data)
+
+
+def _whole(name: str, styles: tuple[str, ...], entry: str, data: dict[str, Any]) -> str:
+    html = _chips(_INCLUDE.sub(lambda match: source(match["file"]), source(name)))
     html = _TEX.sub(lambda match: mathml(unescape(match["latex"]), display=match["display"] is not None), html)
-    style = f"<style>\n{chr(10).join(map(source, STYLES))}</style>"
-    code = f'<script type="module">\n{script()}</script>'
+    style = f"<style>\n{chr(10).join(map(source, styles))}</style>"
+    code = f'<script type="module">\n{script(entry)}</script>'
     parts = {
         "<!-- style -->": f"{stamp(html + style + code, data)}\n{style}",
         "<!-- data -->": f'<script type="application/json" id="data">{_inside_script(data)}</script>',
@@ -48,7 +59,7 @@ def page(data: dict[str, Any]) -> str:
     }
     for mark, part in parts.items():
         if html.count(mark) != 1:
-            raise ValueError(f"lesson.html expects {mark} once, got it {html.count(mark)} times")
+            raise ValueError(f"{name} expects {mark} once, got it {html.count(mark)} times")
         html = html.replace(mark, part)
     return html
 
@@ -71,7 +82,7 @@ def _chips(html: str) -> str:
     return _CHIP.sub(chip, html)
 
 
-def script() -> str:
+def script(entry: str = ENTRY) -> str:
     """Return all modules as one, every module after those that it imports."""
     order: list[str] = []
 
@@ -84,7 +95,7 @@ def script() -> str:
             visit(normpath(join(dirname(file), match["file"])), (*importing, file))
         order.append(file)
 
-    visit(ENTRY, ())
+    visit(entry, ())
     bare = {file: _EXPORT.sub("", _IMPORT.sub("", source(file))) for file in order}
     _check(bare)
     return "\n".join(bare.values())

@@ -32,7 +32,7 @@ def page_data() -> dict[str, Any]:
     return {
         "formulas": formulas(),
         "texts": texts(),
-        "equations": {number: {"words": one.words, "text": one.text} for number, one in EQUATIONS.items()},
+        "equations": equations(),
         "cited": cited(),
         "x1": x1(),
         "x2": x2(),
@@ -48,6 +48,24 @@ def cited() -> dict[str, dict[str, str]]:
     return {
         name: {makes: quantity("", owner, makes).cited for makes in KNOWN[type(owner)].formulas}
         for name, owner in owners.items()
+    }
+
+
+def equations() -> dict[str, dict[str, str]]:
+    """Return the lecture's equations by number, in words and as text."""
+    return {number: {"words": one.words, "text": one.text} for number, one in EQUATIONS.items()}
+
+
+def sheet_data(seed: int, count: int) -> dict[str, Any]:
+    """Return what the scripts of a sheet of exercises find as DATA."""
+    return {
+        "formulas": formulas(),
+        "texts": texts(),
+        "equations": equations(),
+        "cited": cited(),
+        "x2": x2(),
+        "versions": {"torch": torch.__version__.partition("+")[0]},
+        "sheet": {"seed": seed, "count": count},
     }
 
 

@@ -21,6 +21,10 @@ import { steps } from "./formulas/steps.js";
 import { csv, showTable } from "./bench/table.js";
 import { showTabs } from "./bench/tabs.js";
 import { passByTape } from "./numbers/tape.js";
+import { mark } from "./practise/marking.js";
+import { exercise } from "./practise/exercises.js";
+import { showPractise } from "./practise/practise.js";
+import { showPredict } from "./practise/predict.js";
 import { showTheme } from "./theme.js";
 import { showStepNamed, showStepper } from "./bench/stepper.js";
 
@@ -32,12 +36,14 @@ showHighlight();
 showSwitch();
 showStepper();
 showPresent();
+showPredict();
 showTable();
 showRepeat();
 showBug();
 showSettings();
 showChapters(document);
 showDigit(byId("digit"), DATA.digit);
+showPractise();
 
 watch(({ start, network, updates, fault }) => {
   const what = isLectures(start) ? "The lecture’s example X2" : "Your own numbers";
@@ -57,4 +63,4 @@ document.addEventListener("click", (event) => {
 
 /** For the console: the page's own arithmetic, and what it shows. */
 const ownArithmetic = { pass, updated, repeated, passByTape, FAULTS, plant, spoiled, huntFor };
-globalThis.lesson = { ...ownArithmetic, steps, formula, shown, short, ulps, apart, csv, change, view, plantBug, bugOfNow, DATA };
+globalThis.lesson = { ...ownArithmetic, steps, formula, shown, short, ulps, apart, csv, change, view, plantBug, bugOfNow, mark, exercise, DATA };

@@ -10,7 +10,7 @@ import { huntFor } from "../numbers/hunt.js";
 import { change, view, watch } from "./state.js";
 import { showStepNamed } from "./stepper.js";
 
-export const MOST_SEED = 9999;
+export const MOST_BUGS = 9999;
 const EXAMPLES = { X2: () => DATA.x2.network, X1: () => DATA.x1.network };
 
 const score = { right: 0, half: 0, tried: 0 };
@@ -23,10 +23,10 @@ export function showBug() {
     plantFromForm();
   });
   byId("bug-next").addEventListener("click", () => {
-    byId("bug-seed").value = (Number(byId("bug-seed").value) % MOST_SEED) + 1;
+    byId("bug-seed").value = (Number(byId("bug-seed").value) % MOST_BUGS) + 1;
     plantFromForm();
   });
-  byId("bug-answer").addEventListener("click", answer);
+  byId("bug-answer").addEventListener("click", accuse);
   byId("give-up").addEventListener("click", giveUp);
   byId("remove-bug").addEventListener("click", () => change({ fault: null }));
   byId("suspects").addEventListener("click", ({ target }) => {
@@ -44,7 +44,7 @@ export function showBug() {
 
 /**
  * Plant the bug of a seed into an example.
- * @param {number} seed from 1 to MOST_SEED
+ * @param {number} seed from 1 to MOST_BUGS
  * @param {string} example "X2" or "X1"
  */
 export function plantBug(seed, example) {
@@ -59,13 +59,13 @@ export function plantBug(seed, example) {
 
 function plantFromForm() {
   const seed = Number(byId("bug-seed").value);
-  const fits = Number.isInteger(seed) && seed >= 1 && seed <= MOST_SEED;
+  const fits = Number.isInteger(seed) && seed >= 1 && seed <= MOST_BUGS;
   byId("bug-seed").setAttribute("aria-invalid", String(!fits));
-  if (!fits) return say(`Number of the bug: expected a whole number from 1 to ${MOST_SEED}, got “${byId("bug-seed").value}”.`);
+  if (!fits) return say(`Number of the bug: expected a whole number from 1 to ${MOST_BUGS}, got “${byId("bug-seed").value}”.`);
   plantBug(seed, byId("bug-example").value);
 }
 
-function answer() {
+function accuse() {
   const tensor = chosenOf("suspect");
   const cause = hunt.causes[tensor][Number(chosenOf("cause"))];
   const found = tensor === hunt.guilty;

@@ -42,10 +42,10 @@ function caption(phase, room) {
 }
 
 /** A network with the numbers that the walk has reached; `room` is WIDE or NARROW. */
-export function drawing(view, room = WIDE) {
+export function drawing(view, room = window.innerWidth < WIDE_FROM ? NARROW : WIDE) {
   const place = places(view.network.sizes, room);
   const step = view.walk[view.at];
-  const reached = new Set(view.walk.slice(0, view.at + 1).map((one) => one.name));
+  const reached = new Set(view.walk.slice(0, view.at + 1).map((one) => one.name).filter((name) => !view.hidden.has(name)));
   const picture = { view, room, place, step, reached, thickest: Math.max(...view.network.weights.flat(2).map(Math.abs), 1e-9) };
   return svgElement(
     "svg",

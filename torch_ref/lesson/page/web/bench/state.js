@@ -7,7 +7,7 @@ import { passByTape } from "../numbers/tape.js";
 export const MOST_UPDATES = 2000;
 
 /** What the reader chose; everything else follows from it. */
-const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null, answered: false, asOnSlides: false };
+const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null, answered: false, asOnSlides: false, predicted: null };
 const watchers = [];
 let history = withLosses([chosen.start]);
 let numbers = numbersOfNow();
@@ -19,8 +19,9 @@ export function watch(watcher) {
 }
 
 /**
- * Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`, whether it is `answered`, and
- * whether the numbers are to be those of the slides, `asOnSlides`.
+ * Change what the reader chose: `start` (a network), `updates`, `step` (a name), `fault`, whether it is `answered`,
+ * whether the numbers are to be those of the slides, `asOnSlides`, and `predicted` (the names of the numbers that need
+ * not be hidden any more, or null: nothing is).
  * A fault goes with the numbers that it was planted in: in others it may not even have a place.
  */
 export function change(patch) {
@@ -29,7 +30,8 @@ export function change(patch) {
   if (patch.start) history = withLosses([patch.start]);
   const missing = chosen.updates + 1 - history.length;
   if (missing > 0) history = [...history, ...withLosses(repeated(history.at(-1).network, missing).slice(1))];
-  if (Object.keys(patch).some((key) => key !== "step")) numbers = numbersOfNow();
+  if (patch.start || patch.updates !== undefined) chosen.predicted &&= new Set();
+  if (Object.keys(patch).some((key) => key !== "step" && key !== "predicted")) numbers = numbersOfNow();
   const now = view();
   for (const watcher of watchers) watcher(now, patch);
 }
@@ -47,7 +49,14 @@ export function isLectures(network) {
 export function view() {
   const at = Math.max(0, numbers.walk.findIndex((step) => step.name === chosen.step));
   const isOpen = Boolean(chosen.fault) && !chosen.answered; // what the reader looks for is not given away
-  return { ...chosen, ...numbers, ...(numbers.onSlides && chosen.asOnSlides ? numbers.onSlides : {}), history, at, isOpen };
+  const shown = numbers.onSlides && chosen.asOnSlides ? numbers.onSlides : {};
+  return { ...chosen, ...numbers, ...shown, history, at, isOpen, hidden: hiddenAt(at) };
+}
+
+/** The names of the numbers that must not be shown: the one that the reader is to predict. A bug's are all shown. */
+function hiddenAt(at) {
+  const { name } = numbers.walk[at];
+  return new Set(chosen.predicted && !chosen.fault && !chosen.predicted.has(name) ? [name] : []);
 }
 
 /** What only another network or fault changes: a step through the walk computes nothing anew. */

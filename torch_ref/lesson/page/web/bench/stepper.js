@@ -6,6 +6,7 @@ import { chips } from "../formulas/equations.js";
 import { shown } from "../numbers/format.js";
 import { pretty } from "../formulas/notation.js";
 import { chains } from "./chains.js";
+import { asked } from "../practise/asked.js";
 import { change, view, watch } from "./state.js";
 
 const PHASES = { forward: "Forward pass", loss: "Loss", backward: "Backward pass", gradients: "Gradients", update: "Update" };
@@ -119,9 +120,8 @@ function showStep(now) {
     element("h3", {}, step.title),
     element("p", { class: "general" }, generalFormula(step, now.network)),
     formulaLine("symbols", step.symbols, step.text),
-    formulaLine("numbers", step.numbers, step.textNumbers),
-    ...(now.isOpen ? [] : chains(now, step.name)),
-    comparison(now, step.name),
+    formulaLine("numbers", ...(now.hidden.has(step.name) ? asked(now) : [step.numbers, step.textNumbers])),
+    ...(now.hidden.has(step.name) ? [] : [...(now.isOpen ? [] : chains(now, step.name)), comparison(now, step.name)]),
   );
 }
 

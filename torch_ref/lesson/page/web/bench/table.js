@@ -66,12 +66,13 @@ function body(now) {
   return element("tbody", {}, now.walk.map((step, at) => row(now, step, at === now.at)));
 }
 
-function row({ byHand, reference, wrong, slides }, { name, equation, phase }, current) {
-  const figure = (label, value) => element("td", { class: "figure", "data-label": value && label }, value);
+function row({ byHand, reference, wrong, slides, hidden }, { name, equation, phase }, current) {
+  const seen = (text) => (hidden.has(name) ? "?" : text);
+  const figure = (label, value) => element("td", { class: "figure", "data-label": value && label }, seen(value));
   const [hand, auto, bad] = [byHand.get(name), reference.get(name), wrong.has(name)];
   return element("tr", { class: `phase-${phase}${bad ? " bad" : ""}`, "aria-current": current && "step" },
     element("th", { scope: "row" }, element("button", { type: "button", "data-step": name }, pretty(name))),
     element("td", {}, chips(equation)),
     figure("by hand", shown(hand)), figure("autograd", shown(auto)),
-    element("td", { class: bad ? "bad" : null }, apart(hand, auto, bad)), figure("slide", slides[name]?.printed ?? ""));
+    element("td", { class: bad ? "bad" : null }, seen(apart(hand, auto, bad))), figure("slide", slides[name]?.printed ?? ""));
 }

@@ -3,7 +3,7 @@
 import { DATA } from "../data.js";
 import { element } from "../dom.js";
 
-const NUMBER = /(E\d+)/;
+const EQUATION_NUMBER = /(E\d+)/;
 
 /** An equation's number as a link to where the lecture has it; its formula is the link's text on hover and focus. */
 export function chip(number) {
@@ -13,7 +13,7 @@ export function chip(number) {
 
 /** A citation with its numbers as chips. */
 export function chips(citation) {
-  return citation.split(NUMBER).filter(Boolean).map((part) => (NUMBER.test(part) ? chip(part) : element("span", { class: "cited-part" }, part.replace(/^, /, " "))));
+  return citation.split(EQUATION_NUMBER).filter(Boolean).map((part) => (EQUATION_NUMBER.test(part) ? chip(part) : element("span", { class: "cited-part" }, part.replace(/^, /, " "))));
 }
 
 /** Let each chip show its formula while it is pointed at or has the focus; Escape takes it away. */

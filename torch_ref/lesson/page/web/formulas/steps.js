@@ -8,7 +8,8 @@ import { upTo, walk } from "../numbers/walk.js";
 /**
  * One step for each number of the walk.
  * @param {object} network
- * @param {Map<string, number>} values what `pass` gave for the network, with or without a fault
+ * @param {Map<string, number>} values what `pass` gave for the network, with or without a fault; of a number that is
+ *   left out the formula says "= ?"
  * @returns {{name: string, phase: string, equation: string, l: ?number, i: ?number, j: ?number, title: string,
  *   symbols: string, numbers: string, text: string, textNumbers: string,
  *   units: string[], edges: string[], biases: string[]}[]}
@@ -23,7 +24,7 @@ export function steps(network, values) {
     const link = phase === "update" ? "becomes" : "equal";
     const before = recipe.before?.(symbol, network, l, i) ?? null;
     const symbols = chain(link, left, before, recipe.right(symbol, network, l, i, j));
-    const [calculated, value] = [recipe.right(number, network, l, i, j), numeral(values.get(name))];
+    const [calculated, value] = [recipe.right(number, network, l, i, j), values.has(name) ? numeral(values.get(name)) : UNKNOWN];
     const numbers = chain(link, left, calculated.text === value.text ? null : calculated, value);
     return {
       name, phase, l, i, j,
@@ -37,6 +38,8 @@ export function steps(network, values) {
     };
   });
 }
+
+const UNKNOWN = { math: "<mi>?</mi>", text: "?" };
 
 /** left = middle = right, or left = right without a middle; an update begins with an arrow. */
 function chain(link, left, ...others) {
