@@ -1,3 +1,4 @@
+import { showDigitBatch } from "./batch.js";
 import { showDigitChoice } from "./choice.js";
 import { showDigitDescent } from "./descent.js";
 import { decodedInk, decodedNetwork, digitPass, gradientOver, oneStepDown } from "./network.js";
@@ -35,6 +36,7 @@ export function showDigit(root, data) {
       (lr) => change({ network: oneStepDown(now.network, gradientOver([now.pass]), lr), steps: chosen.steps + 1 }),
       () => change({ network: trained, steps: 0 }),
     ),
+    showDigitBatch(samples, trained),
   ];
   root.querySelector("#digit-training").textContent = trainingOf(data);
   change({});
