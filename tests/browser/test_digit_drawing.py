@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import pairwise
+from types import ModuleType
 
 import pytest
 import torch
@@ -327,6 +328,12 @@ def test_the_chapter_fits_its_width_and_a_checker_finds_nothing(open_page, width
     page = open_page(width=width, scheme=scheme)
     page.locator("#digit-samples button").nth(10).click()
     page.click("#digit-step")
+    assert_fits_and_is_accessible(page, axe)
+    draw(page, SEVEN)
+    assert_fits_and_is_accessible(page, axe)
+
+
+def assert_fits_and_is_accessible(page: Page, axe: ModuleType) -> None:
     found = axe.Axe().run(page, context="#digit").response["violations"]
     assert [(one["id"], one["nodes"][0]["target"]) for one in found] == []
     over = page.evaluate(

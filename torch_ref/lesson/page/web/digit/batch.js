@@ -63,7 +63,7 @@ function stepOnBatch(network, batch) {
   const networks = [network, after(passes, way === "sum" ? 1 : 1 / N)];
   if (mistakes[way]) networks.push(after(...mistakes[way]));
   return {
-    batch, way, l, i, j, passes,
+    batch, lr, way, l, i, j, passes,
     shares: passes.map((pass) => shareOf(pass, l, i, j)),
     weights: networks.map(({ weights }) => weights[l][i][j]),
     losses: networks.map((one) => passesOf(one, batch).map(({ L }) => L)),

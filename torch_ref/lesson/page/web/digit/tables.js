@@ -38,10 +38,10 @@ export function lossesTable({ batch, losses }) {
 }
 
 /** What the step does, in words: a batch of one cannot show either mistake. */
-export function batchWords({ batch: { length: N }, way, losses }) {
+export function batchWords({ batch: { length: N }, lr, way, losses }) {
   const [before, right, mistaken] = losses.map(added);
   const went = (to) => `C ${to > before ? "rises" : "falls"} from ${shown(before)} to ${shown(to)}`;
-  if (mistaken === undefined) return `${went(right)}.`;
+  if (mistaken === undefined) return `N = ${N}, η = ${lr}: ${went(right)}.`;
   if (N === 1) return "With N = 1 the mistake changes nothing: one sample cannot show it.";
   const what = way === "whole" ? `The step is ${N} times as long as it should be` : `${N - 1} of ${N} samples are lost`;
   return `${what}. ${went(mistaken)}; without the mistake it would be ${shown(right)}.`;
