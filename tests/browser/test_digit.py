@@ -42,6 +42,10 @@ def pick(page: Page, n: int) -> None:
     page.locator("#digit-samples button").nth(n).click()
 
 
+def aim(page: Page, target: int) -> None:
+    page.locator("#digit-targets button").nth(target).click()
+
+
 def take_step(page: Page, lr: str) -> None:
     page.select_option("#digit-rate", lr)
     page.click("#digit-step")
@@ -80,25 +84,22 @@ def test_every_number_of_every_digit_is_manual_bp_s(page, data) -> None:
     network = embedded_network(data["digit"])
     for n, digit in enumerate(data["digit"]["digits"]):
         pick(page, n)
-        shown = page.evaluate(READ)
-        assert_same(shown, expected(network, digit))
-        embedded = {
-            "y": digit["y"],
-            "L": [digit["L"]],
-            "norms": [digit["delta"][1], shown["norms"][1], digit["delta"][0]],
-        }
-        assert_same(shown, {name: torch.tensor(of, dtype=torch.float64) for name, of in embedded.items()})
+        wanted = expected(network, digit)
+        assert_same(page.evaluate(READ), wanted)
+        total = float(page.locator("#digit-sum data").get_attribute("value"))
+        assert total == pytest.approx(wanted["y"].sum().item(), rel=ROUNDING)
 
 
 @pytest.mark.parametrize("target", [0, 3])
 def test_the_reader_s_target_goes_through_the_backward_pass(page, data, target: int) -> None:
-    page.select_option("#digit-target", str(target))
+    aim(page, target)
     shown = page.evaluate(READ)
     first = data["digit"]["digits"][data["digit"]["first"]]
     assert_same(shown, expected(embedded_network(data["digit"]), first, target))
     assert page.locator("#digit-outputs tr:has(.aim) th").inner_text().startswith(f"{target} ")
     pick(page, 2)
-    assert page.input_value("#digit-target") == "2"
+    assert page.inner_text("#digit-targets [aria-pressed=true]") == "2"
+    assert page.inner_text("#digit-meant") == "Target: the label is 2"
 
 
 @pytest.mark.parametrize("lr", ["0.1", "0.3", "1", "3"])
@@ -120,7 +121,7 @@ def test_one_step_of_descent_is_manual_bp_s(page, data, lr: str) -> None:
 def test_a_step_goes_towards_the_reader_s_target(page, data) -> None:
     digit, before = data["digit"]["digits"][4], embedded_network(data["digit"])
     pick(page, 4)
-    page.select_option("#digit-target", "8")
+    aim(page, 8)
     take_step(page, "3")
     assert_same(page.evaluate(READ), expected(updated(before, digit, 3.0, 8), digit, 8))
 
@@ -198,14 +199,25 @@ def test_the_units_that_react_and_the_most_responsible_one_are_marked(page) -> N
         assert f"here {share:.1f} %" in page.inner_text("#digit-reading")
 
 
-def test_the_outcome_says_answer_label_and_loss(page, data) -> None:
-    for n in (4, 10):
+def test_the_verdict_says_answer_label_confidence_and_the_next_best(page, data) -> None:
+    network = embedded_network(data["digit"])
+    for n, verdict in ((4, "right"), (10, "wrong: the label is 7")):
         pick(page, n)
         digit = data["digit"]["digits"][n]
-        answer = max(range(10), key=digit["y"].__getitem__)
-        verdict = "right." if n == 4 else f"wrong: the label is {digit['label']}."
-        assert page.inner_text("#digit-outcome").startswith(
-            f"The network says {answer}, which is {verdict} Its confidence is {digit['y'][answer]:.6f};"
-        )
+        y = expected(network, digit)["y"].tolist()
+        answer, second = sorted(range(10), key=y.__getitem__, reverse=True)[:2]
+        assert page.locator("#digit-outcome p").all_text_contents() == [
+            f"The network says {answer}{verdict}",
+            f"confidence: {y[answer]:.6f}",
+            f"next best {second}: {written(y[second])}",
+        ]
+        bars = page.locator("#digit-outcome .bar b").evaluate_all("(all) => all.map((one) => one.style.width)")
+        assert [percent(bar) for bar in bars] == pytest.approx([100 * y[answer], 100 * y[second]], abs=0.006)
+        assert page.inner_text("#digit-aim").startswith(f"For the target {digit['label']} the loss L is ")
     assert page.locator("#digit-outcome").get_attribute("aria-live") == "polite"
     assert f"Of 1,000 others it gets {data['digit']['test']['right']} right." in page.inner_text("#digit-training")
+
+
+def written(value: float) -> str:
+    """Write a confidence as the page does."""
+    return f"{value:.6f}" if value >= 1e-4 else f"{value:.3e}".replace("e-0", "e−")

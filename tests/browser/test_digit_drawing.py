@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import pairwise
+from types import ModuleType
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from digit_network import embedded_digit, embedded_network
 from playwright.sync_api import Page
 
 from manual_bp import Network
+from torch_ref.lesson.walk.quantities import pass_by_hand
 
 Points = list[tuple[float, float]]
 
@@ -53,6 +55,15 @@ def drawn(page: Page, strokes: Iterable[Points], **where: float) -> torch.Tensor
         page.click("#digit-clear")
     draw(page, strokes, **where)
     return torch.tensor(page.evaluate(INK), dtype=torch.float64).view(28, 28)
+
+
+def mean(page: Page, target: int) -> None:
+    """Say what the drawing is meant to be."""
+    page.locator("#digit-targets button").nth(target).click()
+
+
+def targets(page: Page) -> list[str]:
+    return page.locator("#digit-targets [aria-pressed=true]").all_inner_texts()
 
 
 def centre(ink: torch.Tensor) -> tuple[float, float]:
@@ -124,8 +135,7 @@ def test_what_the_reader_draws_goes_through_the_network(page, data) -> None:
 @pytest.mark.parametrize(("strokes", "answer"), [(BAR, 1), (RING, 0), (SEVEN, 7)])
 def test_the_network_reads_a_plain_drawing(page, strokes: list[Points], answer: int) -> None:
     draw(page, strokes)
-    assert page.inner_text("#digit-outcome").startswith(f"The network says {answer}.")
-    assert page.input_value("#digit-target") == str(answer)
+    assert page.inner_text("#digit-outcome strong") == str(answer)
 
 
 def test_a_drawing_is_centred_by_its_mass_in_a_box_of_20_pixels(page) -> None:
@@ -175,12 +185,111 @@ def test_clear_and_picking_a_digit_empty_the_pad(page, data) -> None:
 
 def test_a_drawing_keeps_the_target_that_the_reader_chose_for_it(page) -> None:
     draw(page, CROSS[:1])
-    page.select_option("#digit-target", "4")
+    mean(page, 4)
     draw(page, CROSS[1:])
-    assert page.input_value("#digit-target") == "4"
+    assert targets(page) == ["4"]
     page.click("#digit-clear")
     draw(page, BAR)
-    assert page.input_value("#digit-target") == "1"
+    assert targets(page) == []
+
+
+# ------------------------------------------------------------------------------------- what the drawing is meant to be
+
+ASKED = "What did you mean to draw?"
+NUMBERS = "#digit-loss, #digit-norms data, #digit-effect data"
+
+
+def test_no_target_is_assumed_for_a_drawing(page) -> None:
+    """The forward pass is shown; what rests on a target says so, and leads to the question."""
+    draw(page, SEVEN)
+    assert page.inner_text("#digit-meant") == ASKED
+    assert targets(page) == []
+    assert page.locator("#digit-outputs data").count() == 10  # confidences, no sensitivities
+    assert page.locator("#digit-unit-numbers data").count() == 3  # net, x and σ′, no e and no δ
+    assert page.locator("#digit-unit-numbers .missing").all_inner_texts() == ["needs t", "needs t"]
+    assert page.locator(f"{NUMBERS}, #digit-outputs .aim, #digit .responsible").count() == 0
+    assert page.locator("#digit-units button[aria-label*=δ]").count() == 0
+    assert not page.locator("#digit-norms-table, #digit-effect-table").and_(page.locator(":visible")).count()
+    assert page.inner_text("#digit-aim") == "Without a target t there is no loss, no backward pass and no step."
+    for place in ("#digit-outputs .missing", "#digit-reading", "#digit-stepped"):
+        assert page.inner_text(place).replace("\n", " ").endswith(f"needs a target t. {ASKED}")
+        page.click(f"{place} a")
+        assert page.locator("#digit-targets").evaluate(
+            "(one) => one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0"
+        )
+
+
+def test_the_step_waits_for_a_target_and_says_why(page) -> None:
+    draw(page, SEVEN)
+    assert page.is_disabled("#digit-step")
+    reason = page.locator("#digit-step").get_attribute("aria-describedby")
+    assert page.locator(f"#{reason}").is_visible()
+    assert page.inner_text(f"#{reason}").startswith("A step needs a target t.")
+    mean(page, 7)
+    page.click("#digit-step")
+    assert page.inner_text("#digit-stepped").startswith("After 1 step (on this digit or on others) the loss of this")
+    page.click("#digit-clear")
+    draw(page, BAR)
+    assert page.is_disabled("#digit-step")
+    assert page.is_enabled("#digit-again")
+
+
+@pytest.mark.parametrize("target", [7, 2])
+def test_the_answer_is_the_target_of_loss_and_backward_pass(page, data, target: int) -> None:
+    ink = drawn(page, SEVEN)
+    mean(page, target)
+    assert targets(page) == [str(target)]
+    t = torch.zeros(1, 10, dtype=torch.float64)
+    t[0, target] = 1
+    numbers = pass_by_hand(embedded_network(data["digit"]), ink.reshape(1, 784), t, 1.0)
+    delta = page.locator("#digit-outputs td:last-child data").evaluate_all("(all) => all.map((one) => +one.value)")
+    assert delta == pytest.approx(numbers["δ^2"][0].tolist(), rel=0.05, abs=1e-4)  # ink of 3 decimals
+    loss = float(page.locator("#digit-loss").get_attribute("value"))
+    assert loss == pytest.approx(numbers["L"].item(), rel=0.05, abs=1e-4)
+    assert page.locator("#digit-norms data").count() == 3
+    assert page.locator("#digit .missing").count() == 0
+    assert page.locator("#digit-outputs tr:has(.aim) th").inner_text().startswith(f"{target} ")
+
+
+def test_the_question_is_answered_by_keyboard(page) -> None:
+    draw(page, SEVEN)
+    buttons = page.locator("#digit-targets button")
+    assert buttons.evaluate_all("(all) => all.filter((one) => one.tabIndex === 0).length") == 1
+    assert page.get_by_role("toolbar", name=ASKED).count() == 1
+    buttons.nth(0).focus()
+    for key in ("ArrowRight", "End", "ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    assert targets(page) == ["8"]
+    assert buttons.nth(8).evaluate("(one) => one === document.activeElement")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1024, 768), (640, 360), (360, 740)])
+def test_answer_confidence_and_next_best_are_seen_beside_the_pad(fresh_page, width: int, height: int) -> None:
+    """Wherever the whole pad is in the window, at its top or at its bottom."""
+    page = fresh_page(viewport={"width": width, "height": height})
+    draw(page, SEVEN)
+    verdict = page.locator("#digit-outcome strong, #digit-outcome data")
+    assert verdict.count() == 3
+    for edge in ("start", "end"):
+        page.locator("#digit-pad").evaluate("(pad, block) => pad.scrollIntoView({ block })", edge)
+        pad = page.locator("#digit-pad").bounding_box()
+        for one in verdict.all():
+            box = one.bounding_box()
+            assert pad["x"] + pad["width"] <= box["x"], edge
+            assert box["x"] + box["width"] <= width, edge
+            assert box["y"] >= 0, edge
+            assert box["y"] + box["height"] <= height, edge
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1024, 768), (360, 740)])
+def test_pad_verdict_and_question_are_seen_at_once(fresh_page, width: int, height: int) -> None:
+    page = fresh_page(viewport={"width": width, "height": height})
+    draw(page, SEVEN)
+    page.locator(".digit-desk").evaluate("(one) => one.scrollIntoView()")
+    for place in ("#digit-clear", "#digit-pad", "#digit-outcome", "#digit-meant", "#digit-targets", "#digit-aim"):
+        box = page.locator(place).bounding_box()
+        assert box["y"] >= -1, place  # scrolled to a whole pixel
+        assert box["y"] + box["height"] <= height, place
 
 
 # -------------------------------------------------------------------------------------------------- reached and read
@@ -207,7 +316,8 @@ def test_digits_are_picked_by_keyboard_and_the_small_network_stays_where_it_is(p
         assert buttons.nth(n).evaluate("(one) => one === document.activeElement && one.tabIndex === 0"), key
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    assert page.evaluate(OUTPUT) == pytest.approx(data["digit"]["digits"][1]["y"], rel=1e-9)
+    x, _ = embedded_digit(data["digit"]["digits"][1])
+    assert page.evaluate(OUTPUT) == pytest.approx(confidences(embedded_network(data["digit"]), x), rel=1e-9)
     assert page.locator("#digit-samples [aria-pressed=true]").get_attribute("aria-label") == "Digit 2 of 14, label 1"
     assert page.evaluate("lesson.view().at") == at
 
@@ -218,6 +328,12 @@ def test_the_chapter_fits_its_width_and_a_checker_finds_nothing(open_page, width
     page = open_page(width=width, scheme=scheme)
     page.locator("#digit-samples button").nth(10).click()
     page.click("#digit-step")
+    assert_fits_and_is_accessible(page, axe)
+    draw(page, SEVEN)
+    assert_fits_and_is_accessible(page, axe)
+
+
+def assert_fits_and_is_accessible(page: Page, axe: ModuleType) -> None:
     found = axe.Axe().run(page, context="#digit").response["violations"]
     assert [(one["id"], one["nodes"][0]["target"]) for one in found] == []
     over = page.evaluate(

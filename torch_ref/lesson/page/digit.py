@@ -1,4 +1,4 @@
-"""One real digit for the page: a 784-30-10 network, trained here, and test digits with what it makes of them.
+"""One real digit for the page: a 784-30-10 network, trained here, and test digits for it.
 
     x^0    784 pixels, no ink 0, full ink 1
     x^1     30 sigmoid units
@@ -49,7 +49,7 @@ def digit_data() -> dict[str, Any]:
         "biases": [_base64(linear.bias) for linear in linears if linear.bias is not None],
         "training": {"digits": len(training), "epochs": EPOCHS, "batchSize": BATCH_SIZE, "lr": LEARNING_RATE},
         "test": {"digits": len(test), "right": right},
-        "digits": [digit(network, test, n) for n in samples],
+        "digits": [{"pixels": _bytes(test.pixels[n]), "label": int(test.labels[n])} for n in samples],
         "first": least_sure(y[samples], test.labels[samples]),
     }
 
@@ -95,25 +95,13 @@ def least_sure(y: Tensor, labels: Tensor) -> int:
     return int(confidence.where(y.argmax(1) == labels, torch.inf).argmin())
 
 
-def digit(network: Network, images: Images, n: int) -> dict[str, Any]:
-    """Return image n, and what one pass forward and back makes of it: y, L, and the norm of δ^l for each layer."""
-    one = Images(images.pixels[n : n + 1], images.labels[n : n + 1], images.names)
-    x = ink(one)
-    trace = network.forward(x)
-    loss = network.loss(trace, one_hot(one.labels, one.classes, like=x))
-    gradients = network.backward(trace)
-    return {
-        "pixels": b64encode(one.pixels.numpy().tobytes()).decode(),
-        "label": int(one.labels),
-        "y": trace.y[0].tolist(),
-        "L": loss.item(),
-        "delta": [gradients.delta(l).norm().item() for l in range(1, network.depth + 1)],
-    }
-
-
 def _base64(parameter: Tensor) -> str:
     """Return the float32 numbers, row by row, the lowest byte of each first."""
     return b64encode(parameter.float().numpy().astype("<f4").tobytes()).decode()
+
+
+def _bytes(picture: Tensor) -> str:
+    return b64encode(picture.numpy().tobytes()).decode()
 
 
 @contextmanager

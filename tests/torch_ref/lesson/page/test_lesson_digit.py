@@ -1,4 +1,4 @@
-"""What Python embeds for the page's digit: the trained network, and digits with the numbers of a pass."""
+"""What Python embeds for the page's digit: the trained network, and digits for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from manual_bp.training.images.data import Images, mnist5k
 from torch_ref.autograd.engine import AutogradEngine
 from torch_ref.lesson.page import digit
 from torch_ref.lesson.page.digit import digit_data, trained
-from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand
 
 ROOM = 220_000
 """Bytes of the page for this chapter's data."""
@@ -52,11 +51,11 @@ def test_the_network_is_784_30_10_and_fits_into_its_room(data) -> None:
 def test_the_digits_are_test_digits_of_every_class_and_some_are_answered_wrong(data) -> None:
     _, test = mnist5k()
     known = {(pixels.numpy().tobytes(), label) for pixels, label in zip(test.pixels, test.labels.tolist(), strict=True)}
-    answers = []
+    network, answers = embedded_network(data), []
     for one in data["digits"]:
         x, _ = embedded_digit(one)
         assert ((x * 255).round().byte().numpy().tobytes(), one["label"]) in known
-        answers.append(max(range(10), key=one["y"].__getitem__))
+        answers.append(int(network.forward(x).y.argmax()))
     labels = [one["label"] for one in data["digits"]]
     assert labels[:10] == answers[:10] == list(range(10))
     assert len(labels) == 14
@@ -64,20 +63,9 @@ def test_the_digits_are_test_digits_of_every_class_and_some_are_answered_wrong(d
 
 
 def test_the_page_begins_with_the_digit_that_is_right_but_least_sure(data) -> None:
-    confidences = [one["y"][one["label"]] for one in data["digits"][:10]]
-    assert data["first"] == confidences.index(min(confidences))
-
-
-@pytest.mark.parametrize(("engine", "tolerance"), [(pass_by_hand, 0.0), (pass_by_autograd, 1e-12)])
-def test_the_numbers_of_every_digit_are_those_of_the_embedded_weights(data, engine, tolerance) -> None:
-    """By hand to the last bit; autograd adds in another order, in float64."""
     network = embedded_network(data)
-    for one in data["digits"]:
-        numbers = engine(network, *embedded_digit(one), 1.0)
-        assert one["y"] == pytest.approx(numbers["y"][0].tolist(), rel=tolerance, abs=0)
-        assert one["L"] == pytest.approx(numbers["L"].item(), rel=tolerance, abs=0)
-        norms = [numbers[f"δ^{l}"].norm().item() for l in (1, 2)]
-        assert one["delta"] == pytest.approx(norms, rel=tolerance, abs=0)
+    confidences = [network.forward(embedded_digit(one)[0]).y[0, one["label"]].item() for one in data["digits"][:10]]
+    assert data["first"] == confidences.index(min(confidences))
 
 
 def test_training_is_gradient_descent_on_the_sum_of_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:

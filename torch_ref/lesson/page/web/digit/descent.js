@@ -2,6 +2,7 @@ import { byId, element } from "../dom.js";
 import { shown } from "../numbers/format.js";
 import { figureOf } from "./number.js";
 import { lowered } from "../formulas/notation.js";
+import { targetNeeded } from "./target.js";
 
 /**
  * Let the reader take steps of gradient descent on the digit.
@@ -13,10 +14,13 @@ export function showDigitDescent(step, startAgain) {
   byId("digit-step").addEventListener("click", () => step(Number(byId("digit-rate").value)));
   byId("digit-again").addEventListener("click", startAgain);
   return (now) => {
+    const aimless = now.target === null;
     byId("digit-again").disabled = now.steps === 0;
-    byId("digit-effect-head").replaceChildren(headOf(now));
-    byId("digit-effect").replaceChildren(...effectRows(now));
-    byId("digit-stepped").textContent = now.steps ? steppedWords(now) : "";
+    byId("digit-step").disabled = aimless;
+    byId("digit-effect-head").replaceChildren(...(aimless ? [] : [headOf(now)]));
+    byId("digit-effect").replaceChildren(...(aimless ? [] : effectRows(now)));
+    byId("digit-effect-table").hidden = aimless;
+    byId("digit-stepped").replaceChildren(...(aimless ? targetNeeded("A step needs a target t.") : now.steps ? [steppedWords(now)] : []));
   };
 }
 

@@ -1,8 +1,11 @@
+import { showDigitBatch } from "./batch.js";
 import { showDigitChoice } from "./choice.js";
 import { showDigitDescent } from "./descent.js";
-import { decodedInk, decodedNetwork, oneStepDown, digitBackward, digitForward } from "./network.js";
+import { decodedInk, decodedNetwork, digitPass, gradientOver, oneStepDown } from "./network.js";
 import { showDigitOutput } from "./output.js";
+import { showDigitTarget } from "./target.js";
 import { showDigitUnits } from "./units.js";
+import { showDigitVerdict } from "./verdict.js";
 
 /**
  * The chapter with one real digit: forward pass, backward pass and updates of a 784-30-10 network.
@@ -25,42 +28,42 @@ export function showDigit(root, data) {
   });
   const parts = [
     showDigitChoice(samples, samples[data.first], (sample) => change({ sample, target: targetFor(sample, chosen), unit: null })),
+    showDigitVerdict,
+    showDigitTarget(classes, (target) => change({ target })),
     showUnits,
-    showDigitOutput(classes, (target) => change({ target })),
+    showDigitOutput,
     showDigitDescent(
-      (lr) => change({ network: oneStepDown(now.network, now.pass, lr), steps: chosen.steps + 1 }),
+      (lr) => change({ network: oneStepDown(now.network, gradientOver([now.pass]), lr), steps: chosen.steps + 1 }),
       () => change({ network: trained, steps: 0 }),
     ),
+    showDigitBatch(samples, trained),
   ];
   root.querySelector("#digit-training").textContent = trainingOf(data);
   change({});
 }
 
-/** The label; a drawing has none, and keeps the target that the reader chose for it. */
+/** The label; a drawing has none, and keeps the target that the reader chose for it, if any. */
 function targetFor(sample, chosen) {
   return sample.label ?? (chosen.sample.label === null ? chosen.target : null);
 }
 
-/** Everything there is to show. Without a target, the network's own answer is the target. */
+/** Everything there is to show. Without a target nothing has a δ, and no unit is the most responsible. */
 function digitView({ sample, target, network, steps, unit }, trained) {
-  const forward = digitForward(network, sample.x);
-  const answer = indexOfLargest(forward.y);
-  const aim = target ?? answer;
-  const start = digitForward(trained, sample.x);
-  const pass = { ...forward, ...digitBackward(network, forward, aim) };
-  const sizes = pass.delta.slice(1).map((delta) => delta.map(Math.abs));
-  const responsible = indexOfLargest(sizes[0]);
+  const pass = digitPass(network, sample.x, target);
+  const sizes = pass.delta?.slice(1).map((delta) => [...delta].map(Math.abs)) ?? [[]];
+  const [responsible = null] = fromTheLargest(sizes[0]);
   return {
-    sample, network, steps, answer, pass, responsible,
-    target: aim,
-    before: { ...start, ...digitBackward(trained, start, aim) },
-    unit: unit ?? responsible,
-    mostDelta: Math.max(Number.MIN_VALUE, ...sizes.flatMap((of) => [...of])), // to divide by
+    sample, target, network, steps, pass, responsible,
+    ranking: fromTheLargest(pass.y),
+    before: digitPass(trained, sample.x, target),
+    unit: unit ?? responsible ?? 0,
+    mostDelta: Math.max(Number.MIN_VALUE, ...sizes.flat()), // to divide by
   };
 }
 
-function indexOfLargest(values) {
-  return values.indexOf(Math.max(...values));
+/** The indices of some values, that of the largest first. */
+function fromTheLargest(values) {
+  return [...values.keys()].sort((a, b) => values[b] - values[a]);
 }
 
 function trainingOf({ training, test }) {

@@ -63,11 +63,31 @@ function sentBack(rows, delta, count) {
   return e;
 }
 
-/** Return a new network, after one step of gradient descent (E9) on the sample of a pass. */
-export function oneStepDown({ weights, biases }, { x, delta }, lr) {
+/** Forward pass and, where there is a target, the loss and the backward pass. */
+export function digitPass(network, input, target) {
+  const forward = digitForward(network, input);
+  return target === null ? forward : { ...forward, ...digitBackward(network, forward, target) };
+}
+
+/**
+ * The gradient of a batch: E12 summed over its samples (E7).
+ * @param {object[]} passes of the samples, with the same weights
+ * @param {number} share what the sum is multiplied by: 1/N for the mean
+ */
+export function gradientOver(passes, share = 1) {
+  const total = (term) => share * passes.reduce((sum, pass) => sum + term(pass), 0);
+  const [{ x, delta }] = passes;
   return {
-    weights: weights.map((rows, l) => rows?.map((row, i) => row.map((weight, j) => weight - lr * (-delta[l][i] * x[l - 1][j])))), // E12
-    biases: biases.map((bias, l) => bias?.map((b, i) => b - lr * -delta[l][i])),
+    weights: delta.map((of, l) => of && Array.from(of, (_, i) => x[l - 1].map((_, j) => total((pass) => -pass.delta[l][i] * pass.x[l - 1][j])))),
+    biases: delta.map((of, l) => of?.map((_, i) => total((pass) => -pass.delta[l][i]))),
+  };
+}
+
+/** Return a new network, after one step of gradient descent (E9). */
+export function oneStepDown({ weights, biases }, gradient, lr) {
+  return {
+    weights: weights.map((rows, l) => rows?.map((row, i) => row.map((weight, j) => weight - lr * gradient.weights[l][i][j]))),
+    biases: biases.map((bias, l) => bias?.map((b, i) => b - lr * gradient.biases[l][i])),
   };
 }
 

@@ -1,49 +1,38 @@
 import { byId, element } from "../dom.js";
 import { barOf, figureOf, signedBarOf } from "./number.js";
 import { norm } from "./network.js";
-import { inkPicture } from "./picture.js";
+import { targetNeeded } from "./target.js";
 
-/**
- * Show the input, the output layer, and how far the error gets on its way back.
- * @param aim is called with the target that the reader chooses
- * @returns a function that shows the numbers of a pass
- */
-export function showDigitOutput(classes, aim) {
-  const select = byId("digit-target");
-  select.replaceChildren(...Array.from({ length: classes }, (_, k) => element("option", { value: k }, `${k}`)));
-  select.addEventListener("change", () => aim(Number(select.value)));
-  return (now) => {
-    select.value = now.target;
-    const name = now.sample.label === null ? "The digit that you drew" : `A digit with the label ${now.sample.label}`;
-    byId("digit-picture").replaceChildren(inkPicture(now.sample.x, { role: "img", "aria-label": name }));
-    byId("digit-outcome").replaceChildren(...outcomeOf(now));
-    byId("digit-outputs").replaceChildren(...Array.from(now.pass.y, (_, k) => outputRow(k, now)));
-    byId("digit-norms").replaceChildren(...normRows(now.pass));
-    byId("digit-reading").textContent = readingOf(now);
-  };
+/** Show the output layer, and how far the error gets on its way back. */
+export function showDigitOutput(now) {
+  const { target, pass } = now;
+  byId("digit-outputs").replaceChildren(...Array.from(pass.y, (_, k) => outputRow(k, now)));
+  byId("digit-sum").replaceChildren(figureOf(pass.y.reduce((sum, confidence) => sum + confidence, 0)));
+  byId("digit-norms-table").hidden = target === null;
+  byId("digit-norms").replaceChildren(...(target === null ? [] : normRows(pass)));
+  byId("digit-reading").replaceChildren(...(target === null ? targetNeeded("The backward pass needs a target t.") : [readingOf(now)]));
 }
 
-function outcomeOf({ pass, sample, target, answer }) {
-  const verdict = sample.label === null ? "." : answer === sample.label ? ", which is right." : `, which is wrong: the label is ${sample.label}.`;
-  return [`The network says ${answer}${verdict} Its confidence is `, figureOf(pass.y[answer]), `; for the target ${target} the loss L is `, lossOf(pass), "."];
-}
-
-function lossOf({ L }) {
-  const figure = figureOf(L);
-  figure.id = "digit-loss";
-  return figure;
-}
-
-function outputRow(k, { pass, before, steps, target, answer, mostDelta }) {
+function outputRow(k, now) {
+  const { pass, before, steps, target, ranking } = now;
   const aim = k === target ? element("span", { class: "aim" }, "target") : null;
   const row = element("tr", {},
     element("th", { scope: "row" }, `${k} `, aim),
     element("td", { class: "room" }, barOf(pass.y[k], steps ? before.y[k] : null)),
     element("td", { class: "figure" }, figureOf(pass.y[k])),
-    element("td", { class: "room" }, signedBarOf(pass.delta[2][k] / mostDelta)),
-    element("td", { class: "figure" }, figureOf(pass.delta[2][k])));
-  row.classList.toggle("answer", k === answer);
+    target === null ? missingSensitivity(k) : sensitivityOf(k, now));
+  row.classList.toggle("answer", k === ranking[0]);
   return row;
+}
+
+function sensitivityOf(k, { pass, mostDelta }) {
+  const delta = pass.delta[2][k];
+  return [element("td", { class: "room" }, signedBarOf(delta / mostDelta)), element("td", { class: "figure" }, figureOf(delta))];
+}
+
+/** One cell for all rows, which stands in the first one. */
+function missingSensitivity(k) {
+  return k === 0 ? element("td", { class: "missing", colspan: 2, rowspan: 10 }, targetNeeded("It needs a target t.")) : null;
 }
 
 function normRows({ delta, e }) {

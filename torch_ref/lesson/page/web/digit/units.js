@@ -36,11 +36,11 @@ function unitCell(i, pick) {
 }
 
 function showCell({ button, canvas, bars }, i, { pass, unit, mostDelta, responsible }, row, most) {
-  const [x, delta] = [pass.x[1][i], pass.delta[1][i]];
+  const [x, delta = null] = [pass.x[1][i], pass.delta?.[1][i]];
   paintWeights(canvas, row, most);
-  bars.replaceChildren(barOf(x), signedBarOf(delta / mostDelta));
+  bars.replaceChildren(barOf(x), signedBarOf((delta ?? 0) / mostDelta));
   button.setAttribute("aria-pressed", String(unit === i));
-  button.setAttribute("aria-label", `Unit ${i + 1}: net ${shown(pass.net[1][i])}, x ${shown(x)}, δ ${shown(delta)}`);
+  button.setAttribute("aria-label", `Unit ${i + 1}: net ${shown(pass.net[1][i])}, x ${shown(x)}${delta === null ? "" : `, δ ${shown(delta)}`}`);
   button.classList.toggle("reacts", x > REACTS);
   button.classList.toggle("responsible", responsible === i);
 }
@@ -52,9 +52,9 @@ function showLarge(canvas, { pass, unit }, row, most) {
   const numbers = [
     [expression("net", at), "E1", pass.net[1][unit]],
     [expression("x", at), "E2", x],
-    [expression("e", at), "E14, its sum", pass.e[1][unit]],
+    [expression("e", at), "E14, its sum", pass.e?.[1][unit]],
     [expression("slope", { a: expression("net", at) }), "E16", x * (1 - x)],
-    [expression("delta", at), "E15", pass.delta[1][unit]],
+    [expression("delta", at), "E15", pass.delta?.[1][unit]],
   ];
   byId("digit-unit-numbers").replaceChildren(...numbers.map(numberRow));
 }
@@ -63,6 +63,6 @@ function numberRow([symbol, equation, value]) {
   const seen = element("span", { "aria-hidden": "true" });
   seen.innerHTML = mathElement(symbol);
   const name = element("th", { scope: "row" }, seen, element("span", { class: "off-screen" }, symbol.text));
-  const number = element("td", {}, chips(equation));
-  return element("tr", {}, name, number, element("td", { class: "figure" }, figureOf(value)));
+  const figure = value === undefined ? element("td", { class: "missing" }, "needs t") : element("td", { class: "figure" }, figureOf(value));
+  return element("tr", {}, name, element("td", {}, chips(equation)), figure);
 }
