@@ -1,13 +1,15 @@
 import { pass, updated } from "../numbers/arithmetic.js";
+import { change } from "../bench/state.js";
 import { breakable } from "../formulas/breakable.js";
 import { DATA } from "../data.js";
-import { element } from "../dom.js";
+import { byId, element } from "../dom.js";
 import { showBackwardFigure } from "./figure-backward.js";
 import { showChainFigure } from "./figure-chain.js";
 import { showDescentFigure } from "./figure-descent.js";
 import { showLossFigure } from "./figure-loss.js";
 import { showUnitFigure } from "./figure-unit.js";
 import { short, shown } from "../numbers/format.js";
+import { showStepNamed } from "../bench/stepper.js";
 
 const FIGURES = {
   unit: showUnitFigure,
@@ -27,12 +29,22 @@ export function showChapters(root) {
     const { x1, quantity, as } = place.dataset;
     place.textContent = forwardNumber(DATA.x1.inputs[Number(x1) - 1], quantity, as);
   }
+  for (const button of root.querySelectorAll(".open-x1")) {
+    button.addEventListener("click", () => openX1(Number(button.dataset.input)));
+  }
   for (const math of root.querySelectorAll(".equation math")) {
     math.replaceWith(element("span", {}, breakable(math.outerHTML)));
   }
   for (const figure of root.querySelectorAll("[data-figure]")) {
     FIGURES[figure.dataset.figure](figure);
   }
+}
+
+/** Put X1 with one of its inputs into the network at the top of the page. */
+function openX1(input) {
+  change({ start: { ...DATA.x1.network, x: DATA.x1.inputs[input - 1].x } });
+  showStepNamed("net^1_1");
+  byId("bench").scrollIntoView();
 }
 
 /** Return a number of X2: as on the slides, how they get it, exact, given, or as it is in the pass after one update. */
