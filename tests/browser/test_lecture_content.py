@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 import pytest
+import torch
 
 from manual_bp import lecture
+
+X, T = (torch.tensor([row], dtype=torch.float64) for row in (lecture.X2_INPUT, lecture.X2_TARGET))
+
+
+def numbers_in(text: str) -> list[float]:
+    """Return the numbers of a sentence."""
+    return [float(found.replace("−", "-")) for found in re.findall(r"−?\d+(?:\.\d+)?(?:e−?\d+)?", text)]
+
+
+def texts_of(page, selector: str) -> list[str]:
+    """Return the texts of all that match, as they stand in the page."""
+    return page.locator(selector).evaluate_all("all => all.map(one => one.textContent.trim())")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_text_of_a_drawing_is_cut(open_page, width: int) -> None:
+    cut = """all => all.flatMap(svg => {
+        const { x, y, width, height } = svg.viewBox.baseVal;
+        return [...svg.querySelectorAll("text")].filter(text => text.textContent.trim()).filter(text => {
+            const box = text.getBBox();
+            const [right, bottom] = [box.x + box.width, box.y + box.height];
+            return box.x < x - 1 || right > x + width + 1 || box.y < y - 1 || bottom > y + height + 1;
+        }).map(text => text.textContent);
+    })"""
+    assert open_page(width).locator("svg.diagram, svg.plot").evaluate_all(cut) == []
 
 
 @pytest.mark.parametrize(
@@ -37,3 +66,71 @@ def test_the_settings_have_x1_too(page) -> None:
     page.locator("#settings [data-do=lecture]").click()
     assert page.evaluate("lesson.view().network.weights[0]") == lecture.X2_W1
     assert button.is_enabled()
+
+
+# -------------------------------------------------------------------------------------------------- gradient descent
+
+
+def path_by_hand(lr: float, updates: int) -> list[tuple[list[float], list[float], float]]:
+    """Return both weights of the output unit, their step and the loss: only they move."""
+    network, path = lecture.x2_network(), []
+    weight = network.parameters()["2.weight"]
+    for _ in range(updates + 1):
+        trace = network.forward(X)
+        loss = network.loss(trace, T).item()
+        step = -lr * network.backward(trace)["2.weight"][0]
+        path.append((weight[0].tolist(), step.tolist(), loss))
+        weight[0] += step
+    return path
+
+
+@pytest.mark.parametrize(("key", "lr"), [("Home", 1), ("End", 60)])
+def test_the_path_from_theta_to_theta_is_manual_bp_s(page, key: str, lr: float) -> None:
+    chapter = page.locator("#gradient-descent")
+    chapter.get_by_role("slider", name="η of the path").focus()
+    page.keyboard.press(key)
+    chapter.get_by_role("slider", name="number of updates").fill("12")
+    path = path_by_hand(lr, 12)
+    theta, step, loss = path[-1]
+    found = numbers_in(page.locator("[data-figure=path] .readout").inner_text().split("(W²₁₁, W²₁₂)" + " = ")[-1])
+    assert found == pytest.approx([*theta, loss, *step], rel=1e-3, abs=6e-7)
+    drawn = drawn_in_the_plot(page, "[data-figure=path] .series polyline", "points")[0]
+    assert len(drawn) == 13
+    for place, (theta, _, _) in zip(drawn, path, strict=True):
+        assert place == pytest.approx(theta, abs=0.002)
+
+
+def test_the_path_has_an_arrow_for_every_step_and_crosses_the_lines_at_a_right_angle(page) -> None:
+    assert page.locator("[data-figure=path] .arrow-head").count() == 3 - 1  # the third step is shorter than its head
+    assert texts_of(page, "[data-figure=path] .marker .marker-label") == ["θ⁰", "θ¹", "θ²", "θ³"]
+    places = drawn_in_the_plot(page, "[data-figure=path] .series polyline", "points")[0]
+    line = drawn_in_the_plot(page, "[data-figure=path] .contour", "d")[0]
+    (x1, y1), (x2, y2) = line[:2]
+    for (a, b), (c, d) in pairwise(places):
+        steps = torch.tensor([c - a, d - b]), torch.tensor([x2 - x1, y2 - y1])
+        assert torch.cosine_similarity(*steps, dim=0).abs() < 0.02
+
+
+def test_the_loss_is_the_same_along_a_contour_line(page) -> None:
+    losses = [0, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.001, 0.005, 0.01, 0.02, 0.03, 0.05]
+    network = lecture.x2_network()
+    for loss, line in zip(losses, drawn_in_the_plot(page, "[data-figure=path] .contour", "d"), strict=True):
+        for place in line:
+            network.parameters()["2.weight"][0] = torch.tensor(place, dtype=torch.float64)
+            assert network.loss(network.forward(X), T).item() == pytest.approx(loss, rel=0.03, abs=3e-5)
+
+
+def drawn_in_the_plot(page, selector: str, attribute: str) -> list[list[list[float]]]:
+    """Return for each line of a plot its places, as the axes' ticks say."""
+    ticks = page.locator(selector).first.evaluate(
+        """one => ["x", "y"].map(axis => [...one.closest("svg.plot").querySelectorAll(`.ticks-${axis} g`)]
+            .map(({ dataset }) => [Number(dataset.at), Number(dataset.value)]))"""
+    )
+    lines = page.locator(selector).evaluate_all(f"all => all.map(one => one.getAttribute('{attribute}'))")
+
+    def value(axis: int, at: float) -> float:
+        (at1, value1), *_, (at2, value2) = ticks[axis]
+        return value1 + (at - at1) / (at2 - at1) * (value2 - value1)
+
+    places = [[float(number) for number in re.findall(r"-?[\d.]+(?:e-?\d+)?", line)] for line in lines]
+    return [[[value(0, x), value(1, y)] for x, y in zip(line[::2], line[1::2], strict=True)] for line in places]

@@ -7,6 +7,7 @@ import { showBackwardFigure } from "./figure-backward.js";
 import { showChainFigure } from "./figure-chain.js";
 import { showDescentFigure } from "./figure-descent.js";
 import { showLossFigure } from "./figure-loss.js";
+import { showPathFigure } from "./figure-path.js";
 import { showUnitFigure } from "./figure-unit.js";
 import { short, shown } from "../numbers/format.js";
 import { showStepNamed } from "../bench/stepper.js";
@@ -17,6 +18,7 @@ const FIGURES = {
   descent: showDescentFigure,
   chain: showChainFigure,
   backward: showBackwardFigure,
+  path: showPathFigure,
 };
 
 /** Put the numbers of X1 and X2 into the chapters' text, and the figures into their places. */
