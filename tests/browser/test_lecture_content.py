@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from manual_bp import lecture
+from torch_ref.lesson.walk.quantities import pass_by_hand, scalars
 
 X, T = (torch.tensor([row], dtype=torch.float64) for row in (lecture.X2_INPUT, lecture.X2_TARGET))
+X1_TARGET = torch.zeros(1, 2, dtype=torch.float64)
 
 
 def numbers_in(text: str) -> list[float]:
@@ -21,6 +23,10 @@ def numbers_in(text: str) -> list[float]:
 def texts_of(page, selector: str) -> list[str]:
     """Return the texts of all that match, as they stand in the page."""
     return page.locator(selector).evaluate_all("all => all.map(one => one.textContent.trim())")
+
+
+def x1_numbers(network, x: tuple[float, float]) -> dict[str, float]:
+    return scalars(pass_by_hand(network, torch.tensor([x], dtype=torch.float64), X1_TARGET, 1.0))
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -66,6 +72,24 @@ def test_the_settings_have_x1_too(page) -> None:
     page.locator("#settings [data-do=lecture]").click()
     assert page.evaluate("lesson.view().network.weights[0]") == lecture.X2_W1
     assert button.is_enabled()
+
+
+# ------------------------------------------------------------------------------------------------------ function set
+
+
+def test_another_theta_is_another_function(page) -> None:
+    network = lecture.x1_network()
+    for name, parameter, weight in (("W¹₁₁", "0.weight", -2.0), ("W³₁₁", "4.weight", 6.0)):
+        page.locator("#function-set").get_by_role("slider", name=name).fill(str(weight))
+        network.parameters()[parameter][0, 0] = weight
+        found = numbers_in(page.locator("#function-set .readout").inner_text())
+        numbers = x1_numbers(network, (1.0, -1.0))
+        assert found == pytest.approx([1, -1, numbers["y_1"], numbers["y_2"]], abs=6e-7)
+    shades = page.locator("#function-set .shade").evaluate_all("all => all.map(one => Number(one.style.fillOpacity))")
+    assert len(shades) == 24 * 24
+    for column, row in ((0, 0), (23, 0), (12, 12), (5, 20)):
+        centre = (-3 + 0.25 * (column + 0.5), -3 + 0.25 * (row + 0.5))
+        assert shades[24 * row + column] == pytest.approx(x1_numbers(network, centre)["y_1"], abs=0.02)
 
 
 # -------------------------------------------------------------------------------------------------- gradient descent

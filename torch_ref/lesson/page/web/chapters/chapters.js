@@ -8,6 +8,7 @@ import { showChainFigure } from "./figure-chain.js";
 import { showDescentFigure } from "./figure-descent.js";
 import { showLossFigure } from "./figure-loss.js";
 import { showPathFigure } from "./figure-path.js";
+import { showSetFigure } from "./figure-set.js";
 import { showUnitFigure } from "./figure-unit.js";
 import { short, shown } from "../numbers/format.js";
 import { showStepNamed } from "../bench/stepper.js";
@@ -19,6 +20,7 @@ const FIGURES = {
   chain: showChainFigure,
   backward: showBackwardFigure,
   path: showPathFigure,
+  set: showSetFigure,
 };
 
 /** Put the numbers of X1 and X2 into the chapters' text, and the figures into their places. */

@@ -6,6 +6,17 @@ export function fieldOver([xLimits, yLimits], cells, value) {
   return along(yLimits).map((y) => along(xLimits).map((x) => ({ x, y, value: value(x, y) })));
 }
 
+/** Return what draws a plot's background: every cell in a colour, the stronger the nearer its value is to 1. */
+export function shades(field, color) {
+  return (across, up) =>
+    cellsOf(field).map((corners) => {
+      const [a, , , d] = corners.map(({ x, y }) => [across.at(x), up.at(y)]);
+      const share = corners.reduce((total, { value }) => total + value, 0) / 4;
+      const place = { x: a[0], y: d[1], width: d[0] - a[0], height: a[1] - d[1] };
+      return svgElement("rect", { ...place, class: "shade", style: `fill: ${color}; fill-opacity: ${share.toFixed(3)}` });
+    });
+}
+
 /** Return what draws lines of equal value into a plot, for levels ``{at, text}``; a text that has no room is left out. */
 export function contourLines(field, levels) {
   return (across, up) => {
