@@ -77,6 +77,24 @@ def test_the_settings_have_x1_too(page) -> None:
 # ------------------------------------------------------------------------------------------------------ function set
 
 
+@pytest.mark.parametrize("x", lecture.X1_INPUTS)
+def test_the_layers_of_x1_are_written_out(page, x: tuple[float, float]) -> None:
+    page.get_by_role("radio", name=f"({x[0]:g}, {x[1]:g})".replace("-", "−")).check()
+    numbers = x1_numbers(lecture.x1_network(), x)
+    for l, side in enumerate(page.locator("[data-figure=matrices] .side").all(), 1):
+        columns = side.locator("mtable").evaluate_all(
+            "all => all.map(one => [...one.querySelectorAll('mtd')].map(entry => entry.textContent))"
+        )
+        weights, below, bias, sums, net, out = columns
+        outputs = [f"x^{l}_{i}" if l < 3 else f"y_{i}" for i in (1, 2)]
+        assert [numbers_in(entry)[0] for entry in net] == [round(numbers[f"net^{l}_{i}"], 2) for i in (1, 2)]
+        assert [numbers_in(entry)[0] for entry in out] == [round(numbers[name], 2) for name in outputs]
+        for i in (0, 1):
+            terms = [float(term.strip("()")) for term in re.split(r"[·+]", sums[i].replace("−", "-").replace("⋅", "·"))]
+            given = [weights[2 * i], below[0], weights[2 * i + 1], below[1], bias[i]]
+            assert terms == [numbers_in(entry)[0] for entry in given]
+
+
 def test_another_theta_is_another_function(page) -> None:
     network = lecture.x1_network()
     for name, parameter, weight in (("W¹₁₁", "0.weight", -2.0), ("W³₁₁", "4.weight", 6.0)):
@@ -90,6 +108,11 @@ def test_another_theta_is_another_function(page) -> None:
     for column, row in ((0, 0), (23, 0), (12, 12), (5, 20)):
         centre = (-3 + 0.25 * (column + 0.5), -3 + 0.25 * (row + 0.5))
         assert shades[24 * row + column] == pytest.approx(x1_numbers(network, centre)["y_1"], abs=0.02)
+
+
+def test_why_matrices(page) -> None:
+    text = page.locator("#function-set").inner_text()
+    assert "Using parallel computing techniques to speed up matrix operation." in text.replace("\n", " ")
 
 
 # -------------------------------------------------------------------------------------------------- gradient descent

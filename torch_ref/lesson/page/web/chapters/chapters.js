@@ -7,6 +7,7 @@ import { showBackwardFigure } from "./figure-backward.js";
 import { showChainFigure } from "./figure-chain.js";
 import { showDescentFigure } from "./figure-descent.js";
 import { showLossFigure } from "./figure-loss.js";
+import { showMatricesFigure } from "./figure-matrices.js";
 import { showPathFigure } from "./figure-path.js";
 import { showSetFigure } from "./figure-set.js";
 import { showUnitFigure } from "./figure-unit.js";
@@ -19,6 +20,7 @@ const FIGURES = {
   descent: showDescentFigure,
   chain: showChainFigure,
   backward: showBackwardFigure,
+  matrices: showMatricesFigure,
   path: showPathFigure,
   set: showSetFigure,
 };
