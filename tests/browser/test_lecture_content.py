@@ -110,9 +110,35 @@ def test_another_theta_is_another_function(page) -> None:
         assert shades[24 * row + column] == pytest.approx(x1_numbers(network, centre)["y_1"], abs=0.02)
 
 
-def test_why_matrices(page) -> None:
+def test_why_matrices_and_what_the_output_layer_is(page) -> None:
     text = page.locator("#function-set").inner_text()
     assert "Using parallel computing techniques to speed up matrix operation." in text.replace("\n", " ")
+    name = page.locator("[data-figure=classifier] svg").get_attribute("aria-label")
+    assert "feature extractor" in name
+    assert "classifier with a softmax" in name
+
+
+def test_the_drawn_digit_is_a_2_with_ten_confidences(page) -> None:
+    figure = page.locator("[data-figure=ink]")
+    assert figure.locator(".pixel").count() == 256
+    assert 40 < figure.locator(".inked").count() < 120
+    texts = texts_of(page, "[data-figure=ink] svg text")
+    first = texts.index("y₁: a 1")
+    confidences = {texts[k]: float(texts[k + 1]) for k in range(first, first + 20, 2)}
+    assert [name.split()[-1] for name in confidences] == list("1234567890")
+    assert max(confidences, key=confidences.get) == "y₂: a 2"
+    assert sum(confidences.values()) == pytest.approx(1)
+    assert "illustration" in figure.inner_text()
+    assert figure.get_by_role("link", name="A real digit").get_attribute("href") == "#digit"
+
+
+def test_the_lecture_s_questions_have_answers(page) -> None:
+    answers = dict(
+        zip(texts_of(page, "#function-set dt"), texts_of(page, "#function-set dd"), strict=True),
+    )
+    assert "trial and error, and intuition" in answers["How many layers, and how many units in each?"]
+    assert "architecture search" in answers["Can the structure be found automatically?"]
+    assert "convolution" in answers["Can we design the structure?"]
 
 
 # -------------------------------------------------------------------------------------------------- gradient descent

@@ -5,6 +5,7 @@ import { DATA } from "../data.js";
 import { byId, element } from "../dom.js";
 import { showBackwardFigure } from "./figure-backward.js";
 import { showChainFigure } from "./figure-chain.js";
+import { showClassifierFigure, showInkFigure } from "./figure-classifier.js";
 import { showDescentFigure } from "./figure-descent.js";
 import { showLossFigure } from "./figure-loss.js";
 import { showMatricesFigure } from "./figure-matrices.js";
@@ -23,6 +24,8 @@ const FIGURES = {
   matrices: showMatricesFigure,
   path: showPathFigure,
   set: showSetFigure,
+  classifier: showClassifierFigure,
+  ink: showInkFigure,
 };
 
 /** Put the numbers of X1 and X2 into the chapters' text, and the figures into their places. */
