@@ -102,7 +102,7 @@ def test_the_logarithmic_axis_names_its_powers_of_ten(page) -> None:
 
 def test_ticks_are_named_by_their_values(page) -> None:
     places = (("unit", 0), ("goodness", 0), ("goodness", 1), (DESCENT, 0))
-    for chapter, index in (*places, ("function-set", 0), ("gradient-descent", 0)):
+    for chapter, index in (*places, ("three-steps", 0), ("function-set", 0), ("gradient-descent", 0)):
         drawn = plot(page, chapter, index).drawn
         for value, _, text in drawn["x"] + drawn["y"]:
             assert float(text.replace("−", "-")) == pytest.approx(value, abs=1e-12)

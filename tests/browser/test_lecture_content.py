@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from one_weight import loss_at, walk_of_one_weight
 
 from manual_bp import lecture
 from torch_ref.lesson.walk.quantities import pass_by_hand, scalars
@@ -72,6 +73,30 @@ def test_the_settings_have_x1_too(page) -> None:
     page.locator("#settings [data-do=lecture]").click()
     assert page.evaluate("lesson.view().network.weights[0]") == lecture.X2_W1
     assert button.is_enabled()
+
+
+# ------------------------------------------------------------------------------------------------------- three steps
+
+
+def test_the_three_steps_are_lit_one_after_the_other(page) -> None:
+    for k, words in enumerate(("Define a set of functions.", "Say how good a function is.", "Pick the best function.")):
+        page.locator("#three-steps input[type=radio]").nth(k).check()
+        lit = page.locator("#three-steps li.lit")
+        assert lit.count() == 1
+        assert lit.inner_text().startswith(words)
+
+
+def test_the_functions_of_the_three_steps_have_manual_bp_s_losses(page) -> None:
+    weights = (-2.7, -1.8, -0.9, 0.0, 0.9, 1.8, 2.7)
+    assert page.locator("#three-steps .series").count() == len(weights)
+    page.locator("#three-steps input[type=radio]").nth(1).check()
+    labels = [text for text in texts_of(page, "#three-steps .marker-label") if text.startswith("L")]
+    assert [numbers_in(text)[0] for text in labels] == pytest.approx(list(map(loss_at, weights)), abs=6e-7)
+    page.locator("#three-steps input[type=radio]").nth(2).check()
+    walk = walk_of_one_weight(20, 20)
+    sentence = page.locator("#three-steps .readout").inner_text()
+    found = re.findall(r"W²₁₂ = ([−\d.]+) with L = ([\d.]+) to ([−\d.]+)", sentence)[0]
+    assert [numbers_in(text)[0] for text in found] == pytest.approx([*walk[0], walk[-1][0]], abs=6e-7)
 
 
 # ------------------------------------------------------------------------------------------------------ function set

@@ -11,6 +11,7 @@ import { showLossFigure } from "./figure-loss.js";
 import { showMatricesFigure } from "./figure-matrices.js";
 import { showPathFigure } from "./figure-path.js";
 import { showSetFigure } from "./figure-set.js";
+import { showStepsFigure } from "./figure-steps.js";
 import { showUnitFigure } from "./figure-unit.js";
 import { short, shown } from "../numbers/format.js";
 import { showStepNamed } from "../bench/stepper.js";
@@ -22,6 +23,7 @@ const FIGURES = {
   chain: showChainFigure,
   backward: showBackwardFigure,
   matrices: showMatricesFigure,
+  steps: showStepsFigure,
   path: showPathFigure,
   set: showSetFigure,
   classifier: showClassifierFigure,
