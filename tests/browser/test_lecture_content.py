@@ -26,6 +26,10 @@ def texts_of(page, selector: str) -> list[str]:
     return page.locator(selector).evaluate_all("all => all.map(one => one.textContent.trim())")
 
 
+def x2_numbers(target: float = 0.5) -> dict[str, float]:
+    return scalars(pass_by_hand(lecture.x2_network(), X, torch.full_like(T, target), lecture.X2_LEARNING_RATE))
+
+
 def x1_numbers(network, x: tuple[float, float]) -> dict[str, float]:
     return scalars(pass_by_hand(network, torch.tensor([x], dtype=torch.float64), X1_TARGET, 1.0))
 
@@ -232,3 +236,18 @@ def drawn_in_the_plot(page, selector: str, attribute: str) -> list[list[list[flo
 
     places = [[float(number) for number in re.findall(r"-?[\d.]+(?:e-?\d+)?", line)] for line in lines]
     return [[[value(0, x), value(1, y)] for x, y in zip(line[::2], line[1::2], strict=True)] for line in places]
+
+
+# ----------------------------------------------------------------------------------------------------- backward pass
+
+
+@pytest.mark.parametrize("target", [0.0, 0.9])
+def test_the_errors_flow_back_for_another_target(page, target: float) -> None:
+    page.locator("#backward-pass").get_by_role("slider", name="target t₁").fill(str(target))
+    numbers = x2_numbers(target)
+    drawn = " ".join(texts_of(page, "#backward-pass svg text"))
+    for name in ("e^2_1", "δ^2_1", "e^1_1", "e^1_2", "δ^1_1", "δ^1_2"):
+        assert f"{numbers[name]:.6f}".replace("-", "−") in drawn, name
+    found = numbers_in(page.locator("#backward-pass .readout").inner_text())
+    expected = [target, *(numbers[name] for name in ("L", "δ^2_1", "δ^1_1", "δ^1_2"))]
+    assert found == pytest.approx(expected, abs=6e-7)
