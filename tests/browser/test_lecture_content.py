@@ -9,9 +9,13 @@ import pytest
 import torch
 from one_weight import loss_at, walk_of_one_weight
 
-from manual_bp import lecture
+from manual_bp import GradientDescent, lecture
 from torch_ref.lesson.walk.quantities import pass_by_hand, scalars
 
+CHAPTERS = (
+    *("three-steps", "unit", "function-set", "goodness", "gradient-descent", "chain-rule", "backward-pass"),
+    "implementation",
+)
 X, T = (torch.tensor([row], dtype=torch.float64) for row in (lecture.X2_INPUT, lecture.X2_TARGET))
 X1_TARGET = torch.zeros(1, 2, dtype=torch.float64)
 
@@ -32,6 +36,19 @@ def x2_numbers(target: float = 0.5) -> dict[str, float]:
 
 def x1_numbers(network, x: tuple[float, float]) -> dict[str, float]:
     return scalars(pass_by_hand(network, torch.tensor([x], dtype=torch.float64), X1_TARGET, 1.0))
+
+
+def test_every_chapter_has_a_figure_that_answers(page) -> None:
+    for chapter in CHAPTERS:
+        figure = page.locator(f"#{chapter} figure:has(input)").first
+        before = figure.inner_html()
+        if figure.locator("input").first.get_attribute("type") == "radio":
+            figure.locator("input").nth(1).check()
+        else:
+            figure.locator("input").first.focus()
+            page.keyboard.press("ArrowLeft")
+            page.keyboard.press("End")
+        assert figure.inner_html() != before, chapter
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -251,3 +268,50 @@ def test_the_errors_flow_back_for_another_target(page, target: float) -> None:
     found = numbers_in(page.locator("#backward-pass .readout").inner_text())
     expected = [target, *(numbers[name] for name in ("L", "δ^2_1", "δ^1_1", "δ^1_2"))]
     assert found == pytest.approx(expected, abs=6e-7)
+
+
+# ---------------------------------------------------------------------------------------------------- implementation
+
+
+def test_both_passes_stand_side_by_side_with_their_formulas(open_page) -> None:
+    page = open_page(1024)
+    sides = {
+        name: page.locator(f".passes [data-phase={name}]") for name in ("forward", "backward", "gradients", "update")
+    }
+    chips = {name: side.locator(".eq").all_text_contents() for name, side in sides.items()}
+    assert chips == {"forward": ["E1", "E2"], "backward": ["E13", "E14"], "gradients": ["E12"], "update": ["E9"]}
+    chapters = page.locator("section.chapter:not(#digit) .equation")
+    for equation in [chip for of_side in chips.values() for chip in of_side]:
+        first, again = chapters.filter(has=page.get_by_text(equation, exact=True)).all_text_contents()
+        assert first == again
+        assert len(first) > 8
+    forward, backward = (sides[name].bounding_box() for name in ("forward", "backward"))
+    assert forward["x"] + forward["width"] <= backward["x"]
+    assert forward["y"] == pytest.approx(backward["y"], abs=2)
+
+
+def test_both_passes_fit_a_telephone(open_page) -> None:
+    page = open_page(360)
+    for side in page.locator(".passes .side").all():
+        assert side.evaluate("one => one.scrollWidth <= one.clientWidth")
+        assert side.bounding_box()["x"] + side.bounding_box()["width"] <= 360
+
+
+@pytest.mark.parametrize("updates", [0, 1, 200])
+def test_the_numbers_of_both_passes_after_some_updates(page, updates: int) -> None:
+    page.get_by_role("slider", name="just repeat: updates made").fill(str(updates))
+    network = lecture.x2_network()
+    for _ in range(updates):
+        trace = network.forward(X)
+        network.loss(trace, T)
+        GradientDescent(network, lr=lecture.X2_LEARNING_RATE).update(network.backward(trace))
+    numbers = scalars(pass_by_hand(network, X, T, lecture.X2_LEARNING_RATE))
+    forward, backward = (" ".join(texts_of(page, f"[data-pass={name}] span")) for name in ("forward", "backward"))
+    for text, names in (
+        (forward, ("net^1_1", "net^1_2", "x^1_1", "x^1_2", "net^2_1", "y_1")),
+        (backward, ("e^2_1", "δ^2_1", "e^1_1", "e^1_2", "δ^1_1", "δ^1_2")),
+    ):
+        found = numbers_in(re.sub(r"[a-zδ]+[¹²]? =", "", text))
+        assert found == pytest.approx([numbers[name] for name in names], rel=1e-3, abs=6e-7)
+    outcome = numbers_in(page.locator("[data-figure=passes] .readout").inner_text())
+    assert outcome == pytest.approx([updates, numbers["y_1"], numbers["L"]], rel=1e-3, abs=6e-7)

@@ -9,6 +9,7 @@ import { showClassifierFigure, showInkFigure } from "./figure-classifier.js";
 import { showDescentFigure } from "./figure-descent.js";
 import { showLossFigure } from "./figure-loss.js";
 import { showMatricesFigure } from "./figure-matrices.js";
+import { showPassesFigure } from "./figure-passes.js";
 import { showPathFigure } from "./figure-path.js";
 import { showSetFigure } from "./figure-set.js";
 import { showStepsFigure } from "./figure-steps.js";
@@ -24,6 +25,7 @@ const FIGURES = {
   backward: showBackwardFigure,
   matrices: showMatricesFigure,
   steps: showStepsFigure,
+  passes: showPassesFigure,
   path: showPathFigure,
   set: showSetFigure,
   classifier: showClassifierFigure,
@@ -43,12 +45,19 @@ export function showChapters(root) {
   for (const button of root.querySelectorAll(".open-x1")) {
     button.addEventListener("click", () => openX1(Number(button.dataset.input)));
   }
+  for (const place of root.querySelectorAll("[data-again]")) place.replaceChildren(...equationAgain(root, place.dataset.again));
   for (const math of root.querySelectorAll(".equation math")) {
     math.replaceWith(element("span", {}, breakable(math.outerHTML)));
   }
   for (const figure of root.querySelectorAll("[data-figure]")) {
     FIGURES[figure.dataset.figure](figure);
   }
+}
+
+/** A formula has one text: where it stands once more it is copied. */
+function equationAgain(root, name) {
+  const chip = [...root.querySelectorAll(".equation > .eq")].find((one) => one.textContent === name);
+  return [...chip.parentElement.cloneNode(true).childNodes];
 }
 
 /** Put X1 with one of its inputs into the network at the top of the page. */
