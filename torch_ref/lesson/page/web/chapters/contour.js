@@ -19,11 +19,11 @@ export function shades(field, color) {
 
 /** Return what draws lines of equal value into a plot, for levels ``{at, text}``; a text that has no room is left out. */
 export function contourLines(field, levels) {
+  const triangles = cellsOf(field).flatMap(([a, b, c, d]) => [[a, b, c], [b, d, c]]);
   return (across, up) => {
     const named = [];
     return levels.flatMap(({ at, text }) => {
-      const pieces = cellsOf(field).flatMap(([a, b, c, d]) => [cut([a, b, c], at), cut([b, d, c], at)]);
-      const lines = pieces.filter((ends) => ends.length === 2).map((ends) => ends.map(([x, y]) => [across.at(x), up.at(y)]));
+      const lines = triangles.map((corners) => cut(corners, at)).filter((ends) => ends.length === 2).map((ends) => ends.map(([x, y]) => [across.at(x), up.at(y)]));
       if (lines.length === 0) return [];
       const [right, high] = lines.flat().reduce((most, place) => (place[0] > most[0] ? place : most));
       const [x, y] = [right - 4, Math.max(high - 3, up.at(field.at(-1)[0].y) + 15)];

@@ -12,10 +12,9 @@ const STAGES = {
 
 /** Put the numbers of X2 under both passes, after as many updates as the reader likes. */
 export function showPassesFigure(figure) {
-  const networks = repeated(DATA.x2.network, MOST_PASSES);
   const numbers = readout();
   const turned = (k) => {
-    const values = pass(networks[k]);
+    const values = pass(repeated(DATA.x2.network, k).at(-1));
     for (const [name, stages] of Object.entries(STAGES)) figure.querySelector(`[data-pass=${name}]`).replaceChildren(...stages.map((stage) => passRow(values, stage)));
     numbers.textContent = `After ${k} updates y₁ = ${shown(values.get("y_1"))} and L = ${shown(values.get("L"))}.`;
   };
