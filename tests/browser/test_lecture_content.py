@@ -85,6 +85,11 @@ def test_x1_opens_in_the_network(page, name: str, x: list[float], outputs: tuple
     assert state.inner_text().startswith("Your own numbers")
 
 
+def test_paper_has_no_buttons_for_x1(page) -> None:
+    page.emulate_media(media="print")
+    assert not page.locator(".open-x1").first.is_visible()
+
+
 def test_the_settings_have_x1_too(page) -> None:
     page.click("#settings summary")
     button = page.locator("#settings").get_by_role("button", name="The lecture’s X1")

@@ -16,7 +16,8 @@ export function showBackwardFigure(figure) {
   const turned = (t) => {
     const values = pass({ ...network, t: [t] });
     stage.replaceChildren(backwardDrawing(values));
-    numbers.textContent = `t₁ = ${short(t)}: L = ${shown(values.get("L"))}, δ²₁ = ${shown(values.get("δ^2_1"))}, δ¹ = (${["δ^1_1", "δ^1_2"].map((name) => shown(values.get(name))).join(", ")})`;
+    const [loss, ...deltas] = ["L", "δ^2_1", "δ^1_1", "δ^1_2"].map((name) => shown(values.get(name)));
+    numbers.textContent = `t₁ = ${short(t)}: L = ${loss}, δ²₁ = ${deltas[0]}, δ¹ = (${deltas[1]}, ${deltas[2]})`;
   };
   figure.prepend(stage, dial({ label: "target t₁", min: 0, max: 1, step: 0.01, value: network.t[0], text: short, turned }), numbers);
 }

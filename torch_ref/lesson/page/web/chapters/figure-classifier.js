@@ -20,8 +20,9 @@ export function showClassifierFigure(figure) {
       panel(95, 156, "var(--forward)"),
       panel(274, 76, "var(--update)"),
       ...wires,
-      ...layers.flatMap((x) => UNIT_ROWS.map((y) => svgElement("circle", { cx: x, cy: y, r: 11, class: "circle", style: "stroke: var(--ink)" }))),
-      ...UNIT_ROWS.map((y, k) => [flow([UNIT_COLUMNS.output, y], [UNIT_COLUMNS.confidence - 14, y], { from: 12, short: 0 }), textAt([UNIT_COLUMNS.confidence, y + 5], `y${"₁₂₃"[k]}`)]).flat(),
+      ...layers.flatMap((cx) => UNIT_ROWS.map((cy) => svgElement("circle", { cx, cy, r: 11, class: "circle", style: "stroke: var(--ink)" }))),
+      ...UNIT_ROWS.map((y) => flow([UNIT_COLUMNS.output, y], [UNIT_COLUMNS.confidence - 14, y], { from: 12, short: 0 })),
+      ...UNIT_ROWS.map((y, k) => textAt([UNIT_COLUMNS.confidence, y + 5], `y${"₁₂₃"[k]}`)),
       ...labels([UNIT_COLUMNS.input, "input x"], [173, "hidden layers"], [UNIT_COLUMNS.output, "output layer"], 30),
       ...labels([173, "feature extractor"], [UNIT_COLUMNS.output, "classifier"], [UNIT_COLUMNS.confidence, "confidence"], 212),
       ...labels([173, "(no features by hand)"], [UNIT_COLUMNS.output, "(softmax)"], [UNIT_COLUMNS.confidence, "in a class"], 230),
@@ -50,8 +51,8 @@ export function showInkFigure(figure) {
     diagram(
       440,
       236,
-      `A drawn 2 on ${INK_SIDE} by ${INK_SIDE} pixels makes ${ink.length} numbers, 1 for ink and 0 for none; a network makes ten confidences of them, the largest, ${CONFIDENCES[best]}, for the digit 2`,
-      ...ink.map((value, k) => svgElement("rect", { x: 4 + INK_CELL * (k % INK_SIDE), y: 22 + INK_CELL * Math.floor(k / INK_SIDE), width: INK_CELL, height: INK_CELL, class: value ? "pixel inked" : "pixel" })),
+      `A drawn ${best + 1} on ${INK_SIDE} by ${INK_SIDE} pixels makes ${ink.length} numbers, of which a network makes ten confidences, ${CONFIDENCES[best]} for this digit`,
+      ...ink.map(pixel),
       textAt([84, 202], `x₁ = ${ink[0]}, …, x₂₅₆ = ${ink.at(-1)}`),
       textAt([84, 222], "ink 1, no ink 0"),
       flow([168, 102], [194, 102], { from: 0, short: 0 }),
@@ -63,6 +64,11 @@ export function showInkFigure(figure) {
       textAt([372, 222], `The image is a ${best + 1}.`),
     ),
   );
+}
+
+function pixel(value, k) {
+  const [x, y] = [4 + INK_CELL * (k % INK_SIDE), 22 + INK_CELL * Math.floor(k / INK_SIDE)];
+  return svgElement("rect", { x, y, width: INK_CELL, height: INK_CELL, class: value ? "pixel inked" : "pixel" });
 }
 
 function confidence(value, k, best) {

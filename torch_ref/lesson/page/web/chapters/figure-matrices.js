@@ -22,7 +22,8 @@ function layerWritten({ x, numbers }, l) {
   const out = units.map((i) => numbers[last ? `y_${i}` : `x^${l}_${i}`]);
   const sums = weights[l - 1].map((row, i) => weightedSum(row, below, biases[l - 1][i]));
   const [W, b, netOfLayer] = [matrixNamed("W", l), matrixNamed("b", l), matrixNamed("net", l)];
-  const product = [`${W}${matrixNamed("x", l - 1)}<mo>+</mo>${b}`, `${matrix(weights[l - 1].map((row) => row.map(numeral)))}${column(below)}<mo>+</mo>${column(biases[l - 1])}`];
+  const inNumbers = `${matrix(weights[l - 1].map((row) => row.map(numeral)))}${column(below)}<mo>+</mo>${column(biases[l - 1])}`;
+  const product = [`${W}${matrixNamed("x", l - 1)}<mo>+</mo>${b}`, inNumbers];
   const written = [netOfLayer, ...product, matrix(sums.map((one) => [one]))].join("<mo>=</mo>");
   const output = `${last ? "<mi>y</mi><mo>=</mo>" : ""}${matrixNamed("x", l)}<mo>=</mo>${DATA.formulas.activation.replace("<mtext>@a</mtext>", netOfLayer)}`;
   return element("div", { class: "side" },

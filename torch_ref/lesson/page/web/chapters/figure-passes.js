@@ -15,10 +15,13 @@ export function showPassesFigure(figure) {
   const numbers = readout();
   const turned = (k) => {
     const values = pass(repeated(DATA.x2.network, k).at(-1));
-    for (const [name, stages] of Object.entries(STAGES)) figure.querySelector(`[data-pass=${name}]`).replaceChildren(...stages.map((stage) => passRow(values, stage)));
+    for (const [name, stages] of Object.entries(STAGES)) {
+      figure.querySelector(`[data-pass=${name}]`).replaceChildren(...stages.map((stage) => passRow(values, stage)));
+    }
     numbers.textContent = `After ${k} updates y₁ = ${shown(values.get("y_1"))} and L = ${shown(values.get("L"))}.`;
   };
-  figure.querySelector("[data-phase=update]").append(dial({ label: "just repeat: updates made", min: 0, max: MOST_PASSES, step: 1, value: 0, text: String, turned }), numbers);
+  const slider = dial({ label: "just repeat: updates made", min: 0, max: MOST_PASSES, step: 1, value: 0, text: String, turned });
+  figure.querySelector("[data-phase=update]").append(slider, numbers);
 }
 
 function passRow(values, [layer, ...quantities]) {

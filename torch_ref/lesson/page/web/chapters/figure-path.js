@@ -29,10 +29,12 @@ export function showPathFigure(figure) {
     Object.assign(now, patch);
     draw();
   };
+  const [max, value] = [PATH_RATES.length - 1, PATH_RATES.indexOf(now.lr)];
+  const rate = { text: (k) => String(PATH_RATES[k]), turned: (k) => turn({ lr: PATH_RATES[k] }) };
   figure.prepend(
     stage,
     dial({ label: "number of updates", min: 0, max: MOST, step: 1, value: now.updates, text: String, turned: (updates) => turn({ updates }) }),
-    dial({ label: "η of the path", min: 0, max: PATH_RATES.length - 1, step: 1, value: PATH_RATES.indexOf(now.lr), text: (k) => String(PATH_RATES[k]), turned: (k) => turn({ lr: PATH_RATES[k] }) }),
+    dial({ label: "η of the path", min: 0, max, step: 1, value, ...rate }),
     numbers,
   );
 }
@@ -74,6 +76,7 @@ function thetaOf(k) {
 
 function pathPlot(path, lr, lines) {
   const points = path.map(({ theta }) => theta);
+  const [start, end] = [path[0], path.at(-1)].map(({ loss }) => short(loss));
   return plot({
     ...SQUARE,
     x: { label: "W²₁₁", min: FIRST_LIMITS[0], max: FIRST_LIMITS[1] },
@@ -81,7 +84,7 @@ function pathPlot(path, lr, lines) {
     series: [{ name: `steps −η∇L with η = ${lr}`, points, color: "var(--gradient)", dots: true }],
     under: (across, up) => [...lines(across, up), ...arrows(points.map(([x, y]) => [across.at(x), up.at(y)]))],
     markers: namedPoints(points),
-    label: `Contour lines of the loss of X2 over W²₁₁ and W²₁₂, and ${path.length - 1} steps on them with η = ${lr}, from ${short(path[0].loss)} to ${short(path.at(-1).loss)}`,
+    label: `Contour lines of the loss of X2 over W²₁₁ and W²₁₂, and ${path.length - 1} steps on them with η = ${lr}, from ${start} to ${end}`,
   });
 }
 

@@ -40,12 +40,13 @@ function map(network) {
   const field = fieldOver([limits, limits], 24, (...x) => outputOf(network, x)[0]);
   const [shade, lines] = [shades(field, "var(--forward)"), contourLines(field, TENTHS)];
   const weights = TURNED.map(({ name, l }) => `${name} = ${short(network.weights[l - 1][0][0])}`).join(" and ");
+  const outputs = DATA.x1.inputs.map(({ x }) => `${shown(outputOf(network, x)[0])} at (${x.map(short).join(", ")})`);
   return plot({
     height: 300,
     x: { label: "x⁰₁", min: limits[0], max: limits[1] },
     y: { label: "x⁰₂", min: limits[0], max: limits[1] },
     under: (across, up) => [...shade(across, up), ...lines(across, up)],
     markers: DATA.x1.inputs.map(({ x: [x, y] }) => ({ x, y, color: "var(--ink)", label: `(${short(x)}, ${short(y)})`, at: "right" })),
-    label: `y₁ of X1 over its two inputs, with ${weights}: ${DATA.x1.inputs.map(({ x }) => `${shown(outputOf(network, x)[0])} at (${x.map(short).join(", ")})`).join(", ")}`,
+    label: `y₁ of X1 over its two inputs, with ${weights}: ${outputs.join(", ")}`,
   });
 }

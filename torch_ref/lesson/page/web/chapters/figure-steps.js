@@ -43,7 +43,8 @@ function theBest() {
   const [first, last] = [walk[0], walk.at(-1)];
   const steps = walk.slice(1, -1).map(({ weight }) => curveOf(weight, { color: "var(--edge)" }));
   const ends = [curveOf(first.weight, { name: "the first", color: "var(--bad)" }), curveOf(last.weight, { name: "the last", color: "var(--good)" })];
-  const sentence = `Gradient descent goes from W²₁₂ = ${short(first.weight)} with L = ${shown(first.loss)} to ${shown(last.weight)} with L = ${shown(last.loss)}, in ${walk.length - 1} updates.`;
+  const [start, end] = [first, last].map(({ weight, loss }) => `${shown(weight)} with L = ${shown(loss)}`);
+  const sentence = `Gradient descent goes from W²₁₂ = ${start} to ${end}, in ${walk.length - 1} updates.`;
   return { sentence, series: [...steps, ...ends] };
 }
 
