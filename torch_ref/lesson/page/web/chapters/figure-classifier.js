@@ -51,7 +51,7 @@ export function showInkFigure(figure) {
     diagram(
       440,
       236,
-      `A drawn ${best + 1} on ${INK_SIDE} by ${INK_SIDE} pixels makes ${ink.length} numbers, of which a network makes ten confidences, ${CONFIDENCES[best]} for this digit`,
+      `A drawn ${best + 1} on ${INK_SIDE} × ${INK_SIDE} pixels gives ${ink.length} numbers; a network makes ten confidences, ${CONFIDENCES[best]} for this digit`,
       ...ink.map(pixel),
       textAt([84, 202], `x₁ = ${ink[0]}, …, x₂₅₆ = ${ink.at(-1)}`),
       textAt([84, 222], "ink 1, no ink 0"),
