@@ -19,6 +19,9 @@ svg => {
 """
 
 
+DESCENT = "gradient-descent [data-figure=descent]"
+
+
 class Plot:
     """A plot as drawn: its series in the units of its axes."""
 
@@ -39,8 +42,8 @@ class Plot:
         return (lambda at: 10 ** along(at)) if log else along
 
 
-def plot(page, chapter: str, index: int = 0, *, log: bool = False) -> Plot:
-    return Plot(page.locator(f"#{chapter} svg.plot").nth(index), log=log)
+def plot(page, figure: str, index: int = 0, *, log: bool = False) -> Plot:
+    return Plot(page.locator(f"#{figure} svg.plot").nth(index), log=log)
 
 
 def assert_drawn(points: list[tuple[float, float]], function) -> None:
@@ -72,7 +75,7 @@ def test_both_losses_are_drawn(page) -> None:
 
 def test_the_valley_and_the_reader_s_steps_on_it_are_drawn(page) -> None:
     page.get_by_role("slider", name="learning rate η").press("End")
-    drawn = plot(page, "gradient-descent")
+    drawn = plot(page, DESCENT)
     assert_drawn(drawn["L over W²₁₂"], loss_at)
     for place, expected in zip(drawn["the steps with η = 200"], walk_of_one_weight(200, 20), strict=True):
         assert place == pytest.approx(expected, rel=1e-6, abs=1e-6)
@@ -81,7 +84,7 @@ def test_the_valley_and_the_reader_s_steps_on_it_are_drawn(page) -> None:
 @pytest.mark.parametrize("log", [False, True])
 def test_the_losses_of_three_learning_rates_are_drawn(page, log: bool) -> None:
     page.get_by_label("loss over updates on a logarithmic scale").set_checked(log)
-    drawn = plot(page, "gradient-descent", 1, log=log)
+    drawn = plot(page, DESCENT, 1, log=log)
     for name, rate in (("η = 1, the lecture’s", 1), ("η = 20, faster", 20), ("η = 100, too large", 100)):
         updates, losses = zip(*drawn[name], strict=True)
         assert updates == pytest.approx(range(21), abs=1e-9)
@@ -90,7 +93,7 @@ def test_the_losses_of_three_learning_rates_are_drawn(page, log: bool) -> None:
 
 def test_the_logarithmic_axis_names_its_powers_of_ten(page) -> None:
     page.get_by_label("loss over updates on a logarithmic scale").check()
-    ticks = plot(page, "gradient-descent", 1, log=True).drawn["y"]
+    ticks = plot(page, DESCENT, 1, log=True).drawn["y"]
     superscripts = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
     assert len(ticks) >= 3
     for value, _, text in ticks:
@@ -98,7 +101,8 @@ def test_the_logarithmic_axis_names_its_powers_of_ten(page) -> None:
 
 
 def test_ticks_are_named_by_their_values(page) -> None:
-    for chapter, index in (("unit", 0), ("goodness", 0), ("goodness", 1), ("gradient-descent", 0)):
+    places = (("unit", 0), ("goodness", 0), ("goodness", 1), (DESCENT, 0))
+    for chapter, index in (*places, ("three-steps", 0), ("function-set", 0), ("gradient-descent", 0)):
         drawn = plot(page, chapter, index).drawn
         for value, _, text in drawn["x"] + drawn["y"]:
             assert float(text.replace("−", "-")) == pytest.approx(value, abs=1e-12)

@@ -16,7 +16,7 @@ import { showChipFormulas } from "./formulas/equations.js";
 import { formula } from "./formulas/math.js";
 import { showRepeat } from "./bench/repeat.js";
 import { showSettings } from "./bench/settings.js";
-import { change, isLectures, view, watch } from "./bench/state.js";
+import { change, isLectures, isX1, view, watch } from "./bench/state.js";
 import { steps } from "./formulas/steps.js";
 import { csv, showTable } from "./bench/table.js";
 import { showTabs } from "./bench/tabs.js";
@@ -46,7 +46,7 @@ showDigit(byId("digit"), DATA.digit);
 showPractise();
 
 watch(({ start, network, updates, fault }) => {
-  const what = isLectures(start) ? "The lecture’s example X2" : "Your own numbers";
+  const what = isLectures(start) ? "The lecture’s example X2" : isX1(start) ? "The lecture’s example X1 (the target is ours)" : "Your own numbers";
   const shape = `${network.sizes.join("-")}, ${network.activation === "relu" ? "ReLU" : network.activation}, ${network.loss.replace("-", " ")}, η = ${network.lr}`;
   byId("bench-state").textContent = `${what}: ${shape}${updates ? `, after ${updates} update${updates === 1 ? "" : "s"}` : ""}${fault ? ". A bug is planted." : ""}`;
   byId("bench").classList.toggle("with-bug", Boolean(fault));

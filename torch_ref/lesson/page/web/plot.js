@@ -12,11 +12,12 @@ const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴"
  * - ``x``: ``{label, min, max}``, ``y``: ``{label, min, max, log}``; limits that are not given come from the points
  * - ``series``: ``[{name, points: [[x, y], …], color, dashed, dots}]``; an empty name stays out of the legend
  * - ``markers``: ``[{x, y, color, label, at: "above" | "below" | "left" | "right"}]``
+ * - ``under``: what is drawn under the lines, given both scales: ``(across, up) => [element, …]``
  * - ``label``: what a screen reader says
  *
  * Values that are not finite, or not above 0 on a logarithmic axis, leave a gap in their line.
  */
-export function plot({ width = 400, height = 270, x = {}, y = {}, series = [], markers = [], label }) {
+export function plot({ width = 400, height = 270, x = {}, y = {}, series = [], markers = [], under = () => [], label }) {
   const key = plotLegend(series, width);
   const box = { left: MARGIN.left, top: key.height + (y.label ? LEGEND_ROW : 0) + 8, right: width - MARGIN.right, bottom: height - MARGIN.bottom };
   const across = axisScale(x, valuesOf(series, markers, 0), box.left, box.right);
@@ -29,7 +30,7 @@ export function plot({ width = 400, height = 270, x = {}, y = {}, series = [], m
     verticalTicks(across, box),
     svgElement("text", { x: 4, y: box.top - 14, class: "axis-label" }, y.label ?? ""),
     svgElement("text", { x: box.right, y: height - 6, class: "axis-label", "text-anchor": "end" }, x.label ?? ""),
-    clipped(box, series.map((one) => seriesLine(one, across, up))),
+    clipped(box, [...under(across, up), ...series.map((one) => seriesLine(one, across, up))]),
     ...markers.filter((one) => up.shows(one.y) && across.shows(one.x)).map((one) => markerAt(one, across, up, box)),
   );
 }

@@ -2,7 +2,7 @@ import { byId, element } from "../dom.js";
 import { DATA } from "../data.js";
 import { resized, withBiases, withLoss, withRandomNumbers } from "./changes.js";
 import { problemOf, readNumber } from "./reading.js";
-import { change, isLectures, view, watch } from "./state.js";
+import { change, isLectures, isX1, view, watch } from "./state.js";
 
 /** Let the reader change every number, the activation, the loss, the learning rate and the shape of the network. */
 export function showSettings() {
@@ -12,6 +12,7 @@ export function showSettings() {
     if (drawn !== start) keepingFocus(form, () => form.replaceChildren(...fields(start)));
     drawn = start;
     form.querySelector("[data-do=lecture]").disabled = isLectures(start);
+    form.querySelector("[data-do=x1]").disabled = isX1(start);
   });
   form.addEventListener("input", (event) => {
     if (!event.target.matches("input[data-at]")) return;
@@ -48,6 +49,7 @@ function act(what, layer) {
     "remove-layer": () => sizes.splice(-2, 1),
   };
   if (what === "lecture") return replace(DATA.x2.network);
+  if (what === "x1") return replace(DATA.x1.network);
   if (what === "random") return replace(withRandomNumbers(start));
   changes[what]();
   replace(resized(start, sizes));
@@ -100,7 +102,7 @@ function fields(network) {
       element("label", {}, "Learning rate η ", field("lr", network.lr, "Learning rate η")),
       element("label", { class: "check" }, element("input", { type: "checkbox", name: "biases", checked: network.biases !== null }), " biases")),
     element("div", { class: "row" },
-      button("lecture", "The lecture’s example"), button("random", "Random numbers"),
+      button("lecture", "The lecture’s example"), button("x1", "The lecture’s X1"), button("random", "Random numbers"),
       button("add-layer", "Add a layer", last === 3), button("remove-layer", "Remove a layer", last === 1)),
     element("div", { class: "matrices" }, network.sizes.flatMap((size, l) => layerFields(network, l)), vector(network, "t", "Target t", "t", network.t)),
   ];

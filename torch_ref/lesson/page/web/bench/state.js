@@ -45,6 +45,11 @@ export function isLectures(network) {
   return JSON.stringify(network) === JSON.stringify(DATA.x2.network);
 }
 
+/** Tell whether a network is X1 with one of its inputs, untouched; its target is ours. */
+export function isX1(network) {
+  return DATA.x1.inputs.some(({ x }) => JSON.stringify(network) === JSON.stringify({ ...DATA.x1.network, x }));
+}
+
 /** Return everything there is to show. */
 export function view() {
   const at = Math.max(0, numbers.walk.findIndex((step) => step.name === chosen.step));

@@ -19,3 +19,14 @@ export function dial({ label, min, max, step, value, text, turned }) {
 export function readout() {
   return element("output", { class: "readout", "aria-live": "polite" });
 }
+
+/** Return radio buttons with a legend; ``chosen(k)`` runs at once for the first and on every choice. */
+export function choices({ legend, name, options, chosen }) {
+  const radio = (text, k) => {
+    const input = element("input", { type: "radio", name, value: k, checked: k === 0 });
+    input.addEventListener("change", () => chosen(k));
+    return element("label", {}, input, text);
+  };
+  chosen(0);
+  return element("fieldset", {}, element("legend", {}, legend), ...options.map(radio));
+}

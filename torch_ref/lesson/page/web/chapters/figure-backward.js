@@ -1,24 +1,36 @@
 import { pass } from "../numbers/arithmetic.js";
 import { DATA } from "../data.js";
+import { dial, readout } from "./dial.js";
 import { amplifier, circle, diagram, flow, textAt } from "./diagram.js";
+import { element } from "../dom.js";
 import { short, shown } from "../numbers/format.js";
 
 const BACK = { color: "var(--backward)" };
 const OUTPUT = [370, 170];
 
-/** Draw how δ²₁ of X2 flows back through the weights into the hidden units, and through their amplifiers. */
+/** Draw how δ²₁ of X2 flows back through the weights into the hidden units, for the target that the reader chooses. */
 export function showBackwardFigure(figure) {
-  const values = pass(DATA.x2.network);
+  const { network } = DATA.x2;
+  const stage = element("div");
+  const numbers = readout();
+  const turned = (t) => {
+    const values = pass({ ...network, t: [t] });
+    stage.replaceChildren(backwardDrawing(values));
+    const [loss, ...deltas] = ["L", "δ^2_1", "δ^1_1", "δ^1_2"].map((name) => shown(values.get(name)));
+    numbers.textContent = `t₁ = ${short(t)}: L = ${loss}, δ²₁ = ${deltas[0]}, δ¹ = (${deltas[1]}, ${deltas[2]})`;
+  };
+  figure.prepend(stage, dial({ label: "target t₁", min: 0, max: 1, step: 0.01, value: network.t[0], text: short, turned }), numbers);
+}
+
+function backwardDrawing(values) {
   const [weights] = DATA.x2.network.weights[1];
-  figure.prepend(
-    diagram(
-      430,
-      312,
-      backwardInWords(values, weights),
-      ...outputUnit(values),
-      ...hiddenUnit(values, weights[0], { i: 1, y: 80, outward: -1 }),
-      ...hiddenUnit(values, weights[1], { i: 2, y: 260, outward: 1 }),
-    ),
+  return diagram(
+    430,
+    312,
+    backwardInWords(values, weights),
+    ...outputUnit(values),
+    ...hiddenUnit(values, weights[0], { i: 1, y: 80, outward: -1 }),
+    ...hiddenUnit(values, weights[1], { i: 2, y: 260, outward: 1 }),
   );
 }
 

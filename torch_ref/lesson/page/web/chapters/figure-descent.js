@@ -41,7 +41,7 @@ export function showDescentFigure(figure) {
 }
 
 /** Return weight and loss before each of UPDATES updates of W²₁₂ alone, and after the last (E9). */
-function descent(lr) {
+export function descent(lr) {
   const walk = [];
   for (let weight = DATA.x2.network.weights[1][0][1]; walk.length <= UPDATES; ) {
     const values = passWith(weight);
@@ -51,7 +51,7 @@ function descent(lr) {
   return walk;
 }
 
-function passWith(weight) {
+export function passWith(weight) {
   const { network } = DATA.x2;
   const [first, [[w11]]] = network.weights;
   return pass({ ...network, weights: [first, [[w11, weight]]] });

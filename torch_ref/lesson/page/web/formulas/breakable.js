@@ -1,5 +1,5 @@
 const ZERO_WIDTH_SPACE = "\u200b";
-const BREAK_BEFORE = new Set(["=", "←", "+", "·", "⋅"]);
+const BREAK_BEFORE = new Set(["=", "≈", "←", "+", "·", "⋅"]);
 
 /**
  * Return one formula as several inline ones, so that a narrow column can break it before an operator or a space.
