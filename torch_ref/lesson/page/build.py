@@ -22,7 +22,7 @@ from torch_ref.lesson.page.stamp import stamp
 
 WEB = Path(__file__).parent / "web"
 ENTRY = "main.js"
-STYLES = ("lesson.css", "chapters/chapters.css", "digit/digit.css")
+STYLES = ("lesson.css", "contents.css", "chapters/chapters.css", "digit/digit.css")
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(?P<file>\.\.?/[\w/-]+\.js)";\n', flags=re.MULTILINE)
 _OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)

@@ -1,10 +1,13 @@
+import { asOneJump, showAddress } from "./address.js";
 import { pass, repeated, updated } from "./numbers/arithmetic.js";
 import { showBug } from "./bench/bug.js";
 import { showChapters } from "./chapters/chapters.js";
 import { apart } from "./numbers/compare.js";
+import { showContents } from "./contents.js";
 import { DATA } from "./data.js";
 import { showDigit } from "./digit/digit.js";
 import { byId } from "./dom.js";
+import { showLink } from "./bench/link.js";
 import { showDrawing } from "./bench/drawing.js";
 import { showHeard } from "./bench/heard.js";
 import { FAULTS, plant, spoiled } from "./numbers/faults.js";
@@ -12,7 +15,7 @@ import { short, shown, ulps } from "./numbers/format.js";
 import { formula } from "./formulas/math.js";
 import { showRepeat } from "./bench/repeat.js";
 import { showSettings } from "./bench/settings.js";
-import { change, isLectures, view, watch } from "./bench/state.js";
+import { change, isLectures, opening, view, watch } from "./bench/state.js";
 import { steps } from "./formulas/steps.js";
 import { csv, showTable } from "./bench/table.js";
 import { showTabs } from "./bench/tabs.js";
@@ -29,22 +32,27 @@ showTable();
 showRepeat();
 showBug();
 showSettings();
+showLink();
 showChapters(document);
 showDigit(byId("digit"), DATA.digit);
 
 watch(({ start, network, updates, fault }) => {
-  const what = isLectures(start) ? "The lecture’s example X2" : "Your own numbers";
+  const what = isLectures(start) ? "The lecture’s example X2" : start === opening ? DATA.opening.title : "Your own numbers";
   const shape = `${network.sizes.join("-")}, ${network.activation === "relu" ? "ReLU" : network.activation}, ${network.loss.replace("-", " ")}, η = ${network.lr}`;
   byId("bench-state").textContent = `${what}: ${shape}${updates ? `, after ${updates} update${updates === 1 ? "" : "s"}` : ""}${fault ? ". A bug is planted." : ""}`;
   byId("bench").classList.toggle("with-bug", Boolean(fault));
 });
+showContents();
+showAddress();
 byId("torch-version").textContent = DATA.versions.torch;
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".show-step");
   if (!button) return;
-  if (!view().lectures) change({ start: DATA.x2.network }); // the chapters speak of X2
-  showStepNamed(button.dataset.step);
+  asOneJump(() => {
+    if (!view().lectures) change({ start: DATA.x2.network }); // the chapters speak of X2
+    showStepNamed(button.dataset.step);
+  });
   byId("bench").scrollIntoView();
 });
 
