@@ -7,7 +7,15 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from comparing import assert_same
+from opening import opened
 from settings import drawn
+
+from torch_ref.lesson.page import build
+from torch_ref.lesson.page.data import plain
+from torch_ref.lesson.walk.both import target_of
+from torch_ref.lesson.walk.examples import random_example
+from torch_ref.lesson.walk.quantities import pass_by_hand, scalars
 
 STATE = """(({ start, updates, step, at, walk }) => ({ start, updates, step: walk[at].name,
   tab: document.querySelector("[role=tab][aria-selected=true]").id,
@@ -15,7 +23,9 @@ STATE = """(({ start, updates, step, at, walk }) => ({ start, updates, step: wal
     .flat(Infinity).map((value) => Object.is(value, -0) ? "-0" : value)) }))(lesson.view())"""
 
 ODD = [
-    drawn(3, sizes=[4, 4, 4, 4], activation="tanh", loss="cross-entropy", biases=[[0.1 + 0.2, -0.0, 1e-300, 5e-324]] * 3),
+    drawn(
+        3, sizes=[4, 4, 4, 4], activation="tanh", loss="cross-entropy", biases=[[0.1 + 0.2, -0.0, 1e-300, 5e-324]] * 3
+    ),
     drawn(4, sizes=[1, 1], activation="relu", loss="squared-error", biases=None),
     drawn(5, sizes=[2, 3, 1], activation="sigmoid", loss="squared-error", x=[-0.0, 100.0], lr=1e-7),
 ]
@@ -61,7 +71,9 @@ def test_a_page_without_a_fragment_keeps_its_plain_address(page) -> None:
 def test_a_link_restores_every_bit_in_a_fresh_page(page, open_at, network: dict[str, Any]) -> None:
     last = f"W^{len(network['weights'])}_11 after"
     page.evaluate("([start, step]) => lesson.change({ start, updates: 7, step })", [network, last])
-    page.evaluate("start => lesson.change({ start: { ...start, x: start.x.map((x) => x || -0) }, updates: 7 })", network)
+    page.evaluate(
+        "start => lesson.change({ start: { ...start, x: start.x.map((x) => x || -0) }, updates: 7 })", network
+    )
     page.click("#tab-table")
     page.click("#copy-link")
     page.wait_for_function("document.querySelector('#link-copied').textContent === 'Copied.'")
@@ -197,6 +209,26 @@ def test_a_link_to_a_step_shows_it_on_a_telephone(open_at) -> None:
     assert abs(page.locator("#bench").evaluate("one => one.getBoundingClientRect().top")) < 20
 
 
+def test_a_page_made_with_a_random_network_begins_with_it(browser, data, tmp_path) -> None:
+    example = random_example([3, 4, 2], "relu", "cross-entropy", 5, 0.5, bias=True)
+    file = tmp_path / "random.html"
+    opening = {"title": "Random network, seed 5", "network": plain(example)}
+    file.write_text(build.page(data | {"opening": opening}), encoding="utf-8")
+    with opened(browser, file, viewport={"width": 1280, "height": 800}) as (page, complaints):
+        assert page.inner_text("#bench-state") == "Random network, seed 5: 3-4-2, ReLU, cross entropy, η = 0.5"
+        found = page.evaluate("[...lesson.view().byHand]")
+        assert_same(found, scalars(pass_by_hand(example.network, example.x, target_of(example), 0.5)))
+        assert fragment(page) == ""
+        page.locator("#goodness .show-step").click()
+        assert fragment(page) == "net=X2&step=L"
+        page.go_back()
+        assert page.inner_text("#bench-state").startswith("Random network, seed 5")
+        page.goto(f"{file.as_uri()}#net=9")
+        page.reload()
+        assert page.inner_text("#bench-state").startswith("The lecture’s example X2")
+        assert complaints == []
+
+
 # -------------------------------------------------------------------------------------------------------- contents
 
 
@@ -206,7 +238,9 @@ def test_contents_stay_beside_the_chapters_and_not_at_the_network(fresh_page, si
     contents = page.locator(".contents")
     for link in page.locator(".contents a").all()[1:]:
         link.click()
-        page.wait_for_function("id => document.querySelector(`[href='${id}']`).ariaCurrent", arg=link.get_attribute("href"))
+        page.wait_for_function(
+            "id => document.querySelector(`[href='${id}']`).ariaCurrent", arg=link.get_attribute("href")
+        )
         assert page.locator(".contents [aria-current]").count() == 1
         box = contents.bounding_box()
         assert box["y"] == 0
