@@ -19,10 +19,12 @@ from typing import Any
 from latex2mathml.converter import convert
 
 from torch_ref.lesson.page.stamp import stamp
+from torch_ref.lesson.page.table import table
 
 WEB = Path(__file__).parent / "web"
 ENTRY = "main.js"
-STYLES = ("lesson.css", "contents.css", "chapters/chapters.css", "digit/digit.css")
+TABLE = "<!-- x2 -->"
+STYLES = ("lesson.css", "contents.css", "chapters/chapters.css", "digit/digit.css", "tours/tours.css", "print.css")
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(?P<file>\.\.?/[\w/-]+\.js)";\n', flags=re.MULTILINE)
 _OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)
@@ -39,6 +41,8 @@ def page(data: dict[str, Any]) -> str:
     html = _TEX.sub(lambda match: mathml(unescape(match["latex"]), display=match["display"] is not None), html)
     style = f"<style>\n{chr(10).join(map(source, STYLES))}</style>"
     code = f'<script type="module">\n{script()}</script>'
+    if TABLE in html:
+        html = html.replace(TABLE, table(data["x2"]))
     parts = {
         "<!-- style -->": f"{stamp(html + style + code, data)}\n{style}",
         "<!-- data -->": f'<script type="application/json" id="data">{_inside_script(data)}</script>',

@@ -21,6 +21,7 @@ import { csv, showTable } from "./bench/table.js";
 import { showTabs } from "./bench/tabs.js";
 import { passByTape } from "./numbers/tape.js";
 import { showTheme } from "./theme.js";
+import { showTours } from "./tours/tours.js";
 import { showStepNamed, showStepper } from "./bench/stepper.js";
 
 showTheme();
@@ -43,6 +44,7 @@ watch(({ start, network, updates, fault }) => {
   byId("bench").classList.toggle("with-bug", Boolean(fault));
 });
 showContents();
+showTours();
 showAddress();
 byId("torch-version").textContent = DATA.versions.torch;
 
