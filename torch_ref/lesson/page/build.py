@@ -3,7 +3,8 @@ r"""Put the page together: one HTML file without any other, from the sources in 
 ``lesson.html`` names its parts in comments: ``<!-- style -->``, ``<!-- script -->``, ``<!-- data -->`` and
 ``<!-- include digit/digit.html -->``. Mathematics stands in the sources as LaTeX, ``<tex>\delta^l</tex>``, or on a line
 of its own as ``<tex display>``, and becomes MathML here. The scripts are ES modules, each importing the names that it
-needs from its neighbours; here they become one script, every module after those that it imports.
+needs from its neighbours; here they become one script, every module after those that it imports, without the comments
+that fill whole lines: they are in the sources, and would be a tenth of all the page's code.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "(?P<file>\.\.?/[\w/-]+\.js)";\n',
 _OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", flags=re.MULTILINE)
 _DECLARED = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?P<name>[\w$]+)", flags=re.MULTILINE)
+_COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//[^\n]*)\n", flags=re.MULTILINE | re.DOTALL)
 _INCLUDE = re.compile(r"<!-- include (?P<file>[\w/-]+\.html) -->")
 _SIGMA_PRIME = "<msup><mi>&#x003C3;</mi><mi>&#x02032;</mi></msup>"
 _TEX = re.compile(r"<tex(?P<display> display)?>(?P<latex>.*?)</tex>", flags=re.DOTALL)
@@ -69,7 +71,7 @@ def script() -> str:
         order.append(file)
 
     visit(ENTRY, ())
-    bare = {file: _EXPORT.sub("", _IMPORT.sub("", source(file))) for file in order}
+    bare = {file: _EXPORT.sub("", _IMPORT.sub("", _COMMENT.sub("", source(file)))) for file in order}
     _check(bare)
     return "\n".join(bare.values())
 

@@ -46,6 +46,12 @@ def test_modules_come_after_those_that_they_import(sources) -> None:
     assert [line for line in script().splitlines() if line] == ["const a = 1;", "const b = a;", "run(a, b);"]
 
 
+def test_comments_of_whole_lines_stay_in_the_sources(sources) -> None:
+    sources(main_js='// Why.\n/**\n * What.\n */\nrun("// kept"); // kept\n  // Why.\n')
+    assert script() == 'run("// kept"); // kept\n'
+    assert build.WEB.joinpath("main.js").read_text(encoding="utf-8").count("Why") == 2
+
+
 IMPORTS_A = 'import { a } from "./a.js";\n'
 
 
