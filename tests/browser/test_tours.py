@@ -107,6 +107,9 @@ def test_the_address_holds_the_tour_and_back_goes_a_stop_back(page, page_file) -
     page.goto(f"{page_file.as_uri()}#tour=backward&stop=6")
     assert (page.inner_text("#tour-count"), step(page)) == ("6 of 9", "e^1_1")
     assert text(page) == "Think first: which sign has δ¹₁?"
+    page.goto("about:blank")
+    page.goto(f"{page_file.as_uri()}#tour=lecture&stop=14")
+    assert page.locator("#repeat").is_visible()
 
 
 @pytest.mark.parametrize(

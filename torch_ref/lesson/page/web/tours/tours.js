@@ -112,7 +112,9 @@ function readStop(text) {
   if (text && !(/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= count)) return `stop: expected a number from 1 to ${count} of a tour`;
   tour = { ...tour, stop: Number(text || 1) };
   if (!stopNow()) return "";
-  if (view().at === 0 && stopNow().step) change({ step: stopNow().step });
+  const { step, tab } = stopNow();
+  if (view().at === 0 && step) change({ step });
+  if (tab) byId(`tab-${tab}`).click();
   showStop();
   scrollToStop();
   return "";
