@@ -113,7 +113,10 @@ def test_what_is_said_to_a_screen_reader(page) -> None:
     assert page.get_by_role("math", name="e^1_2 = 0.9·(−0.040681) = −0.036613").count() == 1
     name = page.locator("#drawing svg").get_attribute("aria-label")
     assert name == "Network 2-2-1, sigmoid, squared error. Step: What reaches unit 2 of layer 1."
-    assert page.locator("#step").get_attribute("aria-live") == "polite"
+    heard = page.locator("#heard")
+    assert heard.get_attribute("aria-live") == "polite"
+    assert heard.text_content() == "What reaches unit 2 of layer 1. It is −0.036613, the same by autograd."
+    assert page.locator("#step[aria-live], #step [aria-live]").count() == 0
     assert page.locator("#slider").get_attribute("aria-valuetext") == "e¹₂, step 12 of 25"
 
 

@@ -52,7 +52,7 @@ def test_every_control_can_be_hit(fresh_page, size: tuple[int, int], sizes: list
 
 
 def test_one_weight_changed_changes_every_number_that_depends_on_it(settings) -> None:
-    labelled(settings, "Weight to unit 1 of layer 2 from 2").fill("-0.75")
+    labelled(settings, "W 2, from 2 to 1").fill("-0.75")
     network = assert_right(settings)
     assert network["weights"] == [[[0.1, 0.8], [0.4, 0.6]], [[0.3, -0.75]]]
     assert "Your own numbers" in settings.inner_text("#bench-state")
@@ -68,7 +68,7 @@ def test_one_weight_changed_changes_every_number_that_depends_on_it(settings) ->
         ("Input 2", "x.1"),
         ("Target t 1", "t.0"),
         ("Learning rate η", "lr"),
-        ("Weight to unit 2 of layer 1 from 1", "weights.0.1.0"),
+        ("W 1, from 1 to 2", "weights.0.1.0"),
     ],
 )
 def test_every_kind_of_number_can_be_changed(settings, label: str, path: str) -> None:
@@ -130,10 +130,13 @@ def test_a_unit_more_keeps_the_other_weights_and_the_focus(settings) -> None:
         ("Input 1", "", "Input 1: expected a number such as 0.35, got “”."),
         ("Target t 1", "1e9", "Target t 1: expected a number from -100 to 100, got 1e9."),
         ("Learning rate η", "-1", "Learning rate η: expected a number from 0 to 1000, got -1."),
+        ("W 1, from 2 to 1", "x", "W 1, from 2 to 1: expected a number such as 0.35, got “x”."),
+        ("b 1, unit 2", "-101", "b 1, unit 2: expected a number from -100 to 100, got -101."),
         ("Input 2", "0x10", "Input 2: expected a number such as 0.35, got “0x10”."),
     ],
 )
 def test_what_is_no_number_is_refused_and_changes_nothing(settings, label: str, text: str, said: str) -> None:
+    settings.locator("[name=biases]").check()
     before = settings.evaluate("lesson.view().network")
     field = labelled(settings, label)
     field.fill(text)

@@ -4,7 +4,8 @@ r"""Put the page together: one HTML file without any other, from the sources in 
 ``<!-- script -->``, ``<!-- data -->`` and ``<!-- include digit/digit.html -->``. Mathematics stands in the sources as
 LaTeX, ``<tex>\delta^l</tex>``, or on a line of its own as ``<tex display>``, and becomes MathML here. The scripts are
 ES modules, each importing the names that it needs from its neighbours; here they become one script, every module after
-those that it imports.
+those that it imports, without the comments that fill whole lines: they are in the sources, and would be a tenth of all
+the page's code.
 """
 
 from __future__ import annotations
@@ -21,16 +22,27 @@ from latex2mathml.converter import convert
 
 from torch_ref.known.equations import EQUATIONS
 from torch_ref.lesson.page.stamp import stamp
+from torch_ref.lesson.page.table import table
 
 WEB = Path(__file__).parent / "web"
 ENTRY = "main.js"
-STYLES = ("lesson.css", "chapters/chapters.css", "digit/digit.css", "practise/practise.css")
+TABLE = "<!-- x2 -->"
+STYLES = (
+    "lesson.css",
+    "contents.css",
+    "chapters/chapters.css",
+    "digit/digit.css",
+    "practise/practise.css",
+    "tours/tours.css",
+    "print.css",
+)
 SHEET_STYLES = ("lesson.css", "practise/practise.css", "practise/sheet.css")
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(?P<file>\.\.?/[\w/-]+\.js)";\n', flags=re.MULTILINE)
 _OTHER_IMPORT = re.compile(r"^import\b.*", flags=re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", flags=re.MULTILINE)
 _DECLARED = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?P<name>[\w$]+)", flags=re.MULTILINE)
+_COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//[^\n]*)\n", flags=re.MULTILINE | re.DOTALL)
 _INCLUDE = re.compile(r"<!-- include (?P<file>[\w/-]+\.html) -->")
 _SIGMA_PRIME = "<msup><mi>&#x003C3;</mi><mi>&#x02032;</mi></msup>"
 _CHIP = re.compile(r'(?P<line><div class="equation">)?<span class="eq">(?P<number>E\d+)</span>')
@@ -52,6 +64,8 @@ def _whole(name: str, styles: tuple[str, ...], entry: str, data: dict[str, Any])
     html = _TEX.sub(lambda match: mathml(unescape(match["latex"]), display=match["display"] is not None), html)
     style = f"<style>\n{chr(10).join(map(source, styles))}</style>"
     code = f'<script type="module">\n{script(entry)}</script>'
+    if TABLE in html:
+        html = html.replace(TABLE, table(data["x2"]))
     parts = {
         "<!-- style -->": f"{stamp(html + style + code, data)}\n{style}",
         "<!-- data -->": f'<script type="application/json" id="data">{_inside_script(data)}</script>',
@@ -96,7 +110,7 @@ def script(entry: str = ENTRY) -> str:
         order.append(file)
 
     visit(entry, ())
-    bare = {file: _EXPORT.sub("", _IMPORT.sub("", source(file))) for file in order}
+    bare = {file: _EXPORT.sub("", _IMPORT.sub("", _COMMENT.sub("", source(file)))) for file in order}
     _check(bare)
     return "\n".join(bare.values())
 

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from manual_bp import Linear
+from manual_bp import Linear, SoftmaxCrossEntropy
 from torch_ref.known import KNOWN
 from torch_ref.known.equations import EQUATIONS
 from torch_ref.lesson.page.digit import digit_data
 from torch_ref.lesson.page.templates import formulas, texts
 from torch_ref.lesson.walk import examples, paper
-from torch_ref.lesson.walk.activations import ACTIVATIONS
+from torch_ref.lesson.walk.activations import ACTIVATIONS, activation_of
 from torch_ref.lesson.walk.both import Both, given, target_of
 from torch_ref.lesson.walk.examples import Example
 from torch_ref.lesson.walk.quantities import pass_by_hand, scalars
@@ -27,9 +27,10 @@ X1_TARGET = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
 """X1 is forward only. With a target of ours the page can take it through the backward pass too."""
 
 
-def page_data() -> dict[str, Any]:
-    """Return all that the page's scripts find as DATA."""
-    return {
+def page_data(opening: Example | None = None) -> dict[str, Any]:
+    """Return all that the page's scripts find as DATA; the page begins with ``opening``, or with X2."""
+    begins = {} if opening is None else {"opening": {"title": _title(opening), "network": plain(opening)}}
+    return begins | {
         "formulas": formulas(),
         "texts": texts(),
         "equations": equations(),
@@ -104,18 +105,30 @@ def x2() -> dict[str, Any]:
 
 
 def plain(example: Example) -> dict[str, Any]:
-    """Return an example's sigmoid network with squared error, and its sample, as the page's plain object."""
+    """Return an example's network and sample as the page's plain object."""
     linears = [layer for layer in example.network.layers if isinstance(layer, Linear)]
+    softmax = isinstance(example.network.loss_function, SoftmaxCrossEntropy)
     return {
         "sizes": example.sizes,
-        "activation": "sigmoid",
-        "loss": "squared-error",
+        "activation": _activation(example),
+        "loss": "cross-entropy" if softmax else "squared-error",
         "weights": [linear.weight.tolist() for linear in linears],
         "biases": [_listed(linear.bias) for linear in linears] if example.has_biases else None,
         "x": example.x[0].tolist(),
         "t": target_of(example)[0].tolist(),
         "lr": example.lr,
     }
+
+
+def _activation(example: Example) -> str:
+    """Return the page's name of the activation."""
+    activation = activation_of(example.network)
+    return next(name for name, one in ACTIVATIONS.items() if one is activation)
+
+
+def _title(example: Example) -> str:
+    """Return the title as the page writes it: Random network, seed 5."""
+    return example.title.replace("Random,", "Random network,")
 
 
 def _listed(bias: Tensor | None) -> list[float]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import math
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
+
+from torch_ref.lesson.walk.options import add_network_options, whole_number
 
 MOST_WEIGHTS = 2_000_000
 ON_PAPER = "--on-paper (--by-hand)"
@@ -17,20 +17,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to walk through")
     what.add_argument("--example", choices=("X1", "X2"), help="the lecture's example (X2); X1 is forward only")
     what.add_argument("--input", type=int, choices=(1, 2), help="one input of X1 (both)")
-    what.add_argument("--network", type=_sizes, metavar="SIZES", help="a random network, 3-4-2 for example")
-    what.add_argument("--activation", choices=("sigmoid", "tanh", "relu"), help="of the random network (sigmoid)")
-    what.add_argument(
-        "--loss", choices=("squared-error", "cross-entropy"), help="(squared-error; of a digit: cross-entropy)"
+    add_network_options(
+        what,
+        loss="(squared-error; of a digit: cross-entropy)",
+        seed="draws the random network, or the random fault (1)",
+        lr="the learning rate (0.5; X2: 1)",
     )
-    what.add_argument("--no-bias", action="store_true", help="make the random network without biases")
     what.add_argument("--data", choices=("mnist5k",), help="a digit through 784-30-10, or a --network 784-...-10")
-    what.add_argument("--index", type=_whole(0, 999), metavar="N", help="which test digit, from 0 to 999 (0)")
-    what.add_argument(
-        "--seed", type=_whole(0, 2**63 - 1), metavar="N", help="draws the random network, or the random fault (1)"
-    )
-    what.add_argument("--lr", type=_rate, metavar="ETA", help="the learning rate (0.5; X2: 1)")
+    what.add_argument("--index", type=whole_number(0, 999), metavar="N", help="which test digit, from 0 to 999 (0)")
     how = parser.add_argument_group("how")
-    how.add_argument("--steps", type=_whole(1, 10_000), metavar="N", help="just repeat: a table of N updates")
+    how.add_argument("--steps", type=whole_number(1, 10_000), metavar="N", help="just repeat: a table of N updates")
     how.add_argument(
         "--on-paper",
         "--by-hand",
@@ -43,7 +39,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="spot the bug: plant this fault, or a 'random' one; 'list' shows which ones there are",
     )
     how.add_argument(
-        "--layer", type=_whole(1, 1000), metavar="L", help="the layer to plant it in (the first one that shows it)"
+        "--layer",
+        type=whole_number(1, 1000),
+        metavar="L",
+        help="the layer to plant it in (the first one that shows it)",
     )
     how.add_argument("--json", action="store_true", help="print JSON: numbers in full precision, or summaries")
     how.add_argument("--plain", action="store_true", help="print ASCII without colours")
@@ -92,28 +91,3 @@ def _objections_to_sizes(a: argparse.Namespace) -> Iterator[str]:
 
         if a.data or not is_walkable(a.network, bias=not a.no_bias):
             yield f"{ON_PAPER} expects at most 9 units in a layer and 200 numbers in all, got {shown}"
-
-
-def _sizes(text: str) -> list[int]:
-    if not re.fullmatch(r"[1-9][0-9]{0,6}(-[1-9][0-9]{0,6}){1,50}", text):
-        raise argparse.ArgumentTypeError(f"expected numbers of units, 3-4-2 for example, each from 1, got {text!r}")
-    return [int(n) for n in text.split("-")]
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def whole(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, got {text!r}")
-        return int(text)
-
-    return whole
-
-
-def _rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 1e6:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, at most 1e6, got {text!r}")
-    return value

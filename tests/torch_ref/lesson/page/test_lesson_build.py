@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from manual_bp import Linear, Network, Sigmoid, SquaredError, lecture
-from torch_ref.lesson.page import build
+from torch_ref.lesson.page import build, data
 from torch_ref.lesson.page.build import mathml, page, script
-from torch_ref.lesson.page.data import plain
+from torch_ref.lesson.page.data import page_data, plain
 from torch_ref.lesson.page.templates import TEMPLATES, formulas, texts
-from torch_ref.lesson.walk.examples import Example
+from torch_ref.lesson.walk.examples import Example, random_example
 
 
 @pytest.fixture
@@ -44,6 +44,12 @@ def test_modules_come_after_those_that_they_import(sources) -> None:
     sources(main_js='import { b } from "./b.js";\nimport { a } from "./a.js";\nrun(a, b);\n')
     sources(b_js='import { a } from "./a.js";\n\nexport const b = a;\n', a_js="export const a = 1;\n")
     assert [line for line in script().splitlines() if line] == ["const a = 1;", "const b = a;", "run(a, b);"]
+
+
+def test_comments_of_whole_lines_stay_in_the_sources(sources) -> None:
+    sources(main_js='// Why.\n/**\n * What.\n */\nrun("// kept"); // kept\n  // Why.\n')
+    assert script() == 'run("// kept"); // kept\n'
+    assert build.WEB.joinpath("main.js").read_text(encoding="utf-8").count("Why") == 2
 
 
 IMPORTS_A = 'import { a } from "./a.js";\n'
@@ -85,9 +91,9 @@ def test_mathematics_in_the_page_becomes_mathml(sources) -> None:
 
 
 def test_nothing_in_the_data_ends_the_script_that_holds_them(sources) -> None:
-    data = {"a": "</script><!-- script -->", "δ": 0.1 + 0.2}
-    held = re.search(r'<script type="application/json" id="data">(.*?)</script>', page(data))
-    assert json.loads(held[1]) == data
+    given = {"a": "</script><!-- script -->", "δ": 0.1 + 0.2}
+    held = re.search(r'<script type="application/json" id="data">(.*?)</script>', page(given))
+    assert json.loads(held[1]) == given
 
 
 def test_a_number_that_is_not_finite_is_no_data(sources) -> None:
@@ -122,6 +128,17 @@ def test_the_data_hold_both_examples_as_the_lecture_has_them(lesson_data) -> Non
         for number in numbers:
             assert f"{given['numbers'][number.quantity]:.12f}" == number.exact
     assert data["versions"]["torch"] == torch.__version__.partition("+")[0]
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize("loss", ["squared-error", "cross-entropy"])
+def test_a_random_network_is_what_the_page_begins_with(monkeypatch, activation: str, loss: str) -> None:
+    monkeypatch.setattr(data, "digit_data", dict)
+    opening = page_data(random_example([3, 4, 2], activation, loss, 5, 0.5, bias=True))["opening"]
+    assert opening["title"] == "Random network, seed 5"
+    assert (opening["network"]["activation"], opening["network"]["loss"]) == (activation, loss)
+    assert [len(row) for row in opening["network"]["biases"]] == [4, 2]
+    assert "opening" not in page_data()
 
 
 def test_a_bias_in_one_layer_alone_cannot_be_shown() -> None:

@@ -1,6 +1,7 @@
 """``python -m torch_ref lesson``: one file, whole or not at all."""
 
 import io
+import json
 import webbrowser
 from pathlib import Path
 
@@ -8,12 +9,13 @@ import pytest
 
 from torch_ref.__main__ import main
 from torch_ref.lesson.page import build, data
+from torch_ref.lesson.walk.examples import random_example
 
 
 @pytest.fixture(autouse=True)
 def small_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the training of the digit's network: what is in the page is tested elsewhere."""
-    monkeypatch.setattr(data, "page_data", lambda: {"x2": "δ"})
+    monkeypatch.setattr(data, "page_data", lambda opening: {"x2": "δ" if opening is None else opening.title})
     monkeypatch.setattr(build, "page", lambda given: f"<!doctype html>{given['x2']}")
 
 
@@ -42,6 +44,37 @@ def test_open_opens_it_in_the_browser(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
     assert main(["lesson", "--out", str(tmp_path / "a page.html"), "--open"]) == 0
     assert opened == [(tmp_path / "a page.html").as_uri()]
+
+
+def test_a_random_network_is_the_one_that_compare_walks_through(tmp_path: Path, capsys) -> None:
+    options = ["--network", "3-4-2", "--seed", "5", "--activation", "tanh", "--no-bias"]
+    file = tmp_path / "page.html"
+    assert main(["lesson", "--out", str(file), *options]) == 0
+    assert file.read_text(encoding="utf-8") == "<!doctype html>Random, seed 5"
+    capsys.readouterr()
+    assert main(["compare", *options, "--json"]) == 0
+    (walked,) = json.loads(capsys.readouterr().out)["walks"]
+    opening = data.plain(random_example([3, 4, 2], "tanh", "squared-error", 5, 0.5, bias=False))
+    assert (opening["activation"], opening["loss"], opening["biases"]) == ("tanh", "squared-error", None)
+    assert opening["weights"] == list(walked["parameters"].values())
+    assert [opening[key] for key in ("x", "t", "lr", "sizes")] == [walked[key] for key in ("x", "t", "lr", "sizes")]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--network", "3-5-2"], "--network expects 1 to 4 units in a layer and at most 4 layers"),
+        (["--network", "2-2-2-2-2"], "got 2-2-2-2-2"),
+        (["--network", "2-1", "--loss", "cross-entropy"], "expects at least 2 outputs"),
+        (["--network", "2-1", "--lr", "1001"], "--lr expects at most 1000 for the page, got 1001"),
+        *[([option], "go with --network") for option in ("--no-bias", "--seed=1", "--lr=1", "--activation=relu")],
+    ],
+)
+def test_what_the_page_cannot_show_is_refused(options: list[str], said: str, tmp_path: Path, capsys) -> None:
+    file = tmp_path / "page.html"
+    assert main(["lesson", "--out", str(file), *options]) == 2
+    assert said in capsys.readouterr().err
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("out", [".", "missing/lesson.html", "/dev/null"])

@@ -1,14 +1,18 @@
+import { asOneJump, showAddress } from "./address.js";
 import { pass, repeated, updated } from "./numbers/arithmetic.js";
 import { bugOfNow, plantBug, showBug } from "./bench/bug.js";
 import { showChapters } from "./chapters/chapters.js";
 import { apart } from "./numbers/compare.js";
+import { showContents } from "./contents.js";
 import { DATA } from "./data.js";
 import { showDigit } from "./digit/digit.js";
 import { byId } from "./dom.js";
+import { showLink } from "./bench/link.js";
 import { showDrawing } from "./bench/drawing.js";
 import { showHighlight } from "./bench/highlight.js";
 import { showPresent } from "./bench/present.js";
 import { showSwitch } from "./bench/switch.js";
+import { showHeard } from "./bench/heard.js";
 import { FAULTS, plant, spoiled } from "./numbers/faults.js";
 import { huntFor } from "./numbers/hunt.js";
 import { short, shown, ulps } from "./numbers/format.js";
@@ -16,7 +20,7 @@ import { showChipFormulas } from "./formulas/equations.js";
 import { formula } from "./formulas/math.js";
 import { showRepeat } from "./bench/repeat.js";
 import { showSettings } from "./bench/settings.js";
-import { change, isLectures, isX1, view, watch } from "./bench/state.js";
+import { change, isLectures, isX1, opening, view, watch } from "./bench/state.js";
 import { steps } from "./formulas/steps.js";
 import { csv, showTable } from "./bench/table.js";
 import { showTabs } from "./bench/tabs.js";
@@ -26,6 +30,7 @@ import { exercise } from "./practise/exercises.js";
 import { showPractise } from "./practise/practise.js";
 import { showPredict } from "./practise/predict.js";
 import { showTheme } from "./theme.js";
+import { showTours } from "./tours/tours.js";
 import { showStepNamed, showStepper } from "./bench/stepper.js";
 
 showTheme();
@@ -37,27 +42,34 @@ showSwitch();
 showStepper();
 showPresent();
 showPredict();
+showHeard();
 showTable();
 showRepeat();
 showBug();
 showSettings();
+showLink();
 showChapters(document);
 showDigit(byId("digit"), DATA.digit);
 showPractise();
 
 watch(({ start, network, updates, fault }) => {
-  const what = isLectures(start) ? "The lecture’s example X2" : isX1(start) ? "The lecture’s example X1 (the target is ours)" : "Your own numbers";
+  const what = isLectures(start) ? "The lecture’s example X2" : isX1(start) ? "The lecture’s example X1 (the target is ours)" : start === opening ? DATA.opening.title : "Your own numbers";
   const shape = `${network.sizes.join("-")}, ${network.activation === "relu" ? "ReLU" : network.activation}, ${network.loss.replace("-", " ")}, η = ${network.lr}`;
   byId("bench-state").textContent = `${what}: ${shape}${updates ? `, after ${updates} update${updates === 1 ? "" : "s"}` : ""}${fault ? ". A bug is planted." : ""}`;
   byId("bench").classList.toggle("with-bug", Boolean(fault));
 });
+showContents();
+showTours();
+showAddress();
 byId("torch-version").textContent = DATA.versions.torch;
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest(".show-step");
   if (!button) return;
-  if (!view().lectures) change({ start: DATA.x2.network }); // the chapters speak of X2
-  showStepNamed(button.dataset.step);
+  asOneJump(() => {
+    if (!view().lectures) change({ start: DATA.x2.network }); // the chapters speak of X2
+    showStepNamed(button.dataset.step);
+  });
   byId("bench").scrollIntoView();
 });
 

@@ -1,3 +1,4 @@
+import { addressPart } from "../address.js";
 import { DATA } from "../data.js";
 import { byId, element } from "../dom.js";
 import { breakable } from "../formulas/breakable.js";
@@ -9,6 +10,7 @@ import { shown } from "../numbers/format.js";
 import { huntFor } from "../numbers/hunt.js";
 import { change, view, watch } from "./state.js";
 import { showStepNamed } from "./stepper.js";
+import { quotation } from "./written.js";
 
 export const MOST_BUGS = 9999;
 const EXAMPLES = { X2: () => DATA.x2.network, X1: () => DATA.x1.network };
@@ -35,6 +37,7 @@ export function showBug() {
   });
   byId("suspects").addEventListener("change", ({ target }) => showCauses(target.value));
   byId("causes").addEventListener("change", () => (byId("bug-answer").disabled = false));
+  addressPart("bug", { write: ({ fault }) => (fault && hunt ? `${hunt.example}-${hunt.seed}` : ""), read: readBug, jumps: true });
   let drawn = {};
   watch((now) => {
     if (drawn.fault !== now.fault || drawn.answered !== now.answered) show(now);
@@ -55,6 +58,17 @@ export function plantBug(seed, example) {
   say("");
   change({ start });
   change({ fault: hunt.fault, answered: false, step: view().walk.findLast(({ phase }) => phase === "backward").name });
+}
+
+/** Plant the bug that an address names, at the step that it names; return what is wrong with it. */
+function readBug(text) {
+  const [, example, seed] = text.match(/^(X1|X2)-([1-9]\d{0,3})$/) ?? [];
+  if (text && !example) return `bug: expected X1 or X2 and a number from 1 to ${MOST_BUGS}, such as X2-7, got ${quotation(text)}`;
+  const { fault, step } = view();
+  if (!text && fault) change({ fault: null });
+  if (text) plantBug(Number(seed), example);
+  if (text) change({ step });
+  return "";
 }
 
 function plantFromForm() {

@@ -2,13 +2,16 @@ const LARGEST = { lr: 1000, other: 100 };
 
 /** Return the number that stands in a field, or say what is wrong with it. */
 export function readNumber(field) {
-  const written = field.value.trim().replaceAll("−", "-").replace(",", ".");
+  return readText(field.value, field.getAttribute("aria-label"), field.dataset.at === "lr");
+}
+
+/** Return the number that a text says, or what is wrong with it; a learning rate is not below 0. */
+export function readText(text, name, isRate) {
+  const written = text.trim().replaceAll("−", "-").replace(",", ".");
   const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(written) ? Number(written) : NaN;
-  const name = field.getAttribute("aria-label");
-  const isRate = field.dataset.at === "lr";
   const [least, most] = isRate ? [0, LARGEST.lr] : [-LARGEST.other, LARGEST.other];
-  if (Number.isNaN(value)) return { value: 0, problem: `${name}: expected a number such as 0.35, got “${field.value}”.` };
-  if (value < least || value > most) return { value, problem: `${name}: expected a number from ${least} to ${most}, got ${field.value}.` };
+  if (Number.isNaN(value)) return { value: 0, problem: `${name}: expected a number such as 0.35, got “${text}”.` };
+  if (value < least || value > most) return { value, problem: `${name}: expected a number from ${least} to ${most}, got ${text}.` };
   return { value, problem: "" };
 }
 

@@ -119,8 +119,8 @@ function layerFields(network, l) {
   if (l === 0) return [element("fieldset", {}, head, network.x.map((value, j) => labelled(`x_${j + 1}`, `x.${j}`, value, `Input ${j + 1}`)))];
   const rows = network.weights[l - 1].map((row, i) =>
     element("div", { class: "weights" },
-      row.map((value, j) => labelled(`W_${i + 1}${j + 1}`, `weights.${l - 1}.${i}.${j}`, value, `Weight to unit ${i + 1} of layer ${l} from ${j + 1}`)),
-      network.biases ? labelled(`b_${i + 1}`, `biases.${l - 1}.${i}`, network.biases[l - 1][i], `Bias of unit ${i + 1} of layer ${l}`) : null));
+      row.map((value, j) => labelled(`W_${i + 1}${j + 1}`, `weights.${l - 1}.${i}.${j}`, value, `W ${l}, from ${j + 1} to ${i + 1}`)),
+      network.biases ? labelled(`b_${i + 1}`, `biases.${l - 1}.${i}`, network.biases[l - 1][i], `b ${l}, unit ${i + 1}`) : null));
   return [element("fieldset", {}, head, rows)];
 }
 

@@ -6,8 +6,11 @@ import { passByTape } from "../numbers/tape.js";
 
 export const MOST_UPDATES = 2000;
 
+/** The network that the page begins with. */
+export const opening = DATA.opening?.network ?? DATA.x2.network;
+
 /** What the reader chose; everything else follows from it. */
-const chosen = { start: DATA.x2.network, updates: 0, step: "net^1_1", fault: null, answered: false, asOnSlides: false, predicted: null };
+const chosen = { start: opening, updates: 0, step: "net^1_1", fault: null, answered: false, asOnSlides: false, predicted: null };
 const watchers = [];
 let history = withLosses([chosen.start]);
 let numbers = numbersOfNow();

@@ -37,7 +37,7 @@ function quoted(value) {
 }
 
 /** Opened from a disk a page may not have the clipboard's newer interface. */
-async function copied(content) {
+export async function copied(content) {
   try {
     await navigator.clipboard.writeText(content);
     return true;

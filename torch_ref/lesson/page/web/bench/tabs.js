@@ -9,6 +9,7 @@ export function showTabs() {
       tab.tabIndex = tab === chosen ? 0 : -1;
       byId(tab.getAttribute("aria-controls")).hidden = tab !== chosen;
     }
+    document.dispatchEvent(new CustomEvent("tab"));
   };
   const targets = { ArrowRight: (at) => at + 1, ArrowLeft: (at) => at - 1, Home: () => 0, End: () => -1 };
   for (const [at, tab] of tabs.entries()) {
