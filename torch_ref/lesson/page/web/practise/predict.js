@@ -13,7 +13,6 @@ export function showPredict() {
   watch((now) => {
     byId("predict").checked = now.predicted !== null;
     byId("predict").disabled = now.fault !== null;
-    byId("predict-why").hidden = now.predicted !== null;
     const { name } = now.walk[now.at];
     const current = name + JSON.stringify(now.network);
     const hidden = now.hidden.has(name);
