@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from torch_ref.lesson.terminal.options import add_options, objections
+from torch_ref.lesson.terminal.options import add_options, objections, phases
 
 if TYPE_CHECKING:
     from torch_ref.lesson.terminal.printout import Printout
@@ -61,7 +61,7 @@ def _printout(arguments: argparse.Namespace, example: Example, look: Look) -> Pr
     from torch_ref.lesson.walk import planting
 
     if arguments.on_paper:
-        return printout.on_paper(example, look)
+        return printout.on_paper(example, look, phases(arguments))
     if arguments.fault == "list":
         return printout.listed(example, look)
     planted = None
@@ -71,7 +71,7 @@ def _printout(arguments: argparse.Namespace, example: Example, look: Look) -> Pr
         planted = planting.planted(example, planting.fault_named(arguments.fault), arguments.layer)
     if arguments.steps is not None:
         return printout.repeated(example, planted, arguments.steps, look)
-    return printout.walked(example, planted, look)
+    return printout.walked(example, planted, look, phases(arguments))
 
 
 def _examples(arguments: argparse.Namespace) -> Iterator[Example]:

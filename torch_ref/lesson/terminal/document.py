@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -41,16 +41,16 @@ def verdict(both: Both) -> Document:
     return found | {"report": both.report.to_dict() if both.report else None}
 
 
-def tensors(both: Both) -> Document:
-    """Return a summary of each tensor."""
-    return {"tensors": [asdict(summary) for summary in summaries(both)]}
+def tensors(both: Both, phases: Collection[str]) -> Document:
+    """Return a summary of each tensor of some phases."""
+    return {"tensors": [asdict(summary) for summary in summaries(both, phases)]}
 
 
-def steps(both: Both) -> Document:
-    """Return each step of a walk, with the slide's number where there is one."""
+def steps(both: Both, phases: Collection[str]) -> Document:
+    """Return each step of some phases of a walk, with the slide's number where there is one."""
     example, by_name = both.example, {step.name: step for step in both.steps()}
     documents = []
-    for step in by_name.values():
+    for step in (step for step in by_name.values() if step.phase in phases):
         number = both.numbers[step.name]
         found: Document = {"by_hand": number.by_hand, "autograd": number.autograd}
         found |= {"ulp": number.ulp, "wrong": number.wrong}

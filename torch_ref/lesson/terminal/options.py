@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+
+from torch_ref.lesson.walk.phases import PHASES
 
 MOST_WEIGHTS = 2_000_000
 ON_PAPER = "--on-paper (--by-hand)"
@@ -30,6 +32,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--lr", type=_rate, metavar="ETA", help="the learning rate (0.5; X2: 1)")
     how = parser.add_argument_group("how")
+    how.add_argument(
+        "--phase", metavar="PHASE", help=f"show one part alone: {', '.join(PHASES)}, or several with commas (all)"
+    )
     how.add_argument("--steps", type=_whole(1, 10_000), metavar="N", help="just repeat: a table of N updates")
     how.add_argument(
         "--on-paper",
@@ -70,7 +75,22 @@ def objections(a: argparse.Namespace) -> Iterator[str]:
         yield f"{ON_PAPER}, one pass in arithmetic on paper, goes without --steps and --fault"
     if a.fault == "list" and a.steps is not None:
         yield "--fault list goes without --steps"
+    yield from _objections_to_phases(a)
     yield from _objections_to_sizes(a)
+
+
+def phases(a: argparse.Namespace) -> Sequence[str]:
+    """Return the phases to show; all of them unless some are named."""
+    return PHASES if a.phase is None else [name.strip() for name in a.phase.split(",")]
+
+
+def _objections_to_phases(a: argparse.Namespace) -> Iterator[str]:
+    if unknown := [name for name in phases(a) if name not in PHASES]:
+        yield f"--phase expects one of {', '.join(PHASES)}, or several with commas between, got {unknown[0]!r}"
+    if a.phase is not None and (a.steps is not None or a.fault == "list"):
+        yield "--phase shows a part of one pass: it goes without --steps and --fault list"
+    if a.phase is not None and a.example == "X1" and set(phases(a)) != {"forward"}:
+        yield "X1 is forward only: of its phases there is --phase forward alone"
 
 
 def _objections_to_sizes(a: argparse.Namespace) -> Iterator[str]:

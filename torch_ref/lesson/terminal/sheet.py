@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from rich.text import Text
 
 from torch_ref.lesson.walk.expression import GLUE
+from torch_ref.lesson.walk.phases import PHASES
 from torch_ref.lesson.walk.shown import DECIMALS
 
 ASCII = {
@@ -105,6 +106,13 @@ class Sheet:
             yield from self.heading(TITLES.get(phase, phase))
             for _, entry in of_phase:
                 yield from self.entry(entry)
+
+    def part(self, phases: Collection[str]) -> list[Text]:
+        """Return the line that says which phases alone follow; none where all do."""
+        shown = [phase for phase in PHASES if phase in phases]
+        if len(shown) == len(PHASES):
+            return []
+        return self.paragraph(f"Shown: {', '.join(shown)}. The rest is computed, but not shown.")
 
     def paragraph(self, text: str, style: str = "") -> list[Text]:
         """Return a text in lines that fit; a line feed in it begins a new one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from torch_ref.lesson.terminal.sheet import COLUMNS, Entry, Look, Note, Sheet
 from torch_ref.lesson.walk.both import Both
+from torch_ref.lesson.walk.phases import phase_of
 from torch_ref.lesson.walk.shown import count, short, shown
-from torch_ref.lesson.walk.steps import phase_of
 from torch_ref.verdict.row import Row
 
 INK = 96
@@ -45,22 +45,24 @@ class Summary:
     wrong: bool
 
 
-def tensor_lines(both: Both, look: Look) -> Iterator[Text]:
-    """Yield the lines of a walk, tensor by tensor, without its verdict."""
+def tensor_lines(both: Both, look: Look, phases: Collection[str]) -> Iterator[Text]:
+    """Yield the lines of some phases of a walk, tensor by tensor, without its verdict."""
     example = both.example
-    sheet = look.sheet(COLUMNS, marks=any(wrong.any() for wrong in both.wrong.values()))
+    shown_tensors = summaries(both, phases)
+    sheet = look.sheet(COLUMNS, marks=any(summary.wrong for summary in shown_tensors))
     yield from sheet.paragraph(f"{example.title}: {example.description}", "bold")
     untrained = f"Weights as nn.Linear draws them, before any training, η = {short(example.lr)}."
     yield from sheet.paragraph(f"{untrained} {TENSORS}")
-    if example.pixels is not None and example.label is not None:
+    yield from sheet.part(phases)
+    if example.pixels is not None and example.label is not None and "forward" in phases:
         yield from picture_lines(sheet, example.pixels, both.hand["y"][0], example.label)
-    yield from sheet.phases((phase_of(summary.name), tensor_entry(summary)) for summary in summaries(both))
+    yield from sheet.phases((phase_of(summary.name), tensor_entry(summary)) for summary in shown_tensors)
 
 
-def summaries(both: Both) -> list[Summary]:
-    """Return a summary of each tensor of a pass and an update, in their order."""
+def summaries(both: Both, phases: Collection[str]) -> list[Summary]:
+    """Return a summary of each tensor of some phases of a pass and an update, in their order."""
     rows = {row.quantity: row for row in both.report.rows} if both.report else {}
-    return [_summary(name, both, rows) for name in both.hand]
+    return [_summary(name, both, rows) for name in both.hand if phase_of(name) in phases]
 
 
 def tensor_entry(summary: Summary) -> Entry:
