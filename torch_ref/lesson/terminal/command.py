@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from torch_ref.lesson.terminal.options import add_options, objections, phases
+from torch_ref.lesson.terminal.pager import show
 
 if TYPE_CHECKING:
     from torch_ref.lesson.terminal.printout import Printout
@@ -52,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
         printouts = [_printout(arguments, example, Look(width, plain)) for example in _examples(arguments)]
     except UnshownFaultError as error:
         return _refused(arguments, str(error))
-    _print_json(printouts, ascii_only=plain) if arguments.json else _print_lines(printouts, plain=plain)
+    text = _json(printouts, ascii_only=plain) if arguments.json else _lines(printouts, plain=plain)
+    show(text) if arguments.pager else print(text, end="")
     return 0 if all(printout.agrees for printout in printouts) else 1
 
 
@@ -99,8 +101,8 @@ def _seed(arguments: argparse.Namespace) -> int:
     return 1 if arguments.seed is None else int(arguments.seed)
 
 
-def _print_lines(printouts: list[Printout], *, plain: bool) -> None:
-    """Write the lines, in colours where standard output is a terminal that has them."""
+def _lines(printouts: list[Printout], *, plain: bool) -> str:
+    """Return the lines, in colours where standard output is a terminal that has them."""
     from rich.console import Console
     from rich.text import Text
 
@@ -115,14 +117,14 @@ def _print_lines(printouts: list[Printout], *, plain: bool) -> None:
     )
     for line in lines:
         console.print(line, soft_wrap=True)
-    print(text.getvalue(), end="")  # not by rich, which would answer a closed pipe in its own way
+    return text.getvalue()  # not printed by rich, which would answer a closed pipe in its own way
 
 
-def _print_json(printouts: list[Printout], *, ascii_only: bool) -> None:
+def _json(printouts: list[Printout], *, ascii_only: bool) -> str:
     from torch_ref.verdict.row import jsonable
 
     walks = {"walks": [jsonable(printout.document) for printout in printouts]}
-    print(json.dumps(walks, ensure_ascii=ascii_only, allow_nan=False, indent=1))
+    return json.dumps(walks, ensure_ascii=ascii_only, allow_nan=False, indent=1) + "\n"
 
 
 def _takes_unicode() -> bool:

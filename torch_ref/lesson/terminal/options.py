@@ -50,6 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--layer", type=_whole(1, 1000), metavar="L", help="the layer to plant it in (the first one that shows it)"
     )
+    how.add_argument("--pager", action="store_true", help="read it in your pager: PAGER, else less -R")
     how.add_argument("--json", action="store_true", help="print JSON: numbers in full precision, or summaries")
     how.add_argument("--plain", action="store_true", help="print ASCII without colours")
 
