@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _refused(arguments, objection)
     from torch_ref.lesson.terminal.sheet import Look
     from torch_ref.lesson.walk.planting import UnshownFaultError
+    from torch_ref.lesson.walk.training import UntrainableError
 
     plain = arguments.plain or not _takes_unicode()
     width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
@@ -53,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         printouts = [_printout(arguments, example, Look(width, plain)) for example in _examples(arguments)]
     except UnshownFaultError as error:
         return _refused(arguments, str(error))
+    except UntrainableError as error:
+        return _refused(arguments, f"{error}; --untrained walks through the network as it is drawn")
     text = _json(printouts, ascii_only=plain) if arguments.json else _lines(printouts, plain=plain)
     show(text) if arguments.pager else print(text, end="")
     return 0 if all(printout.agrees for printout in printouts) else 1
@@ -82,15 +85,22 @@ def _examples(arguments: argparse.Namespace) -> Iterator[Example]:
     from torch_ref.lesson.walk import examples
     from torch_ref.lesson.walk.size import is_walkable
 
-    seed, activation = _seed(arguments), arguments.activation or "sigmoid"
+    seed, activation, loss = _seed(arguments), arguments.activation or "sigmoid", arguments.loss or "squared-error"
     lr, bias = arguments.lr or 0.5, not arguments.no_bias
     if arguments.data:
-        sizes, loss = arguments.network or [784, 30, 10], arguments.loss or "cross-entropy"
-        yield examples.digit(arguments.index or 0, sizes, activation, loss, seed, lr, bias=bias)
+        reader = examples.reader(
+            tuple(arguments.network or (784, 30, 10)),
+            activation,
+            loss,
+            seed,
+            bias=bias,
+            is_trained=not arguments.untrained,
+        )
+        yield examples.digit(arguments.index or 0, reader, lr)
     elif arguments.network:
         few = is_walkable(arguments.network, bias=bias)
         draw = examples.random_example if few else examples.large_example
-        yield draw(arguments.network, activation, arguments.loss or "squared-error", seed, lr, bias=bias)
+        yield draw(arguments.network, activation, loss, seed, lr, bias=bias)
     elif arguments.example == "X1":
         yield from map(examples.x1, [arguments.input] if arguments.input else [1, 2])
     else:

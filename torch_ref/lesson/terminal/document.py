@@ -25,6 +25,7 @@ def head(example: Example) -> Document:
     document |= {"lr": example.lr, "x": example.x[0].tolist()}
     document["t"] = None if example.t is None else example.t[0].tolist()
     document |= {"label": example.label} if example.label is not None else {}
+    document |= {"training": asdict(example.training)} if example.training else {}
     if example.is_walkable:
         document["parameters"] = {name: p.tolist() for name, p in example.network.parameters().items()}
     return document

@@ -20,15 +20,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--example", choices=("X1", "X2"), help="the lecture's example (X2); X1 is forward only")
     what.add_argument("--input", type=int, choices=(1, 2), help="one input of X1 (both)")
     what.add_argument("--network", type=_sizes, metavar="SIZES", help="a random network, 3-4-2 for example")
-    what.add_argument("--activation", choices=("sigmoid", "tanh", "relu"), help="of the random network (sigmoid)")
     what.add_argument(
-        "--loss", choices=("squared-error", "cross-entropy"), help="(squared-error; of a digit: cross-entropy)"
+        "--activation", choices=("sigmoid", "tanh", "relu"), help="of a random network, or a digit's (sigmoid)"
     )
-    what.add_argument("--no-bias", action="store_true", help="make the random network without biases")
-    what.add_argument("--data", choices=("mnist5k",), help="a digit through 784-30-10, or a --network 784-...-10")
+    what.add_argument("--loss", choices=("squared-error", "cross-entropy"), help="of that network (squared-error)")
+    what.add_argument("--no-bias", action="store_true", help="make that network without biases")
+    what.add_argument(
+        "--data", choices=("mnist5k",), help="a digit through a trained 784-30-10, or a --network 784-...-10"
+    )
+    what.add_argument("--untrained", action="store_true", help="leave the weights of the digit's network as drawn")
     what.add_argument("--index", type=_whole(0, 999), metavar="N", help="which test digit, from 0 to 999 (0)")
     what.add_argument(
-        "--seed", type=_whole(0, 2**63 - 1), metavar="N", help="draws the random network, or the random fault (1)"
+        "--seed", type=_whole(0, 2**63 - 1), metavar="N", help="draws the network, or the random fault (1)"
     )
     what.add_argument("--lr", type=_rate, metavar="ETA", help="the learning rate (0.5; X2: 1)")
     how = parser.add_argument_group("how")
@@ -70,6 +73,8 @@ def objections(a: argparse.Namespace) -> Iterator[str]:
         yield "--seed goes with --network, --data or --fault random; nothing else is random"
     if a.index is not None and not a.data:
         yield "--index goes with --data"
+    if a.untrained and not a.data:
+        yield "--untrained goes with --data; no other network is trained"
     if a.layer is not None and a.fault in (None, "random", "list"):
         yield "--layer goes with the --fault that is to be planted there"
     if a.on_paper and (a.steps is not None or a.fault is not None):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from torch_ref.lesson.terminal.sheet import COLUMNS, Entry, Look, Note, Sheet
 from torch_ref.lesson.walk.both import Both
+from torch_ref.lesson.walk.examples import Example
 from torch_ref.lesson.walk.phases import phase_of
 from torch_ref.lesson.walk.shown import count, short, shown
 from torch_ref.verdict.row import Row
@@ -19,6 +20,8 @@ from torch_ref.verdict.row import Row
 INK = 96
 """From this brightness on, of 255, a pixel is drawn."""
 
+GUESSED = 0.2
+"""A network that gets fewer of ten digits right has hardly learned anything."""
 
 TENSORS = (
     "For each tensor: its norm by either engine, the largest difference between two entries, and the entry where "
@@ -51,12 +54,25 @@ def tensor_lines(both: Both, look: Look, phases: Collection[str]) -> Iterator[Te
     shown_tensors = summaries(both, phases)
     sheet = look.sheet(COLUMNS, marks=any(summary.wrong for summary in shown_tensors))
     yield from sheet.paragraph(f"{example.title}: {example.description}", "bold")
-    untrained = f"Weights as nn.Linear draws them, before any training, η = {short(example.lr)}."
-    yield from sheet.paragraph(f"{untrained} {TENSORS}")
+    yield from sheet.paragraph(f"{origin_of_weights(example)} η = {short(example.lr)}. {TENSORS}")
     yield from sheet.part(phases)
     if example.pixels is not None and example.label is not None and "forward" in phases:
         yield from picture_lines(sheet, example.pixels, both.hand["y"][0], example.label)
     yield from sheet.phases((phase_of(summary.name), tensor_entry(summary)) for summary in shown_tensors)
+
+
+def origin_of_weights(example: Example) -> str:
+    """Say where the weights come from and, of a network that reads digits, what it reads right."""
+    training = example.training
+    if training is None:
+        return "Weights as nn.Linear draws them, before any training."
+    epochs = f"{training.epochs} epoch{'s' * (training.epochs > 1)}"
+    said = f"Trained on {training.digits:,} other digits, {epochs}: it gets {training.right:,} of the {training.of:,}"
+    if training.right < GUESSED * training.of:
+        return f"{said} test digits right, hardly more than by guessing."
+    answer = int(example.network.forward(example.x).y.argmax())
+    here = "this one too" if answer == example.label else f"but takes this one for a {answer}"
+    return f"{said} test digits right, {here}."
 
 
 def summaries(both: Both, phases: Collection[str]) -> list[Summary]:

@@ -14,6 +14,7 @@ from manual_bp import lecture
 from torch_ref.__main__ import main
 from torch_ref.known.faults import FAULTS
 from torch_ref.lesson.terminal.sheet import ASCII
+from torch_ref.lesson.walk import training
 from torch_ref.lesson.walk.phases import PHASES
 
 EVERY_FORM = [
@@ -27,6 +28,7 @@ EVERY_FORM = [
     "--network 12-5-3 --loss cross-entropy",
     "--data mnist5k --index 7",
     "--data mnist5k --network 784-12-8-10 --loss squared-error --activation tanh --no-bias --index 3",
+    "--data mnist5k --untrained --loss cross-entropy",
     "--data mnist5k --steps 3",
     "--steps 30",
     "--fault random --seed 3",
@@ -106,12 +108,20 @@ def test_numbers_stand_below_each_other(printed) -> None:
 
 def test_the_digit_is_drawn_beside_the_ten_outputs(printed) -> None:
     out = printed("--data mnist5k --index 7")[1]
-    assert "Test digit 7, a 0: a 784-30-10 network, sigmoid, softmax and cross-entropy,\nfloat32" in out
+    assert "Test digit 7, a 0: a 784-30-10 network, sigmoid, squared error, float32\n" in out
     assert "            ▄████   ██▄  " in out
-    assert len(re.findall(r"  \d   0\.\d{6}  █+", out)) == 10
-    assert re.search(r"  0   0\.\d{6}  █+ ← t$", out, flags=re.MULTILINE)
+    assert len(re.findall(r"  \d   +\d\.\d+", out)) == 10
+    assert re.search(r"  0   0\.9\d{5}  █{20,} ← t$", out, flags=re.MULTILINE)
     assert "     30 x 784; the largest in size, " in out
-    assert "All 47,871 numbers by hand are autograd's, identical to the last bit." in out
+    assert "All 47,881 numbers by hand are autograd's, identical to the last bit." in out
+
+
+def test_a_network_that_training_breaks_is_refused_in_one_line(monkeypatch, capsys) -> None:
+    monkeypatch.setitem(training.RATES, ("relu", "squared-error"), 1e20)
+    assert main(["compare", "--data", "mnist5k", "--network", "784-2-10", "--activation", "relu"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r".*: error: training ends with .* not finite.*; --untrained walks through .*\n", err)
 
 
 # --------------------------------------------------------------------------------------------------------------- forms
@@ -277,6 +287,7 @@ def test_exit_code_1_with_a_fault_that_is_repeated(printed) -> None:
         ("--no-bias", "go with --network or --data"),
         ("--seed 3", "--seed goes with --network, --data or --fault random"),
         ("--index 3", "--index goes with --data"),
+        ("--untrained", "--untrained goes with --data; no other network is trained"),
         ("--layer 1", "--layer goes with the --fault"),
         ("--fault random --layer 1", "--layer goes with the --fault"),
         ("--by-hand --steps 3", "--on-paper (--by-hand), one pass in arithmetic on paper, goes without"),
