@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch_ref.lesson.walk.examples import Example
 
 NARROWEST, WIDEST = 60, 100
-UNICODE = "σδ∂η−·½²′ᵀΣ‖←✗█▀▄"
+UNICODE = "σδ∂η−·½²′ᵀΣ⊙×‖←✗█▀▄"
 
 DESCRIPTION = """Walk through one pass and one update of a network: forward, loss, backward, gradients, update. Each
 number is shown with its equation, its formula in symbols and with the numbers put in, its value by hand and by

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from torch_ref.lesson.terminal.tensors import summaries
+from torch_ref.lesson.terminal.tensors import Summary, summaries
 from torch_ref.lesson.terminal.updates import numbers_of
 from torch_ref.lesson.walk.both import Both
 from torch_ref.lesson.walk.examples import Example
@@ -44,7 +44,11 @@ def verdict(both: Both) -> Document:
 
 def tensors(both: Both, phases: Collection[str]) -> Document:
     """Return a summary of each tensor of some phases."""
-    return {"tensors": [asdict(summary) for summary in summaries(both, phases)]}
+    return {"tensors": [_tensor(summary) for summary in summaries(both, phases)]}
+
+
+def _tensor(summary: Summary) -> Document:
+    return asdict(summary) | {"formula": " = ".join(summary.formula)}
 
 
 def steps(both: Both, phases: Collection[str]) -> Document:

@@ -75,7 +75,7 @@ def _slide(step: WalkStep, steps: Mapping[str, WalkStep], example: Example, exac
     calculation = slide.calculation.replace(f" {MINUS} ", f"{GLUE}{MINUS}{GLUE}").replace(" + ", f" +{GLUE}")
     reason = explanation(step, steps, example.slides, exact)
     text = f"slide: {', '.join(filter(None, [calculation, reason]))}"
-    return [Note(text, at_the_point(slide.printed.replace("-", MINUS)), "yellow")]
+    return [Note(text, [at_the_point(slide.printed.replace("-", MINUS))], "yellow")]
 
 
 def _head(sheet: Sheet, example: Example, remark: str) -> Iterator[Text]:

@@ -15,7 +15,7 @@ from torch_ref.lesson.walk.shown import DECIMALS
 
 ASCII = {
     "σ": "sigma", "δ": "delta", "∂": "d", "η": "eta", "Σ": "sum", "−": "-", "·": "*", "½": "1/2", "²": "^2", "′": "'",
-    "ᵀ": "^T", "←": "<-", "→": "->", "✗": "x", "‖": "|", "×": "x", "…": "...", "█": "#", "▀": '"', "▄": "_",
+    "⊙": ".*", "ᵀ": "^T", "←": "<-", "→": "->", "✗": "x", "‖": "|", "×": "x", "…": "...", "█": "#", "▀": '"', "▄": "_",
 }  # fmt: skip
 """What stands for each character of a sheet where a stream takes ASCII only."""
 
@@ -44,10 +44,10 @@ COLUMNS = (Column("by hand", 11), Column("autograd", 11), Column("ulp", 5))
 
 @dataclass(frozen=True)
 class Note:
-    """A line below a formula, with a number in the first column where it has one."""
+    """A line below a formula, with numbers in the first columns where it has them."""
 
     text: str
-    cell: str = ""
+    cells: Sequence[str] = ()
     style: str = ""
 
 
@@ -142,7 +142,7 @@ class Sheet:
     def _note(self, note: Note, blank: str) -> list[Text]:
         text = _wrapped(self._own(note.text), 0, self.room - len(blank))
         first, *others = [Text(blank + line.replace(GLUE, " "), note.style) for line in text]
-        return [self._with_cells(first, [note.cell] if note.cell else [], note.style), *others]
+        return [self._with_cells(first, note.cells, note.style), *others]
 
     def row(self, text: str, cells: Sequence[str] = (), style: str = "") -> Text:
         """Return one line: a text, and numbers in the columns."""

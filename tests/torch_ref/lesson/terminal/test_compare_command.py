@@ -112,7 +112,9 @@ def test_the_digit_is_drawn_beside_the_ten_outputs(printed) -> None:
     assert "            ▄████   ██▄  " in out
     assert len(re.findall(r"  \d   +\d\.\d+", out)) == 10
     assert re.search(r"  0   0\.9\d{5}  █{20,} ← t$", out, flags=re.MULTILINE)
-    assert "     30 x 784; the largest in size, " in out
+    assert re.search(r"\nE12  ∂L/∂W\^1 = −δ\^1 \(x\^0\)ᵀ\n +norm of 30 × 784 entries +(\S+) +\1\n", out)
+    assert re.search(r"\n +largest in size, entry \[\d+, \d+\] +(\S+) +\1 +0\nE12  ∂L/∂b\^1 = −δ\^1\n", out)
+    assert re.search(r"\nE6   L = ½ Σ_k \(t_k − y_k\)² +0.000662   0.000662    0\n\nbackward", out)
     assert "All 47,881 numbers by hand are autograd's, identical to the last bit." in out
 
 
