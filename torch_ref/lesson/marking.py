@@ -97,7 +97,7 @@ def _described(found: Sequence[Tensor], expected: Sequence[Tensor], inputs: Call
         return f"the right answer times {factor:.6g}."
     if inputs == [()]:
         return "no mistake that we know gives this number."
-    where = next(n for n, pair in enumerate(zip(found, expected, strict=True)) if not torch.allclose(*pair, rtol=CLOSE))
+    where = next(n for n, pair in enumerate(zip(found, expected, strict=True)) if not _are_close(*pair))
     asked = ", ".join(str(_plain(value)) for value in inputs[where])
     return f"for ({asked}) expected {_plain(expected[where])}, got {_plain(found[where])}."
 
