@@ -14,6 +14,7 @@ from torch_ref.lesson.terminal.sheet import COLUMNS, Entry, Look, Note, Sheet
 from torch_ref.lesson.terminal.vectors import formulas
 from torch_ref.lesson.walk.both import Both
 from torch_ref.lesson.walk.examples import Example
+from torch_ref.lesson.walk.expression import GLUE
 from torch_ref.lesson.walk.phases import phase_of
 from torch_ref.lesson.walk.shown import count, short, shown
 
@@ -88,7 +89,8 @@ def tensor_entry(summary: Summary) -> Entry:
         return Entry(summary.equation, summary.name, summary.formula, cells, wrong=summary.wrong)
     style = "bold red" if summary.wrong else ""
     norms = shown(summary.norm_by_hand, 10), shown(summary.norm_by_autograd, 10)
-    place = f"{'furthest apart' if summary.ulp else 'largest in size'}, entry {list(summary.at)}"
+    entry = f"entry {list(summary.at)}".replace(" ", GLUE)
+    place = f"{'furthest apart' if summary.ulp else 'largest in size'}, {entry}"
     notes = [Note(f"norm of {' × '.join(map(str, summary.shape))} entries", norms, style), Note(place, cells, style)]
     return Entry(summary.equation, summary.name, summary.formula, [], notes, wrong=summary.wrong)
 

@@ -97,6 +97,11 @@ def test_no_line_is_wider_than_the_terminal(arguments: str, width: int, printed,
         assert not any(line != line.rstrip() for line in lines)
 
 
+def test_the_place_of_an_entry_is_not_torn_apart(printed, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert re.search(r"entry \[5, 2\]", printed("--network 12-5-3 --phase gradients")[1])
+
+
 def test_numbers_stand_below_each_other(printed) -> None:
     lines = printed("")[1].splitlines()
     numbers = [line for line in lines if re.match(r"E\d+ ", line)]
