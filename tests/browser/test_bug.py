@@ -101,7 +101,9 @@ def test_a_wrong_answer_shows_the_truth_and_counts_as_tried(bug) -> None:
 
 
 def test_a_class_shares_a_number_and_the_bug_sits_in_the_example_s_weights(bug) -> None:
-    bug.evaluate("lesson.change({ start: { ...lesson.DATA.x2.network, lr: 3, weights: [[[1, 2], [3, 4]], [[5, 6]]] } })")
+    bug.evaluate(
+        "lesson.change({ start: { ...lesson.DATA.x2.network, lr: 3, weights: [[[1, 2], [3, 4]], [[5, 6]]] } })"
+    )
     found = []
     for _ in range(2):
         bug.fill("#bug-seed", "77")
@@ -158,7 +160,8 @@ def test_a_score_cannot_be_had_blindly(lesson, example) -> None:
         """([example, seeds]) => {
              const network = lesson.DATA[example].network;
              const right = lesson.pass(network);
-             const longest = (causes, sign) => causes.reduce((a, b) => (sign * (b.title.length - a.title.length) > 0 ? b : a));
+             const longer = (a, b) => b.title.length > a.title.length;
+             const longest = (causes, sign) => causes.reduce((a, b) => (longer(a, b) === sign > 0 ? b : a));
              const general = ({ title }) => title.startsWith("The result");
              const byCause = {
                ...Object.fromEntries([0, 1, 2, 3].map((k) => [`cause ${k}`, (causes) => causes[k]])),
@@ -197,7 +200,8 @@ def test_one_cause_of_four_is_right_and_the_others_give_other_numbers(lesson, ex
         """(example) => Array.from({ length: 300 }, (_, k) => {
              const { guilty, causes } = lesson.huntFor(lesson.DATA[example].network, k + 1);
              const titles = Object.values(causes).map((four) => new Set(four.map(({ title }) => title)).size);
-             return [causes[guilty].filter((one) => one.right).length, Object.values(causes).flat().filter((one) => one.right).length, titles];
+             const rightOf = (four) => four.filter((one) => one.right).length;
+             return [rightOf(causes[guilty]), rightOf(Object.values(causes).flat()), titles];
            })""",
         example,
     )

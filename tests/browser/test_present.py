@@ -39,7 +39,12 @@ def test_it_is_all_on_screen_and_large(fresh_page, size, numbers: int, formula: 
 def test_six_digits_and_the_same_to_the_last_bit(page) -> None:
     page.evaluate("lesson.change({ step: 'δ^1_1' })")
     page.keyboard.press("P")
-    assert page.locator("#step .compare dd").all_inner_texts() == ["−0.002654", "−0.002654", "same to the last bit", "−0.0027"]
+    assert page.locator("#step .compare dd").all_inner_texts() == [
+        "−0.002654",
+        "−0.002654",
+        "same to the last bit",
+        "−0.0027",
+    ]
     page.keyboard.press("P")
     assert page.locator("#step .hand dd").inner_text() == "−0.002654489030884742"
 

@@ -140,5 +140,6 @@ KNOWN = {
     "mypy": anything,
     "source .venv/bin/activate": anything,
     "tensorboard": anything,
+    "jupyter notebook": names_a_file,
 }
 """The programs that a page may name, the more special one first, and how each is tried."""

@@ -39,13 +39,9 @@ EQUATIONS = {
         r"L(\theta) = \frac{1}{2} \sum_k (t_k - y_k)^2",
         "L(θ) = ½ Σ_k (t_k − y_k)²",
     ),
-    "E7": Equation(
-        "total loss over the training data", r"C(\theta) = \sum_n L^{(n)}(\theta)", "C(θ) = Σ_n L^(n)(θ)"
-    ),
+    "E7": Equation("total loss over the training data", r"C(\theta) = \sum_n L^{(n)}(\theta)", "C(θ) = Σ_n L^(n)(θ)"),
     "E8": Equation("cross-entropy", r"L(\theta) = -\sum_k t_k \ln y_k", "L(θ) = −Σ_k t_k ln y_k"),
-    "E9": Equation(
-        "gradient descent", r"\theta \leftarrow \theta - \eta\, \nabla C(\theta)", "θ ← θ − η ∇C(θ)"
-    ),
+    "E9": Equation("gradient descent", r"\theta \leftarrow \theta - \eta\, \nabla C(\theta)", "θ ← θ − η ∇C(θ)"),
     "E10": Equation(
         "chain rule, one path",
         r"y = g(x),\; z = h(y): \quad \frac{dz}{dx} = \frac{dz}{dy} \cdot \frac{dy}{dx}",

@@ -9,23 +9,14 @@
 # %% [markdown]
 # # Backpropagation, in code
 #
-# This notebook follows the lecture from one unit to a network that reads digits. Everything is calculated two or three
-# times: first with plain Python numbers, then by `manual_bp` (the lecture's formulas on tensors), then by PyTorch's
-# autograd through `torch_ref`. The labels E1 to E17 number the lecture's formulas, X1 and X2 its two examples; the same
-# labels stand in the code. Where a cell claims something, it asserts it.
+# Welcome. This notebook follows the lecture from one unit to a network that reads digits. Everything is calculated two
+# or three times: first with plain Python numbers, then by `manual_bp` (the lecture's formulas on tensors), then by
+# PyTorch's autograd through `torch_ref`. The labels E1 to E17 number the lecture's formulas, X1 and X2 its two
+# examples; the same labels stand in the code. Where a cell claims something, it asserts it.
 #
-# In the last section you write a layer of your own, make a mistake, and let the checker find it.
-#
-# It needs the project with the extra `lesson` (`pip install -e '.[lesson]'` in its folder). Nothing is downloaded.
-#
-# This is a script in the percent format: `python torch_ref/lesson/notebook.py` runs it in a few seconds. The notebook
-# beside it is made from it, without outputs, by one command in the folder of the project. (jupytext gives the cells
-# random ids; the second half leaves them out, so that the same script always makes the same file.)
-#
-# ```sh
-# jupytext --to ipynb -o - torch_ref/lesson/notebook.py |
-#   sed '/^   "id": /d; s/"nbformat_minor": 5/"nbformat_minor": 4/' > torch_ref/lesson/notebook.ipynb
-# ```
+# Run the cells from top to bottom: Shift and Enter run a cell and go on to the next. After each part there is an
+# exercise. Put your answer in the place of `None`, run the cell, and run the one below it, which marks your answer. You
+# can leave any exercise out and come back to it later.
 
 # %%
 import math
@@ -41,6 +32,7 @@ import manual_bp
 import torch_ref
 from manual_bp import GradientDescent, Network, SoftmaxCrossEntropy, lecture
 from manual_bp.training.images.data import mnist5k
+from torch_ref.lesson import marking
 
 if "get_ipython" not in globals():
     matplotlib.use("Agg")  # a script draws into memory and opens no window
@@ -73,6 +65,15 @@ print(f"net^1_1 = 1·1 + (−2)·(−1) + 1 = {net:g}    x^1_1 = σ({net:g}) = {
 assert net == 4
 assert round(sigmoid(net), 2) == 0.98
 
+# %% [markdown]
+# **Exercise 1.** The second unit of X1 has the weights −1 and 1 and the bias 0. What is its output for the inputs 1 and
+# −1? Calculate on paper, with a pocket calculator for $e$, and round to 2 decimals.
+
+# %%
+output_of_unit_2: float | None = None
+
+# %%
+print("Exercise 1.", marking.UNIT.mark(output_of_unit_2))
 
 # %% [markdown]
 # ## 2. A network is a function
@@ -107,6 +108,15 @@ for point, numbers in zip(lecture.X1_INPUTS, lecture.X1_NUMBERS, strict=True):
     print(f"f{point} = ({ours[0]:.6f}, {ours[1]:.6f})   on the slides ({', '.join(printed)})")
     assert [f"{y_k:.2f}" for y_k in ours] == printed
     assert all(math.isclose(a, b, rel_tol=1e-14) for a, b in zip(ours, by_engine, strict=True))
+
+# %% [markdown]
+# **Exercise 2.** How many numbers are in θ for a network of 784 inputs, 30 hidden units and 10 outputs?
+
+# %%
+numbers_in_theta: int | None = None
+
+# %%
+print("Exercise 2.", marking.PARAMETERS.mark(numbers_in_theta))
 
 # %% [markdown]
 # ## 3. How good is the function?
@@ -145,6 +155,16 @@ assert math.isclose(sum(confidences), 1)
 assert math.isclose(cross_entropy(confidences, one_hot), engine_loss.item(), rel_tol=1e-14)
 
 # %% [markdown]
+# **Exercise 3.** A network answers with the confidences (0.7, 0.2, 0.1). The right class is the second one. How large
+# is the cross-entropy? Round to 2 decimals.
+
+# %%
+cross_entropy_of_the_answer: float | None = None
+
+# %%
+print("Exercise 3.", marking.ENTROPY.mark(cross_entropy_of_the_answer))
+
+# %% [markdown]
 # ## 4. The chain rule
 #
 # Which way does the loss go when one weight is moved a little? A weight acts on the loss through a chain of other
@@ -176,6 +196,19 @@ assert math.isclose(by_e11, slope(lambda s: s**2 * math.sin(s), at), rel_tol=1e-
 assert not math.isclose(math.sin(at) * (2 * at), by_e11, rel_tol=0.1)  # one path alone is not enough
 
 # %% [markdown]
+# **Exercise 4.** Let $z = \sigma(s)^2$. Write $dz/ds$ as a function of $s$. You can use `sigmoid`.
+
+
+# %%
+def slope_of_the_square(s: float) -> float | None:
+    """Return dz/ds."""
+    return None
+
+
+# %%
+print("Exercise 4.", marking.CHAIN.mark(slope_of_the_square))
+
+# %% [markdown]
 # ## 5. Forward through X2
 #
 # X2 is a 2-2-1 network without biases. We use plain numbers, and the lecture's names: `w21` is $W^1_{21}$, the weight
@@ -193,6 +226,16 @@ h2 = sigmoid(w21 * x_1 + w22 * x_2)  # x^1_2
 y = sigmoid(v1 * h1 + v2 * h2)
 loss = squared_error([y], [t_1])  # E6
 print(f"x^1_1 = {h1:.6f}   x^1_2 = {h2:.6f}   y = {y:.6f}   L = {loss:.6f}")
+
+# %% [markdown]
+# **Exercise 5.** The network of X2 has answered y = 0.690283. If the target were 0.9 and not 0.5, what would the loss
+# be? Round to 4 decimals.
+
+# %%
+loss_for_another_target: float | None = None
+
+# %%
+print("Exercise 5.", marking.LOSS.mark(loss_for_another_target))
 
 # %% [markdown]
 # ## 6. Backward through X2
@@ -258,6 +301,20 @@ print(f"∂L/∂W^1_11: backpropagation {gradients['W^1_11']:.12f}, finite diffe
 assert math.isclose(gradients["W^1_11"], slope(loss_at, w11), rel_tol=1e-8)
 
 # %% [markdown]
+# **Exercise 6.** Write δ of a hidden sigmoid unit. Given are its output `x`, the weights from it to the units above,
+# and the δ of those units, in the same order.
+
+
+# %%
+def delta_of_hidden_unit(x: float, weights: list[float], deltas: list[float]) -> float | None:
+    """Return δ (E14, E16)."""
+    return None
+
+
+# %%
+print("Exercise 6.", marking.DELTA.mark(delta_of_hidden_unit))
+
+# %% [markdown]
 # ## 7. The same on tensors: `manual_bp`
 #
 # A `Network` is a tuple of layers and a loss. `forward` keeps every $net^l$ and $x^l$ in a trace, `backward` gives
@@ -292,7 +349,23 @@ for l, weight in ((1, "0.weight"), (2, "2.weight")):
 # The layers behind these lines are short. `Linear.backward` is E12 and the sum in E14, `Sigmoid.backward` is E16, and
 # the only loop over the layers is E15. Each layer takes the *error* of its output, $-\partial L/\partial x$, and
 # returns the error of its input. Read `manual_bp/linear.py` and `manual_bp/activation.py`; both fit on a screen.
-#
+
+# %% [markdown]
+# **Exercise 7.** Write the gradient of the weights of a layer for a batch. `delta` has a row for each sample and a
+# column for each unit, `x` a row for each sample and a column for each input. The result has the shape of $W$, (units,
+# inputs).
+
+
+# %%
+def gradient_of_weights(delta: Tensor, x: Tensor) -> Tensor | None:
+    """Return ∂L/∂W (E12), summed over the samples (E7)."""
+    return None
+
+
+# %%
+print("Exercise 7.", marking.GRADIENT.mark(gradient_of_weights))
+
+# %% [markdown]
 # ## 8. The same by autograd: `torch_ref`
 #
 # `mirror` copies the weights into an `nn.Sequential`. PyTorch records the operations of its forward pass and walks them
@@ -345,6 +418,20 @@ assert report.ok
 assert report.identical
 
 # %% [markdown]
+# **Exercise 8.** Get δ from autograd. `loss` has been computed from `net`, a tensor that requires gradients. Use
+# `loss.backward()` and `net.grad`, or `torch.autograd.grad(loss, net)`, which returns a tuple.
+
+
+# %%
+def delta_by_autograd(loss: Tensor, net: Tensor) -> Tensor | None:
+    """Return δ = −∂L/∂net."""
+    return None
+
+
+# %%
+print("Exercise 8.", marking.AUTOGRAD.mark(delta_by_autograd))
+
+# %% [markdown]
 # ## 9. Just repeat
 #
 # Forward, backward, update (E9), again and again: the answer $y$ moves towards the target and the loss falls. We let
@@ -376,6 +463,19 @@ figure, axes = plt.subplots(figsize=(6, 3))
 axes.semilogy(losses)
 axes.set(xlabel="updates", ylabel="L", title="X2: just repeat")
 figure.tight_layout()
+
+# %% [markdown]
+# **Exercise 9.** Write one update of one weight `w` with its gradient and the learning rate.
+
+
+# %%
+def weight_after(w: float, gradient: float, eta: float) -> float | None:
+    """Return the weight after gradient descent (E9)."""
+    return None
+
+
+# %%
+print("Exercise 9.", marking.UPDATE.mark(weight_after))
 
 # %% [markdown]
 # ## 10. Digits
@@ -433,6 +533,20 @@ for axes, image, confidence, answer in zip(small, some[0], *trace.y.max(1), stri
     axes.set_title(f"{answer}: {confidence:.0%}")
     axes.axis("off")
 figure.tight_layout()
+
+# %% [markdown]
+# **Exercise 10.** Write δ of a softmax layer with cross-entropy for a batch. `net` and the one-hot targets `t` have a
+# row for each sample and a column for each class. You can use `torch.exp`, or `net.softmax(dim)`.
+
+
+# %%
+def delta_of_softmax(net: Tensor, t: Tensor) -> Tensor | None:
+    """Return δ (E17), each row by itself, without a mean over the samples."""
+    return None
+
+
+# %%
+print("Exercise 10.", marking.SOFTMAX.mark(delta_of_softmax))
 
 # %% [markdown]
 # ## 11. A layer of your own
@@ -504,8 +618,31 @@ torch_ref.assert_gradients_match(report)  # the same in a test of yours: it rais
 # %% [markdown]
 # Right, up to the last bits: PyTorch calculates the same slope in other steps.
 #
-# Now it is your turn. Write a leaky ReLU: $z$ where $z > 0$, and $0.1\,z$ elsewhere; its mirror is `nn.LeakyReLU(0.1)`.
-# Then a layer with a parameter: a scale $a_i$ for each unit, $x_i = a_i\,net_i$. It returns a gradient for `a`, too.
+# **Exercise 11.** Write the backward direction of a leaky ReLU: $z$ where $z > 0$, and $0.1\,z$ elsewhere.
+
+
+# %%
+class LeakyReLU:
+    """Leaves z > 0 as it is, and takes 0.1 z of all others."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return x^l; saves net."""
+        net = x
+        return torch.where(net > 0, net, 0.1 * net), net
+
+    def backward(self, error: Tensor, saved: Tensor) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Return δ = σ′(net) e (E15); ``saved`` is net."""
+        return None, {}
+
+
+# %%
+leaky = LeakyReLU()
+print("Exercise 11.", marking.LEAKY.mark(lambda error, net: leaky.backward(error, leaky.forward(net)[1])[0]))
+
+# %% [markdown]
+# ## Where to go on
+#
+# Write a layer with a parameter: a scale $a_i$ for each unit, $x_i = a_i\,net_i$. It returns a gradient for `a`, too.
 # Check that one alone, against a function of PyTorch:
 # `torch_ref.check_layer(Scale(torch.rand(4)), torch.rand(7, 4), lambda x, a: a * x)`.
 #

@@ -83,5 +83,7 @@ def test_the_user_story_a_six_layer_pass_with_one_wrong_formula() -> None:
     assert row.cause == "σ′ of the wrong quantity: σ′(x) for σ′(net)"
     assert re.search(r"test_check_module\.py:\d+", row.source)
     first, second, *_ = report.verdict.splitlines()
-    assert first.startswith("Wrong: δ^4 = σ′(net^4) e^4, σ′ = x^4 (1 − x^4) (E15, with E16), layer 4, MySigmoid.backward at ")
+    assert first.startswith(
+        "Wrong: δ^4 = σ′(net^4) e^4, σ′ = x^4 (1 − x^4) (E15, with E16), layer 4, MySigmoid.backward at "
+    )
     assert second == "Likely cause: σ′ of the wrong quantity: σ′(x) for σ′(net)."

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import pytest
 from places import ROOT
 
 from torch_ref.known.equations import EQUATIONS
-from torch_ref.lesson.page.build import source
+from torch_ref.lesson.page.build import equation_line, source
 from torch_ref.lesson.walk.activations import ACTIVATIONS
 from torch_ref.lesson.walk.examples import LOSSES, random_example
 from torch_ref.lesson.walk.expression import SYMBOLS
@@ -107,7 +108,8 @@ def numbered(file: str) -> list[tuple[str, str]]:
     elif file == "lesson.html":
         found = re.findall(r'data-eq="(E\d+)"[^>]*><tex>(.*?)</tex>', source(file))
     else:
-        lines = re.findall(r'<span class="eq">(E\d+)</span>((?:<tex display>.*?</tex>)+)', source(file))
+        text = re.sub(r"<equation>(E\d+)</equation>", lambda match: equation_line(match[1]), source(file))
+        lines = re.findall(r'<span class="eq">(E\d+)</span>((?:<tex display>.*?</tex>)+)', unescape(text))
         found = [(n, latex) for n, line in lines for latex in re.findall(r"<tex display>(.*?)</tex>", line)]
     return [(n, part) for n, latex in found for part in parts(latex)]
 
@@ -129,7 +131,15 @@ def test_the_table_is_reduced_as_it_should_be() -> None:
 def test_latex_and_text_of_an_equation_say_the_same(number: str) -> None:
     latex = re.sub(r"\\frac\{1\}\{2\}", "½", EQUATIONS[number].latex)
     latex = re.sub(r"\\frac" + GROUP * 2, r"\1/\2", latex)
-    signs = SIGNS | {r"\sum": "Σ", r"\nabla": "∇", r"\leftarrow": "←", r"\quad": "", r"^\top": "ᵀ", "-": "−", ")^2": ")²"}
+    signs = SIGNS | {
+        r"\sum": "Σ",
+        r"\nabla": "∇",
+        r"\leftarrow": "←",
+        r"\quad": "",
+        r"^\top": "ᵀ",
+        "-": "−",
+        ")^2": ")²",
+    }
     del signs["(\\theta)"]
     for command, sign in sorted(signs.items(), key=lambda both: -len(both[0])):
         latex = latex.replace(command, sign)
@@ -186,7 +196,7 @@ def test_the_terminal_walks_through_the_formulas_of_the_table(activation: str, l
 @pytest.mark.parametrize("file", ["lesson.html", "chapters/chapters.html", "digit/digit.html", "notebook"])
 def test_each_equation_of_page_and_notebook_is_the_table_s(file: str) -> None:
     found = [(number, latex) for number, latex in numbered(file) if "=" in plain(latex) and number in NUMBERS]
-    assert len(found) >= 13
+    assert len(found) >= 12
     for number, latex in found:
         assert reduced(plain(latex)) in NUMBERS[number], f"{number}: {latex}"
 

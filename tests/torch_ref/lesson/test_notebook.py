@@ -1,4 +1,4 @@
-"""The notebook runs as a script, and the .ipynb beside it is what its own command makes of the script."""
+"""The notebook runs as a script, its exercises are marked, and the .ipynb beside it is made from the script."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from places import ROOT
 
 from manual_bp import mlp
 from torch_ref import crosscheck
+from torch_ref.lesson.marking import EXERCISES, OPEN, RIGHT
 
 SCRIPT = Path("torch_ref/lesson/notebook.py")
 NOTEBOOK = SCRIPT.with_suffix(".ipynb")
@@ -32,6 +33,20 @@ LINES = (  # regular expressions
     r"Wrong: δ\^2, layer 2, Softplus\.backward at .*notebook\.py:\d+\.",
     r"Likely cause: the derivative is missing: the error came through unchanged\.",
     r"Right: all 15 quantities agree; \d+ differ by rounding, .* finite differences confirm 9 gradients\.",
+)
+
+ANSWERS = (
+    "0.12",
+    "23820",
+    "1.61",
+    "2 * sigmoid(s)",
+    "0.022",
+    "sum(w * d for w, d in zip(weights, deltas))",
+    "-delta.T @ x",
+    "torch.autograd.grad(loss, net)[0]",
+    "w - eta * gradient",
+    "net.softmax(1) - t",
+    "torch.where(saved > 0, error, 0.1 * error)",
 )
 
 
@@ -64,10 +79,38 @@ def test_every_equation_of_the_lecture_comes_up() -> None:
     assert {int(n) for n in re.findall(r"\(E(\d+)\)", TEXT)} == set(range(1, 18))
 
 
+def test_every_part_has_its_exercise_and_nothing_filled_in_is_no_error(printed: str) -> None:
+    parts = re.findall(r"^# ## (\d+)\. |^# \*\*Exercise (\d+)\.\*\* ", TEXT, flags=re.MULTILINE)
+    assert parts == [pair for n in range(1, 12) for pair in ((str(n), ""), ("", str(n)))]
+    assert re.findall(r"^Exercise (\d+)\. (.*)$", printed, flags=re.MULTILINE) == [(str(n), OPEN) for n in range(1, 12)]
+    assert re.findall(r"marking\.(\w+)\.mark\(", TEXT) == list(EXERCISES)
+
+
+def test_answers_that_are_filled_in_are_marked(tmp_path: Path) -> None:
+    """The odd exercises with a right answer, the even ones with a wrong one: ten blanks, and one None in a tuple."""
+    blanks = re.compile(r"(?<== )None$|(?<=    return )None(?=$|, \{\})", flags=re.MULTILINE)
+    answers = iter(ANSWERS)
+    filled = tmp_path / "filled.py"
+    filled.write_text(blanks.sub(lambda _: next(answers), TEXT), encoding="utf-8")
+    assert next(answers, "all used") == "all used"
+    printed = run([sys.executable, str(filled)], ROOT, OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
+    marks = re.findall(r"^Exercise \d+\. (.*)$", printed, flags=re.MULTILINE)
+    assert marks[::2] == [RIGHT] * 6
+    assert all(mark.startswith("Wrong: ") for mark in marks[1::2])
+    assert marks[5] == "Wrong: σ′ is missing: this is the error, the sum of E14."
+    assert marks[9] == "Wrong: the sign: δ is t − y."
+
+
+def test_the_first_cell_welcomes_a_reader() -> None:
+    first = "".join(json.loads((ROOT / NOTEBOOK).read_text(encoding="utf-8"))["cells"][0]["source"])
+    assert first.startswith("# Backpropagation, in code\n\nWelcome.")
+    assert not re.search(r"jupytext|pip install|script|kernel", first)
+
+
 @pytest.mark.skipif(shutil.which("sed") is None, reason="the notebook's command needs sed")
-def test_the_notebook_is_what_the_command_at_its_head_makes_of_the_script(tmp_path: Path) -> None:
-    (block,) = re.findall(r"# ```sh\n(.+?)# ```", TEXT, flags=re.DOTALL)
-    command = re.sub(r"^# ", "", block, flags=re.MULTILINE)
+def test_the_notebook_is_what_its_command_makes_of_the_script(tmp_path: Path) -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^```sh\n(jupytext .+?)^```$", page, flags=re.MULTILINE | re.DOTALL)
     (tmp_path / SCRIPT).parent.mkdir(parents=True)
     (tmp_path / SCRIPT).write_text(TEXT, encoding="utf-8")
     run(["sh", "-c", command], tmp_path)

@@ -46,7 +46,9 @@ def test_a_quantity_has_its_formula_and_whose_it_is() -> None:
     assert quantity("net^2", linear, "forward", 2) == Quantity("net^2", "E1", "net^2 = W^2 x^1 + b^2", 2, "Linear")
     assert quantity("net", linear, "forward") == Quantity("net", "E1", "net = W x + b", None, "Linear")
     assert quantity("gain", linear, "gain", 2) == Quantity("gain", "-", "gain", 2, "Linear")
-    assert quantity("δ^3", mean, "error") == Quantity("δ^3", "E13", "δ^3 = t − y, over N", None, "SquaredError", "its t − y")
+    assert quantity("δ^3", mean, "error") == Quantity(
+        "δ^3", "E13", "δ^3 = t − y, over N", None, "SquaredError", "its t − y"
+    )
     assert quantity("δ^3", total, "error") == Quantity("δ^3", "E13", "δ^3 = t − y", None, "SquaredError", "its t − y")
     assert quantity("e^1", linear, "error").cited == "E14, its sum"
     assert quantity("net", linear, "forward").cited == "E1"

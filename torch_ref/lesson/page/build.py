@@ -2,7 +2,8 @@ r"""Put the page together: one HTML file without any other, from the sources in 
 
 ``lesson.html``, and ``sheet.html`` with exercises to print, name their parts in comments: ``<!-- style -->``,
 ``<!-- script -->``, ``<!-- data -->`` and ``<!-- include digit/digit.html -->``. Mathematics stands in the sources as
-LaTeX, ``<tex>\delta^l</tex>``, or on a line of its own as ``<tex display>``, and becomes MathML here. The scripts are
+LaTeX, ``<tex>\delta^l</tex>``, or on a line of its own as ``<tex display>``, and becomes MathML here; an equation of the
+lecture stands by its number alone, ``<equation>E12</equation>``, and comes from the table. The scripts are
 ES modules, each importing the names that it needs from its neighbours; here they become one script, every module after
 those that it imports, without the comments that fill whole lines: they are in the sources, and would be a tenth of all
 the page's code.
@@ -45,6 +46,7 @@ _DECLARED = re.compile(r"^(?:async )?(?:function\*?|const|let|class) (?P<name>[\
 _COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//[^\n]*)\n", flags=re.MULTILINE | re.DOTALL)
 _INCLUDE = re.compile(r"<!-- include (?P<file>[\w/-]+\.html) -->")
 _SIGMA_PRIME = "<msup><mi>&#x003C3;</mi><mi>&#x02032;</mi></msup>"
+_EQUATION = re.compile(r"<equation>(?P<number>E\d+)</equation>")
 _CHIP = re.compile(r'(?P<line><div class="equation">)?<span class="eq">(?P<number>E\d+)</span>')
 _TEX = re.compile(r"<tex(?P<display> display)?>(?P<latex>.*?)</tex>", flags=re.DOTALL)
 
@@ -60,7 +62,8 @@ def sheet(data: dict[str, Any]) -> str:
 
 
 def _whole(name: str, styles: tuple[str, ...], entry: str, data: dict[str, Any]) -> str:
-    html = _chips(_INCLUDE.sub(lambda match: source(match["file"]), source(name)))
+    html = _INCLUDE.sub(lambda match: source(match["file"]), source(name))
+    html = _chips(_EQUATION.sub(lambda match: equation_line(match["number"]), html))
     html = _TEX.sub(lambda match: mathml(unescape(match["latex"]), display=match["display"] is not None), html)
     style = f"<style>\n{chr(10).join(map(source, styles))}</style>"
     code = f'<script type="module">\n{script(entry)}</script>'
@@ -76,6 +79,12 @@ def _whole(name: str, styles: tuple[str, ...], entry: str, data: dict[str, Any])
             raise ValueError(f"{name} expects {mark} once, got it {html.count(mark)} times")
         html = html.replace(mark, part)
     return html
+
+
+def equation_line(number: str) -> str:
+    """Return the line of one of the lecture's equations, from the table."""
+    latex = escape(EQUATIONS[number].latex, quote=False)
+    return f'<div class="equation"><span class="eq">{number}</span><tex display>{latex}</tex></div>'
 
 
 def _chips(html: str) -> str:

@@ -120,7 +120,9 @@ def _written(a: argparse.Namespace) -> str:
     from torch_ref.lesson.walk.examples import random_example
 
     activation, loss = a.activation or "sigmoid", a.loss or "squared-error"
-    return build.page(data.page_data(random_example(a.network, activation, loss, seed, a.lr or 0.5, bias=not a.no_bias)))
+    return build.page(
+        data.page_data(random_example(a.network, activation, loss, seed, a.lr or 0.5, bias=not a.no_bias))
+    )
 
 
 def _say(line: str) -> None:

@@ -11,24 +11,19 @@ float64, so that their numbers may differ by the rounding of float64 alone.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from manual_bp import GradientDescent, Linear, Network, Sigmoid, SquaredError, mlp, one_hot
-from manual_bp.training.engine.step import ManualEngine
+from manual_bp import Linear, Network, Sigmoid, SquaredError, mlp
 from manual_bp.training.images.data import Images, mnist5k
 from manual_bp.training.run.evaluation import mistakes
 from torch_ref.lesson.walk.size import sizes_of
+from torch_ref.lesson.walk.training import BATCH_SIZE, EPOCHS, RATES, ink, one_thread, train
 
 HIDDEN = 30
-EPOCHS = 12
-BATCH_SIZE = 10
-LEARNING_RATE = 0.3
-"""η of E9, for the sum over the batch (E7)."""
+LEARNING_RATE = RATES["sigmoid", "squared-error"]
 SEED = 1
 WRONG = 4
 """How many of the digits are ones that the network gets wrong."""
@@ -37,8 +32,8 @@ WRONG = 4
 def digit_data() -> dict[str, Any]:
     """Train the network, and return it with its digits: numbers as JSON, arrays in base64."""
     training, test = mnist5k()
-    with _one_thread():
-        network = exact(trained(training))
+    with one_thread():
+        network = exact(trained(training, EPOCHS))
         y = network.forward(ink(test)).y
     right = int((y.argmax(1) == test.labels).sum())
     samples = chosen(y, test.labels)
@@ -54,17 +49,12 @@ def digit_data() -> dict[str, Any]:
     }
 
 
-def trained(training: Images) -> Network:
-    """Return the network after training by E9 in float32; the same numbers every time."""
+def trained(training: Images, epochs: int) -> Network:
+    """Return the network after training in float32; the same numbers every time."""
     generator = torch.Generator().manual_seed(SEED)
     sizes = [training.pixels[0].numel(), HIDDEN, training.classes]
     network = mlp(sizes, loss=SquaredError(reduction="sum"), generator=generator)
-    engine = ManualEngine(network, GradientDescent(network, lr=LEARNING_RATE))
-    x = ink(training).float()
-    t = one_hot(training.labels, training.classes, like=x)
-    for _ in range(EPOCHS):
-        for rows in torch.split(torch.randperm(len(x), generator=generator), BATCH_SIZE):
-            engine.step(x[rows], t[rows])
+    train(network, training, LEARNING_RATE, epochs, generator)
     return network
 
 
@@ -75,11 +65,6 @@ def exact(network: Network) -> Network:
         if isinstance(layer, Linear) and layer.bias is not None:
             layers += [Linear(layer.weight.double(), layer.bias.double()), Sigmoid()]
     return Network(tuple(layers), network.loss_function)
-
-
-def ink(images: Images) -> Tensor:
-    """Return images as network input in float64, (n, height * width): no ink 0, full ink 1."""
-    return images.pixels.flatten(1).double() / 255
 
 
 def chosen(y: Tensor, labels: Tensor) -> list[int]:
@@ -102,14 +87,3 @@ def _base64(parameter: Tensor) -> str:
 
 def _bytes(picture: Tensor) -> str:
     return b64encode(picture.numpy().tobytes()).decode()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Calculate in one thread: several would add up in another order, with other last bits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

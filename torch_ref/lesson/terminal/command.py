@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from torch_ref.lesson.terminal.options import add_options, objections
+from torch_ref.lesson.terminal.options import add_options, objections, phases
+from torch_ref.lesson.terminal.pager import show
 
 if TYPE_CHECKING:
     from torch_ref.lesson.terminal.printout import Printout
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from torch_ref.lesson.walk.examples import Example
 
 NARROWEST, WIDEST = 60, 100
-UNICODE = "σδ∂η−·½²′ᵀΣ‖←✗█▀▄"
+UNICODE = "σδ∂η−·½²′ᵀΣ⊙×‖←✗█▀▄"
 
 DESCRIPTION = """Walk through one pass and one update of a network: forward, loss, backward, gradients, update. Each
 number is shown with its equation, its formula in symbols and with the numbers put in, its value by hand and by
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _refused(arguments, objection)
     from torch_ref.lesson.terminal.sheet import Look
     from torch_ref.lesson.walk.planting import UnshownFaultError
+    from torch_ref.lesson.walk.training import UntrainableError
 
     plain = arguments.plain or not _takes_unicode()
     width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
@@ -52,7 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
         printouts = [_printout(arguments, example, Look(width, plain)) for example in _examples(arguments)]
     except UnshownFaultError as error:
         return _refused(arguments, str(error))
-    _print_json(printouts, ascii_only=plain) if arguments.json else _print_lines(printouts, plain=plain)
+    except UntrainableError as error:
+        return _refused(arguments, f"{error}; --untrained walks through the network as it is drawn")
+    text = _json(printouts, ascii_only=plain) if arguments.json else _lines(printouts, plain=plain)
+    show(text) if arguments.pager else print(text, end="")
     return 0 if all(printout.agrees for printout in printouts) else 1
 
 
@@ -61,7 +66,7 @@ def _printout(arguments: argparse.Namespace, example: Example, look: Look) -> Pr
     from torch_ref.lesson.walk import planting
 
     if arguments.on_paper:
-        return printout.on_paper(example, look)
+        return printout.on_paper(example, look, phases(arguments))
     if arguments.fault == "list":
         return printout.listed(example, look)
     planted = None
@@ -71,7 +76,7 @@ def _printout(arguments: argparse.Namespace, example: Example, look: Look) -> Pr
         planted = planting.planted(example, planting.fault_named(arguments.fault), arguments.layer)
     if arguments.steps is not None:
         return printout.repeated(example, planted, arguments.steps, look)
-    return printout.walked(example, planted, look)
+    return printout.walked(example, planted, look, phases(arguments))
 
 
 def _examples(arguments: argparse.Namespace) -> Iterator[Example]:
@@ -80,15 +85,22 @@ def _examples(arguments: argparse.Namespace) -> Iterator[Example]:
     from torch_ref.lesson.walk import examples
     from torch_ref.lesson.walk.size import is_walkable
 
-    seed, activation = _seed(arguments), arguments.activation or "sigmoid"
+    seed, activation, loss = _seed(arguments), arguments.activation or "sigmoid", arguments.loss or "squared-error"
     lr, bias = arguments.lr or 0.5, not arguments.no_bias
     if arguments.data:
-        sizes, loss = arguments.network or [784, 30, 10], arguments.loss or "cross-entropy"
-        yield examples.digit(arguments.index or 0, sizes, activation, loss, seed, lr, bias=bias)
+        reader = examples.reader(
+            tuple(arguments.network or (784, 30, 10)),
+            activation,
+            loss,
+            seed,
+            bias=bias,
+            is_trained=not arguments.untrained,
+        )
+        yield examples.digit(arguments.index or 0, reader, lr)
     elif arguments.network:
         few = is_walkable(arguments.network, bias=bias)
         draw = examples.random_example if few else examples.large_example
-        yield draw(arguments.network, activation, arguments.loss or "squared-error", seed, lr, bias=bias)
+        yield draw(arguments.network, activation, loss, seed, lr, bias=bias)
     elif arguments.example == "X1":
         yield from map(examples.x1, [arguments.input] if arguments.input else [1, 2])
     else:
@@ -99,8 +111,8 @@ def _seed(arguments: argparse.Namespace) -> int:
     return 1 if arguments.seed is None else int(arguments.seed)
 
 
-def _print_lines(printouts: list[Printout], *, plain: bool) -> None:
-    """Write the lines, in colours where standard output is a terminal that has them."""
+def _lines(printouts: list[Printout], *, plain: bool) -> str:
+    """Return the lines, in colours where standard output is a terminal that has them."""
     from rich.console import Console
     from rich.text import Text
 
@@ -115,14 +127,14 @@ def _print_lines(printouts: list[Printout], *, plain: bool) -> None:
     )
     for line in lines:
         console.print(line, soft_wrap=True)
-    print(text.getvalue(), end="")  # not by rich, which would answer a closed pipe in its own way
+    return text.getvalue()  # not printed by rich, which would answer a closed pipe in its own way
 
 
-def _print_json(printouts: list[Printout], *, ascii_only: bool) -> None:
+def _json(printouts: list[Printout], *, ascii_only: bool) -> str:
     from torch_ref.verdict.row import jsonable
 
     walks = {"walks": [jsonable(printout.document) for printout in printouts]}
-    print(json.dumps(walks, ensure_ascii=ascii_only, allow_nan=False, indent=1))
+    return json.dumps(walks, ensure_ascii=ascii_only, allow_nan=False, indent=1) + "\n"
 
 
 def _takes_unicode() -> bool:

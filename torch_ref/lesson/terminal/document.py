@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from torch_ref.lesson.terminal.tensors import summaries
+from torch_ref.lesson.terminal.tensors import Summary, summaries
 from torch_ref.lesson.terminal.updates import numbers_of
 from torch_ref.lesson.walk.both import Both
 from torch_ref.lesson.walk.examples import Example
@@ -25,6 +25,7 @@ def head(example: Example) -> Document:
     document |= {"lr": example.lr, "x": example.x[0].tolist()}
     document["t"] = None if example.t is None else example.t[0].tolist()
     document |= {"label": example.label} if example.label is not None else {}
+    document |= {"training": asdict(example.training)} if example.training else {}
     if example.is_walkable:
         document["parameters"] = {name: p.tolist() for name, p in example.network.parameters().items()}
     return document
@@ -41,16 +42,20 @@ def verdict(both: Both) -> Document:
     return found | {"report": both.report.to_dict() if both.report else None}
 
 
-def tensors(both: Both) -> Document:
-    """Return a summary of each tensor."""
-    return {"tensors": [asdict(summary) for summary in summaries(both)]}
+def tensors(both: Both, phases: Collection[str]) -> Document:
+    """Return a summary of each tensor of some phases."""
+    return {"tensors": [_tensor(summary) for summary in summaries(both, phases)]}
 
 
-def steps(both: Both) -> Document:
-    """Return each step of a walk, with the slide's number where there is one."""
+def _tensor(summary: Summary) -> Document:
+    return asdict(summary) | {"formula": " = ".join(summary.formula)}
+
+
+def steps(both: Both, phases: Collection[str]) -> Document:
+    """Return each step of some phases of a walk, with the slide's number where there is one."""
     example, by_name = both.example, {step.name: step for step in both.steps()}
     documents = []
-    for step in by_name.values():
+    for step in (step for step in by_name.values() if step.phase in phases):
         number = both.numbers[step.name]
         found: Document = {"by_hand": number.by_hand, "autograd": number.autograd}
         found |= {"ulp": number.ulp, "wrong": number.wrong}

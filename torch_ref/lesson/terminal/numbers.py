@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rich.text import Text
 
@@ -26,12 +26,15 @@ SPOT_THE_BUG = (
     "✗ marks where hand and autograd differ. The bug is in the first marked number that its own formula does not give: "
     "calculate with the numbers put in, and something else comes out."
 )
+ELSEWHERE = " Where none is like that, the bug is in a part that is not shown."
 
 
-def walk_lines(both: Both, look: Look) -> Iterator[Text]:
-    """Yield the lines of a walk, number by number, without its verdict."""
-    sheet = look.sheet(COLUMNS, marks=any(wrong.any() for wrong in both.wrong.values()))
+def walk_lines(both: Both, look: Look, phases: Collection[str]) -> Iterator[Text]:
+    """Yield the lines of some phases of a walk, number by number, without its verdict."""
     example, steps = both.example, {step.name: step for step in both.steps()}
+    shown_steps = [step for step in steps.values() if step.phase in phases]
+    sheet = look.sheet(COLUMNS, marks=any(both.numbers[step.name].wrong for step in shown_steps))
+    part = sheet.part(phases)
 
     def entry(step: WalkStep) -> Entry:
         number = both.numbers[step.name]
@@ -41,12 +44,13 @@ def walk_lines(both: Both, look: Look) -> Iterator[Text]:
 
     calculated = any(slide.calculation for slide in example.slides.values())
     yield from _head(sheet, example, CALCULATIONS if calculated else SLIDES if example.slides else "")
-    yield from sheet.paragraph(SPOT_THE_BUG, "red") if sheet.marks else []
-    yield from sheet.phases((step.phase, entry(step)) for step in steps.values())
+    yield from part
+    yield from sheet.paragraph(SPOT_THE_BUG + (ELSEWHERE if part else ""), "red") if sheet.marks else []
+    yield from sheet.phases((step.phase, entry(step)) for step in shown_steps)
 
 
-def paper_lines(both: Both, look: Look) -> Iterator[Text]:
-    """Yield the lines of a walk in arithmetic on paper, each number beside the exact one."""
+def paper_lines(both: Both, look: Look, phases: Collection[str]) -> Iterator[Text]:
+    """Yield the lines of some phases of a walk in arithmetic on paper, each number beside the exact one."""
     sheet = look.sheet(PAPER_COLUMNS)
     example, steps = both.example, both.steps()
     values = on_paper(steps, given(example), rounding_of(example))
@@ -57,7 +61,8 @@ def paper_lines(both: Both, look: Look) -> Iterator[Text]:
         return Entry(step.equation, step.name, _written(step, values), cells)
 
     yield from _head(sheet, example, rounding_of(example).description)
-    yield from sheet.phases((step.phase, entry(step)) for step in steps)
+    yield from sheet.part(phases)
+    yield from sheet.phases((step.phase, entry(step)) for step in steps if step.phase in phases)
 
 
 def _written(step: WalkStep, values: Values) -> tuple[str, ...]:
@@ -70,7 +75,7 @@ def _slide(step: WalkStep, steps: Mapping[str, WalkStep], example: Example, exac
     calculation = slide.calculation.replace(f" {MINUS} ", f"{GLUE}{MINUS}{GLUE}").replace(" + ", f" +{GLUE}")
     reason = explanation(step, steps, example.slides, exact)
     text = f"slide: {', '.join(filter(None, [calculation, reason]))}"
-    return [Note(text, at_the_point(slide.printed.replace("-", MINUS)), "yellow")]
+    return [Note(text, [at_the_point(slide.printed.replace("-", MINUS))], "yellow")]
 
 
 def _head(sheet: Sheet, example: Example, remark: str) -> Iterator[Text]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from torch_ref.lesson.walk.options import add_network_options, whole_number
+from torch_ref.lesson.walk.phases import PHASES
 
 MOST_WEIGHTS = 2_000_000
 ON_PAPER = "--on-paper (--by-hand)"
@@ -19,13 +20,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--input", type=int, choices=(1, 2), help="one input of X1 (both)")
     add_network_options(
         what,
-        loss="(squared-error; of a digit: cross-entropy)",
-        seed="draws the random network, or the random fault (1)",
+        loss="of that network (squared-error)",
+        seed="draws the network, or the random fault (1)",
         lr="the learning rate (0.5; X2: 1)",
     )
-    what.add_argument("--data", choices=("mnist5k",), help="a digit through 784-30-10, or a --network 784-...-10")
+    what.add_argument(
+        "--data", choices=("mnist5k",), help="a digit through a trained 784-30-10, or a --network 784-...-10"
+    )
+    what.add_argument("--untrained", action="store_true", help="leave the weights of the digit's network as drawn")
     what.add_argument("--index", type=whole_number(0, 999), metavar="N", help="which test digit, from 0 to 999 (0)")
     how = parser.add_argument_group("how")
+    how.add_argument(
+        "--phase", metavar="PHASE", help=f"show one part alone: {', '.join(PHASES)}, or several with commas (all)"
+    )
     how.add_argument("--steps", type=whole_number(1, 10_000), metavar="N", help="just repeat: a table of N updates")
     how.add_argument(
         "--on-paper",
@@ -44,6 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="L",
         help="the layer to plant it in (the first one that shows it)",
     )
+    how.add_argument("--pager", action="store_true", help="read it in your pager: PAGER, else less -R")
     how.add_argument("--json", action="store_true", help="print JSON: numbers in full precision, or summaries")
     how.add_argument("--plain", action="store_true", help="print ASCII without colours")
 
@@ -63,13 +71,30 @@ def objections(a: argparse.Namespace) -> Iterator[str]:
         yield "--seed goes with --network, --data or --fault random; nothing else is random"
     if a.index is not None and not a.data:
         yield "--index goes with --data"
+    if a.untrained and not a.data:
+        yield "--untrained goes with --data; no other network is trained"
     if a.layer is not None and a.fault in (None, "random", "list"):
         yield "--layer goes with the --fault that is to be planted there"
     if a.on_paper and (a.steps is not None or a.fault is not None):
         yield f"{ON_PAPER}, one pass in arithmetic on paper, goes without --steps and --fault"
     if a.fault == "list" and a.steps is not None:
         yield "--fault list goes without --steps"
+    yield from _objections_to_phases(a)
     yield from _objections_to_sizes(a)
+
+
+def phases(a: argparse.Namespace) -> Sequence[str]:
+    """Return the phases to show; all of them unless some are named."""
+    return PHASES if a.phase is None else [name.strip() for name in a.phase.split(",")]
+
+
+def _objections_to_phases(a: argparse.Namespace) -> Iterator[str]:
+    if unknown := [name for name in phases(a) if name not in PHASES]:
+        yield f"--phase expects one of {', '.join(PHASES)}, or several with commas between, got {unknown[0]!r}"
+    if a.phase is not None and (a.steps is not None or a.fault == "list"):
+        yield "--phase shows a part of one pass: it goes without --steps and --fault list"
+    if a.phase is not None and a.example == "X1" and set(phases(a)) != {"forward"}:
+        yield "X1 is forward only: of its phases there is --phase forward alone"
 
 
 def _objections_to_sizes(a: argparse.Namespace) -> Iterator[str]:

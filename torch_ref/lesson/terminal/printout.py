@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -18,6 +18,7 @@ from torch_ref.lesson.terminal.updates import repeat_lines, unseen, verdict_of
 from torch_ref.lesson.walk import paper, repeat
 from torch_ref.lesson.walk.both import Both, given
 from torch_ref.lesson.walk.examples import Example
+from torch_ref.lesson.walk.phases import PHASES
 from torch_ref.lesson.walk.planting import Planted, showing
 from torch_ref.lesson.walk.shown import percent_off
 
@@ -31,26 +32,29 @@ class Printout:
     agrees: bool = True
 
 
-def walked(example: Example, planted: Planted | None, look: Look) -> Printout:
-    """Walk through an example, number by number or, where it is large, tensor by tensor."""
+def walked(example: Example, planted: Planted | None, look: Look, phases: Collection[str] = PHASES) -> Printout:
+    """Walk through an example, number by number or, where it is large, tensor by tensor; show some phases of it."""
     both = planted.both if planted else Both.of(example)
     if example.is_walkable:
-        lines, found = walk_lines(both, look), document.steps(both)
+        lines, found = walk_lines(both, look, phases), document.steps(both, phases)
     else:
-        lines, found = tensor_lines(both, look), document.tensors(both)
+        lines, found = tensor_lines(both, look, phases), document.tensors(both, phases)
     whole = document.head(example) | document.fault(planted) | found | document.verdict(both)
     return Printout([*lines, *_verdict(both, planted, look)], whole, both.agrees)
 
 
-def on_paper(example: Example, look: Look) -> Printout:
-    """Walk through an example in arithmetic on paper."""
+def on_paper(example: Example, look: Look, phases: Collection[str] = PHASES) -> Printout:
+    """Walk through an example in arithmetic on paper; show some phases of it."""
     both, rounding = Both.of(example), paper.rounding_of(example)
     steps = both.steps()
     values = paper.on_paper(steps, given(example), rounding)
     exact = {step.name: both.numbers[step.name].by_hand for step in steps}
     verdict = _furthest_off(values, exact) + _as_printed(example, values)
-    lines = [*paper_lines(both, look), Text(), *look.sheet().paragraph(verdict, "bold")]
-    found = document.paper_steps(steps, values, exact) | {"rounding": rounding.description, "verdict": verdict}
+    lines = [*paper_lines(both, look, phases), Text(), *look.sheet().paragraph(verdict, "bold")]
+    found = document.paper_steps([step for step in steps if step.phase in phases], values, exact) | {
+        "rounding": rounding.description,
+        "verdict": verdict,
+    }
     return Printout(lines, document.head(example) | found)
 
 

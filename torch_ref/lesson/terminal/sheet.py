@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from rich.text import Text
 
 from torch_ref.lesson.walk.expression import GLUE
+from torch_ref.lesson.walk.phases import PHASES
 from torch_ref.lesson.walk.shown import DECIMALS
 
 ASCII = {
     "σ": "sigma", "δ": "delta", "∂": "d", "η": "eta", "Σ": "sum", "−": "-", "·": "*", "½": "1/2", "²": "^2", "′": "'",
-    "ᵀ": "^T", "←": "<-", "→": "->", "✗": "x", "‖": "|", "×": "x", "…": "...", "█": "#", "▀": '"', "▄": "_",
+    "⊙": ".*", "ᵀ": "^T", "←": "<-", "→": "->", "✗": "x", "‖": "|", "×": "x", "…": "...", "█": "#", "▀": '"', "▄": "_",
 }  # fmt: skip
 """What stands for each character of a sheet where a stream takes ASCII only."""
 
@@ -43,10 +44,10 @@ COLUMNS = (Column("by hand", 11), Column("autograd", 11), Column("ulp", 5))
 
 @dataclass(frozen=True)
 class Note:
-    """A line below a formula, with a number in the first column where it has one."""
+    """A line below a formula, with numbers in the first columns where it has them."""
 
     text: str
-    cell: str = ""
+    cells: Sequence[str] = ()
     style: str = ""
 
 
@@ -106,6 +107,13 @@ class Sheet:
             for _, entry in of_phase:
                 yield from self.entry(entry)
 
+    def part(self, phases: Collection[str]) -> list[Text]:
+        """Return the line that says which phases alone follow; none where all do."""
+        shown = [phase for phase in PHASES if phase in phases]
+        if len(shown) == len(PHASES):
+            return []
+        return self.paragraph(f"Shown: {', '.join(shown)}. The rest is computed, but not shown.")
+
     def paragraph(self, text: str, style: str = "") -> list[Text]:
         """Return a text in lines that fit; a line feed in it begins a new one."""
         parts = [textwrap.wrap(self._own(part), self.width, break_on_hyphens=False) for part in text.split("\n")]
@@ -134,7 +142,7 @@ class Sheet:
     def _note(self, note: Note, blank: str) -> list[Text]:
         text = _wrapped(self._own(note.text), 0, self.room - len(blank))
         first, *others = [Text(blank + line.replace(GLUE, " "), note.style) for line in text]
-        return [self._with_cells(first, [note.cell] if note.cell else [], note.style), *others]
+        return [self._with_cells(first, note.cells, note.style), *others]
 
     def row(self, text: str, cells: Sequence[str] = (), style: str = "") -> Text:
         """Return one line: a text, and numbers in the columns."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from torch_ref.lesson.terminal.sheet import MARK, Column, Look, Sheet
+from torch_ref.lesson.terminal.tensors import origin_of_weights
 from torch_ref.lesson.walk.examples import Example
 from torch_ref.lesson.walk.quantities import scalars
 from torch_ref.lesson.walk.repeat import State
@@ -27,6 +28,7 @@ def repeat_lines(example: Example, states: Sequence[State], look: Look) -> Itera
     sheet = Sheet(first + sum(column.width for column in columns), columns, look.plain)
     whole = look.sheet()
     yield from whole.paragraph(f"{example.title}: {example.description}, η = {short(example.lr)}", "bold")
+    yield from whole.paragraph(origin_of_weights(example)) if example.training else ()
     yield from whole.paragraph("By hand; ulp is the largest difference from autograd, of L, y and all parameters.")
     yield from sheet.heading(f"{'step':>{first}}")
     for state, row in zip(states, numbers, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -14,6 +15,7 @@ from manual_bp.initial import random_linear
 from manual_bp.training.images.data import mnist5k
 from torch_ref.lesson.walk.activations import ACTIVATIONS, activation_of
 from torch_ref.lesson.walk.size import is_walkable, sizes_of
+from torch_ref.lesson.walk.training import RATES, Training, trained
 
 LOSSES: dict[str, Loss] = {
     "squared-error": SquaredError(reduction="sum"),
@@ -46,6 +48,8 @@ class Example:
     pixels: Tensor | None = None
     """The picture (height, width) that x is made of."""
     label: int | None = None
+    training: Training | None = None
+    """How the network was trained; None where its weights are as they were drawn."""
 
     @property
     def has_biases(self) -> bool:
@@ -109,16 +113,35 @@ def large_example(sizes: Sequence[int], activation: str, loss: str, seed: int, l
     return Example(f"Random, seed {seed}", network, x, _target(network, sizes[-1], generator), lr)
 
 
-def digit(index: int, sizes: Sequence[int], activation: str, loss: str, seed: int, lr: float, *, bias: bool) -> Example:
-    """Return one of the 1,000 test digits before an untrained network, in float32."""
+def digit(index: int, reader: Reader, lr: float) -> Example:
+    """Return one of the 1,000 test digits before a network that reads digits."""
     _, images = mnist5k()
     pixels, label = images.pixels[index], int(images.labels[index])
+    t = torch.zeros(1, images.classes)
+    t[0, label] = 1.0
+    title, x = f"Test digit {index}, a {label}", pixels.flatten()[None] / 255
+    return Example(title, reader.network, x, t, lr, pixels=pixels, label=label, training=reader.training)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A network from 784 pixels to 10 digits in float32, trained or as it was drawn."""
+
+    network: Network
+    training: Training | None = None
+
+
+@cache
+def reader(
+    sizes: tuple[int, ...], activation: str, loss: str, seed: int, *, bias: bool, is_trained: bool = True
+) -> Reader:
+    """Draw a network, and train it.
+
+    Raises UntrainableError where training ends with numbers that are not finite.
+    """
     generator = torch.Generator().manual_seed(seed)
     network = _drawn(sizes, activation, loss, generator, torch.float32, bias=bias)
-    t = torch.zeros(1, sizes[-1])
-    t[0, label] = 1.0
-    title = f"Test digit {index}, a {label}"
-    return Example(title, network, pixels.flatten()[None] / 255, t, lr, pixels=pixels, label=label)
+    return Reader(network, trained(network, RATES[activation, loss], generator) if is_trained else None)
 
 
 def _drawn(

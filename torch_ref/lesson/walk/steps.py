@@ -2,7 +2,8 @@
 
 forward      net^l_i (E1), x^l_i or y_i (E2); after a softmax all net^L_i, then all y_k (E5)
 loss         L (E6, E8)
-backward     e^L_i (E13, its t − y), δ^L_i (E15), or δ^L_i alone (E17); then e^l_i (E14, its sum), δ^l_i for l = L−1 ... 1
+backward     e^L_i (E13, its t − y), δ^L_i (E15), or δ^L_i alone (E17);
+             then e^l_i (E14, its sum), δ^l_i (E15) for l = L−1 ... 1
 gradients    ∂L/∂W^l_ij, ∂L/∂b^l_i (E12)
 update       W^l_ij after, b^l_i after (E9)
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from manual_bp import Linear, Network, SoftmaxCrossEntropy
 from torch_ref.lesson.walk.activations import activation_of
@@ -27,15 +27,9 @@ from torch_ref.lesson.walk.expression import (
     Sum,
 )
 from torch_ref.lesson.walk.functions import EXP, LN, Apply
+from torch_ref.lesson.walk.phases import Phase, phase_of
 from torch_ref.lesson.walk.size import sizes_of
 from torch_ref.verdict.judge import quantity
-
-Phase = Literal["forward", "loss", "backward", "gradients", "update"]
-
-PHASES: dict[str, Phase] = {
-    "n": "forward", "x": "forward", "y": "forward", "e": "backward", "δ": "backward", "∂": "gradients",
-}  # fmt: skip
-"""By the first letter of a quantity: net, x, y, e, δ, ∂L/∂W."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +44,6 @@ class WalkStep:
     def phase(self) -> Phase:
         """Return the part of the pass that it belongs to."""
         return phase_of(self.name)
-
-
-def phase_of(name: str) -> Phase:
-    """Return the part of a pass in which a quantity is computed, from its name: 'backward' of δ^2_1, or of δ^2."""
-    if name.endswith(" after"):
-        return "update"
-    return "loss" if name == "L" else PHASES[name[0]]
 
 
 def walk(network: Network) -> list[WalkStep]:

@@ -15,7 +15,7 @@ from torch_ref.lesson.walk.examples import random_example
 @pytest.fixture(autouse=True)
 def small_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the training of the digit's network: what is in the page is tested elsewhere."""
-    monkeypatch.setattr(data, "page_data", lambda opening: {"x2": "δ" if opening is None else opening.title})
+    monkeypatch.setattr(data, "page_data", lambda opening=None: {"x2": "δ" if opening is None else opening.title})
     monkeypatch.setattr(build, "page", lambda given: f"<!doctype html>{given['x2']}")
 
 
@@ -67,7 +67,8 @@ def test_a_random_network_is_the_one_that_compare_walks_through(tmp_path: Path, 
         (["--network", "2-2-2-2-2"], "got 2-2-2-2-2"),
         (["--network", "2-1", "--loss", "cross-entropy"], "expects at least 2 outputs"),
         (["--network", "2-1", "--lr", "1001"], "--lr expects at most 1000 for the page, got 1001"),
-        *[([option], "go with --network") for option in ("--no-bias", "--seed=1", "--lr=1", "--activation=relu")],
+        *[([option], "go with --network") for option in ("--no-bias", "--lr=1", "--activation=relu")],
+        (["--seed=1"], "--seed goes with --network or --sheet"),
     ],
 )
 def test_what_the_page_cannot_show_is_refused(options: list[str], said: str, tmp_path: Path, capsys) -> None:

@@ -68,12 +68,11 @@ def test_the_page_begins_with_the_digit_that_is_right_but_least_sure(data) -> No
     assert data["first"] == confidences.index(min(confidences))
 
 
-def test_training_is_gradient_descent_on_the_sum_of_the_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_is_gradient_descent_on_the_sum_of_the_losses() -> None:
     """Autograd ends at the same weights after the same batches: E7 sums over the ten digits of a batch, E9 follows."""
     training, _ = mnist5k()
     few = Images(training.pixels[:40], training.labels[:40])
-    monkeypatch.setattr(digit, "EPOCHS", 2)
-    network = trained(few)
+    network = trained(few, 2)
 
     generator = torch.Generator().manual_seed(digit.SEED)
     witness = mlp([784, 30, 10], loss=SquaredError("sum"), generator=generator)

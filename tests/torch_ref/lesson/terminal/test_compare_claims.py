@@ -12,7 +12,7 @@ from manual_bp.training.images.data import mnist5k
 from torch_ref import ulp_distance
 from torch_ref.__main__ import main
 from torch_ref.known.faults import FAULTS
-from torch_ref.lesson.walk.examples import digit, large_example, x2
+from torch_ref.lesson.walk.examples import digit, large_example, reader, x2
 from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand, scalars
 
 
@@ -39,7 +39,7 @@ def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
 
 def test_a_digit_s_norms_places_and_update_are_what_they_say(shell) -> None:
     document = json.loads(shell("--data", "mnist5k", "--index", 3, "--json").out)["walks"][0]
-    example = digit(3, [784, 30, 10], "sigmoid", "cross-entropy", 1, 0.5, bias=True)
+    example = digit(3, reader((784, 30, 10), "sigmoid", "squared-error", 1, bias=True), 0.5)
     pixels = mnist5k()[1].pixels[3].flatten().float() / 255
     assert torch.equal(example.x[0], pixels)
     found = pass_by_hand(example.network, example.x, example.t, 0.5)
@@ -69,7 +69,36 @@ def test_where_two_tensors_part_the_place_is_where_they_are_furthest_apart(shell
 
 
 def test_a_network_as_it_is_drawn_is_called_untrained(shell) -> None:
-    assert "Weights as nn.Linear draws them, before any training," in shell("--data", "mnist5k").out
+    said = "Weights as nn.Linear draws them, before any training."
+    for options in (["--network", "12-2"], ["--data", "mnist5k", "--untrained"]):
+        out = shell(*options, "--phase", "loss").out
+        assert said in out
+        assert "Trained" not in out
+    assert said not in shell("--data", "mnist5k", "--phase", "loss").out
+
+
+@pytest.mark.parametrize("how", [["--phase", "loss"], ["--steps", 1]])
+def test_the_heading_says_what_the_trained_network_reads_right(shell, how: list[object]) -> None:
+    _, test = mnist5k()
+    network = reader((784, 30, 10), "sigmoid", "squared-error", 1, bias=True).network
+    answers = network.forward(test.pixels.flatten(1).float() / 255).y.argmax(1)
+    right = int((answers == test.labels).sum())
+    wrong = int((answers != test.labels).nonzero()[0])
+    said = f"Trained on 4,000 other digits, 12 epochs: it gets {right} of the 1,000 test digits right, "
+    assert right > 900
+    assert f"{said}this one too." in " ".join(shell("--data", "mnist5k", *how).out.split())
+    other = " ".join(shell("--data", "mnist5k", "--index", wrong, *how).out.split())
+    assert f"{said}but takes this one for a {answers[wrong]}." in other
+
+
+def test_a_network_that_has_not_learned_is_said_to_guess(shell) -> None:
+    out = shell("--data", "mnist5k", "--network", "784-3-3-3-3-3-10", "--phase", "loss").out
+    assert "100 of the 1,000 test digits right, hardly more than by guessing." in " ".join(out.split())
+
+
+def test_a_walk_leaves_the_trained_network_as_it_is(shell) -> None:
+    options = "--data", "mnist5k", "--steps", 2
+    assert shell(*options).out == shell(*options).out
 
 
 def test_lr_and_seed_are_what_help_says(shell) -> None:

@@ -14,6 +14,8 @@ from manual_bp import lecture
 from torch_ref.__main__ import main
 from torch_ref.known.faults import FAULTS
 from torch_ref.lesson.terminal.sheet import ASCII
+from torch_ref.lesson.walk import training
+from torch_ref.lesson.walk.phases import PHASES
 
 EVERY_FORM = [
     "",
@@ -26,12 +28,16 @@ EVERY_FORM = [
     "--network 12-5-3 --loss cross-entropy",
     "--data mnist5k --index 7",
     "--data mnist5k --network 784-12-8-10 --loss squared-error --activation tanh --no-bias --index 3",
+    "--data mnist5k --untrained --loss cross-entropy",
     "--data mnist5k --steps 3",
     "--steps 30",
     "--fault random --seed 3",
     "--fault squared-error-sign --steps 4",
     "--data mnist5k --fault sigmoid-error-x-alone",
     "--network 2-2 --fault list",
+    "--phase backward,loss",
+    "--by-hand --phase update",
+    "--network 12-5-3 --phase gradients",
 ]
 
 
@@ -91,6 +97,11 @@ def test_no_line_is_wider_than_the_terminal(arguments: str, width: int, printed,
         assert not any(line != line.rstrip() for line in lines)
 
 
+def test_the_place_of_an_entry_is_not_torn_apart(printed, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert re.search(r"entry \[5, 2\]", printed("--network 12-5-3 --phase gradients")[1])
+
+
 def test_numbers_stand_below_each_other(printed) -> None:
     lines = printed("")[1].splitlines()
     numbers = [line for line in lines if re.match(r"E\d+ ", line)]
@@ -102,12 +113,22 @@ def test_numbers_stand_below_each_other(printed) -> None:
 
 def test_the_digit_is_drawn_beside_the_ten_outputs(printed) -> None:
     out = printed("--data mnist5k --index 7")[1]
-    assert "Test digit 7, a 0: a 784-30-10 network, sigmoid, softmax and cross-entropy,\nfloat32" in out
+    assert "Test digit 7, a 0: a 784-30-10 network, sigmoid, squared error, float32\n" in out
     assert "            ▄████   ██▄  " in out
-    assert len(re.findall(r"  \d   0\.\d{6}  █+", out)) == 10
-    assert re.search(r"  0   0\.\d{6}  █+ ← t$", out, flags=re.MULTILINE)
-    assert "     30 x 784; the largest in size, " in out
-    assert "All 47,871 numbers by hand are autograd's, identical to the last bit." in out
+    assert len(re.findall(r"  \d   +\d\.\d+", out)) == 10
+    assert re.search(r"  0   0\.9\d{5}  █{20,} ← t$", out, flags=re.MULTILINE)
+    assert re.search(r"\nE12  ∂L/∂W\^1 = −δ\^1 \(x\^0\)ᵀ\n +norm of 30 × 784 entries +(\S+) +\1\n", out)
+    assert re.search(r"\n +largest in size, entry \[\d+, \d+\] +(\S+) +\1 +0\nE12  ∂L/∂b\^1 = −δ\^1\n", out)
+    assert re.search(r"\nE6   L = ½ Σ_k \(t_k − y_k\)² +0.000662   0.000662    0\n\nbackward", out)
+    assert "All 47,881 numbers by hand are autograd's, identical to the last bit." in out
+
+
+def test_a_network_that_training_breaks_is_refused_in_one_line(monkeypatch, capsys) -> None:
+    monkeypatch.setitem(training.RATES, ("relu", "squared-error"), 1e20)
+    assert main(["compare", "--data", "mnist5k", "--network", "784-2-10", "--activation", "relu"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r".*: error: training ends with .* not finite.*; --untrained walks through .*\n", err)
 
 
 # --------------------------------------------------------------------------------------------------------------- forms
@@ -186,6 +207,46 @@ def test_on_paper_the_slides_numbers_come_out(printed) -> None:
     assert printed("--on-paper")[1] == out
 
 
+# -------------------------------------------------------------------------------------------------------------- phases
+
+
+@pytest.mark.parametrize("arguments", ["", "--network 3-4-2", "--network 12-5-3", "--by-hand", "--data mnist5k"])
+def test_the_phases_one_by_one_are_the_whole_walk(arguments: str, printed) -> None:
+    def entries(phases: str) -> str:
+        """Return what is printed from the first heading to the verdict."""
+        out = printed(f"{arguments} --phase {phases}")[1]
+        return re.search(rf"(\n({'|'.join(PHASES)})\b.*\n)\n(All|Furthest)", out, flags=re.DOTALL)[1]
+
+    whole = entries(",".join(PHASES))
+    assert [entries(phase).split()[0] for phase in PHASES] == list(PHASES)
+    assert "".join(map(entries, PHASES)) == whole
+    assert whole in printed(arguments)[1]
+    assert printed(f"{arguments} --phase {','.join(PHASES)}") == printed(arguments)
+
+
+def test_phases_come_in_their_own_order_and_alone_in_json_too(printed) -> None:
+    (walk,) = json.loads(printed("--phase update,forward --json")[1])["walks"]
+    assert list(dict.fromkeys(step["phase"] for step in walk["steps"])) == ["forward", "update"]
+    (large,) = json.loads(printed("--network 12-5-3 --phase loss --json")[1])["walks"]
+    assert [one["name"] for one in large["tensors"]] == ["L"]
+    assert walk["identical"]
+
+
+def test_what_is_left_out_is_named_and_so_is_a_bug_in_it(printed) -> None:
+    said = "Shown: gradients. The rest is computed, but not shown."
+    wrong = printed("--phase gradients --fault sigmoid-error-no-slope")[1]
+    assert said in printed("--phase gradients")[1]
+    assert said in wrong
+    assert "the bug is in a part that is not shown" in " ".join(wrong.split())
+    assert "✗" not in printed("--phase loss --fault sigmoid-error-no-slope")[1]
+    assert "Shown" not in printed("")[1]
+
+
+def test_the_picture_belongs_to_the_forward_pass(printed) -> None:
+    assert "y, before the update" in printed("--data mnist5k --phase forward")[1]
+    assert "y, before the update" not in printed("--data mnist5k --phase loss")[1]
+
+
 # -------------------------------------------------------------------------------------------------------------- faults
 
 
@@ -233,6 +294,7 @@ def test_exit_code_1_with_a_fault_that_is_repeated(printed) -> None:
         ("--no-bias", "go with --network or --data"),
         ("--seed 3", "--seed goes with --network, --data or --fault random"),
         ("--index 3", "--index goes with --data"),
+        ("--untrained", "--untrained goes with --data; no other network is trained"),
         ("--layer 1", "--layer goes with the --fault"),
         ("--fault random --layer 1", "--layer goes with the --fault"),
         ("--by-hand --steps 3", "--on-paper (--by-hand), one pass in arithmetic on paper, goes without"),
@@ -240,6 +302,11 @@ def test_exit_code_1_with_a_fault_that_is_repeated(printed) -> None:
         ("--by-hand --network 30-2", "--on-paper (--by-hand) expects at most 9 units in a layer"),
         ("--by-hand --data mnist5k --network 784-2-10", "--on-paper (--by-hand) expects at most 9 units in a layer"),
         ("--fault list --steps 3", "--fault list goes without --steps"),
+        ("--phase back", "--phase expects one of forward, loss, backward, gradients, update, or several with commas"),
+        ("--phase loss,", "got ''"),
+        ("--phase update --steps 3", "--phase shows a part of one pass: it goes without --steps and --fault list"),
+        ("--phase loss --fault list", "--phase shows a part of one pass"),
+        ("--example X1 --phase forward,loss", "X1 is forward only: of its phases there is --phase forward alone"),
         ("--data mnist5k --network 784-30-9", "from 784 inputs to 10 outputs, such as 784-30-10, got 784-30-9"),
         ("--network 2000-2000", "at most 2,000,000 weights, got 2000-2000, which has 4,000,000"),
         ("--network 2-1 --loss cross-entropy", "expects at least 2 outputs"),

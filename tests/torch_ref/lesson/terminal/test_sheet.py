@@ -20,7 +20,11 @@ def test_ascii() -> None:
 
 
 ENTRY = Entry(
-    "E1", "net^1_1", [f"W{GLUE}x +{GLUE}W{GLUE}x +{GLUE}b", f"0.1·0.5 +{GLUE}0.2"], ["0.5", "−1"], [Note("a note", "7")]
+    "E1",
+    "net^1_1",
+    [f"W{GLUE}x +{GLUE}W{GLUE}x +{GLUE}b", f"0.1·0.5 +{GLUE}0.2"],
+    ["0.5", "−1"],
+    [Note("a note", ["7"])],
 )
 
 

@@ -10,7 +10,7 @@ from manual_bp import SoftmaxCrossEntropy
 from torch_ref import crosscheck
 from torch_ref.known.faults import FAULTS
 from torch_ref.lesson.walk.both import Both
-from torch_ref.lesson.walk.examples import digit, random_example, x2
+from torch_ref.lesson.walk.examples import digit, random_example, reader, x2
 from torch_ref.lesson.walk.planting import (
     UnshownFaultError,
     drawn,
@@ -102,7 +102,7 @@ def test_rounding_is_not_marked() -> None:
 
 
 def test_float32_is_held_to_its_own_rounding() -> None:
-    both = Both.of(digit(0, [784, 3, 10], "sigmoid", "cross-entropy", 1, 0.5, bias=True))
+    both = Both.of(digit(0, reader((784, 3, 10), "sigmoid", "cross-entropy", 1, bias=True, is_trained=False), 0.5))
     for factor, wrong in ((1 + 5e-4, True), (1 + 5e-6, False)):
         moved = {name: value * factor for name, value in both.autograd.items()}
         found = Both(both.example, moved, both.autograd, both.planted)

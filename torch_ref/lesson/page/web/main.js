@@ -53,11 +53,18 @@ showDigit(byId("digit"), DATA.digit);
 showPractise();
 
 watch(({ start, network, updates, fault }) => {
-  const what = isLectures(start) ? "The lecture’s example X2" : isX1(start) ? "The lecture’s example X1 (the target is ours)" : start === opening ? DATA.opening.title : "Your own numbers";
+  const what = titleOf(start);
   const shape = `${network.sizes.join("-")}, ${network.activation === "relu" ? "ReLU" : network.activation}, ${network.loss.replace("-", " ")}, η = ${network.lr}`;
   byId("bench-state").textContent = `${what}: ${shape}${updates ? `, after ${updates} update${updates === 1 ? "" : "s"}` : ""}${fault ? ". A bug is planted." : ""}`;
   byId("bench").classList.toggle("with-bug", Boolean(fault));
 });
+
+function titleOf(start) {
+  if (isLectures(start)) return "The lecture’s example X2";
+  if (isX1(start)) return "The lecture’s example X1 (the target is ours)";
+  return start === opening ? DATA.opening.title : "Your own numbers";
+}
+
 showContents();
 showTours();
 showAddress();

@@ -86,8 +86,8 @@ function accuse() {
   score.tried += 1;
   score.right += Number(cause.right);
   score.half += Number(found && !cause.right);
-  const verdict = cause.right ? "Right." : found ? "The formula is right, the cause is another one." : `It is not ${pretty(tensor)}: its numbers follow from those that it was given.`;
-  reveal(`${verdict} ${truth()}`);
+  const wrong = found ? "The formula is right, the cause is another one." : `It is not ${pretty(tensor)}: its numbers follow from those that it was given.`;
+  reveal(`${cause.right ? "Right." : wrong} ${truth()}`);
 }
 
 function giveUp() {
@@ -133,10 +133,11 @@ function suspects({ network, walk, byHand, reference, wrong }, open) {
     const steps = walk.filter(({ name, phase }) => phase !== "update" && tensorOf(name) === tensor);
     const bad = ({ name }) => !open && wrong.has(name);
     const byHandOf = (step) => element("div", { class: bad(step) && "bad" }, `${bad(step) ? "✗ " : ""}${shown(byHand.get(step.name))}`);
+    const formula = open ? breakable(generalFormula(steps[0], network).querySelector("math").outerHTML) : null;
     return element("tr", { class: `phase-${steps[0].phase}${!open && tensor === hunt.guilty ? " guilty" : ""}` },
       element("th", { scope: "row" }, open ? suspectChoice(tensor) : null,
         element("button", { type: "button", "data-step": steps[0].name, title: "Show it step by step" }, pretty(tensor))),
-      element("td", {}, open ? breakable(generalFormula(steps[0], network).querySelector("math").outerHTML) : null, " ", element("span", { class: "chips" }, chips(steps[0].equation))),
+      element("td", {}, formula, " ", element("span", { class: "chips" }, chips(steps[0].equation))),
       element("td", { class: "figure" }, steps.map(byHandOf)),
       open ? null : element("td", { class: "figure" }, steps.map(({ name }) => element("div", {}, shown(reference.get(name))))));
   });

@@ -9,22 +9,22 @@ export function chains({ slides, byHand, walk }, name) {
   if (!slides[name]) return [];
   const [source] = name.match(/(?<=∂L\/∂W)\^\d+_\d/) ?? [];
   const links = [...(source ? [`δ${source}`] : []), name];
-  const exact = (link) => (link === name ? [calculated(walk, name), "=", shown(byHand.get(name))] : [shown(byHand.get(link))]);
-  return [
-    element("table", { class: "chains" },
-      element("tbody", {}, chainRow("slide", links.map((link) => onSlide(slides[link]))), chainRow("exact", links.map((link) => exact(link).map((part) => element("span", {}, part)))))),
-  ];
+  const exact = (link) => [...(link === name ? [calculated(walk, name), "="] : []), shown(byHand.get(link))].map((part) => element("span", {}, part));
+  const rows = [chainRow("slide", links.map((link) => onSlide(slides[link]))), chainRow("exact", links.map(exact))];
+  return [element("table", { class: "chains" }, element("tbody", {}, rows))];
 }
 
 function chainRow(name, cells) {
-  return element("tr", { class: `chain-${name}` }, element("th", { scope: "row" }, name), cells.map((cell, k) => element("td", {}, k > 0 ? "→ " : "", cell.flatMap((part) => [part, " "]))));
+  const parts = cells.map((cell, k) => element("td", {}, k > 0 ? "→ " : "", cell.flatMap((part) => [part, " "])));
+  return element("tr", { class: `chain-${name}` }, element("th", { scope: "row" }, name), parts);
 }
 
 /** The calculation, what comes out, and what is left of it once it is rounded. */
 function onSlide({ calculation, unrounded, printed }) {
-  const rounded = unrounded !== printed;
-  const parts = [element("span", {}, calculation), element("span", {}, "="), element("span", {}, unrounded)];
-  return rounded ? [...parts, element("span", { class: "rounds", title: "rounded" }, "≈"), element("b", {}, printed)] : [...parts.slice(0, 2), element("b", {}, printed)];
+  const text = element("span", {}, calculation);
+  const equals = element("span", {}, "=");
+  if (unrounded === printed) return [text, equals, element("b", {}, printed)];
+  return [text, equals, element("span", {}, unrounded), element("span", { class: "rounds", title: "rounded" }, "≈"), element("b", {}, printed)];
 }
 
 /** The right side of a formula with its numbers, without the outcome. */

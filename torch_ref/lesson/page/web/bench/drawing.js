@@ -9,6 +9,7 @@ export const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76
 const WIDE_FROM = 480;
 const TOP = 50;
 const THICKEST = 6;
+const ARROW = { markerWidth: 14, markerHeight: 14, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" };
 
 /** Draw the network of every view: weights on the edges, net over x in the units, δ under them, the loss at the end. */
 export function showDrawing() {
@@ -73,7 +74,7 @@ function places(sizes, room) {
 function markers() {
   return svgElement(
     "defs", {},
-    svgElement("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 14, markerHeight: 14, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },
+    svgElement("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, ...ARROW },
       svgElement("path", { d: "M0 0 L8 4 L0 8 z", fill: "context-stroke" })),
   );
 }
@@ -138,7 +139,8 @@ function edgeLabel(picture, l, i, j, from, to) {
   const y = from.y + share * (to.y - from.y);
   const on = step.edges.includes(`edge-${l}-${i}-${j}`) ? " on" : "";
   const changes = kind === "plain" ? { "data-weight": `${l}.${i}.${j}` } : { "data-step": goesTo };
-  return svgElement("g", { class: `weight ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`, "data-of": kind === "gradient" ? goesTo : entry, ...changes },
+  const kinds = `weight ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`;
+  return svgElement("g", { class: kinds, "data-of": kind === "gradient" ? goesTo : entry, ...changes },
     svgElement("title", {}, `${entry} = ${weight}`), label(x, y + 5, shown, room));
 }
 
@@ -161,8 +163,9 @@ function toLoss(picture) {
     const from = { x: place.left[last] + place.widths[last], y };
     const to = { x: place.lossLeft, y: place.middle };
     const [start, end] = on && step.phase === "backward" ? [to, from] : [from, to];
+    const line = { x1: start.x, y1: start.y, x2: end.x, y2: end.y, "stroke-width": 2, "marker-end": on ? "url(#arrow)" : null };
     return svgElement("g", { class: `target${on ? " on" : ""}`, "data-of": `t_${k + 1}` },
-      svgElement("line", { class: `edge${on ? " on flows" : ""}`, "stroke-width": 2, x1: start.x, y1: start.y, x2: end.x, y2: end.y, "marker-end": on ? "url(#arrow)" : null }),
+      svgElement("line", { class: `edge${on ? " on flows" : ""}`, ...line }),
       label(from.x + (to.x - from.x) / 2, y + (to.y - y) / 2 - 9, `${room === NARROW ? "" : "t "}${brief(target, room)}`, room));
   });
 }
@@ -227,7 +230,8 @@ function deltaText({ view, step, reached, room }, l, i, x, below) {
   const name = reached.has(delta) ? delta : error;
   if (!reached.has(name)) return null;
   const now = step.name === name ? " now" : "";
-  return svgElement("g", { class: `delta${now}${wrongClass(view, name)}`, "data-step": name, "data-of": name }, text(x, below + room.below, `${name[0]} ${brief(view.values.get(name), room)}`));
+  const shown = text(x, below + room.below, `${name[0]} ${brief(view.values.get(name), room)}`);
+  return svgElement("g", { class: `delta${now}${wrongClass(view, name)}`, "data-step": name, "data-of": name }, shown);
 }
 
 function biasText(picture, l, i, x, above) {
@@ -237,14 +241,16 @@ function biasText(picture, l, i, x, above) {
   const { shown, kind, goesTo } = onEdge(picture, entry, view.network.biases[l - 1][i - 1]);
   const on = step.biases.includes(`bias-${l}-${i}`) ? " on" : "";
   const changes = kind === "plain" ? { "data-weight": `${l}.${i}` } : { "data-step": goesTo };
-  return svgElement("g", { id: `bias-${l}-${i}`, class: `weight bias ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`, "data-of": kind === "gradient" ? goesTo : entry, ...changes },
+  const kinds = `weight bias ${kind}${on}${kind === "plain" ? "" : wrongClass(view, goesTo)}`;
+  return svgElement("g", { id: `bias-${l}-${i}`, class: kinds, "data-of": kind === "gradient" ? goesTo : entry, ...changes },
     text(x, above - 5, kind === "gradient" ? `∂b ${shown}` : `+ b ${shown}`));
 }
 
 function lossBox({ view, place, room, step, reached }) {
   const box = { x: place.lossLeft, y: place.middle - room.height / 2, width: room.lossWidth, height: room.height, rx: 10 };
   const known = reached.has("L");
-  return svgElement("g", { id: "loss", class: `unit loss${step.units.includes("loss") ? " on" : ""}${step.name === "L" ? " makes" : ""}`, "data-step": "L", "data-of": "L" },
+  const lit = `${step.units.includes("loss") ? " on" : ""}${step.name === "L" ? " makes" : ""}`;
+  return svgElement("g", { id: "loss", class: `unit loss${lit}`, "data-step": "L", "data-of": "L" },
     svgElement("rect", box),
     svgElement("g", { class: `value${known ? wrongClass(view, "L") : " unknown"}` },
       text(place.lossLeft + room.lossWidth / 2, place.middle + 5, known ? brief(view.values.get("L"), room) : "L")));

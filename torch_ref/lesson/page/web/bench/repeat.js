@@ -63,11 +63,12 @@ function weightCurves(history, updates) {
   const names = [...all[0].keys()];
   const colors = ["forward", "backward", "update", "gradient", "loss", "weight"].map((color) => `var(--${color})`);
   const named = names.length <= MOST_NAMED;
+  const moved = (name) => `${pretty(name)} from ${shown(all[0].get(name))} to ${shown(all.at(-1).get(name))}`;
   return plot({
     ...CURVE, x: { label: "updates", min: 0, max: Math.max(history.length - 1, 1) }, y: named ? {} : { label: "weights" },
     series: names.map((name, k) => ({ name: named ? pretty(name) : "", points: all.map((one, at) => [at, one.get(name)]), color: colors[k % colors.length] })),
     markers: names.map((name, k) => ({ x: updates, y: all[updates].get(name), color: colors[k % colors.length] })),
-    label: `Every weight after each of ${history.length - 1} updates: ${names.map((name) => `${pretty(name)} from ${shown(all[0].get(name))} to ${shown(all.at(-1).get(name))}`).join(", ")}`,
+    label: `Every weight after each of ${history.length - 1} updates: ${names.map(moved).join(", ")}`,
   });
 }
 

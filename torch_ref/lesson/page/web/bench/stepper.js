@@ -157,9 +157,11 @@ function digits(value) {
   return [element("span", { class: "in-full" }, inFull(value)), element("span", { class: "in-short" }, shown(value))];
 }
 
+const ULP = "ulp: a unit in the last place, the step from one number that a computer can write to the next";
+
 function inWords(difference) {
   if (difference === "0 ulp") return "same to the last bit";
-  return difference.endsWith(" ulp") ? element("abbr", { title: "ulp: a unit in the last place, the step from one number to the next that a computer can write" }, difference) : difference;
+  return difference.endsWith(" ulp") ? element("abbr", { title: ULP }, difference) : difference;
 }
 
 /** Every digit that tells a number from its neighbours. */

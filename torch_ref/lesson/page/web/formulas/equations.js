@@ -13,7 +13,8 @@ export function chip(number) {
 
 /** A citation with its numbers as chips. */
 export function chips(citation) {
-  return citation.split(EQUATION_NUMBER).filter(Boolean).map((part) => (EQUATION_NUMBER.test(part) ? chip(part) : element("span", { class: "cited-part" }, part.replace(/^, /, " "))));
+  const words = (part) => element("span", { class: "cited-part" }, part.replace(/^, /, " "));
+  return citation.split(EQUATION_NUMBER).filter(Boolean).map((part) => (EQUATION_NUMBER.test(part) ? chip(part) : words(part)));
 }
 
 /** Let each chip show its formula while it is pointed at or has the focus; Escape takes it away. */
