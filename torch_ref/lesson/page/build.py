@@ -2,9 +2,9 @@ r"""Put the page together: one HTML file without any other, from the sources in 
 
 ``lesson.html``, and ``sheet.html`` with exercises to print, name their parts in comments: ``<!-- style -->``,
 ``<!-- script -->``, ``<!-- data -->`` and ``<!-- include digit/digit.html -->``. Mathematics stands in the sources as
-LaTeX, ``<tex>\delta^l</tex>``, or on a line of its own as ``<tex display>``, and becomes MathML here; an equation of the
-lecture stands by its number alone, ``<equation>E12</equation>``, and comes from the table. The scripts are
-ES modules, each importing the names that it needs from its neighbours; here they become one script, every module after
+LaTeX, ``<tex>\delta^l</tex>``, or on a line of its own as ``<tex display>``, and becomes MathML here; an equation of
+the lecture stands by its number alone, ``<equation>E12</equation>``, and comes from the table. The scripts are ES
+modules, each importing the names that it needs from its neighbours; here they become one script, every module after
 those that it imports, without the comments that fill whole lines: they are in the sources, and would be a tenth of all
 the page's code.
 """
