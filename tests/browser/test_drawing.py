@@ -25,12 +25,12 @@ def test_a_factor_has_the_colour_of_its_source(page, at: str, source: str) -> No
     step(page, at)
     factor = colour(page, f'#step .symbols [data-of="{source}"]')
     assert factor == colour(page, f'#step .numbers [data-of="{source}"]')
-    assert factor == colour(page, f'.drawing [data-of="{source}"] text', "fill")
+    assert factor == colour(page, f'#drawing [data-of="{source}"] text', "fill")
 
 
 def lit(page) -> dict[str, set[str]]:
     found: list[list[str]] = page.evaluate(
-        """() => [...document.querySelectorAll(".lit")].map(one =>
+        """() => [...document.querySelectorAll("#bench .lit")].map(one =>
              [one.closest("#step") ? "formula" : "drawing", one.dataset.of])"""
     )
     return {where: {of for place, of in found if place == where} for where in ("formula", "drawing")}
@@ -40,7 +40,7 @@ def test_formula_and_drawing_light_up_together_both_ways(page) -> None:
     step(page, "net^1_1")
     page.locator('#step .symbols [data-of="W^1_12"]').hover()
     assert lit(page) == {"formula": {"W^1_12"}, "drawing": {"W^1_12"}}
-    page.locator('.drawing g[data-of="x^0_1"] text').hover()
+    page.locator('#drawing g[data-of="x^0_1"] text').hover()
     assert lit(page) == {"formula": {"x^0_1"}, "drawing": {"x^0_1"}}
     page.mouse.move(2, 2)
     assert lit(page) == {"formula": set(), "drawing": set()}
@@ -62,11 +62,11 @@ def test_every_factor_of_every_formula_has_its_source_in_the_drawing(page) -> No
 
 def test_the_drawing_shows_as_many_digits_as_the_formula(page) -> None:
     step(page, "∂L/∂W^1_11")
-    assert page.text_content('.drawing [data-of="δ^1_1"]') == "δ −0.002654"
-    assert page.text_content('.drawing g[data-of="∂L/∂W^1_11"] text') == "0.000929"
+    assert page.text_content('#drawing [data-of="δ^1_1"]') == "δ −0.002654"
+    assert page.text_content('#drawing g[data-of="∂L/∂W^1_11"] text') == "0.000929"
     page.check("[value=slide]")
-    assert page.text_content('.drawing [data-of="δ^1_1"]') == "δ −0.0027"
-    assert page.text_content('.drawing g[data-of="∂L/∂W^1_11"] text') == "0.000945"
+    assert page.text_content('#drawing [data-of="δ^1_1"]') == "δ −0.0027"
+    assert page.text_content('#drawing g[data-of="∂L/∂W^1_11"] text') == "0.000945"
 
 
 def test_with_the_slides_numbers_the_formulas_are_theirs(page) -> None:
@@ -126,7 +126,7 @@ def test_a_value_travels_along_its_edge_and_stands_still_where_that_is_asked_for
 
 
 def test_a_weight_is_changed_by_clicking_it(page) -> None:
-    page.locator('.drawing [data-weight="2.1.2"]').click()
+    page.locator('#drawing [data-weight="2.1.2"]').click()
     field = page.get_by_label("W^2_12", exact=True)
     assert field.input_value() == "0.9"
     field.fill("−0,25")
@@ -136,7 +136,7 @@ def test_a_weight_is_changed_by_clicking_it(page) -> None:
 
 
 def test_what_is_no_number_is_not_taken_and_escape_leaves_the_weight(page) -> None:
-    page.locator('.drawing [data-weight="1.2.1"]').click()
+    page.locator('#drawing [data-weight="1.2.1"]').click()
     field = page.locator(".edit-weight")
     field.fill("1e99")
     field.press("Enter")
@@ -151,7 +151,7 @@ def test_after_updates_the_weight_of_now_is_changed(page) -> None:
     page.evaluate("lesson.change({ start: lesson.DATA.x1.network })")
     page.evaluate("lesson.change({ updates: 2, step: 'L' })")
     before = page.evaluate("lesson.view().network")
-    page.locator('.drawing [data-weight="1.1"]').click()
+    page.locator('#drawing [data-weight="1.1"]').click()
     page.locator(".edit-weight").fill("0.5")
     page.keyboard.press("Enter")
     after = page.evaluate("lesson.view().network")

@@ -174,7 +174,7 @@ def test_x2_is_predicted_number_by_number_with_two_enters_each(page) -> None:
         assert before["numbers"].endswith("= ?")
         assert "?" not in before["symbols"]
         assert before["compared"] == ""
-        brief = page.evaluate("value => lesson.short(Number(value.toFixed(4)))", exact)
+        brief = page.evaluate("value => lesson.short(Number(value.toFixed(6)))", exact)
         page.locator("#prediction input").press_sequentially(f"{exact:.7f}")
         page.keyboard.press("Enter")
         after = in_sight(page)
@@ -193,10 +193,10 @@ def test_after_a_wrong_number_there_is_a_hint_then_the_mistake_then_the_number(p
     assert in_sight(page)["said"] == "Not yet. Count the factors of the formula."
     page.get_by_role("button", name="What is wrong?").click()
     assert in_sight(page)["said"] == "σ′ is left out: δ = e."
-    assert "δ −0.0407" not in in_sight(page)["drawing"]
+    assert "δ −0.040681" not in in_sight(page)["drawing"]
     page.get_by_role("button", name="Show it").click()
     assert in_sight(page)["said"] == "It is −0.040681."
-    assert "δ −0.0407" in in_sight(page)["drawing"]
+    assert "δ −0.040681" in in_sight(page)["drawing"]
 
 
 def test_of_a_mistake_without_a_name_the_number_is_offered_at_once(page) -> None:

@@ -68,7 +68,7 @@ def test_a_question_is_open_until_it_is_answered(page, data) -> None:
         page.keyboard.press("PageDown")
     assert text(page).startswith("Think first: which sign has δ²₁")
     assert "0.0406" not in text(page)
-    assert (step(page), page.locator(".drawing .delta text").all_text_contents()) == ("e^2_1", ["e −0.1903"])
+    assert (step(page), page.locator(".drawing .delta text").all_text_contents()) == ("e^2_1", ["e −0.190283"])
     page.get_by_role("button", name="Show", exact=True).click()
     assert step(page) == "δ^2_1"
     assert text(page).startswith(f"δ²₁ is {data['x2']['byHand']['δ^2_1']:.6f}".replace("-", "−"))

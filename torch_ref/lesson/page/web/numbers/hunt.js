@@ -19,7 +19,7 @@ const VISIBLE = 2e-5;
 export function huntFor(network, seed) {
   const draw = drawsFrom(seed);
   const right = pass(network);
-  const mistakes = mistakesByTensor(network, right);
+  const mistakes = mistakesOf(network, right);
   const suspects = [...new Set(walk(network).map(({ name }) => tensorOf(name)))].filter((tensor) => mistakes.has(tensor));
   const guilty = oneOf(suspects, draw);
   const truth = oneOf(mistakes.get(guilty), draw);
@@ -28,6 +28,14 @@ export function huntFor(network, seed) {
     return [tensor, fourCauses(possible, tensor === guilty ? truth : oneOf(possible, draw), tensor === guilty, draw)];
   });
   return { fault: truth.fault, guilty, suspects, causes: Object.fromEntries(causes) };
+}
+
+const known = new WeakMap();
+
+/** Every bug of a network is drawn from the same mistakes. */
+function mistakesOf(network, right) {
+  if (!known.has(network)) known.set(network, mistakesByTensor(network, right));
+  return known.get(network);
 }
 
 /** The planted faults that show, with the numbers that they give, by the tensor whose formula they spoil. */

@@ -25,12 +25,10 @@ function functionsOf({ activation, loss, sizes }) {
 }
 
 /** The bench's drawing as far as the given numbers go, with nothing to click at. */
-function drawn(network, given, byHand, title, room) {
+function drawn(network, given, values, title, room) {
   const walk = [...given.map((name) => ({ name })), { name: "", title, phase: "forward", units: [], edges: [], biases: [] }];
-  const svg = drawing({ network, walk, at: walk.length - 1, byHand, hidden: new Set() }, room);
-  for (const part of svg.querySelectorAll("[id], [data-step]")) {
-    part.removeAttribute("id");
-    part.removeAttribute("data-step");
-  }
+  const svg = drawing({ network, walk, at: walk.length - 1, values, hidden: new Set() }, room);
+  const hooks = ["id", "data-step", "data-weight", "data-of"];
+  for (const part of svg.querySelectorAll("*")) for (const hook of hooks) part.removeAttribute(hook);
   return svg;
 }
