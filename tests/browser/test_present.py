@@ -15,8 +15,8 @@ def test_it_is_all_on_screen_and_large(fresh_page, size, numbers: int, formula: 
     for name in page.evaluate("lesson.view().walk.map(step => step.name)"):
         page.evaluate("step => lesson.change({ step })", name)
         boxes = page.evaluate(
-            """all => all.map(what => { const { top, bottom, height } = document.querySelector(what).getBoundingClientRect();
-                 return { top, bottom, height }; })""",
+            """all => all.map(what => document.querySelector(what).getBoundingClientRect())
+                 .map(({ top, bottom, height }) => ({ top, bottom, height }))""",
             ALONE,
         )
         for what, box in zip(ALONE, boxes, strict=True):

@@ -1,5 +1,5 @@
 import { byId, element, svgElement } from "../dom.js";
-import { inkPicture } from "./picture.js";
+import { inkSketch } from "./picture.js";
 import { inkOf } from "./stroke.js";
 import { goAlong } from "./toolbar.js";
 
@@ -16,7 +16,7 @@ export function showDigitChoice(samples, first, choose) {
   const clear = showPad(choose, () => choose(first));
   const buttons = samples.map((sample, at) => {
     const name = `Digit ${at + 1} of ${samples.length}, label ${sample.label}`;
-    const button = element("button", { type: "button", "aria-label": name }, inkPicture(sample.x, { "aria-hidden": "true" }));
+    const button = element("button", { type: "button", "aria-label": name }, inkSketch(sample.x, { "aria-hidden": "true" }));
     button.addEventListener("click", () => choose(sample));
     return button;
   });

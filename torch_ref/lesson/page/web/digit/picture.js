@@ -12,6 +12,18 @@ export function inkPicture(ink, attributes = {}) {
   return svgElement("svg", { viewBox: `0 0 ${PICTURE_SIDE} ${PICTURE_SIDE}`, class: "ink", ...attributes }, squares);
 }
 
+const SHADES = 8;
+
+/** A small picture of ink: as many shades as the eye tells apart there, one path for each. */
+export function inkSketch(ink, attributes = {}) {
+  const paths = Array(SHADES).fill("");
+  ink.forEach((amount, at) => {
+    if (amount > 0) paths[Math.ceil(amount * SHADES) - 1] += `M${at % PICTURE_SIDE} ${Math.floor(at / PICTURE_SIDE)}h1v1h-1z`;
+  });
+  const drawn = paths.map((d, k) => svgElement("path", { d, "fill-opacity": (k + 1) / SHADES }));
+  return svgElement("svg", { viewBox: `0 0 ${PICTURE_SIDE} ${PICTURE_SIDE}`, class: "ink", ...attributes }, drawn);
+}
+
 function inkSquare(amount, at) {
   return svgElement("rect", { x: at % PICTURE_SIDE, y: Math.floor(at / PICTURE_SIDE), width: 1, height: 1, "fill-opacity": amount.toFixed(3) });
 }

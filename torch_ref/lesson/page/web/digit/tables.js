@@ -2,7 +2,7 @@ import { element } from "../dom.js";
 import { pretty } from "../formulas/notation.js";
 import { shown } from "../numbers/format.js";
 import { figureOf, signedBarOf } from "./number.js";
-import { inkPicture } from "./picture.js";
+import { inkSketch } from "./picture.js";
 
 const STAGES = ["before", "after", "mistaken"];
 const added = (values) => values.reduce((sum, value) => sum + value, 0);
@@ -53,7 +53,7 @@ function batchTable(columns, rows, foot) {
 }
 
 function batchRow({ x, label }, n, values) {
-  return lineOf([`${n + 1}`, inkPicture(x, { role: "img", "aria-label": `digit ${label}` })], values, 1);
+  return lineOf([`${n + 1}`, inkSketch(x, { role: "img", "aria-label": `digit ${label}` })], values, 1);
 }
 
 function lineOf(name, values, colspan = 1) {
