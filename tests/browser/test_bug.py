@@ -206,3 +206,32 @@ def test_one_cause_of_four_is_right_and_the_others_give_other_numbers(lesson, ex
         example,
     )
     assert all(one[:2] == [1, 1] and set(one[2]) == {4} for one in found)
+
+
+def test_a_bug_is_part_of_the_address(bug, page_file) -> None:
+    bug.fill("#bug-seed", "77")
+    bug.select_option("#bug-example", "X1")
+    bug.click("#plant")
+    planted = hunt(bug)
+    bug.wait_for_function("location.hash.includes('bug=X1-77')")
+    bug.reload()
+    assert hunt(bug) == planted
+    assert bug.evaluate("[lesson.view().isOpen, document.querySelector('#bug').hidden]") == [True, False]
+    bug.goto(f"{page_file.as_uri()}#bug=X2-7")
+    bug.reload()
+    assert (hunt(bug)["seed"], hunt(bug)["example"]) == (7, "X2")
+    for hostile in ("X3-1", "X2-0", "X2-10000", "X2", "<b>"):
+        bug.goto(f"{page_file.as_uri()}#bug={hostile}")
+        bug.reload()
+        assert "bug: expected X1 or X2 and a number from 1 to 9999" in bug.inner_text("#address-problem")
+        assert bug.evaluate("lesson.view().fault") is None
+
+
+def test_numbers_as_on_the_slides_are_part_of_the_address(page, page_file) -> None:
+    page.check("[value=slide]")
+    page.wait_for_function("location.hash.includes('numbers=slide')")
+    page.reload()
+    assert page.evaluate("lesson.view().asOnSlides")
+    page.goto(f"{page_file.as_uri()}#numbers=all")
+    page.reload()
+    assert "numbers: expected slide, got “all”" in page.inner_text("#address-problem")

@@ -204,3 +204,13 @@ def test_each_equation_of_page_and_notebook_is_the_table_s(file: str) -> None:
 @pytest.mark.parametrize("file", ["chapters/chapters.html", "notebook"])
 def test_every_equation_of_the_lecture_is_there(file: str) -> None:
     assert {number for number, _ in numbered(file)} == {f"E{n}" for n in range(1, 18)}
+
+
+def test_the_page_of_formulas_has_the_table_s() -> None:
+    text = (ROOT / "docs" / "formulas.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (E\d+) \| ([^|]*) \|", text, flags=re.MULTILINE)
+    assert {number for number, _ in rows} == set(EQUATIONS)
+    formulas = [(n, formula.rpartition(": ")[2]) for n, formula in rows if " = " in formula.rpartition(": ")[2]]
+    assert len(formulas) >= 12
+    for number, formula in formulas:
+        assert reduced(formula.replace("^−z", "^(−z)").replace("·", "")) in NUMBERS[number], (number, formula)
