@@ -58,8 +58,8 @@ def test_formula_and_cause_are_asked_and_autograd_is_shown_then(bug) -> None:
     bug.click("#plant")
     assert bug.is_disabled("#bug-answer")
     guilty = hunt(bug)["guilty"]
-    assert answer(bug, guilty).startswith(f"Right. {pretty(guilty)} (")
-    assert bug.inner_text("#bug-outcome").endswith("So far 1 of 1.")
+    assert answer(bug, guilty).startswith(f"Right. The bug is in {pretty(guilty)} (")
+    assert bug.inner_text("#bug-outcome").endswith("Found: 1 of 1.")
     assert bug.locator("#suspects thead th").all_text_contents()[-1] == "autograd"
     assert bug.locator("#suspects .bad").count() > 0
     assert bug.locator("#suspects tr.guilty th").inner_text() == pretty(guilty)
@@ -88,14 +88,14 @@ def test_a_wrong_answer_shows_the_truth_and_counts_as_tried(bug) -> None:
     innocent = next(tensor for tensor in found["suspects"] if tensor != found["guilty"])
     said = answer(bug, innocent, rightly=False)
     assert said.startswith(f"It is not {pretty(innocent)}: ")
-    assert f"{pretty(found['guilty'])} ({found['fault']['equation']}) is the one: {found['fault']['title']}." in said
-    assert said.endswith("So far 0 of 1.")
+    assert f"The bug is in {pretty(found['guilty'])} ({found['fault']['equation']}): {found['fault']['title']}." in said
+    assert said.endswith("Found: 0 of 1.")
     bug.click("#bug-next")
     assert "half" not in answer(bug, hunt(bug)["guilty"], rightly=False)
-    assert bug.inner_text("#bug-outcome").endswith("So far 0 of 2, and 1 more without the cause.")
+    assert bug.inner_text("#bug-outcome").endswith("Found: 0 of 2, and 1 more without the cause.")
     bug.click("#bug-next")
     bug.click("#give-up")
-    assert bug.inner_text("#bug-outcome").endswith("So far 0 of 3, and 1 more without the cause.")
+    assert bug.inner_text("#bug-outcome").endswith("Found: 0 of 3, and 1 more without the cause.")
     assert bug.is_hidden("#bug-answer")
     assert bug.is_hidden("#give-up")
 

@@ -147,8 +147,9 @@ def source(file: str) -> str:
 
 @cache
 def mathml(latex: str, *, display: bool = False) -> str:
-    """Return LaTeX as MathML; σ′ is one identifier, which no font tears apart."""
-    return convert(latex, display="block" if display else "inline").replace(_SIGMA_PRIME, "<mi>σ′</mi>")
+    """Return LaTeX as MathML for HTML, which knows its namespace; σ′ is one identifier, which no font tears apart."""
+    written = convert(latex, display="block" if display else "inline").replace(_SIGMA_PRIME, "<mi>σ′</mi>")
+    return written.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
 
 
 def _inside_script(data: dict[str, Any]) -> str:

@@ -52,11 +52,11 @@ showChapters(document);
 showDigit(byId("digit"), DATA.digit);
 showPractise();
 
-watch(({ start, network, updates, fault }) => {
+watch(({ start, network, updates, isOpen }) => {
   const what = titleOf(start);
   const shape = `${network.sizes.join("-")}, ${network.activation === "relu" ? "ReLU" : network.activation}, ${network.loss.replace("-", " ")}, η = ${network.lr}`;
-  byId("bench-state").textContent = `${what}: ${shape}${updates ? `, after ${updates} update${updates === 1 ? "" : "s"}` : ""}${fault ? ". A bug is planted." : ""}`;
-  byId("bench").classList.toggle("with-bug", Boolean(fault));
+  byId("bench-state").textContent = `${what}: ${shape}${updates ? `, after ${updates} update${updates === 1 ? "" : "s"}` : ""}${isOpen ? ". A bug is planted." : ""}`;
+  byId("bench").classList.toggle("with-bug", isOpen);
 });
 
 function titleOf(start) {

@@ -97,12 +97,12 @@ function giveUp() {
 
 function reveal(words) {
   const half = score.half ? `, and ${score.half} more without the cause` : "";
-  say(`${words} So far ${score.right} of ${score.tried}${half}.`);
+  say(`${words} Found: ${score.right} of ${score.tried}${half}.`);
   change({ answered: true });
 }
 
 function truth() {
-  return `${pretty(hunt.guilty)} (${hunt.fault.equation}) is the one: ${hunt.fault.title}.`;
+  return `The bug is in ${pretty(hunt.guilty)} (${hunt.fault.equation}): ${hunt.fault.title}.`;
 }
 
 function chosenOf(name) {

@@ -5,11 +5,11 @@ import { shown } from "../numbers/format.js";
  * How the slide comes to its number, and how the exact one is made, in two rows: a gradient with the δ that it is made of.
  * @returns {Element[]} one table, or nothing where the slides have no such number
  */
-export function chains({ slides, byHand, walk }, name) {
+export function chains({ slides, byHand, exactWalk }, name) {
   if (!slides[name]) return [];
   const [source] = name.match(/(?<=∂L\/∂W)\^\d+_\d/) ?? [];
   const links = [...(source ? [`δ${source}`] : []), name];
-  const exact = (link) => [...(link === name ? [calculated(walk, name), "="] : []), shown(byHand.get(link))].map((part) => element("span", {}, part));
+  const exact = (link) => [...(link === name ? [calculated(exactWalk, name), "="] : []), shown(byHand.get(link))].map((part) => element("span", {}, part));
   const rows = [chainRow("slide", links.map((link) => onSlide(slides[link]))), chainRow("exact", links.map(exact))];
   return [element("table", { class: "chains" }, element("tbody", {}, rows))];
 }

@@ -4,11 +4,13 @@ import { change, watch } from "./state.js";
 import { editWeight } from "./weight.js";
 
 /** Sizes in the drawing's own units: a wide one, and one for a telephone, whose numbers have fewer digits. */
-const WIDE = { name: "wide", input: 54, unit: 88, height: 60, run: 98, toLoss: 58, lossWidth: 88, row: 124, letter: 9.2, high: 20, below: 20, decimals: 6 };
+const WIDE = { name: "wide", input: 54, unit: 96, height: 60, run: 98, toLoss: 58, lossWidth: 88, row: 124, letter: 9.2, high: 20, below: 20, decimals: 6 };
 export const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5, high: 18, below: 20, decimals: 4 };
 const WIDE_FROM = 480;
 const TOP = 50;
 const THICKEST = 6;
+/** With as many units in a layer the weights have no room: those that take part are shown, and what is pointed at. */
+const MANY = 4;
 const ARROW = { markerWidth: 14, markerHeight: 14, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" };
 
 /** Draw the network of every view: weights on the edges, net over x in the units, δ under them, the loss at the end. */
@@ -37,9 +39,9 @@ function jump(target, view) {
 }
 
 function caption(phase, room) {
-  const wide = { gradients: "∂L/∂W as found", update: "W, updated in green" }[phase] ?? "weights W; click one to change it";
+  const wide = { gradients: "∂L/∂W as found", update: "W, updated in green" }[phase] ?? "weights W; click to change";
   const narrow = { gradients: "∂L/∂W", update: "new W" }[phase] ?? "W";
-  return `Units: net over x, below them δ. Edges: ${room === WIDE ? wide : narrow}.`;
+  return room === WIDE ? `In a unit: net, below it x; under it δ. Edges: ${wide}.` : `Units: net, x; under them δ. Edges: ${narrow}.`;
 }
 
 /** A network with the numbers that the walk has reached; `room` is WIDE or NARROW. */
@@ -48,9 +50,10 @@ export function drawing(view, room = window.innerWidth < WIDE_FROM ? NARROW : WI
   const step = view.walk[view.at];
   const reached = new Set(view.walk.slice(0, view.at + 1).map((one) => one.name).filter((name) => !view.hidden.has(name)));
   const picture = { view, room, place, step, reached, thickest: Math.max(...view.network.weights.flat(2).map(Math.abs), 1e-9) };
+  const many = Math.max(...view.network.sizes) >= MANY;
   return svgElement(
     "svg",
-    { viewBox: `0 0 ${place.width} ${place.height}`, role: "img", "aria-label": description(view), class: `${room.name} phase-${step.phase}` },
+    { viewBox: `0 0 ${place.width} ${place.height}`, role: "img", "aria-label": description(view), class: `${room.name}${many ? " many" : ""} phase-${step.phase}` },
     markers(), heads(picture), edges(picture), toLoss(picture), units(picture), lossBox(picture), travellers(picture),
   );
 }

@@ -1,5 +1,6 @@
 import { byId, element } from "../dom.js";
 import { DATA } from "../data.js";
+import { pretty } from "../formulas/notation.js";
 import { resized, withBiases, withLoss, withRandomNumbers } from "./changes.js";
 import { problemOf, readNumber } from "./reading.js";
 import { change, isLectures, isX1, view, watch } from "./state.js";
@@ -100,9 +101,9 @@ function fields(network) {
       select("activation", "Activation", network.activation, { sigmoid: "sigmoid", tanh: "tanh", relu: "ReLU" }),
       select("loss", "Loss", network.loss, { "squared-error": "squared error", "cross-entropy": "softmax, cross-entropy" }),
       element("label", {}, "Learning rate η ", field("lr", network.lr, "Learning rate η")),
-      element("label", { class: "check" }, element("input", { type: "checkbox", name: "biases", checked: network.biases !== null }), " biases")),
+      element("label", { class: "check" }, element("input", { type: "checkbox", name: "biases", checked: network.biases !== null }), " Biases")),
     element("div", { class: "row" },
-      button("lecture", "The lecture’s example"), button("x1", "The lecture’s X1"), button("random", "Random numbers"),
+      button("lecture", "The lecture’s X2"), button("x1", "The lecture’s X1"), button("random", "Random numbers"),
       button("add-layer", "Add a layer", last === 3), button("remove-layer", "Remove a layer", last === 1)),
     element("div", { class: "matrices" }, network.sizes.flatMap((size, l) => layerFields(network, l)), vector(network, "t", "Target t", "t", network.t)),
   ];
@@ -116,11 +117,11 @@ function layerFields(network, l) {
   const fewer = unitButton("fewer", l, `One unit fewer in ${name}`, "−", size === least);
   const more = unitButton("more", l, `One unit more in ${name}`, "+", size === 4);
   const head = element("legend", {}, `${name} `, fewer, ` ${size} `, more);
-  if (l === 0) return [element("fieldset", {}, head, network.x.map((value, j) => labelled(`x_${j + 1}`, `x.${j}`, value, `Input ${j + 1}`)))];
+  if (l === 0) return [element("fieldset", {}, head, network.x.map((value, j) => labelled(`x^0_${j + 1}`, `x.${j}`, value, `Input ${j + 1}`)))];
   const rows = network.weights[l - 1].map((row, i) =>
     element("div", { class: "weights" },
-      row.map((value, j) => labelled(`W_${i + 1}${j + 1}`, `weights.${l - 1}.${i}.${j}`, value, `W ${l}, from ${j + 1} to ${i + 1}`)),
-      network.biases ? labelled(`b_${i + 1}`, `biases.${l - 1}.${i}`, network.biases[l - 1][i], `b ${l}, unit ${i + 1}`) : null));
+      row.map((value, j) => labelled(`W^${l}_${i + 1}${j + 1}`, `weights.${l - 1}.${i}.${j}`, value, `W ${l}, from ${j + 1} to ${i + 1}`)),
+      network.biases ? labelled(`b^${l}_${i + 1}`, `biases.${l - 1}.${i}`, network.biases[l - 1][i], `b ${l}, unit ${i + 1}`) : null));
   return [element("fieldset", {}, head, rows)];
 }
 
@@ -129,7 +130,7 @@ function vector(network, key, name, letter, values) {
 }
 
 function labelled(shownName, at, value, name) {
-  return element("label", {}, element("span", {}, shownName), field(at, value, name));
+  return element("label", {}, element("span", {}, pretty(shownName)), field(at, value, name));
 }
 
 function field(at, value, name) {

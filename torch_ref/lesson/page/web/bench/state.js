@@ -58,7 +58,7 @@ export function view() {
   const at = Math.max(0, numbers.walk.findIndex((step) => step.name === chosen.step));
   const isOpen = Boolean(chosen.fault) && !chosen.answered; // what the reader looks for is not given away
   const shown = numbers.onSlides && chosen.asOnSlides ? numbers.onSlides : {};
-  return { ...chosen, ...numbers, ...shown, history, at, isOpen, hidden: hiddenAt(at) };
+  return { ...chosen, ...numbers, exactWalk: numbers.walk, ...shown, history, at, isOpen, hidden: hiddenAt(at) };
 }
 
 /** The names of the numbers that must not be shown: the one that the reader is to predict. A bug's are all shown. */

@@ -16,7 +16,7 @@ export function answer({ network, name, slides = {}, typed = "", finished, onwar
   const field = element("input", { type: "text", size: 11, autocomplete: "off", spellcheck: "false", "aria-label": `${pretty(name)} =` });
   const says = element("output", { class: "verdict", "aria-live": "polite" });
   const help = element("button", { type: "button", class: "help", hidden: true });
-  const button = element("button", {}, "Mark");
+  const button = element("button", {}, "Check");
   const form = element("form", { class: "answer", autocomplete: "off", novalidate: true },
     element("span", { class: "asked", "aria-hidden": "true" }, `${pretty(name)} =`), field, button, says, help);
   const exact = shown(pass(network).get(name));

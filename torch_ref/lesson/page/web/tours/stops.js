@@ -7,7 +7,7 @@ export const TOURS = {
     stops: [
       { step: "L", text: "The forward pass is done: y₁ is {y_1}, the target 0.5, so L is {L}. How should each weight change?" },
       {
-        at: "#backward-pass E12",
+        at: "#backward-pass",
         text: "A weight acts through the net of its unit only. So one δ for each unit gives all gradients: −δ times what came in.",
       },
       { step: "e^2_1", text: "E13 begins with the error t − y = {e^2_1}: the output is too large." },
