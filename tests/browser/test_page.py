@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from conftest import PHONE, SCREEN
@@ -126,24 +125,3 @@ def test_long_formulas_break_in_a_narrow_column(open_page) -> None:
         page.evaluate("step => lesson.change({ step })", step)
         room, needed = page.evaluate("(one => [one.clientWidth, one.scrollWidth])(document.querySelector('#step'))")
         assert needed <= room, step
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [PHONE, SCREEN])
-def test_screenshots(open_page, width: int, scheme: str, pytestconfig, tmp_path: Path) -> None:
-    """Take pictures to look at: ``--screenshots DIR`` keeps them."""
-    folder = Path(pytestconfig.getoption("screenshots") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    page = open_page(width, scheme)
-    page.evaluate("lesson.change({ step: 'e^1_2' })")
-    pictures = {
-        "bench": {
-            "clip": {"x": 0, "y": 0, "width": width, "height": 1000 if width == PHONE else 670},
-            "full_page": True,
-        },
-        "page": {"full_page": True},
-    }
-    for name, what in pictures.items():
-        file = folder / f"{name}-{width}-{scheme}.png"
-        page.screenshot(path=file, **what)
-        assert file.stat().st_size > 20_000

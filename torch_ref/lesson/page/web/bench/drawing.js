@@ -3,9 +3,10 @@ import { short } from "../numbers/format.js";
 import { change, watch } from "./state.js";
 import { editWeight } from "./weight.js";
 
-/** Sizes in the drawing's own units: a wide one, and one for a telephone, whose numbers have fewer digits. */
-const WIDE = { name: "wide", input: 54, unit: 96, height: 60, run: 98, toLoss: 58, lossWidth: 88, row: 124, letter: 9.2, high: 20, below: 20, decimals: 6 };
-export const NARROW = { name: "narrow", input: 46, unit: 68, height: 52, run: 76, toLoss: 52, lossWidth: 60, row: 108, letter: 8.5, high: 18, below: 20, decimals: 4 };
+/** Sizes in the drawing's own units: a wide one, and one for a telephone. */
+const WIDE = { name: "wide", input: 54, unit: 96, height: 60, run: 98, toLoss: 58, lossWidth: 88, row: 124, letter: 9.2, high: 20 };
+export const NARROW = { name: "narrow", input: 44, unit: 79, height: 52, run: 78, toLoss: 44, lossWidth: 75, row: 108, letter: 8.5, high: 18 };
+const BELOW = 20;
 const WIDE_FROM = 480;
 const TOP = 50;
 const THICKEST = 6;
@@ -68,7 +69,7 @@ function places(sizes, room) {
   const rows = Math.max(...sizes);
   const middle = TOP + ((rows - 1) * room.row) / 2 + room.height / 2 + 14;
   const widths = sizes.map((_, l) => (l === 0 ? room.input : room.unit));
-  const left = widths.map((_, l) => 4 + widths.slice(0, l).reduce((sum, width) => sum + width + room.run, 0));
+  const left = widths.map((_, l) => 9 + widths.slice(0, l).reduce((sum, width) => sum + width + room.run, 0));
   const y = (l, i) => middle + (i - 1 - (sizes[l] - 1) / 2) * room.row;
   const lossLeft = left.at(-1) + room.unit + room.toLoss;
   return { widths, left, y, middle, lossLeft, width: lossLeft + room.lossWidth + 4, height: middle + ((rows - 1) * room.row) / 2 + room.height / 2 + 30 };
@@ -148,12 +149,12 @@ function edgeLabel(picture, l, i, j, from, to) {
 }
 
 /** What an edge shows: its weight; once they are found, its gradient; after the update, the new weight. */
-function onEdge({ view, step, reached, room }, entry, weight) {
+function onEdge({ view, step, reached }, entry, weight) {
   const gradient = `∂L/∂${entry}`;
   const after = `${entry} after`;
-  if (step.phase === "update" && reached.has(after)) return { shown: brief(view.values.get(after), room), kind: "updated", goesTo: after };
-  if (step.phase === "gradients" && reached.has(gradient)) return { shown: brief(view.values.get(gradient), room), kind: "gradient", goesTo: gradient };
-  return { shown: brief(weight, room), kind: "plain", goesTo: gradient };
+  if (step.phase === "update" && reached.has(after)) return { shown: brief(view.values.get(after)), kind: "updated", goesTo: after };
+  if (step.phase === "gradients" && reached.has(gradient)) return { shown: brief(view.values.get(gradient)), kind: "gradient", goesTo: gradient };
+  return { shown: brief(weight), kind: "plain", goesTo: gradient };
 }
 
 function toLoss(picture) {
@@ -169,7 +170,7 @@ function toLoss(picture) {
     const line = { x1: start.x, y1: start.y, x2: end.x, y2: end.y, "stroke-width": 2, "marker-end": on ? "url(#arrow)" : null };
     return svgElement("g", { class: `target${on ? " on" : ""}`, "data-of": `t_${k + 1}` },
       svgElement("line", { class: `edge${on ? " on flows" : ""}`, ...line }),
-      label(from.x + (to.x - from.x) / 2, y + (to.y - y) / 2 - 9, `${room === NARROW ? "" : "t "}${brief(target, room)}`, room));
+      label(from.x + (to.x - from.x) / 2, y + (to.y - y) / 2 - 9, `${room === NARROW ? "" : "t "}${brief(target)}`, room));
   });
 }
 
@@ -183,7 +184,7 @@ function travellers({ view, place, step, room }) {
     const [from, to] = step.phase === "forward" ? [left, right] : [right, left];
     const value = step.phase === "backward" ? view.values.get(`δ^${l}_${i}`) : l === 1 ? view.network.x[j - 1] : view.values.get(`x^${l - 1}_${j}`);
     const way = `--across: ${to.x - from.x}px; --down: ${to.y - from.y}px`;
-    return svgElement("g", { class: "traveller", style: way, "aria-hidden": "true" }, label(from.x, from.y + 5, brief(value, room), room));
+    return svgElement("g", { class: "traveller", style: way, "aria-hidden": "true" }, label(from.x, from.y + 5, brief(value), room));
   });
 }
 
@@ -204,7 +205,7 @@ function unit(picture, l, i) {
 }
 
 function inputText({ view, place, room }, i) {
-  return svgElement("g", { class: "value", "data-of": `x^0_${i}` }, text(place.left[0] + room.input / 2, place.y(0, i) + 5, brief(view.network.x[i - 1], room)));
+  return svgElement("g", { class: "value", "data-of": `x^0_${i}` }, text(place.left[0] + room.input / 2, place.y(0, i) + 5, brief(view.network.x[i - 1])));
 }
 
 function unitTexts(picture, l, i) {
@@ -221,19 +222,19 @@ function unitTexts(picture, l, i) {
 }
 
 /** A number of the pass, once the walk has reached it. */
-function number({ view, step, reached, room }, name, x, y) {
+function number({ view, step, reached }, name, x, y) {
   const known = reached.has(name);
   const now = step.name === name ? " now" : "";
   return svgElement("g", { class: `value${known ? "" : " unknown"}${now}${known ? wrongClass(view, name) : ""}`, "data-step": name, "data-of": name },
-    text(x, y, known ? brief(view.values.get(name), room) : "·"));
+    text(x, y, known ? brief(view.values.get(name)) : "·"));
 }
 
-function deltaText({ view, step, reached, room }, l, i, x, below) {
+function deltaText({ view, step, reached }, l, i, x, below) {
   const [error, delta] = [`e^${l}_${i}`, `δ^${l}_${i}`];
   const name = reached.has(delta) ? delta : error;
   if (!reached.has(name)) return null;
   const now = step.name === name ? " now" : "";
-  const shown = text(x, below + room.below, `${name[0]} ${brief(view.values.get(name), room)}`);
+  const shown = text(x, below + BELOW, `${name[0]} ${brief(view.values.get(name))}`);
   return svgElement("g", { class: `delta${now}${wrongClass(view, name)}`, "data-step": name, "data-of": name }, shown);
 }
 
@@ -256,7 +257,7 @@ function lossBox({ view, place, room, step, reached }) {
   return svgElement("g", { id: "loss", class: `unit loss${lit}`, "data-step": "L", "data-of": "L" },
     svgElement("rect", box),
     svgElement("g", { class: `value${known ? wrongClass(view, "L") : " unknown"}` },
-      text(place.lossLeft + room.lossWidth / 2, place.middle + 5, known ? brief(view.values.get("L"), room) : "L")));
+      text(place.lossLeft + room.lossWidth / 2, place.middle + 5, known ? brief(view.values.get("L")) : "L")));
 }
 
 // ---------------------------------------------------------------------------------------------------------- pieces
@@ -280,9 +281,7 @@ function labelWidth(content, room) {
   return content.length * room.letter + 2;
 }
 
-/** As many digits as the formulas use, where there is room for them; what is small keeps two digits. */
-function brief(value, { decimals }) {
-  const least = 10 ** (1 - decimals);
-  if (decimals < 6 && value !== 0 && Math.abs(value) < least) return short(Number(value.toPrecision(2)));
-  return short(Math.abs(value) < 100 ? Number(value.toFixed(decimals)) || value : Number(value.toPrecision(decimals)));
+/** As many digits as the formulas use: six decimals. */
+function brief(value) {
+  return short(Math.abs(value) < 100 ? Number(value.toFixed(6)) || value : Number(value.toPrecision(6)));
 }
