@@ -5,12 +5,24 @@ from __future__ import annotations
 import pytest
 
 ALONE = ("#drawing svg", "#step .symbols", "#step .numbers", "#step .compare", "#stepper")
-GONE = ("h1", ".contents", ".tabs", ".chapter", "footer", "#settings", ".stepper .hint", ".phases", ".chains")
+GONE = (
+    "h1",
+    ".contents",
+    ".tabs",
+    ".chapter",
+    ".practise",
+    "footer",
+    "#settings",
+    ".stepper .hint",
+    ".phases",
+    ".chains",
+)
 
 
 @pytest.mark.parametrize(("size", "numbers", "formula"), [((1280, 720), 20, 32), ((1920, 1080), 24, 40)])
 def test_it_is_all_on_screen_and_large(fresh_page, size, numbers: int, formula: int) -> None:
     page = fresh_page(viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    page.evaluate("document.querySelector('#digit').scrollIntoView()")  # from anywhere on the page
     page.keyboard.press("p")
     for name in page.evaluate("lesson.view().walk.map(step => step.name)"):
         page.evaluate("step => lesson.change({ step })", name)

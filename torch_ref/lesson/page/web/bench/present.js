@@ -8,8 +8,9 @@ export function showPresent() {
   const present = (wanted) => {
     document.documentElement.classList.toggle("presenting", wanted);
     button.setAttribute("aria-pressed", String(wanted));
-    if (wanted) showStepNamed(view().walk[view().at].name);
-    else byId("bench").scrollIntoView();
+    if (!wanted) return byId("bench").scrollIntoView();
+    showStepNamed(view().walk[view().at].name);
+    scrollTo(0, 0);
   };
   const isOn = () => document.documentElement.classList.contains("presenting");
   button.addEventListener("click", () => present(!isOn()));
