@@ -28,7 +28,8 @@ QUICK = (
 )  # fmt: skip
 """The tests of formulas that come next. After them come all the others, which take minutes."""
 OF_THE_CHECKOUT = ("mutants", "arrows", "extras")
-"""The tests that look at files or start programs: they see the source as it is, whatever is planted."""
+"""The tests that look at files or start programs: they see the source as it is, whatever is planted. Those of the lesson
+are left out too: they show what the formulas compute, which other tests hold to autograd, and take a minute and more."""
 
 ROOMS = ("numbers", "steps", "verdict", "check")
 """The rooms of the checker, which are rooms of tests too."""
@@ -37,9 +38,10 @@ SLOW = ("trial", "pytest_plugin")
 
 
 def parts_of_formulas(file: str) -> Parts:
-    """Return the whole suite in three parts, for a file of `manual_bp`; without those of the checkout."""
+    """Return the suite in three parts, for a file of `manual_bp`; without those of the checkout and of the lesson."""
     first = FIRST.get(file, ("layers",))
-    others = [name for name in files() if name not in (*first, *QUICK, *OF_THE_CHECKOUT)]
+    apart = (*first, *QUICK, *OF_THE_CHECKOUT)
+    others = [name for name, path in files().items() if name not in apart and "lesson" not in path.parts]
     return paths(first), paths(QUICK), paths(others)
 
 
