@@ -235,3 +235,36 @@ def test_numbers_as_on_the_slides_are_part_of_the_address(page, page_file) -> No
     page.goto(f"{page_file.as_uri()}#numbers=all")
     page.reload()
     assert "numbers: expected slide, got “all”" in page.inner_text("#address-problem")
+
+
+def test_a_bug_counts_once(bug) -> None:
+    bug.click("#plant")
+    answer(bug, hunt(bug)["guilty"])
+    bug.click("#plant")
+    bug.click("#give-up")
+    assert bug.evaluate("lesson.bugOfNow().score") == {"right": 1, "half": 0, "tried": 1}
+
+
+def test_next_begins_at_1_where_no_number_stands(bug) -> None:
+    bug.fill("#bug-seed", "junk")
+    bug.click("#bug-next")
+    assert (bug.input_value("#bug-seed"), hunt(bug)["seed"]) == ("1", 1)
+
+
+def test_neither_a_bug_nor_a_hidden_number_is_heard(bug) -> None:
+    bug.click("#plant")
+    bug.evaluate("lesson.change({ step: 'δ^1_1' })")
+    assert "autograd" not in bug.text_content("#heard")
+    bug.click("#remove-bug")
+    bug.click("#tab-walk")
+    bug.check("#predict")
+    bug.evaluate("lesson.change({ step: 'x^1_1' })")
+    assert bug.text_content("#heard") == "Output of unit 1 of layer 1. It is hidden until you have typed it."
+
+
+def test_after_a_bug_the_number_is_asked_for_again(bug) -> None:
+    bug.check("#predict")
+    bug.evaluate("lesson.plantBug(12, 'X2')")
+    bug.click("#remove-bug")
+    bug.click("#tab-walk")
+    assert bug.locator("#prediction input").is_visible()

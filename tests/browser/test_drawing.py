@@ -157,3 +157,31 @@ def test_after_updates_the_weight_of_now_is_changed(page) -> None:
     after = page.evaluate("lesson.view().network")
     assert (after["weights"], after["biases"][0][1:]) == (before["weights"], before["biases"][0][1:])
     assert (after["biases"][0][0], page.evaluate("lesson.view().updates")) == (0.5, 0)
+
+
+def test_what_is_half_typed_goes_when_the_drawing_changes(page) -> None:
+    page.locator('#drawing [data-weight="1.2.1"]').click()
+    page.locator(".edit-weight").fill("9.")
+    page.evaluate("lesson.change({ step: 'x^1_1' })")
+    assert page.locator(".edit-weight").count() == 0
+    assert page.evaluate("lesson.view().lectures")
+    assert "X2" in page.inner_text("#bench-state")
+
+
+def test_a_click_on_another_weight_takes_the_first_and_opens_the_second(page) -> None:
+    page.locator('#drawing [data-weight="1.1.1"]').click()
+    page.locator(".edit-weight").fill("0.55")
+    page.locator('#drawing [data-weight="2.1.2"]').click()
+    assert page.locator(".edit-weight").get_attribute("aria-label") == "W^2_12"
+    page.keyboard.press("Escape")
+    assert page.evaluate("lesson.view().network.weights") == [[[0.55, 0.8], [0.4, 0.6]], [[0.3, 0.9]]]
+
+
+def test_a_formula_that_is_too_wide_scrolls_in_its_own_box(fresh_page) -> None:
+    page = fresh_page(viewport={"width": 360, "height": 740})
+    page.evaluate(
+        """lesson.change({ start: { ...lesson.DATA.x2.network, sizes: [2, 4], activation: "relu", loss: "cross-entropy",
+             weights: [[[1.25, -2.5], [0.75, 1.5], [-1.25, 0.5], [2.25, -0.5]]], t: [1, 0, 0, 0] } })"""
+    )
+    page.evaluate("lesson.change({ step: 'y_2' })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -276,3 +276,17 @@ def test_field_and_formula_are_on_screen_together(fresh_page, size: tuple[int, i
             assert box["y"] >= 0, (step, what)
             assert box["y"] + box["height"] <= end + 1, (step, what)
             assert box["x"] + box["width"] <= size[0], (step, what)
+
+
+def test_exact_numbers_are_predicted_where_the_slides_were_shown(page) -> None:
+    page.check("[value=slide]")
+    page.check("#predict")
+    page.evaluate("lesson.change({ step: 'net^2_1' })")
+    assert "0.680267" in page.locator("#step .numbers").get_attribute("aria-label")
+    assert page.is_hidden("#numbers-as")
+    page.uncheck("#predict")
+    assert page.evaluate("lesson.view().values.get('x^1_1')") == 0.68
+
+
+def test_what_is_too_large_for_a_number_is_none(marked) -> None:
+    assert marked("x^1_1", "1e400")["verdict"] == "unreadable"

@@ -28,8 +28,9 @@ QUICK = (
 )  # fmt: skip
 """The tests of formulas that come next. After them come all the others, which take minutes."""
 OF_THE_CHECKOUT = ("mutants", "arrows", "extras")
-"""The tests that look at files or start programs: they see the source as it is, whatever is planted. Those of the lesson
-are left out too: they show what the formulas compute, which other tests hold to autograd, and take a minute and more."""
+"""The tests that look at files or start programs: they see the source as it is, whatever is planted. The tests of the
+lesson are left out too: they show what the formulas compute, which others hold to autograd, and take a minute and more.
+"""
 
 ROOMS = ("numbers", "steps", "verdict", "check")
 """The rooms of the checker, which are rooms of tests too."""

@@ -48,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page; return 2 where that cannot be done."""
     if objection := next(_objections(arguments), None):
         return _wrong(arguments, objection)
-    arguments.out = arguments.out or ("sheet.html" if arguments.sheet else "lesson.html")
+    if arguments.out is None:
+        arguments.out = "sheet.html" if arguments.sheet else "lesson.html"
     to_stdout = arguments.out == "-"
     if to_stdout and arguments.open:
         return _wrong(arguments, "--open expects a file, got --out -")

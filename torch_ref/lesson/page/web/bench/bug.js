@@ -16,6 +16,7 @@ export const MOST_BUGS = 9999;
 const EXAMPLES = { X2: () => DATA.x2.network, X1: () => DATA.x1.network };
 
 const score = { right: 0, half: 0, tried: 0 };
+const answeredOnce = new Set();
 let hunt = null;
 
 /** "Spot the bug": a seed spoils one formula of an example; the reader finds formula and cause, and sees autograd then. */
@@ -25,7 +26,8 @@ export function showBug() {
     plantFromForm();
   });
   byId("bug-next").addEventListener("click", () => {
-    byId("bug-seed").value = (Number(byId("bug-seed").value) % MOST_BUGS) + 1;
+    const before = /^\d{1,4}$/.test(byId("bug-seed").value) ? Number(byId("bug-seed").value) : 0;
+    byId("bug-seed").value = (before % MOST_BUGS) + 1;
     plantFromForm();
   });
   byId("bug-answer").addEventListener("click", accuse);
@@ -73,7 +75,7 @@ function readBug(text) {
 
 function plantFromForm() {
   const seed = Number(byId("bug-seed").value);
-  const fits = Number.isInteger(seed) && seed >= 1 && seed <= MOST_BUGS;
+  const fits = /^\s*\d{1,4}\s*$/.test(byId("bug-seed").value) && seed >= 1 && seed <= MOST_BUGS;
   byId("bug-seed").setAttribute("aria-invalid", String(!fits));
   if (!fits) return say(`Number of the bug: expected a whole number from 1 to ${MOST_BUGS}, got “${byId("bug-seed").value}”.`);
   plantBug(seed, byId("bug-example").value);
@@ -83,16 +85,24 @@ function accuse() {
   const tensor = chosenOf("suspect");
   const cause = hunt.causes[tensor][Number(chosenOf("cause"))];
   const found = tensor === hunt.guilty;
-  score.tried += 1;
-  score.right += Number(cause.right);
-  score.half += Number(found && !cause.right);
+  count(cause.right, found && !cause.right);
   const wrong = found ? "The formula is right, the cause is another one." : `It is not ${pretty(tensor)}: its numbers follow from those that it was given.`;
   reveal(`${cause.right ? "Right." : wrong} ${truth()}`);
 }
 
 function giveUp() {
-  score.tried += 1;
+  count(false, false);
   reveal(truth());
+}
+
+/** A bug counts once, by its first answer. */
+function count(isRight, isHalf) {
+  const name = `${hunt.example}-${hunt.seed}`;
+  if (answeredOnce.has(name)) return;
+  answeredOnce.add(name);
+  score.tried += 1;
+  score.right += Number(isRight);
+  score.half += Number(isHalf);
 }
 
 function reveal(words) {

@@ -1,7 +1,7 @@
 import { byId, svgElement } from "../dom.js";
 import { short } from "../numbers/format.js";
 import { change, watch } from "./state.js";
-import { editWeight } from "./weight.js";
+import { editWeight, leaveWeight, takeWeight } from "./weight.js";
 
 /** Sizes in the drawing's own units: a wide one, and one for a telephone. */
 const WIDE = { name: "wide", input: 54, unit: 96, height: 60, run: 98, toLoss: 58, lossWidth: 88, row: 124, letter: 9.2, high: 20 };
@@ -20,6 +20,7 @@ export function showDrawing() {
   let last = null;
   const draw = () => {
     const room = home.clientWidth && home.clientWidth < WIDE_FROM ? NARROW : WIDE;
+    leaveWeight();
     home.replaceChildren(drawing(last, room));
     byId("drawing-caption").textContent = caption(last.walk[last.at].phase, room);
   };
@@ -29,9 +30,14 @@ export function showDrawing() {
   });
   new ResizeObserver(draw).observe(home);
   home.addEventListener("click", ({ target }) => {
-    const weight = target.closest("[data-weight]");
-    if (weight) return editWeight(home, weight, last);
-    jump(target.closest("[data-step]"), last);
+    const weight = target.closest("[data-weight]")?.dataset.weight;
+    if (!weight) return jump(target.closest("[data-step]"), last);
+    takeWeight(); // of another one, which draws everything anew
+    const label = home.querySelector(`[data-weight="${weight}"]`);
+    if (label) editWeight(home, label, last);
+  });
+  home.addEventListener("mousedown", (event) => {
+    if (event.target.closest("[data-weight]")) event.preventDefault(); // the open field keeps the focus until the click
   });
 }
 

@@ -9,8 +9,10 @@ export function showHeard() {
   });
 }
 
-function heard({ walk, at, byHand, reference, wrong }) {
+function heard({ walk, at, byHand, reference, wrong, hidden, isOpen }) {
   const { title, name } = walk[at];
+  if (hidden.has(name)) return `${title}. It is hidden until you have typed it.`;
+  if (isOpen) return `${title}. By hand it is ${shown(byHand.get(name))}.`;
   const agreed = wrong.has(name) ? `by autograd ${shown(reference.get(name))}` : "the same by autograd";
   return `${title}. It is ${shown(byHand.get(name))}, ${agreed}.`;
 }

@@ -57,7 +57,7 @@ export function isX1(network) {
 export function view() {
   const at = Math.max(0, numbers.walk.findIndex((step) => step.name === chosen.step));
   const isOpen = Boolean(chosen.fault) && !chosen.answered; // what the reader looks for is not given away
-  const shown = numbers.onSlides && chosen.asOnSlides ? numbers.onSlides : {};
+  const shown = numbers.onSlides && chosen.asOnSlides && !chosen.predicted ? numbers.onSlides : {}; // exact ones are predicted
   return { ...chosen, ...numbers, exactWalk: numbers.walk, ...shown, history, at, isOpen, hidden: hiddenAt(at) };
 }
 

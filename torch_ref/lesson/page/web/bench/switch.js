@@ -15,8 +15,8 @@ export function showSwitch() {
       return "";
     },
   });
-  watch(({ onSlides, asOnSlides }) => {
-    home.hidden = !onSlides;
+  watch(({ onSlides, asOnSlides, predicted }) => {
+    home.hidden = !onSlides || predicted !== null;
     home.querySelector(`[value=${asOnSlides ? "slide" : "exact"}]`).checked = true;
   });
 }

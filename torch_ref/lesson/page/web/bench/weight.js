@@ -2,6 +2,19 @@ import { element } from "../dom.js";
 import { readNumber } from "./reading.js";
 import { change } from "./state.js";
 
+/** The field that is open: `take` uses what is typed, `leave` throws it away. */
+let editor = null;
+
+/** Throw away what is half typed: the drawing under it changes. */
+export function leaveWeight() {
+  editor?.leave();
+}
+
+/** Use what is typed, as Enter does. */
+export function takeWeight() {
+  editor?.take();
+}
+
 /**
  * Let the reader type another number in the place of a weight or bias: Enter takes it, Escape leaves it as it was.
  * @param {HTMLElement} home what the drawing lies in
@@ -14,13 +27,12 @@ export function editWeight(home, label, { network }) {
   const [there, here] = [label.getBoundingClientRect(), home.getBoundingClientRect()];
   field.style.left = `${(there.left + there.right) / 2 - here.left}px`;
   field.style.top = `${(there.top + there.bottom) / 2 - here.top}px`;
-  let isOpen = true;
   const leave = () => {
-    isOpen = false; // before the field goes, which takes its focus away
+    editor = null; // before the field goes, which takes its focus away
     field.remove();
   };
   const take = () => {
-    if (!isOpen) return true;
+    if (!field.isConnected || editor === null) return true;
     const { value, problem } = readNumber(field);
     field.setAttribute("aria-invalid", String(Boolean(problem)));
     field.title = problem;
@@ -36,6 +48,7 @@ export function editWeight(home, label, { network }) {
   });
   field.addEventListener("blur", () => take() || leave());
   home.append(field);
+  editor = { leave, take };
   field.select();
 }
 

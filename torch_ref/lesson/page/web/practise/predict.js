@@ -14,7 +14,7 @@ export function showPredict() {
     byId("predict").checked = now.predicted !== null;
     byId("predict").disabled = now.fault !== null;
     const { name } = now.walk[now.at];
-    const current = name + JSON.stringify(now.network);
+    const current = name + JSON.stringify(now.network) + Boolean(now.fault);
     const hidden = now.hidden.has(name);
     const held = home.contains(document.activeElement);
     const stays = now.predicted && before === current; // what was found stays in sight until the next step

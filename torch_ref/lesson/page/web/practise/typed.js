@@ -15,8 +15,10 @@ export function readTyped(text) {
   if (!match) return null;
   const [, sign, mantissa, exponent = "0"] = match;
   const decimals = mantissa.split(".")[1]?.length ?? 0;
+  const value = Number(`${sign}${mantissa}e${exponent}`);
+  if (!Number.isFinite(value)) return null;
   return {
-    value: Number(`${sign}${mantissa}e${exponent}`),
+    value,
     unit: Number(`1e${Number(exponent) - decimals}`),
     digits: mantissa.replace(".", "").replace(/^0+/, "").length,
   };

@@ -109,6 +109,7 @@ function readTour(name) {
 /** A link may name the stop alone; where it names a step too, the reader was there. */
 function readStop(text) {
   const count = TOURS[tour.name]?.stops.length ?? 0;
+  if (text && !count) return "stop: expected a tour beside it, such as tour=backward&stop=3";
   if (text && !(/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= count)) return `stop: expected a number from 1 to ${count} of a tour`;
   tour = { ...tour, stop: Number(text || 1) };
   if (!stopNow()) return "";
