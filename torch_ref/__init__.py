@@ -6,6 +6,7 @@
 
     torch_ref.check_layer(layer, x, reference)            # one layer of your own
     torch_ref.check_function(forward, backward, inputs)   # a pair of plain functions
+    torch_ref.check_chain(loss, {"h": (h, dh), ...})      # many gradients of one pass: which is wrong by itself
     torch_ref.check_autograd_function(Function, inputs, reference)
     torch_ref.check_module(network, module)               # against an nn.Module of the same layers
     torch_ref.assert_gradients_match(report)              # raise the verdict, in a test
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch_ref.autograd.mirrored import LossModule, Mirror, loss_of, mirror, module_of
     from torch_ref.check.autograd_function import check_autograd_function
+    from torch_ref.check.chain import check_chain
     from torch_ref.check.function import check_function
     from torch_ref.check.layer import check_layer
     from torch_ref.check.network import check_module, crosscheck
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _HOME = {
     "verdict.assertion": ("GradientMismatchError", "assert_gradients_match"),
     "check.autograd_function": ("check_autograd_function",),
+    "check.chain": ("check_chain",),
     "check.function": ("check_function",),
     "check.layer": ("check_layer",),
     "numbers.agreement": ("ulp_distance",),
@@ -49,6 +52,7 @@ __all__ = [
     "Row",
     "assert_gradients_match",
     "check_autograd_function",
+    "check_chain",
     "check_function",
     "check_layer",
     "check_module",

@@ -79,9 +79,9 @@ OF_CHECKER: dict[str, str] = {
     "steps/meant.py meant_otherwise: torch.no_grad() -> "
     "__import__('contextlib').nullcontext()": "no tensor there requires a gradient; it only takes less memory",
     "steps/second_look.py file: 16 -> 17": ANOTHER_DRAW,
-    "steps/second_look.py SecondLook._differing: 1e-16 -> "
+    "numbers/another.py by_another_algorithm: 1e-16 -> "
     "1e-15": "nobody reads whether the fifteenth or the sixteenth digit agrees",
-    "steps/second_look.py SecondLook._differing: 1e-16 -> "
+    "numbers/another.py by_another_algorithm: 1e-16 -> "
     "9.999999999999999e-18": "nobody reads whether the sixteenth or the seventeenth digit agrees",
     "steps/second_look.py SecondLook.again: all_finite(tensor, witness.value) -> "
     "all_finite(witness.value, tensor)": "all are asked, in any order",

@@ -59,15 +59,21 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Call the operation, and move what it rounds."""
         found = func(*args, **(kwargs or {}))
+        self.terms = max(self.terms, self.after(func, (args, kwargs), found))
+        return found
+
+    def after(self, func: Any, given: Any, found: Any) -> int:
+        """Move what an operation rounded; return the number of terms that it added for one number."""
         if func.overloadpacket.__name__ in EXACT or _is_view(func):
-            return found
+            return 1
         outputs = [t for t in tree_leaves(found) if isinstance(t, Tensor) and _has_fraction(t)]
+        terms = 1
         if outputs and torch.Tag.pointwise not in func.tags:
-            given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-            self.terms = max(self.terms, *(_terms(given, y) for y in outputs))
+            tensors = [t for t in tree_leaves(given) if isinstance(t, Tensor)]
+            terms = max(_terms(tensors, y) for y in outputs)
         for y in outputs:
             self.move(y)
-        return found
+        return terms
 
     def move(self, y: Tensor) -> Tensor:
         """Move every number of a tensor up or down, in place."""

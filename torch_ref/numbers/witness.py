@@ -84,6 +84,8 @@ class Witness:
     """The share of the rounded runs' error that counts, where the arithmetic is finer than theirs."""
     rounded_by: Callable[[float], tuple[Run, ...]] | None = None
     """The same runs, rounded by another unit."""
+    given: float = 0.0
+    """The unit in the last place of rounded numbers that it was made of; 0 where they are meant exactly."""
 
     @classmethod
     def exactly(cls, value: Tensor, *, exact: Tensor | None = None, others: Sequence[Tensor] = ()) -> Witness:
@@ -231,9 +233,12 @@ class Witness:
 
     @cached_property
     def is_zero(self) -> bool:
-        """Tell whether the quantity is 0 in exact arithmetic: as small as the roundings of float64 make it."""
+        """Tell whether the quantity is 0 in exact arithmetic: as small as the roundings of float64 make it.
+
+        Made of rounded numbers, it is 0 where it is as small as their roundings make it.
+        """
         size_of_terms = float(self.squares.sum().sqrt()) / self.eps
-        return self.norm <= ZERO * torch.finfo(torch.float64).eps * size_of_terms
+        return self.norm <= max(ZERO * torch.finfo(torch.float64).eps, FACTOR * self.given) * size_of_terms
 
     @cached_property
     def spread(self) -> float:
@@ -349,7 +354,7 @@ def witnesses(
     """
     values = evaluate(given, fixed)
     eps = max(
-        (torch.finfo(t.dtype).eps for t in given.values() if _is_inexact(t)), default=torch.finfo(torch.double).eps
+        (torch.finfo(t.dtype).eps for t in given.values() if is_inexact(t)), default=torch.finfo(torch.double).eps
     )
     unit = max(eps, LEAP)
     large = are_large(*given.values(), *values.values())
@@ -388,7 +393,8 @@ def _of_one_term(run: Tensor) -> tuple[Tensor, int]:
     return run, 1
 
 
-def _is_inexact(t: Tensor) -> bool:
+def is_inexact(t: Tensor) -> bool:
+    """Tell whether a tensor holds numbers that rounding can move."""
     return t.is_floating_point() or t.is_complex()
 
 
@@ -415,4 +421,4 @@ def doubled_tensor(t: Tensor) -> Tensor:
 
 def doubled(tensors: Tensors) -> Tensors:
     """Return the floating-point tensors in float64, the complex ones in complex128, the others as they are."""
-    return {name: doubled_tensor(t) if _is_inexact(t) else t for name, t in tensors.items()}
+    return {name: doubled_tensor(t) if is_inexact(t) else t for name, t in tensors.items()}

@@ -18,18 +18,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from torch_ref.numbers.agreement import Comparison, Reason, compare
+from torch_ref.numbers.another import below, by_another_algorithm, error_of, limits_of_algorithms, share_off
 from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
 from torch_ref.numbers.rounding import rounded_run
 from torch_ref.numbers.witness import CEILING, OWN, Level, Tensors, Witness, all_finite, doubled, levels
 from torch_ref.steps.kinks import Kinks
 from torch_ref.steps.step import Made, Outputs, Step, Value, can_flow
-
-DIGITS = 2e-6
-"""Of a slice's norm: another algorithm may differ by this from the reference, in float64."""
-
-DIGITS_OF_ENTRY = 1e-3
-"""The same of one entry, which may be small beside its slice."""
 
 ACCURATE = 1e-2
 """Of the norm: what a formula that is right in float64 may be off in float32."""
@@ -92,11 +87,8 @@ class SecondLook:
             return found
         if exact.is_rounding_alone and exact.distance(finest) <= SPREAD * exact.spread:
             return replace(found, status="rounding", reason="zero", remark="zero but for rounding")
-        if not self.strict and _is_another_algorithm(finest, exact):
-            off = _share(finest, exact)
-            digits = max(1, int(-torch.log10(torch.tensor(max(off, 1e-16)))))
-            remark = f"agrees to {digits} digits (more than rounding: an ε, a cut-off, another algorithm)"
-            return replace(found, status="rounding", reason="algorithm", remark=remark)
+        if not self.strict and (agrees := by_another_algorithm(found, finest, exact)):
+            return agrees
         return self._at_a_kink(made, finest, exact) or found
 
     def _not_finite(self, made: Made, tensor: Tensor, found: Comparison, witness: Witness) -> Comparison:
@@ -154,14 +146,14 @@ class SecondLook:
             status="rounding",
             reason="kink",
             remark=remark + (f" (and at {more} more)" if more else ""),
-            relative=_share(tensor, witness),
+            relative=share_off(tensor, witness),
         )
 
     def _in_half(self, made: Made, tensor: Tensor, found: Comparison, witness: Witness) -> Comparison:
         """Return what a difference in half precision is: rounding, rounding in half precision, or a mistake."""
         dtype = str(tensor.dtype).removeprefix("torch.")
         inside = self.by_hand_in_float64.get(made.name)
-        off = _share(tensor, witness)
+        off = share_off(tensor, witness)
         if inside is not None and inside.shape == tensor.shape:
             fine = witness.in_arithmetic_of(torch.float32)
             in_float64 = compare(inside, fine)
@@ -216,21 +208,21 @@ class SecondLook:
         if tolerance is not None:
             limits = [level._replace(norms=torch.full_like(level.norms, torch.inf)) for level in witness.limits]
             limits[0] = Level("tensor", torch.as_tensor(tolerance * witness.norm), 1.0)
-            return Room(_error(value, witness), [limits], witness.scale, every)
+            return Room(error_of(value, witness), [limits], witness.scale, every)
         is_half = witness.value.dtype in HALF
         if reason in ("algorithm", "accuracy") or is_half:
             inside = self.by_hand_in_float64.get(made.name)
             if inside is not None:
                 value = inside[::every] if every > 1 else inside
                 witness = witness.in_arithmetic_of(torch.float32 if is_half else torch.float64)
-        error = _error(value, witness)
-        found = [_below(witness, CEILING)]
+        error = error_of(value, witness)
+        found = [below(witness, CEILING)]
         if not is_half and self.step.is_large and LOOSE < witness.bound <= 4 * LOOSE:
-            found = [_below(witness, 2 * LOOSE)]  # right within a factor of two, whether or not it can use float64
+            found = [below(witness, 2 * LOOSE)]  # right within a factor of two, whether or not it can use float64
         elif not is_half and witness.bound > LOOSE and made.name in self.by_hand_in_float64:
-            found, witness = [_below(witness, LOOSE)], witness.in_arithmetic_of(torch.float64)
+            found, witness = [below(witness, LOOSE)], witness.in_arithmetic_of(torch.float64)
         if not self.strict and not is_half and reason != "kink":
-            found.append([*_limits_of_algorithms(witness, rounding=0.5)])  # between that of float64 and all of it
+            found.append([*limits_of_algorithms(witness, rounding=0.5)])  # between that of float64 and all of it
         if reason == "kink":  # there it is right, and as far as it is off a change is not seen
             there = levels(error.abs() ** 2)
             found = [[one._replace(norms=one.norms + off.norms) for one, off in zip(found[0], there, strict=True)]]
@@ -381,43 +373,6 @@ def _parts(errors: Outputs) -> list[Outputs]:
         for part, chosen in zip(kept, (mask, ~mask), strict=True):
             part.append(torch.where(chosen, e, 0))
     return [tuple(part) for part in kept]
-
-
-def _error(value: Tensor, witness: Witness) -> Tensor:
-    return witness.in_units(value) - witness.in_units(witness.exact)
-
-
-def _below(witness: Witness, most: float) -> list[Level]:
-    """Return the limits of a witness, that of the whole tensor at most a share of its norm."""
-    whole, *rest = witness.limits
-    if witness.is_zero:
-        return [whole, *rest]
-    return [whole._replace(norms=whole.norms.clamp(max=most * witness.norm)), *rest]
-
-
-def _is_another_algorithm(tensor: Tensor, witness: Witness) -> bool:
-    """Tell whether a tensor agrees with the exact values to several digits, slice by slice and entry by entry."""
-    difference = (witness.in_units(tensor) - witness.in_units(witness.exact)).abs() ** 2
-    found = zip(levels(difference), _limits_of_algorithms(witness), strict=True)
-    return not any(bool((off > limit).any()) for (_, off, _), (_, limit, _) in found)
-
-
-def _limits_of_algorithms(witness: Witness, rounding: float = 1.0) -> Iterator[Level]:
-    """Yield how far another algorithm may be off at every level, beyond a share of the rounding.
-
-    However inexact arithmetic is here, the whole may be off by no more than the ceiling.
-    """
-    sizes = levels(witness.in_units(witness.exact).abs() ** 2)
-    for (name, size, factor), (_, noise, _) in zip(sizes, levels(witness.squares), strict=True):
-        share = DIGITS_OF_ENTRY if name == "entry" else DIGITS
-        limit = share * size + rounding * factor * witness.growth * noise
-        most = CEILING * witness.norm if name == "tensor" else torch.inf
-        yield Level(name, limit.clamp(max=most), factor)
-
-
-def _share(tensor: Tensor, witness: Witness) -> float:
-    """Return how far a tensor is off, of the norm."""
-    return witness.distance(tensor) / (witness.norm or 1.0)
 
 
 def _eps(step: Step) -> float:

@@ -30,6 +30,18 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
     by_hand, remark = value.tensor, seen.comparisons[made.name].remark
     if by_hand is None or value.failure:
         return of_failure(value.failure or Failure("wrong-return", remark))
+    if (cause := misfit(by_hand, right, remark)) is not None:
+        return cause
+    if not right.any() and (why := meant_otherwise(seen.step)):
+        return Cause("not-the-derivative", PASSED_ON.format(why))
+    cause = likely_cause(_scene(seen, made, by_hand))
+    if made in seen.step.outputs and _is_another_loss(seen):
+        return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")
+    return cause
+
+
+def misfit(by_hand: Tensor, right: Tensor, remark: str) -> Cause | None:
+    """Return why a tensor cannot be compared with what is right: another shape, dtype or device, or not finite."""
     if by_hand.shape != right.shape:
         return Cause("wrong-shape", f"it is {remark}")
     if by_hand.dtype != right.dtype:
@@ -38,12 +50,7 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
         return Cause("wrong-device", f"it is {remark}")
     if not torch.isfinite(by_hand).all():
         return Cause("not-finite", f"{'NaN' if by_hand.isnan().any() else 'inf'} appears here first")
-    if not right.any() and (why := meant_otherwise(seen.step)):
-        return Cause("not-the-derivative", PASSED_ON.format(why))
-    cause = likely_cause(_scene(seen, made, by_hand))
-    if made in seen.step.outputs and _is_another_loss(seen):
-        return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")
-    return cause
+    return None
 
 
 def of_failure(failure: Failure) -> Cause:
@@ -67,24 +74,29 @@ def _scene(seen: Evidence, made: Made, by_hand: Tensor) -> Scene:
     step = seen.step
     first = next(iter(step.inputs))
     others = {
-        key: _real(t) for key, t in _given(step).items() if key != first and (t.is_floating_point() or t.is_complex())
+        key: real(t) for key, t in _given(step).items() if key != first and (t.is_floating_point() or t.is_complex())
     }
     bound = seen.comparisons[made.name].bound
     return Scene(
         owner=step.owner,
         makes=made.makes,
-        by_hand=_real(by_hand),
-        right=_real(step.witnesses[made.name].exact),
-        x=_real(step.inputs[first]),
-        y=_real(step.witnesses[step.outputs[0].name].exact),
-        error=_real(step.errors[0]),
+        by_hand=real(by_hand),
+        right=real(step.witnesses[made.name].exact),
+        x=real(step.inputs[first]),
+        y=real(step.witnesses[step.outputs[0].name].exact),
+        error=real(step.errors[0]),
         sign=made.sign,
         others=others,
-        tolerance=max(TOLERANCE.get(step.inputs[first].dtype, 1e-2), 30 * bound),
+        tolerance=tolerance_of(step.inputs[first].dtype, bound),
     )
 
 
-def _real(t: Tensor) -> Tensor:
+def tolerance_of(dtype: torch.dtype, bound: float) -> float:
+    """Return how near, of the norm, a known mistake has to come to numbers that may be ``bound`` off by rounding."""
+    return max(TOLERANCE.get(dtype, 1e-2), 30 * bound)
+
+
+def real(t: Tensor) -> Tensor:
     """Return a tensor in float64; a complex one with its real and imaginary parts along a last dimension."""
     return torch.view_as_real(t.resolve_conj()).double() if t.is_complex() else t.double()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +20,17 @@ RANGE, STEPS = 4.0, 6
 
 MOST = 1 << 18
 """Entries: of a gradient with more of them only so many are looked at, in rows that lie evenly."""
+
+
+class Plantable(Protocol):
+    """A gradient by hand, and how small a change of it would be rejected."""
+
+    @property
+    def value(self) -> Tensor:
+        """The gradient, or some of its rows."""
+
+    def smallest(self, change: Tensor, at: At | None = None) -> float | None:
+        """Return the smallest share of a change at a place that would be rejected; None: not all of it."""
 
 
 class Planted:
@@ -70,18 +82,18 @@ def power_of(points: Sequence[Evidence]) -> Power:
     if not gradients:
         return Power(None, None, None, None, None, _weakness(first))
     planted = [[_planted(seen, made) for seen in _of_use(points, made)] for made in gradients]
-    found = [_of(of_points) for of_points in planted]
+    found = [shares_of(of_points) for of_points in planted]
     summed = [of_points for of_points in planted if _is_summed(of_points[0])]
     if summed:
         which = _middle_sample(first.step)
         used = points[: max(len(of_points) for of_points in summed)]
         parts = [_parts_of_a_sample(seen.step, which) for seen in used]
         shares = [_smallest([one.lacking(part) for one, part in zip(of, parts, strict=False)]) for of in summed]
-        sample = _weakest(shares)
+        sample = weakest(shares)
         dropped = sample is not None
-    factor, entry = (_weakest([one[i] for one in found]) for i in (0, 2))
+    factor, entry = (weakest([one[i] for one in found]) for i in (0, 2))
     with_rows = [one for one, of in zip(found, planted, strict=True) if of[0].value.ndim > 1]
-    row = _weakest([one[1] for one in with_rows or found])  # the row of a vector is an entry
+    row = weakest([one[1] for one in with_rows or found])  # the row of a vector is an entry
     return Power(factor, row, sample, entry, dropped, "")
 
 
@@ -91,9 +103,9 @@ def power_of_steps(steps: Sequence[Step]) -> Power:
     strong = [one for one in found if not one.weakness]
     if not strong:
         return found[0]
-    factor, row, entry = (_weakest([getattr(one, figure) for one in strong]) for figure in ("factor", "row", "entry"))
+    factor, row, entry = (weakest([getattr(one, figure) for one in strong]) for figure in ("factor", "row", "entry"))
     summed = [one for one in strong if one.dropped_sample is not None]
-    sample = _weakest([one.sample for one in summed]) if summed else None
+    sample = weakest([one.sample for one in summed]) if summed else None
     dropped = all(bool(one.dropped_sample) for one in summed) if summed else None
     return Power(factor, row, sample, entry, dropped)
 
@@ -123,7 +135,7 @@ def _weakness(seen: Evidence) -> str:
     return "every gradient is 0 here, whatever the formula is"
 
 
-def _of(points: list[Planted]) -> tuple[float | None, float | None, float | None]:
+def shares_of(points: Sequence[Plantable]) -> tuple[float | None, float | None, float | None]:
     """Return the smallest change of everything, of the middle row in size, and of the middle entry."""
     value = points[0].value
     sizes = value.abs().double()
@@ -145,7 +157,7 @@ def middle(sizes: Tensor) -> int:
     return int(sizes.kthvalue(zeros + (len(sizes) - zeros) // 2 + 1).indices)
 
 
-def _weakest(shares: list[float | None]) -> float | None:
+def weakest(shares: list[float | None]) -> float | None:
     """Return the largest share; None where one is None."""
     known = [share for share in shares if share is not None]
     return max(known) if len(known) == len(shares) else None

@@ -33,6 +33,8 @@ class Report:
     """What a reader should know of code that is right, in sentences without a full stop."""
     not_compared: tuple[tuple[str, str], ...] = ()
     """What was not looked at, by name, each with the reason."""
+    alone: str = "given the reference's numbers"
+    """What each formula was given when it was looked at alone, for the legend of the table."""
     power: Power | None = None
     """The smallest mistakes that this check would have rejected here; None where nobody asked."""
 
@@ -126,7 +128,7 @@ class Report:
 
         Letters that standard output cannot write are spelt, δ as delta: ``print(report)`` never fails.
         """
-        table, verdict = Table(self.rows), spelt(self.verdict, sys.stdout)
+        table, verdict = Table(self.rows, self.alone), spelt(self.verdict, sys.stdout)
         paragraphs = [textwrap.fill(part, WIDTH) for part in verdict.splitlines()]
         if not self.rows:
             return "\n".join(paragraphs)
@@ -135,4 +137,4 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Return the same for a notebook."""
-        return as_html(self.verdict, Table(self.rows))
+        return as_html(self.verdict, Table(self.rows, self.alone))

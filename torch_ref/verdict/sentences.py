@@ -109,9 +109,10 @@ def accusation(row: Row, text: str = "") -> str:
     number = f" ({of.cited})" if of.cited != "-" else ""
     layer = f", layer {of.layer}" if of.layer is not None else ""
     where = ".".join(filter(None, (of.owner, row.method)))
-    source = f" at {row.source}" if row.source else ""
+    source = f"{'' if where else ','} at {row.source}" if row.source else ""
+    where = f", {where}" if where else ""
     who = {"reference": "Wrong in the reference", "both": "Wrong on both sides"}.get(row.blame, "Wrong")
-    lines = [f"{who}: {text or of.text}{number}{layer}, {where}{source}.", f"Likely cause: {row.cause}."]
+    lines = [f"{who}: {text or of.text}{number}{layer}{where}{source}.", f"Likely cause: {row.cause}."]
     if row.isolated.worst is not None:
         lines.append(f"{of.name}{_place(row.isolated)}: {both_values(row.isolated)}{_extent(row.isolated)}.")
     return "\n".join(lines)

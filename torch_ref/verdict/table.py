@@ -24,6 +24,8 @@ class Table:
     """The rows of a report, as text."""
 
     rows: tuple[Row, ...]
+    alone: str = ""
+    """What each formula was given when it was looked at alone."""
 
     @property
     def has_whole_pass(self) -> bool:
@@ -46,7 +48,7 @@ class Table:
         """Say in a line or two what the columns hold."""
         whole = "whole pass: everything by hand; " if self.has_whole_pass else ""
         return (
-            f"{whole}formula alone: given the reference's numbers; differences: finite differences, in one random "
+            f"{whole}formula alone: {self.alone}; differences: finite differences, in one random "
             "direction. A number is the distance as a share of the norm."
         )
 
