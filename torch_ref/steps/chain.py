@@ -157,7 +157,7 @@ class Chain:
         """Return the gradient by hand that goes on from a place: one that is right, or the last; None for none."""
         best = next((one for one in arrived if one.found.ok), arrived[-1])
         value, t = best.witness.value, best.chosen
-        if t is None or t.numel() != value.numel() or not bool(torch.isfinite(t).all()):
+        if t is None or t.is_meta or t.squeeze().shape != value.squeeze().shape or not bool(torch.isfinite(t).all()):
             return None  # nothing to hand on: the right one goes on, and accuses nobody else
         return t.detach().to(value.dtype).to(value.device).reshape(value.shape).clone()
 

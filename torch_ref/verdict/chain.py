@@ -11,7 +11,6 @@ from torch import Tensor
 
 from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
-from torch_ref.numbers.agreement import Comparison
 from torch_ref.numbers.given import room_of
 from torch_ref.numbers.power import At, Power
 from torch_ref.numbers.witness import all_finite, doubled_tensor
@@ -212,7 +211,7 @@ def power_of_chain(chain: Chain) -> Power:
         Held(one, chain.tolerance.get(one.witness.value.dtype), chain.strict)
         for several in chain.alone.values()
         for one in several[-1:]
-        if _can_be_changed(one.found, one.chosen)
+        if _can_be_changed(one)
     ]
     if not held:
         return Power(None, None, None, None, None, "every gradient is 0 here, whatever the formula is")
@@ -227,8 +226,9 @@ def power_of_chain(chain: Chain) -> Power:
     )
 
 
-def _can_be_changed(found: Comparison, value: Tensor | None) -> bool:
+def _can_be_changed(arrived: Arrived) -> bool:
     """Tell whether a gradient has numbers of which a share could be wrong."""
-    if value is None or found.reason in ("zero", "not-finite"):
+    value = arrived.chosen
+    if value is None or arrived.found.reason == "not-finite" or arrived.witness.is_zero:
         return False
     return bool(value.any()) and all_finite(value)
