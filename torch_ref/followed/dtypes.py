@@ -29,6 +29,11 @@ def is_followed_dtype(dtype: np.dtype[Any]) -> bool:
     return dtype.newbyteorder("=") in TORCH
 
 
+def has_no_derivative(dtype: np.dtype[Any]) -> bool:
+    """Tell whether numbers of a dtype have no fractions: truth values, integers, text."""
+    return dtype.kind in "biuUS"
+
+
 def torch_dtype(dtype: Any, operation: str) -> torch.dtype:
     """Return the torch dtype for one of numpy; raise CannotFollow where there is none."""
     found = TORCH.get(np.dtype(dtype).newbyteorder("="))

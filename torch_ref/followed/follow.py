@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from torch_ref.followed.array import Followed
+from torch_ref.followed.array import Followed, FollowedArray
 from torch_ref.followed.dtypes import Array, constant, is_followed_dtype, numbers_of, torch_dtype
 from torch_ref.numbers.containers import mapped
 
@@ -30,7 +30,7 @@ def follow(value: Any, leaf: Leaf | None = None) -> Any:
     known: dict[int, Any] = {}
 
     def change(path: str, array: Any) -> Any:
-        if type(array) is Followed or not is_followed_dtype(array.dtype):
+        if isinstance(array, Followed) or not is_followed_dtype(array.dtype):
             return array
         if id(array) not in known:
             known[id(array)] = _followed(array, leaf_of(array) if leaf is None else leaf(path, array))
@@ -45,7 +45,7 @@ def leaf_of(array: Array) -> Tensor:
 
 
 def _followed(array: Array, leaf: Tensor | None) -> Any:
-    return array if leaf is None else Followed(leaf.clone(), leaf=leaf)
+    return array if leaf is None else FollowedArray(leaf.clone(), leaf)
 
 
 def plain(value: Any) -> Any:
@@ -54,9 +54,9 @@ def plain(value: Any) -> Any:
 
 
 def _plain(found: Any) -> Any:
-    if type(found) is Followed:
+    if isinstance(found, Followed):
         numbers = numbers_of(found.tensor).copy()
-        return numbers[()] if found.is_scalar else numbers
+        return numbers if isinstance(found, FollowedArray) else numbers[()]
     if found.dtype != object:
         return found
     made = np.empty_like(found)

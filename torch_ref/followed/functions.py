@@ -446,8 +446,3 @@ def _real(val: Any) -> Any:
 @translates(np.sinc)
 def _sinc(x: Any) -> Any:
     return torch.sinc(x)
-
-
-@translates(np.apply_along_axis, np.apply_over_axes, np.piecewise, np.copyto, np.put, np.place, np.putmask)
-def _refused(*args: Any, **named: Any) -> Any:
-    raise CannotFollow("this function of numpy", "there is no translation of it into torch")

@@ -14,7 +14,15 @@ import torch
 from torch import Tensor
 
 from torch_ref.followed.cannot import CannotFollow
-from torch_ref.followed.dtypes import as_tensor, constant, is_followed_dtype, numbers_of, result_dtype, torch_dtype
+from torch_ref.followed.dtypes import (
+    as_tensor,
+    constant,
+    has_no_derivative,
+    is_followed_dtype,
+    numbers_of,
+    result_dtype,
+    torch_dtype,
+)
 
 Formula = Callable[..., Tensor]
 
@@ -99,9 +107,11 @@ def elementwise(ufunc: np.ufunc, *operands: Any, where: Any = True, dtype: Any =
     """Return what a ufunc gives for tensors and plain numbers; where ``where`` is false, nothing is computed."""
     found = np.dtype(dtype) if dtype is not None else result_dtype(ufunc, *operands)
     formula = FORMULAS.get(ufunc) or OF_OTHERS.get(ufunc.__name__)
-    is_step = ufunc in STEPS or (ufunc.nout == 1 and not is_followed_dtype(found))
-    if is_step or (formula is None and not has_history(*operands)):
-        result = ufunc(*map(plain_of, operands), dtype=dtype)
+    is_step = ufunc in STEPS or (ufunc.nout == 1 and has_no_derivative(found))
+    if is_step or not has_history(*operands):
+        result = ufunc(*map(plain_of, operands), dtype=dtype, where=where)
+        if ufunc.nout > 1:
+            return result
         return constant(result, torch_dtype(found, name_of(ufunc))) if is_followed_dtype(found) else result
     if formula is None:
         raise CannotFollow(name_of(ufunc), "there is no translation of it into torch")
@@ -218,6 +228,6 @@ def outer(ufunc: np.ufunc, a: Any, b: Any, dtype: Any = None) -> Any:
 def _by_numpy(function: Callable[..., Any], name: str, *given: Any, **named: Any) -> Any:
     """Return what numpy computes where no fractions come out or nothing has a history."""
     result = function(*map(plain_of, given), **named)
-    if is_followed_dtype(result.dtype) and has_history(*given):
+    if has_history(*given) and not has_no_derivative(result.dtype):
         raise CannotFollow(name, "there is no translation of it into torch")
     return result

@@ -60,7 +60,7 @@ def check(source, dtype=np.float64):
             assert plain(mine).dtype == right.dtype, (plain(mine).dtype, right.dtype)
         eps = {2: 2e-3, 4: 2e-6}.get(getattr(right, "dtype", np.dtype(float)).itemsize, 1e-12)
         np.testing.assert_allclose(plain(mine), right, rtol=eps, atol=eps)
-        if type(mine) is Followed:
+        if isinstance(mine, Followed):
             total = total + (mine.tensor * weights(right)).sum()
     if dtype == np.float64 and isinstance(total, torch.Tensor) and total.requires_grad:
         check_gradients(source, given, total)
