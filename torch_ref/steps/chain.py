@@ -56,6 +56,12 @@ class Arrived:
     found: Comparison
 
 
+def without_gradient(failure: Failure | None) -> Comparison:
+    """Return the comparison of what is no gradient."""
+    remark = failure.text if failure else "is missing"
+    return Comparison("wrong", float("inf"), None, float("inf"), 0.0, None, None, None, remark)
+
+
 class Chain:
     """Claims about one graph, each judged by itself and in the whole pass."""
 
@@ -147,9 +153,7 @@ class Chain:
         limit = self.tolerance.get(witness.value.dtype)
         tried = [agreed(t, witness, limit, strict=self.strict) for t in claim.by_hand[i]]
         if not tried:
-            text = claim.failure.text if claim.failure else "is missing"
-            nothing = Comparison("wrong", float("inf"), None, float("inf"), 0.0, None, None, None, text)
-            return Arrived(witness, None, 0, nothing)
+            return Arrived(witness, None, 0, without_gradient(claim.failure))
         which = next((k for k, comparison in enumerate(tried) if comparison.ok), len(tried) - 1)
         return Arrived(witness, claim.by_hand[i][which], which, tried[which])
 
