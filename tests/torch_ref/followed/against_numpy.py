@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from torch_ref.followed.array import Followed
+from torch_ref.followed.array import Followed, FollowedArray
 from torch_ref.followed.follow import follow, plain
 
 
@@ -49,7 +49,15 @@ def flattened(result):
 def check(source, dtype=np.float64):
     """Assert that an expression gives on followed arrays what it gives on arrays."""
     expected = flattened(run(source, inputs(dtype)))
+    _check_values(source, expected, {name: FollowedArray(torch.from_numpy(a)) for name, a in inputs(dtype).items()})
     given = follow(inputs(dtype))
+    total = _check_values(source, expected, given)
+    if dtype == np.float64 and isinstance(total, torch.Tensor) and total.requires_grad:
+        check_gradients(source, given, total)
+
+
+def _check_values(source, expected, given):
+    """Assert that values, dtypes and shapes are numpy's; return a sum of what is followed."""
     found = flattened(run(source, given))
     assert len(found) == len(expected)
     total = 0.0
@@ -62,8 +70,7 @@ def check(source, dtype=np.float64):
         np.testing.assert_allclose(plain(mine), right, rtol=eps, atol=eps)
         if isinstance(mine, Followed):
             total = total + (mine.tensor * weights(right)).sum()
-    if dtype == np.float64 and isinstance(total, torch.Tensor) and total.requires_grad:
-        check_gradients(source, given, total)
+    return total
 
 
 def weights(right):
