@@ -23,10 +23,19 @@ def inputs(dtype=np.float64):
         return drawn(*shape) * rng.choice([-1, 1], shape).astype(dtype)
 
     return {
-        "a": signed(3, 4), "b": signed(4), "c": signed(3, 1), "d": signed(2, 3, 4), "e": signed(4, 5), "f": signed(2, 4, 3),
-        "p": drawn(3, 4), "q": drawn(4), "s": signed(3, 3) + 2 * np.eye(3, dtype=dtype), "v": signed(6), "o": signed(1, 1),
+        "a": signed(3, 4),
+        "b": signed(4),
+        "c": signed(3, 1),
+        "d": signed(2, 3, 4),
+        "e": signed(4, 5),
+        "f": signed(2, 4, 3),
+        "p": drawn(3, 4),
+        "q": drawn(4),
+        "s": signed(3, 3) + 2 * np.eye(3, dtype=dtype),
+        "v": signed(6),
+        "o": signed(1, 1),
         "z": drawn(),
-    }  # fmt: skip
+    }
 
 
 def run(source, arrays):
