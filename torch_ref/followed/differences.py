@@ -102,8 +102,8 @@ def _around(loss: Callable[[], Any], array: Array, i: int, h: float) -> list[flo
 def _noise(found: Array, here: float) -> Array:
     """Return how rough the function is: its fourth difference, over the norm of its weights."""
     up, down, half_up, half_down = found[:, :4].T
-    found: Array = np.nan_to_num(np.abs(up - 4 * half_up + 6 * here - 4 * half_down + down) / np.sqrt(70))
-    return found
+    rough: Array = np.nan_to_num(np.abs(up - 4 * half_up + 6 * here - 4 * half_down + down) / np.sqrt(70))
+    return rough
 
 
 def _judged(indices: Array, found: Array, here: float, eps: float) -> Differences:
