@@ -1,4 +1,7 @@
-"""The check of functions that autograd cannot follow: every gradient beside central differences, entry by entry."""
+"""The check of functions that autograd cannot follow: every gradient beside central differences, entry by entry.
+
+One upstream gradient is tried, and nothing is said of the power.
+"""
 
 from __future__ import annotations
 
@@ -97,10 +100,11 @@ def report_by_differences(
     seen = Beside(step, {made.name: found[name] for name, made in step.gradients.items()})
     unsure = [made.name for made in step.gradients.values() if seen.is_unsure(made)]
     rows = [row for name, row in rows_of(seen).items() if name not in unsure]
-    rows = [replace(row, differences=row.isolated.relative if row.isolated.count else None) for row in rows]
+    gradients = {made.name for made in step.gradients.values()}
+    rows = [replace(row, differences=row.isolated.relative) if row.quantity in gradients else row for row in rows]
     x = next(iter(step.inputs.values()))
     return Report(
-        tuple(rows),
+        tuple(rows) if any(row.quantity in gradients for row in rows) else (),
         len(x) if x.ndim else 1,
         dtype,
         x.device,
@@ -111,7 +115,7 @@ def report_by_differences(
 
 def _remark(why: str, found: dict[str, Differences]) -> str:
     some = "" if all(d.is_whole for d in found.values()) else f", of {MOST} entries drawn from each larger array"
-    return f"{why}; so the gradients were compared with central differences of forward{some}"
+    return f"Autograd cannot follow forward: {why}. The gradients are compared with its central differences{some}"
 
 
 def _in_float64(forward: Function, arguments: Arguments) -> Arguments:
@@ -189,7 +193,7 @@ class Beside(Evidence):
 
     def is_unsure(self, made: Made) -> bool:
         """Tell whether the differences cannot tell whether a gradient is right."""
-        found, known = self.found[made.name], np.isfinite(self.found[made.name].uncertainties)
+        found, known = self.found[made.name], _known(self.found[made.name])
         size = float(np.linalg.norm(found.values[known]))
         doubt = float(np.linalg.norm(found.uncertainties[known]))
         return not known.any() or (self.comparisons[made.name].ok and doubt > max(UNSURE * size, SURE))
@@ -199,7 +203,7 @@ class Beside(Evidence):
         tensor = value.tensor
         if found is None or value.failure or tensor is None or tensor.shape != right.shape:
             return self.step.compared(made.name, value)
-        known = np.isfinite(found.uncertainties)
+        known = _known(found)
         places, values = found.indices[known], found.values[known]
         by_hand = tensor.double().reshape(-1).numpy()[places]
         size = float(np.sqrt(np.mean(values**2))) if len(values) else 0.0
@@ -207,6 +211,16 @@ class Beside(Evidence):
         apart = np.abs(by_hand - values)
         off = ~(apart <= allowed)
         return _comparison(apart, allowed, off, values, by_hand, places, tuple(tensor.shape), int((~known).sum()))
+
+
+def _known(found: Differences) -> Any:
+    """Return which differences tell something: sure of two digits, or no less sure than the others."""
+    unsure = found.uncertainties
+    finite = np.isfinite(unsure)
+    if not finite.any():
+        return finite
+    size, usual = np.median(np.abs(found.values[finite])), np.median(unsure[finite])
+    return finite & (unsure <= np.maximum(UNSURE * np.maximum(np.abs(found.values), size), 10 * usual))
 
 
 def _comparison(

@@ -57,7 +57,8 @@ class Pair:
         count = 2 + len(self.inputs)
         if _is_number(returned[1]) and (_takes(self.backward, count) or not _takes(self.backward, 2)):
             return self  # two outputs
-        return replace(self, forward=_output_alone(self.forward), backward=_from_cache(self.forward, self.backward))
+        backward = _from_cache(self.forward, self.backward, is_loss=np.size(returned[0]) == 1)
+        return replace(self, forward=_output_alone(self.forward), backward=backward)
 
     def _called_once(self) -> Any:
         """Return what forward gives; None where it raises, which the check itself will say."""
@@ -84,9 +85,12 @@ def _output_alone(forward: Function) -> Function:
     return output
 
 
-def _from_cache(forward: Function, backward: Function) -> Function:
-    """Return a backward of the upstream gradient and the inputs: the cache is what forward gives for them."""
-    takes_none = not _takes(backward, 2) and _takes(backward, 1)
+def _from_cache(forward: Function, backward: Function, *, is_loss: bool) -> Function:
+    """Return a backward of the upstream gradient and the inputs: the cache is what forward gives for them.
+
+    A backward that can do with the cache alone is called so: always, or for a loss, where more is optional.
+    """
+    takes_none = _takes(backward, 1) and (is_loss or not _takes(backward, 2))
 
     @wraps(backward)
     def from_cache(d_output: Any, *inputs: Any, **named: Any) -> Any:

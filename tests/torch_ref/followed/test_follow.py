@@ -65,7 +65,9 @@ def test_plain_opens_arrays_of_objects():
     assert type(plain(objects)[0]) is np.ndarray
 
 
-@pytest.mark.parametrize("array", [np.ones((3, 4)).T, np.ones(6)[::-2], np.ones(4, ">f8"), np.broadcast_to(1.0, (2, 3))])
+@pytest.mark.parametrize(
+    "array", [np.ones((3, 4)).T, np.ones(6)[::-2], np.ones(4, ">f8"), np.broadcast_to(1.0, (2, 3))]
+)
 def test_arrays_lie_in_memory_as_they_like(array):
     found = follow(array)
     assert np.array_equal(plain(found * 1), array)
