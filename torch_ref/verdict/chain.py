@@ -115,6 +115,8 @@ def _without_consequences(row: Row) -> Row:
     whole = row.end_to_end
     if whole is None or whole.ok or not row.isolated.ok:
         return row
+    if row.isolated.reason == "zero":  # of the whole pass there is nothing but rounding to compare
+        return replace(row, end_to_end=replace(whole, status="rounding", reason="zero", remark=row.isolated.remark))
     remark = ADDS_UP.format(whole.relative)
     return replace(row, end_to_end=replace(whole, status="rounding", reason="accuracy", remark=remark))
 
