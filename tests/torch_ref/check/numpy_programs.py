@@ -14,7 +14,12 @@ class TwoLayers:
 
     def __init__(self, dtype=np.float64):
         r = rng()
-        self.params = {"W1": r.normal(size=(6, 8)), "b1": r.normal(size=8), "W2": r.normal(size=(8, 4)), "b2": np.zeros(4)}
+        self.params = {
+            "W1": r.normal(size=(6, 8)),
+            "b1": r.normal(size=8),
+            "W2": r.normal(size=(8, 4)),
+            "b2": np.zeros(4),
+        }
         self.params = {name: p.astype(dtype) for name, p in self.params.items()}
         self.X, self.y = r.normal(size=(10, 6)).astype(dtype), r.integers(0, 4, 10)
 
