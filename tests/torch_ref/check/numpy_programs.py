@@ -1,6 +1,8 @@
-"""Programs of numpy as people write them: each has its loss, its gradients by hand, and a mistake that can be put in."""
+"""Programs of numpy as people write them: each has a loss, gradients by hand, and mistakes that can be put in."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 
@@ -14,13 +16,8 @@ class TwoLayers:
 
     def __init__(self, dtype=np.float64):
         r = rng()
-        self.params = {
-            "W1": r.normal(size=(6, 8)),
-            "b1": r.normal(size=8),
-            "W2": r.normal(size=(8, 4)),
-            "b2": np.zeros(4),
-        }
-        self.params = {name: p.astype(dtype) for name, p in self.params.items()}
+        shapes = {"W1": (6, 8), "b1": (8,), "W2": (8, 4), "b2": (4,)}
+        self.params = {name: r.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
         self.X, self.y = r.normal(size=(10, 6)).astype(dtype), r.integers(0, 4, 10)
 
     def loss(self, mistake=""):
@@ -53,7 +50,7 @@ class PerSample:
 
     def __init__(self, sizes=(5, 7, 3)):
         r = rng(1)
-        self.weights = [r.normal(size=(n, m)) for m, n in zip(sizes[:-1], sizes[1:], strict=True)]
+        self.weights = [r.normal(size=(n, m)) for m, n in itertools.pairwise(sizes)]
         self.biases = [r.normal(size=(n, 1)) for n in sizes[1:]]
         self.data = [(r.normal(size=(5, 1)), np.eye(3)[:, [i % 3]]) for i in range(4)]
 
