@@ -111,6 +111,13 @@ def test_torch_with_a_cache_of_any_kind(keep):
     assert check_function(lambda x: (x**3, keep(x)), backward, {"x": x}).ok
 
 
+def test_a_module_as_forward_keeps_its_statistics():
+    norm = torch.nn.BatchNorm1d(3)
+    check_function(norm, lambda d, x: d, [torch.randn(4, 3)])
+    assert norm.running_mean.tolist() == [0, 0, 0]
+    assert norm.num_batches_tracked == 0
+
+
 def test_two_outputs_are_no_cache():
     report = check_function(lambda x: (x.sin(), x.cos()), lambda a, b, x: a * x.cos() - b * x.sin(), [torch.randn(4)])
     assert report.ok

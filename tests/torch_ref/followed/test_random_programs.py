@@ -67,7 +67,8 @@ def test_a_program_has_numpys_number_and_the_slope_of_differences(seed):
     try:
         found = run(source, *given)
     except CannotFollow as error:
-        assert "negative step" in str(error)  # x[::-1] and what it shows is written to
+        if "negative step" not in str(error):  # x[::-1] and what it shows is written to
+            raise
         return
     np.testing.assert_allclose(plain(found), run(source, x.copy(), y.copy()), rtol=1e-9, atol=1e-9)
     gradients = torch.autograd.grad(found.tensor, [array.leaf for array in given], allow_unused=True)
