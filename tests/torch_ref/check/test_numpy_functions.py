@@ -289,6 +289,16 @@ def test_where_no_difference_can_tell_nothing_is_called_right():
     assert "too uncertain" in report.verdict
 
 
+def test_a_gradient_smaller_than_the_doubt_is_not_called_right_and_zero_is():
+    def forward(x, shift):
+        return 1e6 + math.fsum(1e-6 * x) + 0 * float(shift[0])
+
+    report = check_function(forward, lambda d, x, shift: (d * 1e-5 * np.ones(4), 0 * shift), [X[0], B])
+    assert [name for name, _ in report.not_compared] == ["gradient of x"]
+    assert [row.quantity for row in report.rows] == ["output", "gradient of shift"]
+    assert not check_function(forward, lambda d, x, shift: (d * np.ones(4), 0 * shift), [X[0], B]).ok
+
+
 @pytest.mark.parametrize(
     ("forward", "inputs", "error", "said"),
     [
