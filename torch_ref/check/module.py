@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from manual_bp import Network
 from torch_ref.check.network import check_layers
-from torch_ref.check.reading import check_no_autocast
 from torch_ref.check.passes import Subject
+from torch_ref.check.reading import check_no_autocast
 from torch_ref.check.submodules import report_on
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
-from torch_ref.steps.correspondence import check_initialised
+from torch_ref.steps.parameters import check_initialised
 from torch_ref.steps.step import sequence
 from torch_ref.verdict.report import Report
 
@@ -73,7 +73,13 @@ def check_module(
             f"check_module expects a manual_bp.Network, got {type(module).__name__}: two nn.Modules are compared on "
             "inputs, check_module(mine, reference, [x]), and with no targets but those among the inputs"
         )
-    return report_on(Subject.of(module, reference, given, mapping or {}), None if upstream is None else sequence(upstream), tolerance, strict=strict, power=power)
+    return report_on(
+        Subject.of(module, reference, given, mapping or {}),
+        None if upstream is None else sequence(upstream),
+        tolerance,
+        strict=strict,
+        power=power,
+    )
 
 
 def _check_modules(module: Any, reference: Any) -> None:

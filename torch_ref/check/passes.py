@@ -11,18 +11,12 @@ from torch import Tensor, nn
 
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.arguments import Arguments
-from torch_ref.steps.correspondence import (
-    buffers_of,
-    first_names,
-    held,
-    is_innermost,
-    parameters_of,
-    submodules,
-    submodules_of,
-)
-from torch_ref.steps.modules import Bound, Side, Visit, bound_to, copy_of, tensors_in, tensors_of
+from torch_ref.steps.kept import copy_of
+from torch_ref.steps.modules import Bound, Side, Visit, bound_to, tensors_in, tensors_of
 from torch_ref.steps.pairs import Pair, by_place, paired, passed
+from torch_ref.steps.parameters import buffers_of, first_names, held, parameters_of
 from torch_ref.steps.step import Outputs, can_flow, plain
+from torch_ref.steps.submodules import is_innermost, submodules, submodules_of
 from torch_ref.steps.upstream import drawn
 
 
@@ -39,7 +33,6 @@ class Subject:
     """The inputs and parameters that require a gradient."""
     paths: dict[str, str]
     """Of the submodules that correspond, the reference's path."""
-    by_order: frozenset[str]
     remarks: tuple[str, ...]
     not_compared: dict[str, str]
     """Submodules of the first, each with the reason."""
@@ -66,32 +59,38 @@ class Subject:
         required = {name for name, p in held(module).items() if p.requires_grad}
         required |= {path for path, t in tensors_of(bound[0]).items() if t.requires_grad}
         remarks = []
-        if found.by_shape:
+        if found.is_doubtful:
             named = ", ".join(f"{n} with {o}" for n, o in found.names.items() if n != o)
             remarks.append(f"the parameters are paired by their shapes, in order: {named}")
         if alone:
             remarks.append(f"buffers of the reference that keep their own numbers: {', '.join(alone)}")
-        subject = cls(mine, theirs, bound, parameters, frozenset(required), {}, frozenset(), tuple(remarks), {})
+        subject = cls(mine, theirs, bound, parameters, frozenset(required), {}, tuple(remarks), {})
         return subject._with_submodules(found.names, mapping)
 
     def _with_submodules(self, parameters: dict[str, str], mapping: Mapping[str, str]) -> Subject:
         """Return the subject with the submodules that correspond."""
         mine, theirs = self.mine.module, self.theirs.module
-        order = tuple(self._order(side, bound) for side, bound in zip((self.mine, self.theirs), self.bound, strict=True))
+        order = tuple(
+            self._order(side, bound) for side, bound in zip((self.mine, self.theirs), self.bound, strict=True)
+        )
         found = submodules_of(mine, theirs, parameters, mapping, order)  # type: ignore[arg-type]
-        without = [path for path in submodules(mine) if path not in found.names]
+        without = [path for path in submodules(mine) if path not in found]
         topmost = [path for path in without if not any(path.startswith(f"{other}.") for other in without)]
-        why = "no submodule of the reference corresponds to it" if submodules(theirs) else "the reference has no submodules"
-        return replace(self, paths=found.names, by_order=found.by_order, not_compared=dict.fromkeys(topmost, why))
+        why = (
+            "no submodule of the reference corresponds to it"
+            if submodules(theirs)
+            else "the reference has no submodules"
+        )
+        return replace(self, paths=found, not_compared=dict.fromkeys(topmost, why))
 
     def _order(self, side: Side, bound: Bound) -> list[str]:
-        """Return the innermost submodules in the order in which they are called first; none where the pass breaks off."""
+        """Return the innermost submodules in the order of their first calls, or as registered."""
         paths = [path for path, inner in submodules(side.module).items() if is_innermost(inner)]
         given = self.parameters | tensors_of(bound)
         try:
             visit, _ = passed(side, {path: path for path in paths}, bound, given, ())
-        except Exception:  # of somebody's forward: what it raises is said later
-            return []
+        except Exception:  # of somebody's forward: what it raises is said later, and the order here has to do
+            return paths
         return [*dict.fromkeys(one.path for one in visit.inside)]
 
     def without(self, dropped: Mapping[str, str]) -> Subject:
@@ -133,8 +132,7 @@ class Passes:
             reasons: dict[str, str] = {}
             theirs, state = _reference_pass(subject, upstream)
             mine, own_state = _pass_by_hand(subject)
-            pair = paired(theirs, mine, reasons)
-            pair = replace(pair, mine=mine or replace(theirs, bound=subject.bound[0]))
+            pair = paired(theirs, mine or _imitated(theirs, subject.mine.module), reasons)
             if not reasons:
                 break
             subject = subject.without(reasons)
@@ -186,6 +184,15 @@ def _pass_by_hand(subject: Subject) -> tuple[Visit | None, Tensor | None]:
         return passed(subject.mine, subject.by_path[0], subject.bound[0], given, flowing)
     except (Exception, SystemExit):  # of somebody's forward: its step says so
         return None, None
+
+
+def _imitated(visit: Visit, module: nn.Module) -> Visit:
+    """Return how a module would be called that breaks off: as the reference is."""
+    try:
+        bound = bound_to(module.get_submodule(visit.path), visit.bound.args, visit.bound.kwargs)
+    except TypeError:  # it takes other arguments: calling it says so
+        bound = visit.bound
+    return replace(visit, bound=bound, inside=[_imitated(one, module) for one in visit.inside])
 
 
 def _required(subject: Subject, pair: Pair) -> set[str]:

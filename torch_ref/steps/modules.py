@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch.func import functional_call
 
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.containers import leaves_of, mapped
+from torch_ref.steps.kept import as_in_training, kept
 from torch_ref.steps.step import can_flow
 
 Bound = inspect.BoundArguments
@@ -36,7 +36,7 @@ def with_tensors(bound: Bound, tensors: Mapping[str, Tensor]) -> Bound:
     arguments = {
         name: mapped(value, lambda path, t: tensors.get(path, t), name) for name, value in bound.arguments.items()
     }
-    return Bound(bound.signature, arguments)  # type: ignore[arg-type]  # it takes any mapping in order
+    return Bound(bound.signature, arguments)
 
 
 def bound_to(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Bound:
@@ -78,9 +78,9 @@ class Visit:
 
 @contextmanager
 def visited(module: nn.Module, paths: Mapping[str, str]) -> Iterator[list[Visit]]:
-    """While inside, put every call of the submodules into a list: names of visits by path; the hooks go away at the end.
+    """While inside, put every call of some submodules into a list; ``paths`` has the names that the visits get.
 
-    An output is handed on as a copy, so that its gradient is the one that this submodule got, whoever shares the tensor.
+    An output is handed on as a copy: its gradient is the one that this submodule got, whoever shares the tensor.
     """
     found: list[Visit] = []
     open_visits: list[Visit] = []
@@ -130,7 +130,7 @@ def _watched(t: Tensor, visit: Visit, path: str) -> Tensor:
     def keep(d: Tensor) -> None:
         visit.upstream[path] = _copied(d)
 
-    copied.register_hook(keep)
+    copied.register_hook(keep)  # type: ignore[no-untyped-call]
     return copied
 
 
@@ -139,39 +139,6 @@ def _differs(bound: Bound, given: list[Tensor]) -> bool:
     return len(before) == len(given) and any(
         not torch.equal(a, b) for a, b in zip(before, given, strict=True) if can_flow(a)
     )
-
-
-@contextmanager
-def kept(module: nn.Module) -> Iterator[None]:
-    """Give every submodule its attributes back: what it keeps on itself between calls, and what stood in its place."""
-    before = [(submodule, dict(vars(submodule))) for submodule in module.modules()]
-    try:
-        yield
-    finally:
-        for submodule, attributes in before:
-            vars(submodule).clear()
-            vars(submodule).update(attributes)
-
-
-@contextmanager
-def _as_in_training() -> Iterator[None]:
-    """Keep attention from another way through it, which has no gradients and calls nothing that lies inside."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
-
-
-def copy_of(module: nn.Module) -> nn.Module:
-    """Return a copy with everything that it holds; the module itself where it cannot be copied."""
-    held = (leaf for submodule in module.modules() for leaf in tensors_in(dict(vars(submodule))).values())
-    memo = {id(t): t.detach().clone() for t in held if not t.is_leaf}  # torch copies no tensor with a history
-    try:
-        return copy.deepcopy(module, memo)
-    except Exception:  # of what somebody keeps in it: a lock, a generator, an open file
-        return module
 
 
 @dataclass(frozen=True)
@@ -183,6 +150,8 @@ class Side:
     """Of each of its parameters, the name under which it is given."""
     buffers: Mapping[str, Tensor]
     """Its buffers as they are before a call, by its own names."""
+    keeps: bool = False
+    """Whether what a submodule keeps on itself stays there after a call."""
 
     def parameters_in(self, path: str) -> dict[str, str]:
         """Return the parameters of a submodule: by its own names, those under which they are given."""
@@ -196,7 +165,7 @@ class Side:
         state = {name: tensors[shown] for name, shown in given.items() if shown in tensors}
         for name, buffer in _below(path, self.buffers).items():
             state[name] = (buffer.double() if in_float64 and buffer.is_floating_point() else buffer).clone()
-        with kept(submodule), torch.enable_grad(), _as_in_training():
+        with nullcontext() if self.keeps else kept(submodule), torch.enable_grad(), as_in_training():
             return functional_call(submodule, state, bound.args, dict(bound.kwargs))
 
     @contextmanager
@@ -206,9 +175,10 @@ class Side:
         What each of them was given is collected, by path and number.
         """
         found: dict[tuple[str, int], Tensors] = {}
-        with kept(self.module):
+        with ExitStack() as stack:
             for path, stands in calls.items():
                 submodule = self.module.get_submodule(path)
+                stack.enter_context(kept(submodule))
                 for hooks in ("_forward_hooks", "_forward_pre_hooks"):
                     vars(submodule)[hooks] = {}  # they were called when the numbers were made
                 vars(submodule)["forward"] = _standing_in(submodule, path, stands, found)

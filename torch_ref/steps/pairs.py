@@ -70,13 +70,8 @@ OTHERWISE = "it takes or returns other tensors than the reference's"
 NO_GRADIENT = "nothing flows back through it"
 
 
-def paired(theirs: Visit, mine: Visit | None, reasons: dict[str, str]) -> Pair:
-    """Return two visits with what lies inside; what does not correspond there goes into ``reasons``, by path.
-
-    Without ``mine``, of a pass that broke off, the calls of the reference have to do.
-    """
-    if mine is None:
-        return Pair(theirs, theirs, tuple(paired(visit, None, reasons) for visit in theirs.inside))
+def paired(theirs: Visit, mine: Visit, reasons: dict[str, str]) -> Pair:
+    """Return two visits with what lies inside; what does not correspond there goes into ``reasons``, by path."""
     calls = {path: [v for v in mine.inside if v.path == path] for path in (v.path for v in mine.inside)}
     count = Counter(v.path for v in theirs.inside)
     reasons |= {path: ELSEWHERE for path in {*calls, *count} if len(calls.get(path, [])) != count[path]}

@@ -28,7 +28,9 @@ def through_autograd(
         call, leaves = Call(step.inputs | step.fixed), dict[str, Tensor]()
         outputs = call(_applied, function, arguments, step, leaves)
         values = {
-            made.name: call.missing(None, forward, "a tensor") if outputs is None else call.value(y, forward, "a tensor")
+            made.name: call.missing(None, forward, "a tensor")
+            if outputs is None
+            else call.value(y, forward, "a tensor")
             for made, y in zip(step.outputs, outputs or step.outputs, strict=True)
         }
         after = Call(step.inputs | step.fixed)

@@ -148,6 +148,12 @@ ELSEWHERE = Cause(
 )
 
 
+KEPT = Cause(
+    "keeps-state",
+    "right at the first call, wrong at the next, at other inputs and parameters: something is kept from the first",
+)
+
+
 IGNORES = (
     "backward ignores its upstream gradient ({}): right for a loss as it is, wrong for one that is scaled or part of "
     "another"

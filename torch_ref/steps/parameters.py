@@ -1,8 +1,8 @@
-"""Which parameter and which submodule of one module is which of another: by a mapping, by name, by shape and order."""
+"""Which parameter and buffer of one module is which of another: by a mapping, by name, by shape and order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -35,16 +35,13 @@ def check_initialised(module: nn.Module) -> None:
         )
 
 
-# ------------------------------------------------------------------------------ parameters
-
-
 @dataclass(frozen=True)
 class Parameters:
     """Which parameter is which."""
 
     names: Names
-    by_shape: bool = False
-    """Whether names did not say it."""
+    is_doubtful: bool = False
+    """Whether some were known by their shapes alone, and two of these are alike."""
 
 
 def parameters_of(mine: nn.Module, reference: nn.Module, mapping: Mapping[str, str]) -> Parameters:
@@ -55,12 +52,12 @@ def parameters_of(mine: nn.Module, reference: nn.Module, mapping: Mapping[str, s
     ours, theirs = held(mine), held(reference)
     names = _mapped(ours, theirs, mapping, (mine, reference))
     left, right = ([n for n in found if n not in taken] for found, taken in ((ours, names), (theirs, names.values())))
-    by_shape = False
+    by_shape: list[str] = []
     if set(left) == set(right):
         names |= {name: name for name in left}
     elif [ours[n].shape for n in left] == [theirs[n].shape for n in right]:
         names |= dict(zip(left, right, strict=True))
-        by_shape = True
+        by_shape = left
     else:
         both = [n for n in left if n in right and ours[n].shape == theirs[n].shape]
         names |= {name: name for name in both}
@@ -68,17 +65,21 @@ def parameters_of(mine: nn.Module, reference: nn.Module, mapping: Mapping[str, s
         for name in (n for n in left if n not in both):
             other = next((n for n in right if theirs[n].shape == ours[name].shape), None)
             if other is not None:
-                names[name], by_shape = other, True
+                names[name] = other
+                by_shape.append(name)
                 right.remove(other)
     _check_all(ours, theirs, names, (mine, reference))
-    return Parameters({name: names[name] for name in ours}, by_shape)
+    shapes = [ours[name].shape for name in by_shape]
+    return Parameters({name: names[name] for name in ours}, len(set(shapes)) < len(shapes))
 
 
 def _mapped(ours: Tensors, theirs: Tensors, mapping: Mapping[str, str], modules: tuple[nn.Module, nn.Module]) -> Names:
     """Return the parameters that a mapping names, itself or by the submodule that they lie in."""
     names: Names = {}
     for name, other in mapping.items():
-        for whose, wanted, module, found in zip(("", "reference's "), (name, other), modules, (ours, theirs), strict=True):
+        for whose, wanted, module, found in zip(
+            ("", "reference's "), (name, other), modules, (ours, theirs), strict=True
+        ):
             known = {*found, *dict(module.named_buffers()), *dict(module.named_modules(remove_duplicate=False))}
             if wanted not in known:
                 raise ValueError(
@@ -146,108 +147,3 @@ def buffers_of(mine: nn.Module, reference: nn.Module, mapping: Mapping[str, str]
     found = {name: counterpart(name) for name in theirs}
     alone = [name for name, b in found.items() if b is None]
     return {name: (theirs[name] if b is None else b).detach().clone() for name, b in found.items()}, alone
-
-
-# ------------------------------------------------------------------------------ submodules
-
-
-def submodules(module: nn.Module) -> dict[str, nn.Module]:
-    """Return what lies inside by path, but for what makes one parameter from others, and for lists of modules."""
-    return {
-        path: inner
-        for path, inner in module.named_modules()
-        if path and "parametrizations" not in path.split(".") and not isinstance(inner, nn.ModuleList | nn.ModuleDict)
-    }
-
-
-def is_innermost(module: nn.Module) -> bool:
-    """Tell whether a module has nothing inside."""
-    return not submodules(module)
-
-
-@dataclass(frozen=True)
-class Submodules:
-    """Which submodule is which."""
-
-    names: Names
-    by_order: frozenset[str] = frozenset()
-    """Those of which neither a name nor a parameter says it."""
-
-
-def submodules_of(
-    mine: nn.Module,
-    reference: nn.Module,
-    parameters: Names,
-    mapping: Mapping[str, str],
-    order: tuple[Iterable[str], Iterable[str]],
-) -> Submodules:
-    """Return which submodule of ``mine`` is which of the reference's: by the mapping, path, parameters, order.
-
-    ``order`` has the paths on both sides in the order in which they are called first.
-    """
-    ours, theirs = submodules(mine), submodules(reference)
-    names: Names = {}
-    for name, other in mapping.items():
-        inside = {n: f"{other}{n.removeprefix(name)}" for n in ours if n == name or n.startswith(f"{name}.")}
-        names |= {n: there for n, there in inside.items() if there in theirs}
-    for path in ours:
-        if path not in names and path in theirs and _share_parameters(path, path, parameters):
-            names[path] = path
-    names |= dict(_by_parameters(ours, theirs, parameters, names))
-    by_order = dict(_by_order(ours, theirs, names, order))
-    return Submodules(names | by_order, frozenset(by_order))
-
-
-def _inside(path: str, names: Iterable[str]) -> set[str]:
-    return {name for name in names if name.startswith(f"{path}.")}
-
-
-def _share_parameters(path: str, other: str, parameters: Names) -> bool:
-    """Tell whether two submodules have the same parameters, which may be none."""
-    return {parameters[n] for n in _inside(path, parameters)} == _inside(other, parameters.values())
-
-
-def _by_parameters(
-    ours: Mapping[str, nn.Module], theirs: Mapping[str, nn.Module], parameters: Names, names: Names
-) -> Iterator[tuple[str, str]]:
-    """Yield the submodules that are known by their parameters, the innermost to the innermost."""
-    taken = set(names.values())
-    for path, module in ours.items():
-        if path in names or not _inside(path, parameters):
-            continue
-        alike = [
-            other
-            for other in theirs
-            if other not in taken
-            and is_innermost(theirs[other]) == is_innermost(module)
-            and _share_parameters(path, other, parameters)
-        ]
-        if len(alike) == 1:
-            taken.add(alike[0])
-            yield path, alike[0]
-
-
-def _by_order(
-    ours: Mapping[str, nn.Module],
-    theirs: Mapping[str, nn.Module],
-    names: Names,
-    order: tuple[Iterable[str], Iterable[str]],
-) -> Iterator[tuple[str, str]]:
-    """Yield the innermost without parameters that are called in the same order, where the types allow it."""
-    left, right = (
-        [p for p in called if p in found and p not in taken and is_innermost(found[p]) and not has_parameters(found[p])]
-        for called, found, taken in zip(order, (ours, theirs), (names, names.values()), strict=True)
-    )
-    if len(left) == len(right) and all(_may_be(ours[a], theirs[b]) for a, b in zip(left, right, strict=True)):
-        yield from zip(left, right, strict=True)
-
-
-def has_parameters(module: nn.Module) -> bool:
-    """Tell whether a module has parameters."""
-    return any(True for _ in module.parameters())
-
-
-def _may_be(one: nn.Module, other: nn.Module) -> bool:
-    """Tell whether the types do not contradict: two modules of torch have to be of one type."""
-    of_torch = all(type(module).__module__.startswith("torch.nn") for module in (one, other))
-    return type(one) is type(other) or not of_torch
