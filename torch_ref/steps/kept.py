@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from torch_ref.steps.containers import leaves_of
+from torch_ref.numbers.containers import leaves_of
 
 
 @contextmanager

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from torch_ref.numbers.containers import leaves_of, mapped
 from torch_ref.numbers.witness import Tensors
-from torch_ref.steps.containers import leaves_of, mapped
 from torch_ref.steps.kept import as_in_training, kept
 from torch_ref.steps.step import can_flow
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from torch_ref.numbers.containers import mapped
 from torch_ref.numbers.witness import Tensors
-from torch_ref.steps.containers import mapped
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.modules import Bound, Side, Visit, tensors_in, tensors_of, visited, with_tensors
 from torch_ref.steps.step import can_flow, gradients_of, negative, plain
