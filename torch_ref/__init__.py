@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch_ref.check.module import check_module
     from torch_ref.check.network import crosscheck
     from torch_ref.numbers.agreement import ulp_distance
+    from torch_ref.steps.objects import functions_of
     from torch_ref.verdict.assertion import GradientMismatchError, assert_gradients_match
     from torch_ref.verdict.report import Report
     from torch_ref.verdict.row import Row
@@ -35,6 +36,7 @@ _HOME = {
     "check.function": ("check_function",),
     "check.layer": ("check_layer",),
     "numbers.agreement": ("ulp_distance",),
+    "steps.objects": ("functions_of",),
     "check.module": ("check_module",),
     "check.network": ("crosscheck",),
     "autograd.mirrored": ("LossModule", "Mirror", "loss_of", "mirror", "module_of"),
@@ -55,6 +57,7 @@ __all__ = [
     "check_layer",
     "check_module",
     "crosscheck",
+    "functions_of",
     "loss_of",
     "mirror",
     "module_of",
