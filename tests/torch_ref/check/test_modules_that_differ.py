@@ -114,7 +114,7 @@ def test_inputs_that_do_not_fit() -> None:
         check_module(MLP(), sequential(), x_of(torch.float64))
     with pytest.raises(TypeError, match=r"inputs as a sequence of arguments, got a ndarray: give \[x\]"):
         check_module(MLP(), sequential(), x_of().numpy())
-    with pytest.raises(TypeError, match="two nn.Modules are compared on inputs"):
+    with pytest.raises(TypeError, match=r"two nn\.Modules are compared on inputs"):
         check_module(MLP(), sequential())
     with pytest.raises(TypeError, match=r"an instance of torch\.nn\.Module or a manual_bp\.Network, got the class MLP"):
         check_module(MLP, sequential(), x_of())
@@ -171,7 +171,7 @@ def test_a_tolerance_is_that_of_every_comparison() -> None:
 def test_mapping_and_upstream_are_not_for_a_network() -> None:
     from manual_bp import mlp
 
-    with pytest.raises(TypeError, match="for two nn.Modules only, got a Network"):
+    with pytest.raises(TypeError, match=r"for two nn\.Modules only, got a Network"):
         check_module(mlp([5, 4, 3]), sequential(), mapping={})
 
 
