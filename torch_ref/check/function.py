@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from manual_bp.layer import described
-from torch_ref.followed.cannot import CannotFollow
 from torch_ref.check.reading import check_no_autocast, unchanged
+from torch_ref.followed.cannot import CannotFollow
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.steps.adapted import Pair, followed_by
 from torch_ref.steps.arguments import Arguments

@@ -63,6 +63,8 @@ class Visit:
     upstream: Tensors = field(default_factory=dict)
     """The gradients that its outputs got in the backward pass, by path."""
     inside: list[Visit] = field(default_factory=list)
+    buffers: Tensors = field(default_factory=dict)
+    """Of the whole module: its buffers after the call, by name."""
 
     @property
     def label(self) -> str:
@@ -116,6 +118,21 @@ def visited(module: nn.Module, paths: Mapping[str, str]) -> Iterator[list[Visit]
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def written(module: nn.Module) -> Iterator[Tensors]:
+    """While inside, put the buffers of a module into a dict as they are after a call."""
+    found: Tensors = {}
+
+    def read(called: nn.Module, args: Any, output: Any) -> None:
+        found.update({name: _copied(b) for name, b in called.named_buffers()})
+
+    handle = module.register_forward_hook(read)
+    try:
+        yield found
+    finally:
+        handle.remove()
 
 
 def _copied(t: Tensor) -> Tensor:

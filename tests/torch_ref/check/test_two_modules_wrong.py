@@ -8,6 +8,7 @@ from cases import blamed
 from modules import (
     MLP,
     NAMES,
+    BatchNorm,
     Block,
     ByHand,
     Functional,
@@ -145,6 +146,15 @@ def test_no_gradient_counts_as_zeros_where_one_is_needed_and_is_named_where_none
     assert [name for name, _ in report.not_compared] == ["gradient of x of one", "gradient of x"]
     wanted = check_module(mine, sequential(), x_of().requires_grad_(), mapping=NAMES, power=False)
     assert list(blamed(wanted)) == ["gradient of x of one"]
+
+
+@pytest.mark.parametrize("is_in_place", [False, True])
+def test_running_statistics_are_placed_at_the_module_that_holds_them(is_in_place: bool) -> None:
+    mine = nn.Sequential(nn.Linear(5, 4), BatchNorm(4, is_biased=True, is_in_place=is_in_place))
+    report = check_module(mine, nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4)), x_of(), power=False)
+    (row,) = report.guilty
+    assert (row.quantity, row.of.owner, row.method) == ("running_var of 1 after the call", "BatchNorm", "forward")
+    assert report.verdict.startswith("Wrong: running_var of 1 after the call, BatchNorm.forward at tests/modules.py:")
 
 
 def test_weights_that_are_kept_from_the_first_call_are_found() -> None:
