@@ -159,13 +159,15 @@ def _same(after: Tensor | None, before: Tensor) -> bool:
 
 
 def _check_outputs(pair: Pair) -> None:
-    """Raise ValueError where the modules return another number of tensors."""
+    """Raise ValueError where the modules return another number of tensors, or nothing but empty ones."""
     mine, theirs = ([*tensors_in(visit.output)] for visit in (pair.mine, pair.theirs))
     if by_place(mine, theirs) is None:
         raise ValueError(
             f"check_module expects the two modules to return the same number of tensors, got {len(mine)} and "
             f"{len(theirs)}: wrap one of them in a module that returns what the other does"
         )
+    if not any(y.numel() for y in tensors_in(pair.theirs.output).values()):
+        raise ValueError("check_module expects inputs with at least one row, got some for which nothing comes out")
 
 
 def _reference_pass(subject: Subject, upstream: Outputs | None) -> tuple[Visit, Tensor]:
