@@ -1,0 +1,144 @@
+"""Two functions of a file, forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torch_ref.check.function import check_function
+from torch_ref.files.arranged import Arranged, arguments_of, arranged, of_output
+from torch_ref.files.found import Checked, NotCheckedError, Settings
+from torch_ref.files.inputs import Wanted, copied
+from torch_ref.files.reference import (
+    CANNOT_FOLLOW,
+    NOT_ITS_DERIVATIVE,
+    PASSES_ON,
+    cannot_follow,
+    in_file,
+    names_of_reference,
+    rounds,
+)
+from torch_ref.steps.guarded import as_it_was
+from torch_ref.steps.step import source_of
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A forward and its backward."""
+
+    name: str
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    members: tuple[str, str]
+    """Their names in the file."""
+    namespace: Mapping[str, Any]
+
+    @property
+    def title(self) -> str:
+        """Say what it is."""
+        return " and ".join(self.members)
+
+    @property
+    def place(self) -> str:
+        """Return file and line of backward."""
+        return source_of(self.backward)
+
+    @property
+    def wanted(self) -> Wanted:
+        """Return the arguments of forward."""
+        return Wanted.by(self.forward)
+
+    def run_forward(self, inputs: Mapping[str, Any]) -> Any:
+        """Return what forward gives."""
+        given = self._given(inputs)
+        return self.forward(**given) if isinstance(given, dict) else self.forward(*given)
+
+    def check(self, inputs: Mapping[str, Any], settings: Settings) -> Checked:
+        """Compare backward with autograd through the reference of the file, or through forward itself."""
+        with as_it_was(), torch.no_grad():
+            outputs = self.run_forward(copied(inputs))
+        called = self._called(inputs, outputs)
+        options = {"second_order": settings.second_order, **settings.options}
+        if called.is_slope:
+            options |= self._upstream(inputs, outputs, called)
+        if reference := in_file(self.namespace, self.name, *self.members):
+            report = check_function(
+                self.forward, called.backward, self._given(inputs), reference=reference.of, **options
+            )
+            return Checked(report, reference.shown)
+        return self._by_forward(inputs, called, options)
+
+    def _given(self, inputs: Mapping[str, Any]) -> Any:
+        """Return the inputs in order; by name where an argument is keyword-only."""
+        return dict(inputs) if self.wanted.has_keywords else [*inputs.values()]
+
+    # ----------------------------------------------------------------------------------------- how backward is called
+
+    def _called(self, inputs: Mapping[str, Any], outputs: Any) -> Arranged:
+        if self.wanted.has_keywords or self._keeps_a_cache(inputs, outputs):
+            return Arranged(self.backward)
+        count = len(outputs) if isinstance(outputs, tuple | list) else 1
+        found = arranged(self.forward, self.backward, [*inputs], count)
+        if found is None:
+            takes = ", ".join(arguments_of(self.backward) or ())
+            expected = f"the gradient of {'its output' if count == 1 else f'each of {count} outputs'}"
+            raise NotCheckedError(
+                f"{self.members[1]} takes {takes}: expected {expected}, then {', '.join(inputs)}, or the same names in "
+                "another order"
+            )
+        return found
+
+    def _keeps_a_cache(self, inputs: Mapping[str, Any], outputs: Any) -> bool:
+        """Tell whether forward returns something for backward beside its output: (out, cache)."""
+        if not isinstance(outputs, tuple | list) or len(outputs) < 2:
+            return False
+        theirs = arguments_of(self.backward)
+        takes_it = theirs is not None and len(theirs) == 2 and theirs[1] not in inputs
+        return takes_it or not all(isinstance(y, Tensor) for y in outputs)
+
+    def _upstream(self, inputs: Mapping[str, Any], y: Any, called: Arranged) -> dict[str, Any]:
+        """Return the upstream gradient of a backward that takes none: 1 everywhere; what a loss has is chosen anyway.
+
+        Raises NotCheckedError where it is no slope of each entry, but a Jacobian.
+        """
+        if not isinstance(y, Tensor) or y.numel() == 1:
+            return {}
+        given = [*copied(inputs).values()]
+        with as_it_was(), torch.no_grad():
+            d = called.backward(*given)
+        if isinstance(d, Tensor) and d.shape != given[0].shape:
+            raise NotCheckedError(
+                f"{self.members[1]} takes no upstream gradient and gives a tensor of shape {tuple(d.shape)} for an "
+                f"input of shape {tuple(given[0].shape)}: a Jacobian is not compared, give backward(d_y, ...)"
+            )
+        return {"upstream": torch.ones_like(y)}
+
+    # ---------------------------------------------------------------------------------- autograd through forward itself
+
+    def _by_forward(self, inputs: Mapping[str, Any], called: Arranged, options: dict[str, Any]) -> Checked:
+        """Compare backward with autograd through forward; where it is wrong, perhaps something else is meant."""
+        name, reference = self.members[0], names_of_reference(self.name)[0]
+        shown, given = f"autograd through {name} itself", self._given(inputs)
+        try:
+            report = check_function(self.forward, called.backward, given, **options)
+        except ValueError as error:
+            if not cannot_follow(error):
+                raise
+            raise NotCheckedError(CANNOT_FOLLOW.format(name, reference)) from error
+        if report.ok:
+            return Checked(report, shown)
+        if rounding := rounds(self.forward, [*inputs.values()]):
+            through = check_function(self.forward, called.backward, given, differences=False, **options)
+            if through.ok:
+                return Checked(through, shown).having(PASSES_ON.format(rounding, name))
+        if called.may_take_output:
+            other = check_function(self.forward, of_output(self.forward, called.backward), given, **options)
+            if other.ok:
+                return Checked(other, shown).having(f"{self.members[1]} is right for what {name} gives")
+        if any(row.blame == "reference" for row in report.rows):
+            raise NotCheckedError(NOT_ITS_DERIVATIVE.format(name, reference))
+        return Checked(report, shown)
