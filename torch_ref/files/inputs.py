@@ -151,7 +151,7 @@ def _in_order(made: Any, name: str, maker: str, wanted: Wanted) -> dict[str, Any
     if not fits:
         takes = ", ".join(wanted.needed)
         raise NoInputsError(
-            f"{maker}() gives {len(made)} inputs, and {name} takes {takes}: give those by make_inputs_{name}()"
+            f"{maker}() gives {len(made)} input{'s' * (len(made) != 1)}, and {name} takes {takes}: give those by make_inputs_{name}()"
         )
     more = (f"input {i}" for i in range(len(wanted.names), len(made)))
     return dict(zip([*wanted.names, *more], made, strict=False))

@@ -1,0 +1,169 @@
+"""One piece of code of each kind that is found in files, right, with what to change in it to make it wrong."""
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """A file that is right, an edit that makes it wrong, the shapes of its inputs, and what the report says."""
+
+    code: str
+    right: str
+    wrong: str
+    shapes: str
+    reference: str
+    said: str = ""
+    """A remark that the right one gets."""
+
+
+FUNCTIONS = {
+    "forward and backward": Kind(
+        "def forward(x, w):\n    return x @ w\ndef backward(d_y, x, w):\n    return d_y @ w.T, x.T @ d_y\n",
+        "x.T @ d_y", "x.T @ d_y / 4", "x=4,5 w=5,3", "autograd through forward itself",
+    ),
+    "forward_NAME and backward_NAME": Kind(
+        "def forward_net(x):\n    return x.tanh()\ndef backward_net(d_y, x):\n    return d_y * (1 - x.tanh() ** 2)\n",
+        "1 - x.tanh() ** 2", "1 - x ** 2", "x=4,5", "autograd through forward_net itself",
+    ),
+    "NAME and NAME_backward": Kind(
+        "def cube(x):\n    return x ** 3\ndef cube_backward(d_y, x):\n    return d_y * 3 * x ** 2\n",
+        "3 * x ** 2", "3 * x", "x=4,5", "autograd through cube itself",
+    ),
+    "the upstream gradient last": Kind(
+        "def scale(x, w):\n    return x * w\ndef scale_backward(x, w, dout):\n    return dout * w, (dout * x).sum(0)\n",
+        "dout * x", "-dout * x", "x=4,5 w=5", "autograd through scale itself",
+    ),
+    "the output in place of the input": Kind(
+        "def sigmoid(x):\n    return x.sigmoid()\n"
+        "def sigmoid_backward(dout, out):\n    return dout * out * (1 - out)\n",
+        "out * (1 - out)", "(1 - out)", "x=4,5", "autograd through sigmoid itself",
+    ),
+    "some of the inputs": Kind(
+        "def add(x, b):\n    return x + b\ndef add_backward(d_y, x):\n    return d_y, d_y.sum(0)\n",
+        "d_y.sum(0)", "d_y.mean(0)", "x=4,5 b=5", "autograd through add itself",
+    ),
+    "the upstream gradient alone": Kind(
+        "def half(x):\n    return x / 2\ndef half_backward(d_y):\n    return d_y / 2\n",
+        "return d_y / 2", "return d_y * 2", "x=4,5", "autograd through half itself",
+    ),
+    "two outputs": Kind(
+        "def two(x):\n    return x.exp(), x ** 2\n"
+        "def two_backward(d_a, d_b, x):\n    return d_a * x.exp() + d_b * 2 * x\n",
+        "+ d_b", "- d_b", "x=4,5", "autograd through two itself",
+    ),
+    "a slope": Kind(
+        "def square(x):\n    return x ** 2\ndef d_square(x):\n    return 2 * x\n",
+        "2 * x", "x", "x=4,5", "autograd through square itself",
+    ),
+    "a slope of the output": Kind(
+        "def tanh(x):\n    return x.tanh()\ndef tanh_grad(y):\n    return 1 - y ** 2\n",
+        "1 - y ** 2", "1 - y", "x=4,5", "autograd through tanh itself", "tanh_grad is right for what tanh gives",
+    ),
+    "a loss": Kind(
+        "def mse(y, t):\n    return ((y - t) ** 2).mean()\ndef mse_grad(y, t):\n    return 2 * (y - t) / y.numel()\n",
+        "y.numel()", "len(y)", "y=4,5 t=4,5", "autograd through mse itself", "Not compared: gradient of t",
+    ),
+    "keyword-only": Kind(
+        "def norm(*, x, gain):\n    return x * gain\n"
+        "def norm_backward(d_y, *, x, gain):\n    return {'x': d_y * gain, 'gain': (d_y * x).sum(0)}\n",
+        "d_y * gain", "d_y", "x=4,5 gain=5", "autograd through norm itself",
+    ),
+    "any number of inputs": Kind(
+        "def mix(*xs):\n    return xs[0] * xs[1]\ndef mix_backward(d_y, *xs):\n    return d_y * xs[1], d_y * xs[0]\n",
+        "d_y * xs[0]", "d_y * xs[1]", "4,5 4,5", "autograd through mix itself",
+    ),
+    "a reference of the file": Kind(
+        "def relu(x):\n    return x.clamp(min=0)\ndef relu_backward(d_y, x):\n    return d_y * (x > 0)\n"
+        "def relu_reference(x):\n    return torch.relu(x)\n",
+        "x.clamp(min=0)", "x.clamp(min=0.1)", "x=4,5", "relu_reference",
+    ),
+    "a straight-through estimator": Kind(
+        "def quantise(x):\n    return x.round()\ndef quantise_backward(d_y, x):\n    return d_y\n",
+        "return d_y", "return 2 * d_y", "x=4,5", "autograd through quantise itself",
+        "round in quantise passes the gradient on",
+    ),
+}  # fmt: skip
+
+HEAD = "class {}(torch.autograd.Function):\n    @staticmethod\n    def forward("
+BACKWARD = "    @staticmethod\n    def backward(ctx, d_y):\n"
+
+AUTOGRAD_FUNCTIONS = {
+    "a Function": Kind(
+        HEAD.format("Cube") + "ctx, x):\n        ctx.save_for_backward(x)\n        return x ** 3\n" + BACKWARD
+        + "        return d_y * 3 * ctx.saved_tensors[0] ** 2\n",
+        "* 3", "* 2", "x=4,5", "its own forward under autograd", "--second-order compares them",
+    ),
+    "of torch's name": Kind(
+        HEAD.format("MyReLU") + "ctx, x):\n        ctx.save_for_backward(x)\n        return x.clamp(min=0)\n" + BACKWARD
+        + "        return d_y * (ctx.saved_tensors[0] > 0)\n",
+        "> 0", "< 0", "x=4,5", "torch's relu",
+    ),
+    "of torch's name with another formula": Kind(
+        HEAD.format("GELU") + "ctx, x):\n        ctx.save_for_backward(x)\n"
+        "        return x * torch.sigmoid(1.702 * x)\n" + BACKWARD
+        + "        (x,) = ctx.saved_tensors\n        s = torch.sigmoid(1.702 * x)\n"
+        "        return d_y * (s + 1.702 * x * s * (1 - s))\n",
+        "d_y * (s +", "d_y * (s -", "x=4,5", "its own forward under autograd",
+    ),
+    "a norm": Kind(
+        HEAD.format("RMSNormFunction") + "ctx, x, gain):\n"
+        "        r = (x.square().mean(-1, keepdim=True) + torch.finfo(x.dtype).eps).rsqrt()\n"
+        "        ctx.save_for_backward(x * r, gain, r)\n        return x * r * gain\n" + BACKWARD
+        + "        n, gain, r = ctx.saved_tensors\n        d = d_y * gain\n"
+        "        return r * (d - n * (d * n).mean(-1, keepdim=True)), (d_y * n).sum(0)\n",
+        "- n * (d * n).mean(-1, keepdim=True)", "", "x=4,5 gain=5", "torch's rms_norm",
+    ),
+    "with setup_context and a default": Kind(
+        HEAD.format("Times") + "x, y, scale=2.0):\n        return x * y * scale\n"
+        "    @staticmethod\n    def setup_context(ctx, inputs, output):\n        x, y, ctx.scale = inputs\n"
+        "        ctx.save_for_backward(x, y)\n" + BACKWARD
+        + "        x, y = ctx.saved_tensors\n        return d_y * y * ctx.scale, d_y * x * ctx.scale, None\n",
+        "d_y * x", "d_y * y", "x=4,5 y=4,5", "its own forward under autograd",
+    ),
+    "with indices": Kind(
+        HEAD.format("Largest") + "ctx, x):\n        value, i = x.max(1)\n        ctx.mark_non_differentiable(i)\n"
+        "        ctx.save_for_backward(i)\n        ctx.shape = x.shape\n        return value, i\n"
+        "    @staticmethod\n    def backward(ctx, d_y, _):\n        (i,) = ctx.saved_tensors\n"
+        "        return d_y.new_zeros(ctx.shape).scatter(1, i[:, None], d_y[:, None])\n",
+        "d_y[:, None])", "2 * d_y[:, None])", "x=4,5", "its own forward under autograd",
+    ),
+    "in place": Kind(
+        HEAD.format("Triple") + "ctx, x):\n        ctx.mark_dirty(x)\n        return x.mul_(3)\n" + BACKWARD
+        + "        return 3 * d_y\n",
+        "return 3", "return 4", "x=4,5", "its own forward under autograd",
+    ),
+    "that rounds": Kind(
+        HEAD.format("Round") + "ctx, x):\n        return x.round()\n" + BACKWARD + "        return d_y\n",
+        "return d_y", "return d_y / 2", "x=4,5", "its own forward under autograd", "round in forward passes the",
+    ),
+    "with a reference of the file": Kind(
+        HEAD.format("ViaNumpy") + "ctx, x):\n        ctx.save_for_backward(x)\n"
+        "        return torch.from_numpy(x.detach().numpy() ** 2)\n" + BACKWARD
+        + "        return 2 * d_y * ctx.saved_tensors[0]\n"
+        "def via_numpy_reference(x):\n    return x ** 2\n",
+        "2 * d_y", "-2 * d_y", "x=4,5", "via_numpy_reference",
+    ),
+}  # fmt: skip
+
+LAYERS = {
+    "a layer's class": Kind(
+        "class Scale:\n    def __init__(self, gain):\n        self.gain = gain\n"
+        "    def forward(self, x):\n        return x * self.gain, x\n"
+        "    def backward(self, error, x):\n        return error * self.gain, {'gain': -(error * x).sum(0)}\n",
+        "-(error * x)", "(error * x)", "gain=5 x=4,5", "its own forward under autograd",
+    ),
+    "an object": Kind(
+        "class Sine:\n    def forward(self, x):\n        return x.sin(), x\n"
+        "    def backward(self, error, x):\n        return error * x.cos(), {}\n"
+        "sine = Sine()\n",
+        "x.cos()", "x.sin()", "x=4,5", "its own forward under autograd",
+    ),
+    "with a module as reference": Kind(
+        "class Tanh:\n    def forward(self, x):\n        return x.tanh(), x.tanh()\n"
+        "    def backward(self, error, y):\n        return error * (1 - y * y), {}\n"
+        "class TanhReference(torch.nn.Module):\n    def forward(self, x):\n        return torch.tanh(x)\n"
+        "Tanh_reference = TanhReference\n",
+        "y * y", "y", "x=4,5", "Tanh_reference",
+    ),
+}  # fmt: skip
+
+KINDS = FUNCTIONS | AUTOGRAD_FUNCTIONS | LAYERS
