@@ -149,10 +149,8 @@ def _in_order(made: Any, name: str, maker: str, wanted: Wanted) -> dict[str, Any
         raise NoInputsError(f"{maker}() gives a {kind}: expected a tuple or list of inputs, or a dict by name")
     fits = len(wanted.needed) <= len(made) <= len(wanted.names) or (wanted.takes_any and made)
     if not fits:
-        takes = ", ".join(wanted.needed)
-        raise NoInputsError(
-            f"{maker}() gives {len(made)} input{'s' * (len(made) != 1)}, and {name} takes {takes}: give those by make_inputs_{name}()"
-        )
+        takes, count = ", ".join(wanted.needed), f"{len(made)} input{'s' * (len(made) != 1)}"
+        raise NoInputsError(f"{maker}() gives {count}, and {name} takes {takes}: give those by make_inputs_{name}()")
     more = (f"input {i}" for i in range(len(wanted.names), len(made)))
     return dict(zip([*wanted.names, *more], made, strict=False))
 

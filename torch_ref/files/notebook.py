@@ -39,8 +39,10 @@ class WrongArgumentsError(Exception):
 
 
 class _Parser(argparse.ArgumentParser):
+    """Raises where a parser of a command ends the program."""
+
     def error(self, message: str) -> NoReturn:
-        """Raise in place of ending the program."""
+        """Raise what is wrong."""
         raise WrongArgumentsError(message)
 
 
@@ -69,6 +71,9 @@ def check_cell(shell: Shell, line: str, cell: str) -> Outcomes | None:
 def _checked(names: Mapping[str, Any], own: Collection[str], line: str, magic: str) -> Outcomes | None:
     parser = _Parser(prog=magic, add_help=False)
     add_arguments(parser)
+    if {"-h", "--help"} & {*line.split()}:
+        parser.print_help()
+        return None
     try:
         arguments = parser.parse_args(shlex.split(line))
         offered = offered_by(arguments, names)
@@ -77,7 +82,7 @@ def _checked(names: Mapping[str, Any], own: Collection[str], line: str, magic: s
             return check(source, arguments.names, offered, settings_of(arguments))
     except (WrongArgumentsError, NothingToCheckError, ValueError) as error:
         print(f"{magic}: {error}", file=sys.stderr)
-        return None
+    return None
 
 
 def _files_of(names: Mapping[str, Any]) -> Iterator[str]:
