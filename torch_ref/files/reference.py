@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch_ref.steps.calling import attempt
 from torch_ref.steps.containers import mapped
 from torch_ref.steps.meant import Watching
-from torch_ref.steps.step import can_flow
+from torch_ref.steps.step import can_flow, same
 
 Function = type[torch.autograd.Function]
 
@@ -63,7 +63,8 @@ def in_file(namespace: Mapping[str, Any], *names: str) -> Reference | None:
 def names_of_reference(*names: str) -> list[str]:
     """Return the names that a reference may have."""
     stems = [one for name in names for one in dict.fromkeys((name, snake(name)))]
-    return [made for stem in stems for made in (f"{stem}_reference", f"reference_{stem}", f"{stem}_ref")]
+    made = [made for stem in stems for made in (f"{stem}_reference", f"reference_{stem}", f"{stem}_ref")]
+    return [*made, "reference"] if "forward" in names else made
 
 
 def snake(name: str) -> str:
@@ -133,6 +134,7 @@ class StandIn:
     needs_input_grad: tuple[bool, ...]
     saved_tensors: tuple[Any, ...] = ()
     constant: list[Tensor] = field(default_factory=list)
+    dirty: list[Tensor] = field(default_factory=list)
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors."""
@@ -145,14 +147,18 @@ class StandIn:
         self.constant += outputs
 
     def mark_dirty(self, *inputs: Tensor) -> None:
-        """Take the inputs that are changed in place: here they are copies."""
+        """Note inputs that are changed in place and returned."""
+        self.dirty += inputs
 
     def set_materialize_grads(self, value: bool) -> None:
         """Take what is for backward alone."""
 
 
 def itself(function: Function) -> Callable[..., Any]:
-    """Return a Function's forward as a function of its inputs, of torch operations that autograd can follow."""
+    """Return a Function's forward as a function of its inputs, of torch operations that autograd can follow.
+
+    It is given copies: what changes a leaf in place cannot be differentiated.
+    """
 
     @wraps(function.forward)
     def forward(*inputs: Any) -> Any:
@@ -163,12 +169,21 @@ def itself(function: Function) -> Callable[..., Any]:
             function.setup_context(ctx, tuple(copies), made)
         else:
             made = function.forward(ctx, *copies)
+        _write_back(inputs, copies, ctx)
         constant = {id(t) for t in ctx.constant}
         if isinstance(made, tuple | list):
             return type(made)(y.detach() if id(y) in constant else y for y in made)
         return made
 
     return forward
+
+
+def _write_back(inputs: Sequence[Any], copies: Sequence[Any], ctx: StandIn) -> None:
+    """Change the inputs that forward changed, running statistics, but not what it says to return."""
+    dirty = {id(t) for t in ctx.dirty}
+    for t, copy in zip(inputs, copies, strict=True):
+        if t is not copy and not t.requires_grad and id(copy) not in dirty and not same(t, copy):
+            t.copy_(copy.detach())
 
 
 def is_split(function: Function) -> bool:

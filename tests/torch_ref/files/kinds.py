@@ -131,6 +131,12 @@ AUTOGRAD_FUNCTIONS = {
         + "        return 3 * d_y\n",
         "return 3", "return 4", "x=4,5", "its own forward under autograd",
     ),
+    "with running statistics": Kind(
+        HEAD.format("Centre") + "ctx, x, running):\n        mean = x.mean(0)\n"
+        "        running.mul_(0.9).add_(mean, alpha=0.1)\n        return x - mean\n" + BACKWARD
+        + "        return d_y - d_y.mean(0), None\n",
+        "d_y - d_y.mean(0)", "d_y", "x=4,5 running=5", "its own forward under autograd", "gradient of running (the",
+    ),
     "that rounds": Kind(
         HEAD.format("Round") + "ctx, x):\n        return x.round()\n" + BACKWARD + "        return d_y\n",
         "return d_y", "return d_y / 2", "x=4,5", "its own forward under autograd", "round in forward passes the",
