@@ -8,9 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from manual_bp.layer import described
+from torch_ref.check.by_differences import report_by_differences
 from torch_ref.check.reading import check_no_autocast, unchanged
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
+from torch_ref.steps.adapted import Pair, followed_by, on_arrays
 from torch_ref.steps.arguments import Arguments
+from torch_ref.steps.following import is_of_numpy, reason_not_to_follow
 from torch_ref.steps.function import by_formula, function_step
 from torch_ref.steps.meant import straight_through
 from torch_ref.steps.second_order import by_formula as second_order_of
@@ -64,9 +67,18 @@ def check_function(
     for name, given in (("forward", forward), ("backward", backward), ("reference", reference or forward)):
         if not callable(given):
             raise TypeError(f"check_function expects a {name} that can be called, got {described(given)}")
-    arguments, forward = Arguments.of(forward, inputs), unchanged(forward)
-    compute = by_formula(forward, backward, arguments)
+    pair = Pair(forward, backward, inputs).without_cache().with_tensors()
+    forward, backward = pair.forward, pair.backward
+    arguments, forward = Arguments.of(forward, pair.inputs), unchanged(forward)
+    compute = by_formula(forward, backward, arguments, any_dtype=pair.of_numpy)
     d_outputs = None if upstream is None else sequence(upstream)
+    if pair.followed and (reference is None or is_of_numpy(reference, arguments)):
+        compared = forward if reference is None else on_arrays(reference)
+        reference = pair.followed if reference is None else followed_by(reference)
+        if why := reason_not_to_follow(compared, reference, arguments):
+            return report_by_differences(
+                forward, compared, compute, arguments, why, upstream=d_outputs, tolerance=tolerance
+            )
     if reference is None:
         reference = forward if differences else straight_through(forward)
     reference = unchanged(reference)
