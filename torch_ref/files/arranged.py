@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from itertools import islice, permutations
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +22,20 @@ UPSTREAM = re.compile(
 )
 """How people call the gradient of an output."""
 
+OUTPUT = re.compile(r"^(y|a|s|p|h|probs?|.*out|out.*|y_.*|act.*|softmax|sigmoid|tanh)\d*$", re.IGNORECASE)
+"""How people call an output."""
+
+MOST = 3
+"""Inputs of other names than forward's that are tried in every order."""
+
+
+class Other(NamedTuple):
+    """Another way to call a backward, where its names do not say which argument is which."""
+
+    backward: Callable[..., Any]
+    said: str
+    """Which argument is what: 'probs is the output'."""
+
 
 @dataclass(frozen=True)
 class Arranged:
@@ -28,19 +43,27 @@ class Arranged:
 
     backward: Callable[..., Any]
     is_slope: bool = False
-    may_take_output: bool = False
-    """Whether it has one argument that is not called as forward's: forward's input, or its output."""
+    others: tuple[Other, ...] = ()
+    """To be tried where the first is wrong."""
 
 
 def arguments_of(function: Callable[..., Any], names: Sequence[str] = ()) -> list[str] | None:
-    """Return the names of what has to be given, and of these; None where a function does not say it."""
+    """Return the names of what has to be given, and of these; None where a function does not say it.
+
+    A name that differs from one of these in capitals alone is that one: X is x.
+    """
     try:
         parameters = [*inspect.signature(function).parameters.values()]
     except (TypeError, ValueError):
         return None
     if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD, p.KEYWORD_ONLY) for p in parameters):
         return None
-    return [p.name for p in parameters if p.default is p.empty or p.name in names]
+    theirs = [p.name for p in parameters]
+    same = {name.lower(): name for name in names if name not in theirs}
+    known = [name if name in names else same.get(name.lower(), name) for name in theirs]
+    if len({*known}) < len(known):
+        known = theirs
+    return [name for name, p in zip(known, parameters, strict=True) if p.default is p.empty or name in names]
 
 
 def arranged(
@@ -50,63 +73,93 @@ def arranged(
 
     ``names`` are those of the inputs that are given, ``outputs`` is how many outputs forward has.
     """
+    call = _Calls(forward, backward, tuple(names))
     theirs = arguments_of(backward, names)
     if theirs is None or theirs[outputs:] == [*names]:
-        return Arranged(_called(forward, backward, names, theirs))
+        return Arranged(call.in_order())
     more = [name for name in theirs if name not in names]
-    upstream = [name for name in more if UPSTREAM.match(name)]
+    upstream = [name for name in more if is_upstream(name, more)]
     if not more:
-        return Arranged(_called(forward, backward, names, theirs), is_slope=True)
+        return Arranged(call.by_name(theirs), is_slope=True)
+    if not {*theirs} & {*names} and len(names) == outputs == 1 and len(upstream) == len(theirs) - 1 <= 1:
+        return call.of_input_or_output(theirs, upstream)
     if len(upstream) == outputs and len(more) in (outputs, 2 * outputs):
-        made = [name for name in more if name not in upstream]
-        return Arranged(_called(forward, backward, names, theirs, upstream, made))
+        return Arranged(call.by_name(theirs, upstream, [name for name in more if name not in upstream]))
     if len(more) == outputs and len(theirs) > outputs:
-        return Arranged(_called(forward, backward, names, theirs, more))
-    if len(theirs) == len(names) == 1:
-        return Arranged(backward, is_slope=True, may_take_output=True)
-    return Arranged(_called(forward, backward, names, None)) if len(theirs) == outputs + len(names) else None
+        return Arranged(call.by_name(theirs, more))
+    if len(theirs) == outputs + len(names):
+        return Arranged(call.in_order(), others=tuple(call.others(theirs, outputs)))
+    return None
 
 
-def of_output(forward: Callable[..., Any], slope: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a slope that takes the output of forward as one that takes the input."""
-
-    @wraps(slope)
-    def of_input(x: Any) -> Any:
-        return slope(forward(x))
-
-    return of_input
+def is_upstream(name: str, others: Sequence[str]) -> bool:
+    """Tell whether an argument looks like the gradient of an output: by its name, or beside what it is of, dp and p."""
+    return bool(UPSTREAM.match(name)) or any(name in (f"d{other}", f"d_{other}") for other in others)
 
 
-def _called(
-    forward: Callable[..., Any],
-    backward: Callable[..., Any],
-    names: Sequence[str],
-    theirs: Sequence[str] | None,
-    upstream: Sequence[str] = (),
-    made: Sequence[str] = (),
-) -> Callable[..., Any]:
-    """Return a backward of ``upstream``, then ``names``, that hands on what it takes in the order in which it does.
+@dataclass(frozen=True)
+class _Calls:
+    """The ways to call a backward with gradients of the outputs, then the inputs."""
 
-    ``made`` are forward's outputs, computed anew. One gradient for several inputs is that of the first: a loss's, whose
-    target has none.
-    """
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    names: tuple[str, ...]
 
-    @wraps(backward)
-    def called(*given: Any) -> Any:
-        if theirs is None or not upstream:
-            return _padded(backward(*given), len(names))
-        known = dict(zip([*upstream, *names], given, strict=True))
-        if made:
-            outputs = forward(*given[len(upstream) :])
-            known |= dict(zip(made, outputs if isinstance(outputs, tuple | list) else (outputs,), strict=True))
-        return _padded(backward(*(known[name] for name in theirs)), len(names))
+    def in_order(self) -> Callable[..., Any]:
+        """Return backward as it is, for a loss's target too."""
 
-    if upstream:  # inspect.signature would give that of backward, and its order
-        kinds = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in (*upstream, *names)]
+        @wraps(self.backward)
+        def called(*given: Any) -> Any:
+            return _padded(self.backward(*given), len(self.names))
+
+        return called
+
+    def by_name(
+        self, theirs: Sequence[str], upstream: Sequence[str] = (), made: Sequence[str] = ()
+    ) -> Callable[..., Any]:
+        """Return a backward of ``upstream``, then the inputs, that hands on ``theirs`` in their order.
+
+        ``made`` are forward's outputs, computed anew.
+        """
+
+        @wraps(self.backward)
+        def called(*given: Any) -> Any:
+            known = dict(zip([*upstream, *self.names], given, strict=True))
+            if made:
+                outputs = self.forward(*given[len(upstream) :])
+                known |= dict(zip(made, outputs if isinstance(outputs, tuple | list) else (outputs,), strict=True))
+            return _padded(self.backward(*(known[name] for name in theirs)), len(self.names))
+
+        # inspect.signature would give that of backward, and its order
+        kinds = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in (*upstream, *self.names)]
         called.__signature__ = inspect.Signature(kinds)  # type: ignore[attr-defined]
-    return called
+        return called
+
+    def of_input_or_output(self, theirs: Sequence[str], upstream: Sequence[str]) -> Arranged:
+        """Return a backward of forward's only input or output, whatever that is called; or a slope of it."""
+        (name,) = (name for name in theirs if name not in upstream)
+        of_input = [self.names[0] if name not in upstream else name for name in theirs]
+        ways = [
+            Other(self.by_name(of_input, upstream), f"{name} is the input"),
+            Other(self.by_name(theirs, upstream, [name]), f"{name} is the output"),
+        ]
+        first, second = reversed(ways) if OUTPUT.match(name) else ways
+        return Arranged(first.backward, not upstream, (second,))
+
+    def others(self, theirs: Sequence[str], outputs: int) -> Iterator[Other]:
+        """Yield the other ways, where arguments of other names than the inputs stand where these are expected."""
+        upstream, after = theirs[:outputs], theirs[outputs:]
+        unknown = [name for name in after if name not in self.names]
+        free = [name for name in self.names if name not in theirs]
+        if any(name in self.names for name in upstream) or len(unknown) != len(free):
+            return
+        if len(free) <= MOST:
+            for order in islice(permutations(free), 1, None):
+                meant = dict(zip(unknown, order, strict=True))
+                said = ", ".join(f"{theirs} is {mine}" for theirs, mine in meant.items())
+                yield Other(self.by_name([meant.get(name, name) for name in theirs], upstream), said)
 
 
 def _padded(returned: Any, count: int) -> Any:
-    """Return one gradient with None for each further input."""
+    """Return one gradient with None for each further input: a loss's target has none."""
     return (returned, *(None,) * (count - 1)) if isinstance(returned, Tensor | np.ndarray) and count > 1 else returned

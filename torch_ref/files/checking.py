@@ -92,8 +92,8 @@ def _of_one(value: Any) -> str:
     """Say what an input is: '4 x 5', '4 x 5 of int64', a number as it is, or its type."""
     if isinstance(value, Tensor | np.ndarray):
         sizes: Sequence[int] = tuple(value.shape)
-        kind = str(value.dtype).removeprefix("torch.")
-        return f"{' x '.join(map(str, sizes)) or 'number'}{'' if 'float32' in kind else f' of {kind}'}"
+        kind, usual = str(value.dtype).removeprefix("torch."), "float32" if isinstance(value, Tensor) else "float64"
+        return f"{' x '.join(map(str, sizes)) or 'number'}{'' if kind == usual else f' of {kind}'}"
     if isinstance(value, int | float | str | None):
         return f"= {value!r}"
     return type(value).__name__

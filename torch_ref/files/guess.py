@@ -22,11 +22,17 @@ from torch_ref.steps.calling import attempt
 X = Shape((4, 5))
 """Of a batch of 4 with 5 features."""
 
-OTHERS = (Shape((3, 5)), Shape((5, 3)), X, Shape((3,)), Shape((5,)), Shape((4, 3)), Shape((4,), 5), Shape(()))
-"""What stands beside it: weights of 3 units in both layouts, targets, vectors of units and features, labels."""
+WEIGHTS = (Shape((3, 5)), Shape((5, 3)), Shape((3, 4)))
+"""Of 3 units: beside samples in rows, in both layouts, and beside samples in columns."""
 
-VECTORS = ("b", "bias", "beta", "gamma", "gain", "scale", "shift")
-"""What is called so has one dimension, as a rule."""
+VECTORS = (Shape((3,)), Shape((3, 1)), Shape((5,)))
+"""One number for each unit, or for each feature."""
+
+OTHERS = (*WEIGHTS, X, *VECTORS, Shape((4, 3)), Shape((4,), 5), Shape(()))
+"""What stands beside x: weights, targets of its shape, vectors, targets of another, labels, a number."""
+
+CALLED_VECTORS = ("b", "bias", "beta", "gamma", "gain", "scale", "shift")
+"""What is called so is a vector, as a rule."""
 
 MOST = 600
 """Combinations that are tried."""
@@ -66,8 +72,8 @@ def _fitting(one: Found, names: Sequence[str], offered: Offered) -> Iterator[Seq
 
 def _likely(name: str, *, is_first: bool) -> list[Shape]:
     """Return the shapes that an input of this name may have, the likeliest first."""
-    if name.lower() in VECTORS:
-        return sorted(OTHERS, key=lambda shape: len(shape.sizes) != 1)
+    if name.lower() in CALLED_VECTORS:
+        return sorted(OTHERS, key=lambda shape: shape not in VECTORS)
     return sorted(OTHERS, key=lambda shape: shape != X) if is_first or name.lower() == "x" else [*OTHERS]
 
 

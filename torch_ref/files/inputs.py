@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.files.shapes import Shape
-from torch_ref.steps.containers import mapped
+from torch_ref.numbers.containers import mapped
 from torch_ref.steps.guarded import as_it_was
 
 
@@ -164,8 +164,12 @@ def _without_gaps(found: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
 
 def copied(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return inputs for a call that may change them."""
-    arrays = {name: value.copy() for name, value in inputs.items() if isinstance(value, np.ndarray)}
-    return {name: mapped(value, lambda _, t: t.detach().clone()) for name, value in inputs.items()} | arrays
+    found: dict[str, Any] = mapped(dict(inputs), lambda _, value: _copy(value), kind=(Tensor, np.ndarray))
+    return found
+
+
+def _copy(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else value.copy()
 
 
 def _uses_numpy_alone(namespace: Mapping[str, Any]) -> bool:

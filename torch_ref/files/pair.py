@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from torch_ref.check.function import check_function
-from torch_ref.files.arranged import Arranged, arguments_of, arranged, of_output
+from torch_ref.files.arranged import Arranged, arguments_of, arranged, is_upstream
 from torch_ref.files.found import Checked, NotCheckedError, Settings
 from torch_ref.files.inputs import Wanted, copied
 from torch_ref.files.reference import (
@@ -24,6 +27,8 @@ from torch_ref.files.reference import (
 )
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import source_of
+
+ARRAY = (Tensor, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -79,43 +84,48 @@ class Pair:
     # ----------------------------------------------------------------------------------------- how backward is called
 
     def _called(self, inputs: Mapping[str, Any], outputs: Any) -> Arranged:
-        if self.wanted.has_keywords or self._keeps_a_cache(inputs, outputs):
+        theirs = arguments_of(self.backward, [*inputs])
+        if self.wanted.has_keywords:
             return Arranged(self.backward)
+        if _has_cache(outputs, theirs, inputs):
+            return self._of_cache(theirs)
         count = len(outputs) if isinstance(outputs, tuple | list) else 1
         found = arranged(self.forward, self.backward, [*inputs], count)
         if found is None:
-            takes = ", ".join(arguments_of(self.backward) or ())
             expected = f"the gradient of {'its output' if count == 1 else f'each of {count} outputs'}"
             raise NotCheckedError(
-                f"{self.members[1]} takes {takes}: expected {expected}, then {', '.join(inputs)}, or the same names in "
-                "another order"
+                f"{self.members[1]} takes {', '.join(theirs or ())}: expected {expected}, then {', '.join(inputs)}, or "
+                "the same names in another order"
             )
         return found
 
-    def _keeps_a_cache(self, inputs: Mapping[str, Any], outputs: Any) -> bool:
-        """Tell whether forward returns something for backward beside its output: (out, cache)."""
-        if not isinstance(outputs, tuple | list) or len(outputs) < 2:
-            return False
-        theirs = arguments_of(self.backward)
-        takes_it = theirs is not None and len(theirs) == 2 and theirs[1] not in inputs
-        return takes_it or not all(isinstance(y, Tensor) for y in outputs)
+    def _of_cache(self, theirs: Sequence[str] | None) -> Arranged:
+        """Return backward(d_out, cache) for a forward that gives (out, cache)."""
+        if theirs is not None and len(theirs) > 2:
+            raise NotCheckedError(
+                f"{self.members[0]} gives (out, cache), and {self.members[1]} takes {', '.join(theirs)}: expected "
+                "d_out, cache"
+            )
+        first, last = (theirs or ["", ""])[0], (theirs or ["", ""])[-1]
+        is_last = is_upstream(last, [first]) and not is_upstream(first, [last])
+        return Arranged(_swapped(self.backward) if is_last and first != last else self.backward)
 
     def _upstream(self, inputs: Mapping[str, Any], y: Any, called: Arranged) -> dict[str, Any]:
         """Return the upstream gradient of a backward that takes none: 1 everywhere; what a loss has is chosen anyway.
 
         Raises NotCheckedError where it is no slope of each entry, but a Jacobian.
         """
-        if not isinstance(y, Tensor) or y.numel() == 1:
+        if not isinstance(y, ARRAY) or math.prod(y.shape) == 1:
             return {}
         given = [*copied(inputs).values()]
         with as_it_was(), torch.no_grad():
             d = called.backward(*given)
-        if isinstance(d, Tensor) and d.shape != given[0].shape:
+        if isinstance(d, ARRAY) and d.shape != given[0].shape:
             raise NotCheckedError(
-                f"{self.members[1]} takes no upstream gradient and gives a tensor of shape {tuple(d.shape)} for an "
+                f"{self.members[1]} takes no upstream gradient and gives an array of shape {tuple(d.shape)} for an "
                 f"input of shape {tuple(given[0].shape)}: a Jacobian is not compared, give backward(d_y, ...)"
             )
-        return {"upstream": torch.ones_like(y)}
+        return {"upstream": torch.ones_like(torch.as_tensor(y))}
 
     # ---------------------------------------------------------------------------------- autograd through forward itself
 
@@ -135,10 +145,31 @@ class Pair:
             through = check_function(self.forward, called.backward, given, differences=False, **options)
             if through.ok:
                 return Checked(through, shown).having(PASSES_ON.format(rounding, name))
-        if called.may_take_output:
-            other = check_function(self.forward, of_output(self.forward, called.backward), given, **options)
-            if other.ok:
-                return Checked(other, shown).having(f"{self.members[1]} is right for what {name} gives")
+        for other in called.others:
+            otherwise = check_function(self.forward, other.backward, given, **options)
+            if otherwise.ok:
+                return Checked(otherwise, shown).having(f"{self.members[1]} is right where {other.said}")
         if any(row.blame == "reference" for row in report.rows):
             raise NotCheckedError(NOT_ITS_DERIVATIVE.format(name, reference))
         return Checked(report, shown)
+
+
+def _has_cache(outputs: Any, theirs: Sequence[str] | None, inputs: Mapping[str, Any]) -> bool:
+    """Tell whether forward gives something for backward beside its output: (out, cache)."""
+    if not isinstance(outputs, tuple) or len(outputs) != 2 or not isinstance(outputs[0], (*ARRAY, float)):
+        return False
+    if not isinstance(outputs[1], (*ARRAY, float)):
+        return True
+    if theirs is None or len(theirs) != 2 or theirs[1] in inputs:
+        return False
+    return not (is_upstream(theirs[0], [theirs[1]]) and is_upstream(theirs[1], [theirs[0]]))
+
+
+def _swapped(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Return backward(cache, d_out) as backward(d_out, cache)."""
+
+    @wraps(backward)
+    def swapped(d_out: Any, cache: Any) -> Any:
+        return backward(cache, d_out)
+
+    return swapped

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from torch_ref.numbers.containers import mapped
 from torch_ref.steps.calling import attempt
-from torch_ref.steps.containers import mapped
 from torch_ref.steps.meant import Watching
 from torch_ref.steps.step import can_flow, same
 

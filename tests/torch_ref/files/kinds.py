@@ -56,7 +56,7 @@ FUNCTIONS = {
     ),
     "a slope of the output": Kind(
         "def tanh(x):\n    return x.tanh()\ndef tanh_grad(y):\n    return 1 - y ** 2\n",
-        "1 - y ** 2", "1 - y", "x=4,5", "autograd through tanh itself", "tanh_grad is right for what tanh gives",
+        "1 - y ** 2", "1 - y", "x=4,5", "autograd through tanh itself",
     ),
     "a loss": Kind(
         "def mse(y, t):\n    return ((y - t) ** 2).mean()\ndef mse_grad(y, t):\n    return 2 * (y - t) / y.numel()\n",
@@ -75,6 +75,59 @@ FUNCTIONS = {
         "def relu(x):\n    return x.clamp(min=0)\ndef relu_backward(d_y, x):\n    return d_y * (x > 0)\n"
         "def relu_reference(x):\n    return torch.relu(x)\n",
         "x.clamp(min=0)", "x.clamp(min=0.1)", "x=4,5", "relu_reference",
+    ),
+    "arrays of numpy": Kind(
+        "import numpy as np\ndef net(x, w):\n    return np.tanh(x @ w)\n"
+        "def net_backward(d_y, x, w):\n    d = d_y * (1 - np.tanh(x @ w) ** 2)\n    return d @ w.T, x.T @ d\n",
+        "x.T @ d", "x.T @ d_y", "x=4,5 w=5,3", "autograd through net itself",
+    ),
+    "a loss in numpy": Kind(
+        "import numpy as np\ndef mse(y, t):\n    return np.mean((y - t) ** 2)\n"
+        "def mse_backward(y, t):\n    return 2 * (y - t) / y.size\n",
+        "2 * (y", "(y", "y=4,5 t=4,5", "autograd through mse itself", "Not compared: gradient of t",
+    ),
+    "a slope in numpy": Kind(
+        "import numpy as np\ndef sigmoid(x):\n    return 1 / (1 + np.exp(-x))\n"
+        "def d_sigmoid(s):\n    return s * (1 - s)\n",
+        "s * (1 - s)", "s * s", "x=4,5", "autograd through sigmoid itself",
+    ),
+    "a cache": Kind(
+        "import numpy as np\ndef linear_forward(A, W, b):\n    return W.dot(A) + b, (A, W, b)\n"
+        "def linear_backward(dZ, cache):\n    A, W, b = cache\n"
+        "    return W.T.dot(dZ), dZ.dot(A.T), dZ.sum(axis=1, keepdims=True)\n",
+        "dZ.dot(A.T)", "dZ.dot(A.T) / A.shape[1]", "A=4,6 W=3,4 b=3,1", "autograd through linear_forward itself",
+    ),
+    "a cache, which comes first": Kind(
+        "def tanh_forward(x):\n    y = x.tanh()\n    return y, y\n"
+        "def tanh_backward(cache, dout):\n    return dout * (1 - cache ** 2)\n",
+        "cache ** 2", "cache", "x=4,5", "autograd through tanh_forward itself",
+    ),
+    "the output by another name": Kind(
+        "def softmax(z):\n    return z.softmax(1)\n"
+        "def softmax_backward(dprobs, probs):\n    return probs * (dprobs - (dprobs * probs).sum(1, keepdim=True))\n",
+        "- (dprobs", "+ (dprobs", "z=4,5", "autograd through softmax itself",
+    ),
+    "the input by another name": Kind(
+        "def relu(x):\n    return x.clamp(min=0)\ndef relu_backward(dA, Z):\n    return dA * (Z > 0)\n",
+        "Z > 0", "Z < 0", "x=4,5", "autograd through relu itself",
+    ),
+    "the output, or is it the input": Kind(
+        "def tanh(x):\n    return x.tanh()\ndef tanh_backward(dA, Z):\n    return dA * (1 - Z ** 2)\n",
+        "Z ** 2", "Z", "x=4,5", "autograd through tanh itself", "tanh_backward is right where Z is the output",
+    ),
+    "the inputs in another order and by other names": Kind(
+        "def linear(inp, weight):\n    return inp @ weight\n"
+        "def linear_backward(g, w, x):\n    return g @ w.T, x.T @ g\n",
+        "x.T @ g", "2 * x.T @ g", "inp=4,5 weight=5,3", "autograd through linear itself", "w is weight, x is inp",
+    ),
+    "the input, or is it the output": Kind(
+        "def swish(x):\n    return x * x.sigmoid()\n"
+        "def swish_backward(dA, a):\n    s = a.sigmoid()\n    return dA * (s + a * s * (1 - s))\n",
+        "s + a", "s - a", "x=4,5", "autograd through swish itself", "swish_backward is right where a is the input",
+    ),
+    "names in capitals": Kind(
+        "def linear(x, w):\n    return x @ w\ndef linear_backward(dZ, W, X):\n    return dZ @ W.T, X.T @ dZ\n",
+        "X.T @ dZ", "-X.T @ dZ", "x=4,5 w=5,3", "autograd through linear itself",
     ),
     "a straight-through estimator": Kind(
         "def quantise(x):\n    return x.round()\ndef quantise_backward(d_y, x):\n    return d_y\n",

@@ -16,7 +16,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
 
     def check(code: str, kind: Kind) -> tuple[int, str]:
-        Path("mine.py").write_text(f"import torch\n{code}")
+        Path("mine.py").write_text(code if code.startswith("import numpy") else f"import torch\n{code}")
         words = kind.shapes.split()
         named = [word for shape in words for word in ("--shape", shape)]
         options = named if "=" in kind.shapes else ["--shapes", *words]
