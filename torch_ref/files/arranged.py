@@ -67,13 +67,14 @@ def arguments_of(function: Callable[..., Any], names: Sequence[str] = ()) -> lis
 
 
 def arranged(
-    forward: Callable[..., Any], backward: Callable[..., Any], names: Sequence[str], outputs: int
+    forward: Callable[..., Any], backward: Callable[..., Any], names: Sequence[str], outputs: int, *, is_loss: bool
 ) -> Arranged | None:
     """Return how a backward is called; None where its arguments do not say it.
 
-    ``names`` are those of the inputs that are given, ``outputs`` is how many outputs forward has.
+    ``names`` are those of the inputs that are given, ``outputs`` is how many outputs forward has. The backward of a
+    loss may give the gradient of its first input alone: a target has none.
     """
-    call = _Calls(forward, backward, tuple(names))
+    call = _Calls(forward, backward, tuple(names), is_loss)
     theirs = arguments_of(backward, names)
     if theirs is None or theirs[outputs:] == [*names]:
         return Arranged(call.in_order())
@@ -104,13 +105,14 @@ class _Calls:
     forward: Callable[..., Any]
     backward: Callable[..., Any]
     names: tuple[str, ...]
+    is_loss: bool
 
     def in_order(self) -> Callable[..., Any]:
-        """Return backward as it is, for a loss's target too."""
+        """Return backward as it is."""
 
         @wraps(self.backward)
         def called(*given: Any) -> Any:
-            return _padded(self.backward(*given), len(self.names))
+            return self._padded(self.backward(*given))
 
         return called
 
@@ -128,7 +130,7 @@ class _Calls:
             if made:
                 outputs = self.forward(*given[len(upstream) :])
                 known |= dict(zip(made, outputs if isinstance(outputs, tuple | list) else (outputs,), strict=True))
-            return _padded(self.backward(*(known[name] for name in theirs)), len(self.names))
+            return self._padded(self.backward(*(known[name] for name in theirs)))
 
         # inspect.signature would give that of backward, and its order
         kinds = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in (*upstream, *self.names)]
@@ -159,7 +161,7 @@ class _Calls:
                 said = ", ".join(f"{theirs} is {mine}" for theirs, mine in meant.items())
                 yield Other(self.by_name([meant.get(name, name) for name in theirs], upstream), said)
 
-
-def _padded(returned: Any, count: int) -> Any:
-    """Return one gradient with None for each further input: a loss's target has none."""
-    return (returned, *(None,) * (count - 1)) if isinstance(returned, Tensor | np.ndarray) and count > 1 else returned
+    def _padded(self, returned: Any) -> Any:
+        """Return the one gradient of a loss with None for its target."""
+        one = self.is_loss and isinstance(returned, Tensor | np.ndarray)
+        return (returned, *(None,) * (len(self.names) - 1)) if one else returned

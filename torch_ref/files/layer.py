@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,9 @@ KEEPS = (
     "its forward gives {} where forward(x) -> (y, saved) is expected: it keeps what backward reads on itself. Give "
     "check_function a forward and a backward that call it"
 )
+
+
+NO_SECOND_ORDER = ("second derivatives", "those of a layer are not looked at")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,10 @@ class LayerOfFile:
         itself = Reference(lambda x, **p: holding(layer, p).forward(x)[0], ITSELF, True)
         names = dict.fromkeys((self.name, self.kind.__name__))
         reference = in_file(self.namespace, *names) or itself
-        return Checked(check_layer(layer, inputs[self._x], reference.of, **settings.options), reference.shown)
+        report = check_layer(layer, inputs[self._x], reference.of, **settings.options)
+        if settings.second_order:
+            report = replace(report, not_compared=(*report.not_compared, NO_SECOND_ORDER))
+        return Checked(report, reference.shown)
 
     def _layer(self, inputs: Mapping[str, Any]) -> Any:
         """Return the object, made from the inputs where there is only the class."""

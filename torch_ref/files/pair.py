@@ -27,6 +27,7 @@ from torch_ref.files.reference import (
 )
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import source_of
+from torch_ref.verdict.report import Report
 
 ARRAY = (Tensor, np.ndarray)
 
@@ -74,6 +75,7 @@ class Pair:
             report = check_function(
                 self.forward, called.backward, self._given(inputs), reference=reference.of, **options
             )
+            self._check_whole(report)
             return Checked(report, reference.shown)
         return self._by_forward(inputs, called, options)
 
@@ -90,7 +92,8 @@ class Pair:
         if _has_cache(outputs, theirs, inputs):
             return self._of_cache(theirs)
         count = len(outputs) if isinstance(outputs, tuple | list) else 1
-        found = arranged(self.forward, self.backward, [*inputs], count)
+        is_loss = isinstance(outputs, float) or (isinstance(outputs, ARRAY) and math.prod(outputs.shape) == 1)
+        found = arranged(self.forward, self.backward, [*inputs], count, is_loss=is_loss)
         if found is None:
             expected = f"the gradient of {'its output' if count == 1 else f'each of {count} outputs'}"
             raise NotCheckedError(
@@ -127,6 +130,16 @@ class Pair:
             )
         return {"upstream": torch.ones_like(torch.as_tensor(y))}
 
+    def _check_whole(self, report: Report) -> None:
+        """Raise NotCheckedError where all that is wrong is that backward gives too few gradients."""
+        wrong = [row for row in report.rows if row.status == "wrong"]
+        if wrong and all("which has nothing for it" in row.remark for row in wrong):
+            missing = ", ".join(row.quantity.removeprefix("gradient of ") for row in wrong)
+            raise NotCheckedError(
+                f"{self.members[1]} gives nothing for {missing}: let it return a gradient for each input in order, and "
+                "None for what has none"
+            )
+
     # ---------------------------------------------------------------------------------- autograd through forward itself
 
     def _by_forward(self, inputs: Mapping[str, Any], called: Arranged, options: dict[str, Any]) -> Checked:
@@ -149,6 +162,7 @@ class Pair:
             otherwise = check_function(self.forward, other.backward, given, **options)
             if otherwise.ok:
                 return Checked(otherwise, shown).having(f"{self.members[1]} is right where {other.said}")
+        self._check_whole(report)
         if any(row.blame == "reference" for row in report.rows):
             raise NotCheckedError(NOT_ITS_DERIVATIVE.format(name, reference))
         return Checked(report, shown)
