@@ -20,7 +20,6 @@ from torch import Tensor
 from torch_ref.followed.array import Followed, FollowedArray
 from torch_ref.followed.dtypes import TORCH
 from torch_ref.numbers.containers import leaves_of, mapped
-from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.guarded import as_it_was
 
 Function = Callable[..., Any]

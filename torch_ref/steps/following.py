@@ -14,7 +14,7 @@ from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import can_flow, gradients_of, plain, sequence
 
-OTHER_NUMBERS = "forward gives other numbers when it is followed: it asks for the type of its arrays, or draws at random"
+OTHER_NUMBERS = "forward gives other numbers when it is followed: it asks for the types of its arrays or draws numbers"
 
 TAKES_TENSORS = (
     "a gradient check expects inputs that forward takes, got {0} as numpy array, of which forward says: {1}. If it "
@@ -24,9 +24,7 @@ TAKES_TENSORS = (
 NOT_FINITE = "autograd gives a gradient that is not finite"
 
 
-def reason_not_to_follow(
-    forward: Callable[..., Any], followed: Callable[..., Any], arguments: Arguments
-) -> str:
+def reason_not_to_follow(forward: Callable[..., Any], followed: Callable[..., Any], arguments: Arguments) -> str:
     """Say why a function cannot be followed at its arguments; '' where it can. Raise what forward itself raises.
 
     ``forward`` and ``followed`` are functions of tensors: ``steps.adapted``.
