@@ -7,7 +7,7 @@
     torch_ref.check_layer(layer, x, reference)            # one layer of your own
     torch_ref.check_function(forward, backward, inputs)   # a pair of plain functions
     torch_ref.check_autograd_function(Function, inputs, reference)
-    torch_ref.check_module(network, module)               # against an nn.Module of the same layers
+    torch_ref.check_module(mine, reference, inputs)       # two nn.Modules, or a network and an nn.Module
     torch_ref.assert_gradients_match(report)              # raise the verdict, in a test
 
 The reference never uses a formula of ``manual_bp``: it only copies its parameters. Names are imported when they are
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from torch_ref.check.autograd_function import check_autograd_function
     from torch_ref.check.function import check_function
     from torch_ref.check.layer import check_layer
-    from torch_ref.check.network import check_module, crosscheck
+    from torch_ref.check.module import check_module
+    from torch_ref.check.network import crosscheck
     from torch_ref.numbers.agreement import ulp_distance
+    from torch_ref.steps.objects import functions_of
     from torch_ref.verdict.assertion import GradientMismatchError, assert_gradients_match
     from torch_ref.verdict.report import Report
     from torch_ref.verdict.row import Row
@@ -34,7 +36,9 @@ _HOME = {
     "check.function": ("check_function",),
     "check.layer": ("check_layer",),
     "numbers.agreement": ("ulp_distance",),
-    "check.network": ("check_module", "crosscheck"),
+    "steps.objects": ("functions_of",),
+    "check.module": ("check_module",),
+    "check.network": ("crosscheck",),
     "autograd.mirrored": ("LossModule", "Mirror", "loss_of", "mirror", "module_of"),
     "verdict.report": ("Report",),
     "verdict.row": ("Row",),
@@ -53,6 +57,7 @@ __all__ = [
     "check_layer",
     "check_module",
     "crosscheck",
+    "functions_of",
     "loss_of",
     "mirror",
     "module_of",
