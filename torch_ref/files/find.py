@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,18 +125,7 @@ def _with_two_directions(namespace: Names, own: Collection[str]) -> Iterator[Fou
         is_class = isinstance(value, type)
         if is_class and (value in made or inspect.isabstract(value) or getattr(value, "_is_protocol", False)):
             continue
-        kind = value if is_class else type(value)
-        takes = _required(kind.backward)
-        if takes is not None and takes != 2:
-            yield Unchecked(name, f"{'class' if is_class else 'object'} {name}", OTHER, source_of(kind.backward))
-        else:
-            yield LayerOfFile(name, value, namespace)
-
-
-OTHER = (
-    "its backward does not take (error, saved): what it keeps on itself is not seen. Give check_function a forward and "
-    "a backward that call it"
-)
+        yield LayerOfFile(name, value, namespace)
 
 
 def _has_two_directions(value: Any) -> bool:
@@ -145,11 +134,3 @@ def _has_two_directions(value: Any) -> bool:
     if kind.__module__ == "builtins" or issubclass(kind, torch.autograd.Function) or inspect.ismodule(value):
         return False
     return all(callable(getattr(kind, name, None)) for name in ("forward", "backward"))
-
-
-def _required(method: Callable[..., Any]) -> int | None:
-    """Return how many arguments a method needs after self; None where it does not say."""
-    try:
-        return len(Wanted.by(method).needed) - 1
-    except (TypeError, ValueError):
-        return None

@@ -225,4 +225,70 @@ LAYERS = {
     ),
 }  # fmt: skip
 
-KINDS = FUNCTIONS | AUTOGRAD_FUNCTIONS | LAYERS
+AFFINE = (
+    "import numpy as np\nclass Affine:\n    def __init__(self, W, b):\n        self.W, self.b = W, b\n"
+    "    def forward(self, x):\n        self.x = x\n        return x @ self.W + self.b\n"
+)
+
+OBJECTS = {
+    "gradients in attributes": Kind(
+        AFFINE + "    def backward(self, dout):\n        self.dW, self.db = self.x.T @ dout, dout.sum(0)\n"
+        "        return dout @ self.W.T\n",
+        "dout.sum(0)", "dout.mean(0)", "W=5,3 b=3 x=4,5", "its own forward under autograd",
+    ),
+    "gradients among what backward returns": Kind(
+        AFFINE + "    def backward(self, dout):\n        return dout @ self.W.T, self.x.T @ dout, dout.sum(0)\n",
+        "self.x.T @ dout", "self.x.T @ dout / 4", "W=5,3 b=3 x=4,5", "its own forward under autograd",
+    ),
+    "gradients in a dict that backward returns": Kind(
+        AFFINE + "    def backward(self, dout):\n"
+        "        return dout @ self.W.T, {'dW': self.x.T @ dout, 'db': dout.sum(0)}\n",
+        "dout.sum(0)", "-dout.sum(0)", "W=5,3 b=3 x=4,5", "its own forward under autograd",
+    ),
+    "an object that updates itself": Kind(
+        AFFINE + "    def backward(self, dout, lr):\n        dx = dout @ self.W.T\n"
+        "        self.W -= lr * self.x.T @ dout\n        self.b -= lr * dout.sum(0)\n        return dx\n",
+        "lr * self.x.T", "lr * 2 * self.x.T", "W=5,3 b=3 x=4,5", "its own forward under autograd",
+    ),
+    "an object that updates itself by a rate inside": Kind(
+        AFFINE.replace("self.W, self.b = W, b", "self.W, self.b, self.lr = W, b, 0.1")
+        + "    def backward(self, dout):\n        dx = dout @ self.W.T\n"
+        "        self.W -= self.lr * self.x.T @ dout\n        self.b -= self.lr * dout.sum(0)\n        return dx\n",
+        "self.lr * dout.sum(0)", "self.lr * dout.mean(0)", "W=5,3 b=3 x=4,5", "its own forward under autograd",
+    ),
+    "a dict of parameters": Kind(
+        "class Net:\n    def __init__(self, w):\n        self.params, self.grads = {'w': w}, {}\n"
+        "    def forward(self, x):\n        self.x = x\n        return (x @ self.params['w']).tanh()\n"
+        "    def backward(self, d):\n        d = d * (1 - (self.x @ self.params['w']).tanh() ** 2)\n"
+        "        self.grads['w'] = self.x.T @ d\n        return d @ self.params['w'].T\n",
+        "self.x.T @ d", "self.x.T @ (d - d.mean(0))", "w=5,3 x=4,5", "its own forward under autograd",
+    ),
+    "lists of parameters": Kind(
+        "import numpy as np\nclass MatMul:\n    def __init__(self, W):\n        self.params = [W]\n"
+        "        self.grads = [np.zeros_like(W)]\n"
+        "    def forward(self, x):\n        self.x = x\n        return x @ self.params[0]\n"
+        "    def backward(self, dout):\n        self.grads[0][...] = self.x.T @ dout\n"
+        "        return dout @ self.params[0].T\n",
+        "self.x.T @ dout", "self.x.T @ abs(dout)", "W=5,3 x=4,5", "its own forward under autograd",
+    ),
+    "layers in a list": Kind(
+        AFFINE + "    def backward(self, dout):\n        self.dW, self.db = self.x.T @ dout, dout.sum(0)\n"
+        "        return dout @ self.W.T\n"
+        "rng = np.random.default_rng(0)\n"
+        "class Net:\n    def __init__(self):\n"
+        "        self.layers = [kinds[0](rng.normal(size=(5, 3)), rng.normal(size=3))]\n"
+        "    def forward(self, x):\n        for one in self.layers:\n            x = one.forward(x)\n        return x\n"
+        "    def backward(self, dout):\n        for one in self.layers[::-1]:\n            dout = one.backward(dout)\n"
+        "        return dout\n"
+        "kinds, Affine = [Affine], None\nnet, Net = Net(), None\n",
+        "dout.sum(0)", "dout.sum(0) + 1e-3", "x=4,5", "its own forward under autograd",
+    ),
+    "a loss that keeps its target": Kind(
+        "import numpy as np\nclass Mse:\n    def forward(self, y, t):\n        self.y, self.t = y, t\n"
+        "        return np.mean((y - t) ** 2)\n"
+        "    def backward(self):\n        return 2 * (self.y - self.t) / self.y.size\n",
+        "2 * (self", "(self", "y=4,5 t=4,5", "its own forward under autograd", "Not compared: gradient of t",
+    ),
+}  # fmt: skip
+
+KINDS = FUNCTIONS | AUTOGRAD_FUNCTIONS | LAYERS | OBJECTS

@@ -92,10 +92,20 @@ NOT_CHECKED = {
         "class F(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, x):\n        return x\n",
         "", "it has no backward",
     ),
-    "a layer with two inputs": (
-        "class L:\n    def forward(self, x, t):\n        return x, t\n    def backward(self, error, saved):\n"
-        "        return error, {}\n",
-        "", "its forward takes x, t, where forward(x) -> (y, saved) is expected",
+    "a parameter without a gradient": (
+        "class Scale:\n    def __init__(self, w):\n        self.w = w\n"
+        "    def forward(self, x):\n        return x * self.w\n    def backward(self, d):\n        return d * self.w\n",
+        "w=5 x=4,5", "the gradient of w is not seen: no attribute, by its name, holds it, and backward does not return",
+    ),
+    "a backward that takes more": (
+        "class Scale:\n    def forward(self, x):\n        return 2 * x\n    def backward(self, d, cache, mode):\n"
+        "        return 2 * d\n",
+        "x=4,5", "its backward takes d, cache, mode: expected the gradient of the output, then a learning rate or",
+    ),
+    "a class that takes one name twice": (
+        "class Scale:\n    def __init__(self, x):\n        self.w = x\n"
+        "    def forward(self, x):\n        return x * self.w\n    def backward(self, d):\n        return d * self.w\n",
+        "", "Scale is made from x, and its forward takes it: rename one",
     ),
 }  # fmt: skip
 
