@@ -45,6 +45,9 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list):
         yield from ((str(i), inner) for i, inner in enumerate(value))
     elif not isinstance(value, type) and type(value).__module__.split(".")[0] not in ("torch", "numpy", "builtins"):
+        slots = (vars(kind).get("__slots__", ()) for kind in type(value).__mro__)
+        named = [name for names in slots for name in ([names] if isinstance(names, str) else names)]
+        yield from ((name, getattr(value, name)) for name in named if hasattr(value, name))
         yield from getattr(value, "__dict__", {}).items()
 
 

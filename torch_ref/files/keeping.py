@@ -30,6 +30,23 @@ RETURNED = "returned_gradients"
 """The attribute of a copy in which those that backward returned are kept."""
 
 
+class Saving:
+    """A layer whose forward gives (y, saved) for backward(d_y, saved), as one that keeps on itself what it saved."""
+
+    def __init__(self, layer: Any) -> None:
+        """Take the layer."""
+        self.layer = layer
+
+    def forward(self, x: Any) -> Any:
+        """Return y."""
+        y, self.saved = self.layer.forward(x)
+        return y
+
+    def backward(self, d_y: Any) -> Any:
+        """Return what backward gives for the gradient of y."""
+        return self.layer.backward(d_y, self.saved)
+
+
 @dataclass(frozen=True)
 class Keeping:
     """An object, and the inputs of its forward by name."""
@@ -40,15 +57,21 @@ class Keeping:
     def functions(self) -> Functions:
         """Return it as two functions; raise NotCheckedError where it is not seen how it is called."""
         given = [*self.inputs.values()]
-        if self._returned:
-            return functions_of(self.layer, given, self.gradients, backward=self._keeping_what_it_returns)
-        rate = self._rate_inside if self.updated and not self._takes_rate else None
-        return functions_of(self.layer, given, self.gradients, updated=self.updated, rate=rate)
+        if self._returned is not None:
+            found = functions_of(self.layer, given, self.gradients, backward=self._keeping_what_it_returns)
+        else:
+            rate = self._rate_inside if self.updated and not self._takes_rate else None
+            found = functions_of(self.layer, given, self.gradients, updated=self.updated, rate=rate)
+        owner = self.layer.layer if isinstance(self.layer, Saving) else self.layer
+        for function, method in ((found.forward, owner.forward), (found.backward, owner.backward)):
+            function.__wrapped__ = method  # type: ignore[attr-defined]  # where a report says that it stands
+            function.__name__ = method.__name__
+        return found
 
     @cached_property
     def gradients(self) -> dict[str, str]:
         """Return the path of the gradient of each parameter."""
-        return self._returned or gradients_by_name(self._before, self._after[1])
+        return gradients_by_name(self._before, self._after[1]) if self._returned is None else self._returned
 
     @cached_property
     def updated(self) -> tuple[str, ...]:
@@ -125,11 +148,11 @@ class Keeping:
     # ----------------------------------------------------------------------------------------- what backward returns
 
     @cached_property
-    def _returned(self) -> dict[str, str]:
-        """Return the parameters whose gradients backward returns after those of the inputs."""
+    def _returned(self) -> dict[str, str] | None:
+        """Return the parameters whose gradients backward returns after those of the inputs; None where it does not."""
         found = self._run[2]
         if not isinstance(found, tuple | list) or len(found) <= len(self.inputs):
-            return {}
+            return None
         more = found[len(self.inputs) :]
         if len(more) == 1 and isinstance(more[0], Mapping):
             ends = {path: path.split(".")[-1] for path in self._before}

@@ -10,9 +10,10 @@ from typing import Any
 from manual_bp.layer import holding
 from torch_ref.check.function import check_function
 from torch_ref.check.layer import check_layer
+from torch_ref.files.arranged import is_upstream
 from torch_ref.files.found import Checked, NotCheckedError, Settings
 from torch_ref.files.inputs import Wanted, copied
-from torch_ref.files.keeping import Keeping
+from torch_ref.files.keeping import Keeping, Saving
 from torch_ref.files.reference import ITSELF, Reference, in_file
 from torch_ref.steps.calling import is_pair
 from torch_ref.steps.guarded import as_it_was
@@ -84,9 +85,14 @@ class LayerOfFile:
             passed = self.run_forward(copied(inputs))
         names = dict.fromkeys((self.name, self.kind.__name__))
         reference = in_file(self.namespace, *names)
-        if is_pair(passed) and len(given) == 1 and len(Wanted.by(self.kind.backward, "self").needed) == 2:
-            return self._of_protocol(layer, next(iter(given.values())), reference, settings)
-        return self._of_keeping(Keeping(layer, given), reference, settings)
+        takes = Wanted.by(self.kind.backward, "self").needed
+        if not (is_pair(passed) and len(given) == 1 and len(takes) == 2):
+            return self._of_keeping(Keeping(layer, given), reference, settings)
+        if is_upstream(takes[0], takes[1:]) and not takes[0].startswith("delta"):
+            as_gradient = self._of_keeping(Keeping(Saving(layer), given), reference, settings)
+            return replace(as_gradient, reference=f"{as_gradient.reference}, {takes[0]} being the gradient +∂L/∂y")
+        as_error = self._of_protocol(layer, next(iter(given.values())), reference, settings)
+        return replace(as_error, reference=f"{as_error.reference}, {takes[0]} being the error −∂L/∂y")
 
     def _of_protocol(self, layer: Any, x: Any, reference: Reference | None, settings: Settings) -> Checked:
         reference = reference or Reference(lambda x, **p: holding(layer, p).forward(x)[0], ITSELF, True)

@@ -208,20 +208,20 @@ LAYERS = {
         "class Scale:\n    def __init__(self, gain):\n        self.gain = gain\n"
         "    def forward(self, x):\n        return x * self.gain, x\n"
         "    def backward(self, error, x):\n        return error * self.gain, {'gain': -(error * x).sum(0)}\n",
-        "-(error * x)", "(error * x)", "gain=5 x=4,5", "its own forward under autograd",
+        "-(error * x)", "(error * x)", "gain=5 x=4,5", "its own forward under autograd, error being the error −∂L/∂y",
     ),
     "an object": Kind(
         "class Sine:\n    def forward(self, x):\n        return x.sin(), x\n"
         "    def backward(self, error, x):\n        return error * x.cos(), {}\n"
         "sine = Sine()\n",
-        "x.cos()", "x.sin()", "x=4,5", "its own forward under autograd",
+        "x.cos()", "x.sin()", "x=4,5", "its own forward under autograd, error being the error −∂L/∂y",
     ),
     "with a module as reference": Kind(
         "class Tanh:\n    def forward(self, x):\n        return x.tanh(), x.tanh()\n"
         "    def backward(self, error, y):\n        return error * (1 - y * y), {}\n"
         "class TanhReference(torch.nn.Module):\n    def forward(self, x):\n        return torch.tanh(x)\n"
         "Tanh_reference = TanhReference\n",
-        "y * y", "y", "x=4,5", "Tanh_reference",
+        "y * y", "y", "x=4,5", "Tanh_reference, error being the error −∂L/∂y",
     ),
 }  # fmt: skip
 
@@ -230,7 +230,26 @@ AFFINE = (
     "    def forward(self, x):\n        self.x = x\n        return x @ self.W + self.b\n"
 )
 
+SAVING = (
+    "class Dense:\n    def __init__(self, W):\n        self.W = W\n"
+    "    def forward(self, x):\n        return x @ self.W, x\n"
+)
+
 OBJECTS = {
+    "a layer with a cache, by gradients": Kind(
+        SAVING + "    def backward(self, dout, x):\n        return dout @ self.W.T, {'W': x.T @ dout}\n",
+        "x.T @ dout", "-x.T @ dout", "W=5,3 x=4,5", "its own forward under autograd, dout being the gradient +∂L/∂y",
+    ),
+    "a layer with a cache, by gradients, in numpy": Kind(
+        "import numpy as np\n" + SAVING
+        + "    def backward(self, dout, x):\n        return dout @ self.W.T, {'W': x.T @ dout}\n",
+        "x.T @ dout", "x.T @ dout / 4", "W=5,3 x=4,5", "its own forward under autograd, dout being the gradient +∂L/∂y",
+    ),
+    "a layer with a cache, in numpy": Kind(
+        "import numpy as np\nclass Tanh:\n    def forward(self, x):\n        y = np.tanh(x)\n        return y, y\n"
+        "    def backward(self, dout, y):\n        return dout * (1 - y * y), {}\n",
+        "y * y", "y", "x=4,5", "its own forward under autograd, dout being the gradient +∂L/∂y",
+    ),
     "gradients in attributes": Kind(
         AFFINE + "    def backward(self, dout):\n        self.dW, self.db = self.x.T @ dout, dout.sum(0)\n"
         "        return dout @ self.W.T\n",

@@ -102,6 +102,11 @@ NOT_CHECKED = {
         "        return 2 * d\n",
         "x=4,5", "its backward takes d, cache, mode: expected the gradient of the output, then a learning rate or",
     ),
+    "an error in numpy": (
+        "import numpy as np\nclass Twice:\n    def forward(self, x):\n        return 2 * x, None\n"
+        "    def backward(self, error, saved):\n        return 2 * error, {}\n",
+        "x=4,5", "check_layer expects x as a floating-point torch.Tensor, got ndarray.",
+    ),
     "a class that takes one name twice": (
         "class Scale:\n    def __init__(self, x):\n        self.w = x\n"
         "    def forward(self, x):\n        return x * self.w\n    def backward(self, d):\n        return d * self.w\n",
