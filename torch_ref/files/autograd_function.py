@@ -61,6 +61,11 @@ class AutogradFunction:
         wanted = Wanted.by(self.function.forward)
         return Wanted(wanted.names[1:], wanted.defaults, wanted.takes_any)  # ctx, whatever it is called
 
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """Return nothing: it is no class of layers."""
+        return ()
+
     def run_forward(self, inputs: Mapping[str, Any]) -> Any:
         """Return what its forward gives."""
         return self.function.apply(*self._given(inputs))  # type: ignore[no-untyped-call]

@@ -38,6 +38,11 @@ class Unchecked:
         """Raise NotCheckedError."""
         raise NotCheckedError(self.reason)
 
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """Return nothing."""
+        return ()
+
     def run_forward(self, inputs: Mapping[str, Any]) -> Any:
         """Raise NotCheckedError."""
         raise NotCheckedError(self.reason)

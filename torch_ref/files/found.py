@@ -63,6 +63,10 @@ class Found(Protocol):
     def wanted(self) -> Wanted:
         """Return the arguments that need inputs; raise NotCheckedError where it is known that it cannot be checked."""
 
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """Return those of them that a class is made from, which may be whole numbers."""
+
     def run_forward(self, inputs: Mapping[str, Any]) -> Any:
         """Return what its forward gives."""
 

@@ -61,17 +61,22 @@ class LayerOfFile:
     @property
     def wanted(self) -> Wanted:
         """Return what the class is made from, then what forward takes."""
-        made_from, forward = self._made_from, self._forward
+        made_from, forward = self._made, self._forward
         if both := {*made_from.names} & {*forward.names}:
             raise NotCheckedError(f"{self.name} is made from {', '.join(both)}, and its forward takes it: rename one")
         return Wanted((*made_from.names, *forward.names), {**made_from.defaults, **forward.defaults})
+
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """Return what the class is made from."""
+        return self._made.names
 
     @cached_property
     def _forward(self) -> Wanted:
         return Wanted.by(self.kind.forward, "self")
 
     @cached_property
-    def _made_from(self) -> Wanted:
+    def _made(self) -> Wanted:
         return Wanted.by(self.owner) if isinstance(self.owner, type) else Wanted((), {})
 
     def run_forward(self, inputs: Mapping[str, Any]) -> Any:
@@ -113,7 +118,7 @@ class LayerOfFile:
 
     def _layer(self, inputs: Mapping[str, Any]) -> Any:
         """Return the object, made from the inputs where there is only the class."""
-        made_from = {name: value for name, value in inputs.items() if name in self._made_from.names}
+        made_from = {name: value for name, value in inputs.items() if name in self._made.names}
         return self.owner(**made_from) if isinstance(self.owner, type) else self.owner
 
 

@@ -58,6 +58,11 @@ class Pair:
         """Return the arguments of forward."""
         return Wanted.by(self.forward)
 
+    @property
+    def made_from(self) -> tuple[str, ...]:
+        """Return nothing: it is no class of layers."""
+        return ()
+
     def run_forward(self, inputs: Mapping[str, Any]) -> Any:
         """Return what forward gives."""
         given = self._given(inputs)

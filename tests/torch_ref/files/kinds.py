@@ -29,8 +29,9 @@ FUNCTIONS = {
         "3 * x ** 2", "3 * x", "x=4,5", "autograd through cube itself",
     ),
     "the upstream gradient last": Kind(
-        "def scale(x, w):\n    return x * w\ndef scale_backward(x, w, dout):\n    return dout * w, (dout * x).sum(0)\n",
-        "dout * x", "-dout * x", "x=4,5 w=5", "autograd through scale itself",
+        "def scale(x, gain):\n    return x * gain\n"
+        "def scale_backward(x, gain, dout):\n    return dout * gain, (dout * x).sum(0)\n",
+        "dout * x", "-dout * x", "x=4,5 gain=5", "autograd through scale itself",
     ),
     "the output in place of the input": Kind(
         "def sigmoid(x):\n    return x.sigmoid()\n"
