@@ -44,7 +44,7 @@ def check(source: Source, names: Sequence[str], offered: Offered, settings: Sett
 
 EXPECTED = (
     "functions NAME_forward and NAME_backward, forward and backward, NAME and d_NAME or NAME_grad, a subclass of "
-    "torch.autograd.Function, or a layer with forward and backward"
+    "torch.autograd.Function, or a class or object with forward and backward"
 )
 
 
