@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from itertools import islice, permutations
@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
+
+from torch_ref.steps.arguments import Missing
 
 UPSTREAM = re.compile(
     r"^(d|g|d_.*|g_.*|d[A-Z].*|d(y|z|o|h|l|out|output|outputs|loss|scores|logits)\d*|.*grad.*|upstream.*|delta.*)$"
@@ -112,7 +114,7 @@ class _Calls:
 
         @wraps(self.backward)
         def called(*given: Any) -> Any:
-            return self._padded(self.backward(*given))
+            return self._in_order(self.backward(*given))
 
         return called
 
@@ -130,7 +132,7 @@ class _Calls:
             if made:
                 outputs = self.forward(*given[len(upstream) :])
                 known |= dict(zip(made, outputs if isinstance(outputs, tuple | list) else (outputs,), strict=True))
-            return self._padded(self.backward(*(known[name] for name in theirs)))
+            return self._in_order(self.backward(*(known[name] for name in theirs)))
 
         # inspect.signature would give that of backward, and its order
         kinds = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in (*upstream, *self.names)]
@@ -161,7 +163,15 @@ class _Calls:
                 said = ", ".join(f"{theirs} is {mine}" for theirs, mine in meant.items())
                 yield Other(self.by_name([meant.get(name, name) for name in theirs], upstream), said)
 
-    def _padded(self, returned: Any) -> Any:
-        """Return the one gradient of a loss with None for its target."""
+    def _in_order(self, returned: Any) -> Any:
+        """Return gradients in order that came by name, and the one gradient of a loss with None for its target."""
+        if isinstance(returned, Mapping) and returned:
+            by_name = {self._input_of(key): value for key, value in returned.items()}
+            return returned if None in by_name else tuple(by_name.get(name, Missing) for name in self.names)
         one = self.is_loss and isinstance(returned, Tensor | np.ndarray)
         return (returned, *(None,) * (len(self.names) - 1)) if one else returned
+
+    def _input_of(self, key: Any) -> str | None:
+        """Return the input whose gradient has a name: x, dx, d_x, grad_x or x_grad."""
+        forms = ("{}", "d{}", "d_{}", "grad_{}", "{}_grad")
+        return next((name for name in self.names if key in [form.format(name) for form in forms]), None)

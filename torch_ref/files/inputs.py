@@ -43,7 +43,8 @@ class Wanted:
 
     @classmethod
     def by(cls, function: Callable[..., Any], *leave_out: str) -> Wanted:
-        """Return the arguments of a function, but for self."""
+        """Return the arguments of a function, but for self; of a module of torch those of its forward."""
+        function = function.forward if isinstance(function, torch.nn.Module) else function
         try:
             parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in leave_out]
         except (TypeError, ValueError):  # it does not say

@@ -51,6 +51,15 @@ FUNCTIONS = {
         "def two_backward(d_a, d_b, x):\n    return d_a * x.exp() + d_b * 2 * x\n",
         "+ d_b", "- d_b", "x=4,5", "autograd through two itself",
     ),
+    "gradients by name": Kind(
+        "def net(x, w):\n    return x @ w\n"
+        "def net_backward(d_y, x, w):\n    return {'dw': x.T @ d_y, 'dx': d_y @ w.T}\n",
+        "x.T @ d_y", "x.T @ d_y * 2", "x=4,5 w=5,3", "autograd through net itself",
+    ),
+    "a module of torch": Kind(
+        "net = torch.nn.Linear(5, 3)\ndef net_backward(d_y, input):\n    return d_y @ net.weight.detach()\n",
+        "d_y @", "-d_y @", "input=4,5", "autograd through net itself",
+    ),
     "a slope": Kind(
         "def square(x):\n    return x ** 2\ndef d_square(x):\n    return 2 * x\n",
         "2 * x", "x", "x=4,5", "autograd through square itself",

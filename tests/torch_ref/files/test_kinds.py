@@ -54,6 +54,10 @@ def dropout_backward(d_y, mask):
 """
 NOT_CHECKED = {
     "a gradient too few": (DROPOUT, "x=4,5 mask=4,5", "dropout_backward gives nothing for mask: let it return"),
+    "a name too few": (
+        "def net(x, w):\n    return x @ w\ndef net_backward(d_y, x, w):\n    return {'x': d_y @ w.T}\n",
+        "x=4,5 w=5,3", "net_backward gives nothing for w: let it return",
+    ),
     "a Jacobian": (
         "def softmax(x):\n    return x.softmax(1)\ndef d_softmax(x):\n    return x[:, :, None] * x[:, None]\n",
         "x=4,5", "a Jacobian is not compared, give backward(d_y, ...)",
