@@ -74,7 +74,10 @@ class Outcome:
 
     @property
     def _why_not(self) -> list[str]:
-        return [f"Not checked: {self.reason}.", *(["Give shapes, as in"] if self.way_out else [])]
+        return [
+            f"Not checked: {self.reason}.",
+            *(["Give shapes as below, or write make_inputs():"] if self.way_out else []),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome in terms that JSON knows."""

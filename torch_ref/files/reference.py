@@ -87,7 +87,6 @@ BY_NAME = (
 
 KNOWN: dict[str, Callable[..., Any]] = {
     **{name: getattr(functional, name, None) or getattr(torch, name) for name in BY_NAME},
-    "swish": functional.silu,
     "softmax": lambda x: functional.softmax(x, -1),
     "log_softmax": lambda x: functional.log_softmax(x, -1),
     "logsumexp": lambda x: torch.logsumexp(x, -1),
@@ -108,6 +107,7 @@ def known(name: str, forward: Callable[..., Any], inputs: Sequence[Any]) -> Refe
     bare, before = snake(name), ""
     while bare != before:
         bare, before = AROUND.sub("", bare), bare
+    bare = {"swish": "silu"}.get(bare, bare)
     if bare not in KNOWN:
         return None
     theirs = attempt(lambda: KNOWN[bare](*inputs))

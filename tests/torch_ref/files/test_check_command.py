@@ -105,8 +105,10 @@ def test_what_is_imported_is_checked_where_it_is_named(checked: Checked, tmp_pat
 def test_missing_inputs_are_named_with_a_command_that_can_be_typed(checked: Checked) -> None:
     code, out, _ = checked(LINEAR.format("sum"), "--shape", "b=3")
     assert code == 1
-    assert "Not checked: nothing gives its inputs x, w.\nGive shapes, as in\n" in out
-    typed = out.split("Give shapes, as in\n")[1].split("\n\n")[0].replace("\\\n", " ").split()
+    assert "Not checked: nothing gives its inputs x, w.\nGive shapes as below, or write make_inputs():\n" in out
+    typed = (
+        out.split("Give shapes as below, or write make_inputs():\n")[1].split("\n\n")[0].replace("\\\n", " ").split()
+    )
     start = typed.index("check")
     assert typed[start:] == ["check", "mine.py", "linear", "--shape", "b=3", "--shape", "x=4,5", "--shape", "w=3,5"]
     assert main(typed[start:]) == 0

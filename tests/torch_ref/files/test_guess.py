@@ -18,7 +18,7 @@ def test_the_command_that_is_shown_can_be_typed(
     Path("mine.py").write_text(code if code.startswith("import numpy") else f"import torch\n{code}")
     assert main(["check", "mine.py"]) == 1
     out = capsys.readouterr().out
-    typed = out.split("Give shapes, as in\n")[1].split("\n\n")[0]
+    typed = out.split("Give shapes as below, or write make_inputs():\n")[1].split("\n\n")[0]
     assert max(map(len, typed.splitlines())) <= 80
     words = shlex.split(typed.replace("\\\n", " "))
     words = words[words.index("check") :]
@@ -35,7 +35,7 @@ def test_what_was_typed_is_kept(
     Path("mine.py").write_text(code)
     options = shlex.split("--shape x=2,7 --indices t=4:3 --value eps=1e-5 --value")
     assert main(["check", "mine.py", *options, "mode=a b"]) == 1
-    typed = capsys.readouterr().out.split("Give shapes, as in\n")[1].replace("\\\n", " ")
+    typed = capsys.readouterr().out.split("Give shapes as below, or write make_inputs():\n")[1].replace("\\\n", " ")
     assert "f --shape x=2,7 --indices t=4:3 --value eps=1e-05 --value 'mode=a b' --shape w=" in " ".join(typed.split())
     assert main(["check", "mine.py", "--shapes", "2,7"]) == 1
     assert "f --shape x=2,7 --shape w=" in " ".join(capsys.readouterr().out.replace("\\\n", " ").split())

@@ -76,7 +76,7 @@ def test_a_cell_is_checked_for_what_it_defines_alone(shell: Shell) -> None:
 
 def test_missing_inputs_are_given_to_the_line_magic(shell: Shell) -> None:
     html = shell.cell("", CELL)._repr_html_()
-    assert "<p>Not checked: nothing gives its inputs x, w. Give shapes, as in</p>" in html
+    assert "<p>Not checked: nothing gives its inputs x, w. Give shapes as below, or write make_inputs():</p>" in html
     assert "<pre>    %check linear --shape x=4,5 --shape w=5,3</pre>" in html
 
 
