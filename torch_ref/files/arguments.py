@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from torch_ref.files.shapes import named_indices, named_shape, named_value, shape
+from torch_ref.files.shapes import named_indices, named_shape, named_value, seed, shape
 
 if TYPE_CHECKING:
     from torch_ref.files.found import Found, Settings
@@ -36,7 +36,7 @@ def _add_inputs(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--shapes", metavar="SIZES", nargs="+", default=[], type=shape, help="4,5 3,5 3: in order, without names")
     add("--dtype", choices=DTYPES, help="of the random numbers (default: that of torch, float64 for numpy)")
-    add("--seed", type=int, default=0, help="of everything random, in the file too (default: 0)")
+    add("--seed", type=seed, default=0, help="of everything random, in the file too (default: 0)")
     kind = group.add_mutually_exclusive_group()
     kind.add_argument("--numpy", dest="arrays", action="store_true", default=None, help="inputs are numpy arrays")
     kind.add_argument(

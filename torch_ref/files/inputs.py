@@ -132,9 +132,10 @@ class Offered:
         return _in_order(made, name, maker, wanted)
 
     def _variables(self, wanted: Wanted) -> dict[str, Any]:
-        """Return the variables of the file that bear the names of arguments and hold numbers."""
+        """Return the variables of the file that bear the names of arguments: arrays, and numbers that are needed."""
         named = {name: self.namespace.get(name) for name in wanted.names}
-        return {name: value for name, value in named.items() if isinstance(value, Tensor | np.ndarray)}
+        arrays = {name: value for name, value in named.items() if isinstance(value, Tensor | np.ndarray)}
+        return {name: named[name] for name in wanted.needed if isinstance(named[name], int | float)} | arrays
 
 
 def _drawn(shape: Shape, generator: torch.Generator, dtype: torch.dtype) -> Tensor:

@@ -7,11 +7,14 @@ import linecache
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from traceback import FrameSummary
 from types import CodeType, ModuleType, TracebackType
+
+import numpy as np
 
 STDIN = "-"
 """A file of this name is read from standard input."""
@@ -37,7 +40,7 @@ def started(path: Path) -> Iterator[ModuleType]:
     argv, paths, here = sys.argv, sys.path, Path.cwd()
     sys.argv, sys.path, sys.modules[NAME] = [str(path)], [folder, *paths[1:]], module
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(), np.errstate():
             _run(code, module)
             yield module
     finally:

@@ -147,9 +147,13 @@ def test_json_goes_to_a_file_beside_the_text(checked: Checked) -> None:
     ("options", "said"),
     [
         ("--shape x", "expected NAME=SIZES, as in x=4,5, got 'x'"),
-        ("--shape x=4,", "expected whole numbers with commas between them, as in 4,5, got '4,'"),
+        ("--shape x=4,", "expected whole numbers from 1, with commas, as in 4,5, got '4,'"),
+        ("--shape x=0,5", "expected whole numbers from 1, with commas, as in 4,5, got '0,5'"),
+        ("--shapes 4 99999999999", "expected whole numbers from 1, with commas, as in 4,5, got '99999999999'"),
         ("--indices t=4", "expected NAME=SIZES:CLASSES, as in t=4:10, got 't=4'"),
         ("--indices t=4:0", "expected NAME=SIZES:CLASSES, as in t=4:10, got 't=4:0'"),
+        ("--seed -1", "expected a whole number from 0 to 4294967295, got '-1'"),
+        ("--seed 4294967296", "expected a whole number from 0 to 4294967295, got '4294967296'"),
         ("--value eps", "expected NAME=VALUE, as in eps=1e-5, got 'eps'"),
     ],
 )

@@ -120,6 +120,14 @@ def test_defaults_stand_for_what_is_left_out_before_the_last_that_is_given() -> 
     assert found["eps"] == 1e-5
 
 
+def test_a_number_of_the_file_is_an_input_where_it_is_needed() -> None:
+    names = {"x": torch.ones(2), "n": 3, "eps": 1.0, "mode": "mean"}
+    wanted = Wanted(("x", "n", "eps"), {"eps": 0.0})
+    assert [*Offered(names).inputs("f", (), wanted)] == ["x", "n"]
+    with pytest.raises(MissingInputsError, match=r"nothing gives its input mode$"):
+        Offered(names).inputs("f", (), Wanted(("x", "mode"), {}))
+
+
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(MissingInputsError, match=r"nothing gives its inputs x, w$") as caught:
         Offered({"w": "no tensor"}).inputs("f", (), Wanted(("x", "w", "eps"), {"eps": 0}))

@@ -3,8 +3,10 @@
 import io
 import os
 import sys
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -129,13 +131,15 @@ def test_a_dash_reads_standard_input(
 
 def test_what_a_file_changes_for_all_code_is_put_back(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = "import torch\ntorch.set_default_dtype(torch.float64)\ntorch.set_grad_enabled(False)\ntorch.manual_seed(3)\n"
+    code += "import numpy as np, warnings\nnp.seterr(all='raise')\nwarnings.simplefilter('ignore')\n"
     (folder / "mine.py").write_text(code + TWICE)
-    state = torch.get_rng_state()
+    state, filters, errors = torch.get_rng_state(), warnings.filters[:], np.geterr()
     assert main(["check", "work/mine.py", "--shape", "x=3"]) == 0
     assert "at x 3 of float64." in capsys.readouterr().out
     assert torch.get_default_dtype() == torch.float32
     assert torch.is_grad_enabled()
     assert torch.equal(torch.get_rng_state(), state)
+    assert (warnings.filters, np.geterr()) == (filters, errors)
 
 
 @pytest.mark.parametrize(
