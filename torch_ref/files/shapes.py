@@ -7,7 +7,6 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-
 LARGEST = 10**9
 """Of a size: more is a slip of the finger."""
 
