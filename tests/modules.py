@@ -181,3 +181,27 @@ class Hidden(nn.Module):
         self.seen.append(1)
         self.h = self.fc(x) if self.h is None else self.h + self.fc(x)
         return self.h
+
+
+class BatchNorm(nn.Module):
+    def __init__(self, size: int, *, is_biased: bool = False, is_in_place: bool = False) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
+        self.register_buffer("running_mean", torch.zeros(size))
+        self.register_buffer("running_var", torch.ones(size))
+        self.is_biased, self.is_in_place = is_biased, is_in_place
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, var = self.running_mean, self.running_var
+        if self.training:
+            mean, var = x.mean(0), x.var(0, unbiased=False)
+            self._keep(mean.detach(), x.detach().var(0, unbiased=not self.is_biased))
+        return (x - mean) / torch.sqrt(var + 1e-5) * self.weight + self.bias
+
+    def _keep(self, mean: Tensor, var: Tensor) -> None:
+        if self.is_in_place:
+            self.running_mean.lerp_(mean, 0.1)
+            self.running_var.lerp_(var, 0.1)
+        else:
+            self.running_mean = 0.9 * self.running_mean + 0.1 * mean
+            self.running_var = 0.9 * self.running_var + 0.1 * var

@@ -48,6 +48,11 @@ def check_function(
     Tensors in a list, tuple, dict or dataclass are inputs too: for such an argument backward returns the same
     container, with gradients in it. The inputs are left as they were.
 
+    ``forward`` may also return ``(output, cache)``, and ``backward`` take ``(gradient of the output, cache)``, for a
+    loss also the cache alone. Both may be functions of numpy, with arrays for tensors: autograd follows forward as it
+    is; where it cannot, central differences of each entry (of 200 of a large array) take its place, which the report's
+    ``remarks`` say.
+
     ``reference`` is a function of the same inputs, or an ``nn.Module``. ``upstream`` gives the gradients of the
     outputs; without it two are drawn, or 1 for one number, a loss. A backward that takes the inputs alone, without
     upstream gradients, is called so. The report has a row for each output and 'gradient of x' for each input, by the
@@ -68,6 +73,8 @@ def check_function(
         if not callable(given):
             raise TypeError(f"check_function expects a {name} that can be called, got {described(given)}")
     pair = Pair(forward, backward, inputs).without_cache().with_tensors()
+    if pair.of_numpy and second_order:
+        raise TypeError("second_order=True expects a forward and a backward made of torch operations, got numpy arrays")
     forward, backward = pair.forward, pair.backward
     arguments, forward = Arguments.of(forward, pair.inputs), unchanged(forward)
     compute = by_formula(forward, backward, arguments, any_dtype=pair.of_numpy)

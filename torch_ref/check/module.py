@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from manual_bp import Network
@@ -67,6 +68,7 @@ def check_module(
             raise TypeError("check_module expects mapping, upstream and strict for two nn.Modules only, got a Network")
         return check_layers(module, reference, given, t, tolerance=tolerance, power=power)  # type: ignore[arg-type]
     check_no_autocast()
+    module, reference = (getattr(one, "_orig_mod", one) for one in (module, reference))  # of torch.compile
     _check_modules(module, reference)
     if given is None or t is not None:
         raise TypeError(
@@ -89,6 +91,8 @@ def _check_modules(module: Any, reference: Any) -> None:
             got = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
             expected = "an instance of torch.nn.Module" + (" or a manual_bp.Network" if name == "a module" else "")
             raise TypeError(f"check_module expects {name} that is {expected}, got {got}")
+        if isinstance(given, torch.jit.ScriptModule):
+            raise TypeError(f"check_module expects {name} of Python, got one of torch.jit: give what it was made from")
         check_initialised(given)
     if module.training != reference.training:
         of_each = ["in training mode" if m.training else "in evaluation mode" for m in (module, reference)]

@@ -33,6 +33,8 @@ class Subject:
     """The inputs and parameters that require a gradient."""
     paths: dict[str, str]
     """Of the submodules that correspond, the reference's path."""
+    buffers: dict[str, str]
+    """Of the buffers that correspond, the reference's name."""
     remarks: tuple[str, ...]
     not_compared: dict[str, str]
     """Submodules of the first, each with the reason."""
@@ -42,13 +44,13 @@ class Subject:
         """Return two modules with what corresponds in them; raise where that cannot be said."""
         found = parameters_of(module, reference, mapping)
         bound = _bound(module, inputs), _bound(reference, inputs)
-        buffers, alone = buffers_of(module, reference, mapping)
+        buffers = buffers_of(module, reference, mapping)
         first, second = first_names(module), first_names(reference)
         copies = copy_of(module), copy_of(reference)
         given = {other: first[name] for name, other in found.names.items()}
         own = {name: b.detach().clone() for name, b in module.named_buffers()}
         mine = Side(copies[0], first, own)
-        theirs = Side(copies[1], {name: given[name] for name in second}, buffers)
+        theirs = Side(copies[1], {name: given[name] for name in second}, buffers.tensors)
         both = set(tensors_of(bound[0])) & set(held(module))
         if both:
             raise ValueError(
@@ -62,9 +64,9 @@ class Subject:
         if found.is_doubtful:
             named = ", ".join(f"{n} with {o}" for n, o in found.names.items() if n != o)
             remarks.append(f"the parameters are paired by their shapes, in order: {named}")
-        if alone:
-            remarks.append(f"buffers of the reference that keep their own numbers: {', '.join(alone)}")
-        subject = cls(mine, theirs, bound, parameters, frozenset(required), {}, tuple(remarks), {})
+        if buffers.alone:
+            remarks.append(f"buffers of the reference that keep their own numbers: {', '.join(buffers.alone)}")
+        subject = cls(mine, theirs, bound, parameters, frozenset(required), {}, buffers.names, tuple(remarks), {})
         return subject._with_submodules(found.names, mapping)
 
     def _with_submodules(self, parameters: dict[str, str], mapping: Mapping[str, str]) -> Subject:
@@ -125,6 +127,17 @@ class Passes:
     required: frozenset[str]
     draws_alike: bool
 
+    @property
+    def buffers(self) -> dict[str, str]:
+        """Return the buffers that one of the passes wrote into, by the names of both sides."""
+        mine, theirs, before = self.pair.mine.buffers, self.pair.theirs.buffers, self.subject.mine.buffers
+
+        def is_changed(name: str, other: str) -> bool:
+            found = mine.get(name), theirs.get(other)
+            return all(b is not None for b in found) and any(not _same(b, before[name]) for b in found)
+
+        return {name: other for name, other in self.subject.buffers.items() if is_changed(name, other)}
+
     @classmethod
     def of(cls, subject: Subject, upstream: Outputs | None) -> Passes:
         """Return the passes; of the submodules those are left out that are called in another way."""
@@ -141,14 +154,20 @@ class Passes:
         return cls(subject, pair, frozenset(_required(subject, pair)), alike)
 
 
+def _same(after: Tensor | None, before: Tensor) -> bool:
+    return after is not None and after.shape == before.shape and torch.equal(after, before)
+
+
 def _check_outputs(pair: Pair) -> None:
-    """Raise ValueError where the modules return another number of tensors."""
+    """Raise ValueError where the modules return another number of tensors, or nothing but empty ones."""
     mine, theirs = ([*tensors_in(visit.output)] for visit in (pair.mine, pair.theirs))
     if by_place(mine, theirs) is None:
         raise ValueError(
             f"check_module expects the two modules to return the same number of tensors, got {len(mine)} and "
             f"{len(theirs)}: wrap one of them in a module that returns what the other does"
         )
+    if not any(y.numel() for y in tensors_in(pair.theirs.output).values()):
+        raise ValueError("check_module expects inputs with at least one row, got some for which nothing comes out")
 
 
 def _reference_pass(subject: Subject, upstream: Outputs | None) -> tuple[Visit, Tensor]:

@@ -16,9 +16,9 @@ from torch_ref.numbers.witness import Tensors, all_finite
 from torch_ref.steps.calling import attempt
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.pairs import Pair
-from torch_ref.steps.pieces import piece_step, second_call, whole_step
+from torch_ref.steps.pieces import piece_step, second_call, shown_buffer, whole_step
 from torch_ref.steps.second_look import SecondLook
-from torch_ref.steps.step import Step
+from torch_ref.steps.step import Step, source_of
 from torch_ref.steps.views import View, views_of
 from torch_ref.verdict.judge import KEPT, rows_of, tried_again
 from torch_ref.verdict.row import Row
@@ -53,10 +53,29 @@ class Pieces:
     @cached_property
     def whole(self) -> Step:
         """Return the step of the whole, which is that of its only piece where there is no other."""
-        if len(self.pairs) == 1:
+        if len(self.pairs) == 1 and not self.passes.buffers:
             return self.steps[""]
-        given = self.subject.parameters, self.passes.required
+        given = self.subject.parameters, self.passes.required, self.passes.buffers
         return whole_step(self.passes.pair, self.views[""], self.subject.by_path, *given, self.tolerance)
+
+    @cached_property
+    def buffers(self) -> dict[str, Row]:
+        """Return the rows of what the whole pass writes into buffers; none where another row says why it is wrong."""
+        if not self.passes.buffers or not self.passes.draws_alike or not self.all_right:
+            return {}
+        rows = rows_of(Evidence(self.whole, second_look=SecondLook(self.whole, self.strict)))
+        return {shown_buffer(name): self._of_holder(rows[shown_buffer(name)], name) for name in self.passes.buffers}
+
+    def _of_holder(self, row: Row, buffer: str) -> Row:
+        """Return the row of a buffer with the forward of the submodule that holds it."""
+        holder = type(self.subject.mine.module.get_submodule(buffer.rpartition(".")[0]))
+        source = source_of(holder.forward) if row.blame else ""
+        return replace(row, of=replace(row.of, owner=holder.__name__), source=source)
+
+    @property
+    def all_right(self) -> bool:
+        """Tell whether every piece is right."""
+        return all(row.status != "wrong" for rows in self.rows.values() for row in rows.values())
 
     @cached_property
     def draws_alike(self) -> dict[str, bool]:
@@ -102,8 +121,7 @@ class Pieces:
         if len(self.pairs) == 1 or not self.passes.draws_alike:
             return {}
         found: dict[str, Comparison] = {}
-        all_right = all(row.status != "wrong" for rows in self.rows.values() for row in rows.values())
-        look = SecondLook(self.whole, self.strict) if all_right else None  # else what is wrong there has a reason
+        look = SecondLook(self.whole, self.strict) if self.all_right else None  # else what is wrong there has a reason
         for name, compared in Evidence(self.whole, second_look=look).comparisons.items():
             base = of_all_calls(name)
             if base not in found or (found[base].ok and not compared.ok):

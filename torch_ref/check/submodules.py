@@ -60,7 +60,7 @@ def _shown(found: Pieces) -> dict[str, Row]:
     What a container hands to its parts, and back, is shown where it is wrong.
     """
     shown: dict[str, Row] = {}
-    for name, row in [*_forward_rows(found), *_backward_rows(found)]:
+    for name, row in [*_forward_rows(found), *found.buffers.items(), *_backward_rows(found)]:
         if name not in shown or (row.blame and not shown[name].blame):
             shown[name] = row
     return shown

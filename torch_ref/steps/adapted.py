@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from torch_ref.followed.array import Followed, FollowedArray
 from torch_ref.followed.dtypes import TORCH
@@ -49,15 +49,16 @@ class Pair:
 
     def without_cache(self) -> Pair:
         """Return the pair with a backward that makes the cache itself, where forward gives one beside its output."""
-        if not isinstance(self.inputs, Sequence | Mapping) or isinstance(self.inputs, str | np.ndarray):
-            return self
+        if not isinstance(self.inputs, Sequence | Mapping) or isinstance(self.forward, nn.Module):
+            return self  # a module would change its statistics
         returned = self._called_once()
         if not (isinstance(returned, tuple) and len(returned) == 2 and _is_number(returned[0])):
             return self
         count = 2 + len(self.inputs)
         if _is_number(returned[1]) and (_takes(self.backward, count) or not _takes(self.backward, 2)):
             return self  # two outputs
-        return replace(self, forward=_output_alone(self.forward), backward=_from_cache(self.forward, self.backward))
+        backward = _from_cache(self.forward, self.backward, is_loss=np.size(returned[0]) == 1)
+        return replace(self, forward=_output_alone(self.forward), backward=backward)
 
     def _called_once(self) -> Any:
         """Return what forward gives; None where it raises, which the check itself will say."""
@@ -84,9 +85,12 @@ def _output_alone(forward: Function) -> Function:
     return output
 
 
-def _from_cache(forward: Function, backward: Function) -> Function:
-    """Return a backward of the upstream gradient and the inputs: the cache is what forward gives for them."""
-    takes_none = not _takes(backward, 2) and _takes(backward, 1)
+def _from_cache(forward: Function, backward: Function, *, is_loss: bool) -> Function:
+    """Return a backward of the upstream gradient and the inputs: the cache is what forward gives for them.
+
+    A backward that can do with the cache alone is called so: always, or for a loss, where more is optional.
+    """
+    takes_none = _takes(backward, 1) and (is_loss or not _takes(backward, 2))
 
     @wraps(backward)
     def from_cache(d_output: Any, *inputs: Any, **named: Any) -> Any:

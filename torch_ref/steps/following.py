@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from manual_bp.layer import described
 from torch_ref.followed.cannot import CannotFollow
 from torch_ref.numbers.witness import all_finite
 from torch_ref.steps.arguments import Arguments
@@ -21,6 +22,13 @@ TAKES_TENSORS = (
     "takes tensors, give torch.from_numpy({0})"
 )
 
+GIVES_NO_ARRAY = "a gradient check expects forward to give arrays of float16, float32 or float64, or numbers, got {}"
+
+OTHERS_EACH_TIME = (
+    "a gradient check expects a forward that gives the same numbers at every call, got others at the second: it keeps "
+    "something between its calls, or draws from a random generator of its own"
+)
+
 NOT_FINITE = "autograd gives a gradient that is not finite"
 
 
@@ -29,18 +37,15 @@ def reason_not_to_follow(forward: Callable[..., Any], followed: Callable[..., An
 
     ``forward`` and ``followed`` are functions of tensors: ``steps.adapted``.
     """
-    try:
-        here = _outputs(forward, arguments, {name: plain(t).clone() for name, t in arguments.tensors.items()})
-    except TypeError as error:
-        if "Tensor" in str(error):
-            raise TypeError(TAKES_TENSORS.format(", ".join(arguments.tensors), error)) from error
-        raise
+    here = _by_numpy(forward, arguments)
     leaves = {name: plain(t).clone().requires_grad_(can_flow(t)) for name, t in arguments.tensors.items()}
     try:
         outputs = _outputs(followed, arguments, leaves)
     except Exception as error:  # of somebody's forward, inside of which CannotFollow may have become another error
         return str(cannot_follow_in(error) or f"forward raises {type(error).__name__} when it is followed: {error}")
-    if len(outputs) != len(here) or not all(map(_alike, here, outputs)):
+    if not _are_alike(here, outputs):
+        if not _are_alike(here, _by_numpy(forward, arguments)):
+            raise ValueError(OTHERS_EACH_TIME)
         return OTHER_NUMBERS
     wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
     with torch.inference_mode(mode=False), torch.enable_grad():
@@ -48,6 +53,19 @@ def reason_not_to_follow(forward: Callable[..., Any], followed: Callable[..., An
     if all_finite(*here) and not all_finite(*(d for d in found.values() if d is not None)):
         return NOT_FINITE
     return ""
+
+
+def _by_numpy(forward: Callable[..., Any], arguments: Arguments) -> tuple[Tensor, ...]:
+    """Return what forward gives for arrays; raise TypeError where it takes or gives something else."""
+    try:
+        found = _outputs(forward, arguments, {name: plain(t).clone() for name, t in arguments.tensors.items()})
+    except TypeError as error:
+        if "Tensor" in str(error):
+            raise TypeError(TAKES_TENSORS.format(", ".join(arguments.tensors), error)) from error
+        raise
+    if not all(isinstance(y, Tensor) for y in found):
+        raise TypeError(GIVES_NO_ARRAY.format(", ".join(map(described, found))))
+    return found
 
 
 def cannot_follow_in(error: BaseException | None) -> CannotFollow | None:
@@ -63,10 +81,14 @@ def _outputs(function: Callable[..., Any], arguments: Arguments, tensors: dict[s
     return sequence(found) if isinstance(found, Tensor | tuple | list) else (found,)
 
 
-def _alike(here: Any, followed: Any) -> bool:
+def _are_alike(here: tuple[Tensor, ...], others: tuple[Any, ...]) -> bool:
+    return len(here) == len(others) and all(map(_alike, here, others))
+
+
+def _alike(here: Tensor, followed: Any) -> bool:
     """Tell whether both are the same within what two ways of rounding make of it."""
-    if not isinstance(here, Tensor) or not isinstance(followed, Tensor):
-        return type(here) is type(followed)
+    if not isinstance(followed, Tensor):
+        return False
     if here.shape != followed.shape or here.dtype != followed.dtype:
         return False
     if not can_flow(here):

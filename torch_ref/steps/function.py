@@ -75,6 +75,11 @@ def function_step(
     fixed = {name: t for name, t in tensors.items() if name not in floating}
     buffers = _changed(reference, arguments, given)
     wanted = [name for name in wanted if name not in buffers]
+    if not wanted:
+        raise ValueError(
+            f"a gradient check expects a reference that leaves its inputs as they are, but it changes "
+            f"{', '.join(buffers)} in place: let it work on a copy"
+        )
     copies = {name: t.clone() if name in buffers or name in fixed else t for name, t in (given | fixed).items()}
     outputs = _outputs(reference, arguments, copies, wanted)
     errors = errors if upstream is None else _errors_of(upstream, outputs)

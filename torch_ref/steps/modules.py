@@ -16,7 +16,6 @@ from torch.func import functional_call
 from torch_ref.numbers.containers import leaves_of, mapped
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.kept import as_in_training, kept
-from torch_ref.steps.step import can_flow
 
 Bound = inspect.BoundArguments
 
@@ -58,11 +57,13 @@ class Visit:
     """The paths of the tensors among the arguments that have a gradient."""
     flowing_out: set[str] = field(default_factory=set)
     """The paths of the outputs that have one."""
-    is_in_place: bool = False
-    """Whether it wrote its output into an argument."""
+    written: dict[str, str] = field(default_factory=dict)
+    """Of the arguments that it changed in place, the path of the output that now stands there."""
     upstream: Tensors = field(default_factory=dict)
     """The gradients that its outputs got in the backward pass, by path."""
     inside: list[Visit] = field(default_factory=list)
+    buffers: Tensors = field(default_factory=dict)
+    """Of the whole module: its buffers after the call, by name."""
 
     @property
     def label(self) -> str:
@@ -99,9 +100,8 @@ def visited(module: nn.Module, paths: Mapping[str, str]) -> Iterator[list[Visit]
 
     def leave(submodule: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
         visit = open_visits.pop()
-        given = [*tensors_in((args, kwargs)).values()]
         outputs = tensors_in(output)
-        visit.is_in_place = any(any(t is y for t in given) for y in outputs.values()) and _differs(visit.bound, given)
+        visit.written = dict(_written(visit.bound, bound_to(submodule, args, kwargs), outputs))
         visit.output = mapped(output, lambda _, t: _copied(t))
         visit.flowing_out = {path for path, t in outputs.items() if t.requires_grad}
         return mapped(output, lambda path, t: _watched(t, visit, path))
@@ -116,6 +116,21 @@ def visited(module: nn.Module, paths: Mapping[str, str]) -> Iterator[list[Visit]
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def written(module: nn.Module) -> Iterator[Tensors]:
+    """While inside, put the buffers of a module into a dict as they are after a call."""
+    found: Tensors = {}
+
+    def read(called: nn.Module, args: Any, output: Any) -> None:
+        found.update({name: _copied(b) for name, b in called.named_buffers()})
+
+    handle = module.register_forward_hook(read)
+    try:
+        yield found
+    finally:
+        handle.remove()
 
 
 def _copied(t: Tensor) -> Tensor:
@@ -134,11 +149,12 @@ def _watched(t: Tensor, visit: Visit, path: str) -> Tensor:
     return copied
 
 
-def _differs(bound: Bound, given: list[Tensor]) -> bool:
-    before = [*tensors_of(bound).values()]
-    return len(before) == len(given) and any(
-        not torch.equal(a, b) for a, b in zip(before, given, strict=True) if can_flow(a)
-    )
+def _written(before: Bound, after: Bound, outputs: Tensors) -> Iterator[tuple[str, str]]:
+    """Yield the arguments that are others than before, each with an output of the same numbers."""
+    old = tensors_of(before)
+    for path, t in tensors_of(after).items():
+        if not torch.equal(t, old[path]):
+            yield from ((path, name) for name, y in outputs.items() if torch.equal(t, y))
 
 
 @dataclass(frozen=True)
@@ -203,13 +219,9 @@ def _standing_in(
         number, stand = next(calls)
         given = tensors_of(signature.bind(*args, **kwargs))
         found[path, number] = {name: t.clone() for name, t in given.items()}
-
-        def put(name: str, _: Tensor) -> Tensor:
-            made = stand.tensors[name].clone()
-            first = next(iter(given.values()), None)
-            return first.copy_(made) if stand.visit.is_in_place and first is not None else made
-
-        return mapped(stand.visit.output, put)
+        for name, output in stand.visit.written.items():
+            given[name].copy_(stand.tensors[output])
+        return mapped(stand.visit.output, lambda name, _: stand.tensors[name].clone())
 
     return forward
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_ref.numbers.containers import mapped
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.guarded import as_it_was
-from torch_ref.steps.modules import Bound, Side, Visit, tensors_in, tensors_of, visited, with_tensors
+from torch_ref.steps.modules import Bound, Side, Visit, tensors_in, tensors_of, visited, with_tensors, written
 from torch_ref.steps.step import can_flow, gradients_of, negative, plain
 
 
@@ -109,11 +109,11 @@ def passed(
     with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
         leaves = {name: plain(t).requires_grad_(name in flowing and can_flow(t)) for name, t in given.items()}
         inputs = {path: leaves[path].clone() for path in tensors_of(bound)}
-        with visited(side.module, paths) as found:
+        with visited(side.module, paths) as found, written(side.module) as buffers:
             output = side.call("", with_tensors(bound, inputs), leaves)
         state = torch.get_rng_state()
         outputs = tensors_in(output)
-        visit = Visit("", 0, bound, mapped(output, lambda _, t: t.detach().clone()), inside=found)
+        visit = Visit("", 0, bound, mapped(output, lambda _, t: t.detach().clone()), inside=found, buffers=buffers)
         visit.flowing = {path for path in inputs if leaves[path].requires_grad}
         visit.flowing_out = {path for path, y in outputs.items() if y.requires_grad}
         if errors:

@@ -131,19 +131,37 @@ def _check_ties(modules: tuple[nn.Module, nn.Module], names: Names) -> None:
             )
 
 
-def buffers_of(mine: nn.Module, reference: nn.Module, mapping: Mapping[str, str]) -> tuple[Tensors, list[str]]:
-    """Return the reference's buffers with the numbers of ``mine``; and which of them have no counterpart there."""
+@dataclass(frozen=True)
+class Buffers:
+    """Which buffer is which."""
+
+    names: Names
+    tensors: Tensors
+    """The reference's, with the numbers of the first module where one of its buffers corresponds."""
+
+    @property
+    def alone(self) -> list[str]:
+        """Return those of the reference without a counterpart, but for counters."""
+        taken = self.names.values()
+        return [n for n, b in self.tensors.items() if n not in taken and (b.numel() > 1 or b.is_floating_point())]
+
+
+def buffers_of(mine: nn.Module, reference: nn.Module, mapping: Mapping[str, str]) -> Buffers:
+    """Return which buffer is which, by the mapping or by name; they have to have the same shape, dtype and device."""
     ours, theirs = dict(mine.named_buffers()), dict(reference.named_buffers())
-    back = {other: name for name, other in mapping.items()}
+    named = {name: _renamed(name, mapping) for name in ours}
+    alike = {name: other for name, other in named.items() if other in theirs and _fit(ours[name], theirs[other])}
+    back = {other: ours[name] for name, other in alike.items()}
+    return Buffers(alike, {name: back.get(name, b).detach().clone() for name, b in theirs.items()})
 
-    def counterpart(name: str) -> Tensor | None:
-        parts = name.split(".")
-        ends = [".".join(parts[:i]) for i in range(len(parts), 0, -1)]
-        end = next((end for end in ends if end in back), None)
-        b = ours.get(name if end is None else f"{back[end]}{name.removeprefix(end)}")
-        there = theirs[name]
-        return b if b is not None and (b.shape, b.dtype, b.device) == (there.shape, there.dtype, there.device) else None
 
-    found = {name: counterpart(name) for name in theirs}
-    alone = [name for name, b in found.items() if b is None]
-    return {name: (theirs[name] if b is None else b).detach().clone() for name, b in found.items()}, alone
+def _renamed(name: str, mapping: Mapping[str, str]) -> str:
+    """Return the reference's name for one in the first module, by the longest beginning that a mapping knows."""
+    parts = name.split(".")
+    beginnings = (".".join(parts[:i]) for i in range(len(parts), 0, -1))
+    known = next((beginning for beginning in beginnings if beginning in mapping), None)
+    return name if known is None else f"{mapping[known]}{name.removeprefix(known)}"
+
+
+def _fit(one: Tensor, other: Tensor) -> bool:
+    return (one.shape, one.dtype, one.device) == (other.shape, other.dtype, other.device)

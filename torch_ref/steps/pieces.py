@@ -69,22 +69,25 @@ def whole_step(
     paths: tuple[Mapping[str, str], Mapping[str, str]],
     parameters: Tensors,
     required: Collection[str],
+    buffers: Mapping[str, str],
     tolerance: Tolerance | None,
 ) -> Step:
     """Return the step of a whole module in which everything is called, with what each submodule gives in it.
 
-    ``paths`` has, for each side, the names of the submodules by path.
+    ``paths`` has, for each side, the names of the submodules by path; ``buffers`` those that the call writes into, by
+    the names of both sides.
     """
     inside = [visited_pair for visited_pair in pair.walk() if visited_pair is not pair]
     by_hand, right = (
-        Whole(replace(view, parts=[]), names, [((one.path, one.number), path) for one, path in wanted])
-        for view, names, wanted in zip(
+        Whole(replace(view, parts=[]), names, [((one.path, one.number), path) for one, path in wanted], of_side)
+        for view, names, wanted, of_side in zip(
             views,
             paths,
             (
                 [(p.mine, path) for p in inside for path in p.outputs],
                 [(p.theirs, path) for p in inside for path in p.outputs.values()],
             ),
+            ([*buffers], [*buffers.values()]),
             strict=True,
         )
     )
@@ -93,9 +96,17 @@ def whole_step(
     shown = [p.shown_output(path) for p in (pair, *inside) for path in p.outputs]
     errors = [*_errors(replace(pair, inside=()), {})]
     of_inside = [tensors_in(p.theirs.output)[other] for p in inside for other in p.outputs.values()]
-    everything = (*errors, *map(torch.zeros_like, of_inside))
+    written = [pair.theirs.buffers[other] for other in buffers.values()]
+    everything = (*errors, *map(torch.zeros_like, [*of_inside, *written]))
+    shown += [shown_buffer(name) for name in buffers]
     flowing |= {name for name, t in parameters.items() if can_flow(t)}
     return _step((by_hand, right), given | parameters, flowing, required, everything, shown, tolerance)
+
+
+def shown_buffer(name: str) -> str:
+    """Return the name of what a call writes into a buffer."""
+    path, _, last = name.rpartition(".")
+    return f"{last} of {path} after the call" if path else f"{last} after the call"
 
 
 def _step(

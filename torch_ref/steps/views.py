@@ -12,7 +12,7 @@ from typing import Any
 
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.kept import kept
-from torch_ref.steps.modules import Bound, Side, Stand, Visit, tensors_in, visited, with_tensors
+from torch_ref.steps.modules import Bound, Side, Stand, Visit, tensors_in, visited, with_tensors, written
 from torch_ref.steps.pairs import Pair
 from torch_ref.steps.step import Outputs, plain
 
@@ -126,13 +126,15 @@ class Whole:
     view: View
     names: Mapping[str, str]
     wanted: list[tuple[tuple[str, int], str]]
+    buffers: list[str]
 
     def __call__(self, tensors: Tensors) -> Outputs:
-        """Return the outputs, then those of the submodules, through which nothing flows here."""
-        with visited(self.view.side.module, self.names) as found:
+        """Return the outputs, then those of the submodules and what is written into buffers: nothing flows there."""
+        module = self.view.side.module
+        with visited(module, self.names) as found, written(module) as buffers:
             outputs = self.view(tensors)
         inside = {(v.path, v.number): tensors_in(v.output) for top in found for v in top.walk()}
-        return (*outputs, *(inside[visit][path] for visit, path in self.wanted))
+        return (*outputs, *(inside[visit][path] for visit, path in self.wanted), *(buffers[n] for n in self.buffers))
 
     @property
     def forward(self) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from modules import (
     MLP,
     NAMES,
     Attention,
+    BatchNorm,
     Block,
     ByHand,
     Functional,
@@ -101,8 +102,16 @@ def test_the_reference_gets_parameters_and_buffers_of_the_first() -> None:
     assert check_module(mine, reference, pictures(), power=False).identical
     without = nn.Sequential(nn.BatchNorm1d(5, track_running_stats=False)), nn.Sequential(nn.BatchNorm1d(5))
     (remark,) = check_module(*without, x_of(), power=False).remarks
-    assert remark == "buffers of the reference that keep their own numbers: 0.running_mean, 0.running_var, " + (
-        "0.num_batches_tracked"
+    assert remark == "buffers of the reference that keep their own numbers: 0.running_mean, 0.running_var"
+
+
+@pytest.mark.parametrize("is_in_place", [False, True])
+def test_running_statistics_by_hand(is_in_place: bool) -> None:
+    report = check_module(BatchNorm(5, is_in_place=is_in_place), nn.BatchNorm1d(5), x_of(), power=False)
+    assert report.outcome == "right", str(report)
+    assert {"running_mean after the call", "running_var after the call"} <= set(quantities(report))
+    assert "running_mean after the call" not in quantities(
+        check_module(BatchNorm(5).eval(), nn.BatchNorm1d(5).eval(), x_of(), power=False)
     )
 
 

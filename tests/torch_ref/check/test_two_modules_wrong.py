@@ -8,6 +8,7 @@ from cases import blamed
 from modules import (
     MLP,
     NAMES,
+    BatchNorm,
     Block,
     ByHand,
     Functional,
@@ -147,6 +148,15 @@ def test_no_gradient_counts_as_zeros_where_one_is_needed_and_is_named_where_none
     assert list(blamed(wanted)) == ["gradient of x of one"]
 
 
+@pytest.mark.parametrize("is_in_place", [False, True])
+def test_running_statistics_are_placed_at_the_module_that_holds_them(is_in_place: bool) -> None:
+    mine = nn.Sequential(nn.Linear(5, 4), BatchNorm(4, is_biased=True, is_in_place=is_in_place))
+    report = check_module(mine, nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4)), x_of(), power=False)
+    (row,) = report.guilty
+    assert (row.quantity, row.of.owner, row.method) == ("running_var of 1 after the call", "BatchNorm", "forward")
+    assert report.verdict.startswith("Wrong: running_var of 1 after the call, BatchNorm.forward at tests/modules.py:")
+
+
 def test_weights_that_are_kept_from_the_first_call_are_found() -> None:
     class Kept(ByHand):
         turned: Any = None
@@ -209,3 +219,22 @@ def test_a_mistake_is_in_the_whole_where_nothing_inside_corresponds() -> None:
     report = check_module(MLP(MeanForSum), Functional(), x_of(), power=False)
     assert list(blamed(report)) == ["gradient of two.b"]
     assert report.not_compared[0] == ("one alone", "the reference has no submodules")
+
+
+class Past(nn.Module):
+    """What lies inside, and a way past it."""
+
+    def __init__(self, *inside: nn.Module) -> None:
+        super().__init__()
+        self.inside = nn.Sequential(*inside)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.inside(x)
+
+
+def test_what_is_overwritten_in_place_is_placed_at_the_module_that_reads_it_afterwards() -> None:
+    mine = nn.Sequential(nn.Linear(5, 4), Past(nn.ReLU()))
+    reference = nn.Sequential(nn.Linear(5, 4), Past(nn.ReLU(inplace=True)))
+    report = check_module(mine, reference, x_of(), power=False)
+    assert {(row.quantity, row.of.owner) for row in report.guilty} == {("output of 1", "Past")}
+    assert check_module(reference, reference, x_of(), power=False).identical

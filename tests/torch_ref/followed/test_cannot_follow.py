@@ -146,5 +146,5 @@ def test_a_copy_keeps_the_history_and_lies_elsewhere():
 
 
 def test_a_tensor_without_fractions_is_refused():
-    with pytest.raises(TypeError, match="float16, float32 or float64, got torch.int64"):
+    with pytest.raises(TypeError, match=r"got torch\.int64"):
         Followed(torch.arange(3))
