@@ -79,3 +79,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'torch_ref' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"torch_ref.{_MODULE_OF[name]}"), name)
     return value
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Make ``%check`` and ``%%check`` magics of a notebook: ``%load_ext torch_ref``."""
+    import_module("torch_ref.files.notebook").register(shell)
