@@ -41,13 +41,13 @@ def report_of_chain(
     chain: Chain,
     *,
     power: bool,
-    written: Mapping[str, tuple[Written, ...]] | None = None,
+    written: Mapping[str, tuple[tuple[Written, ...], ...]] | None = None,
     remarks: tuple[str, ...] = (),
     not_compared: tuple[tuple[str, str], ...] = (),
 ) -> Report:
     """Return the report of a chain, its rows in the order of the backward pass.
 
-    ``written`` says for each claim where each of the tensors that may be its gradient was computed.
+    ``written`` says for each claim, place by place, where each of the tensors that may be its gradient was computed.
     """
     rows = [_row(chain, claim, (written or {}).get(claim.name, ())) for claim in chain.in_order]
     if not any(row.blame for row in rows):
@@ -69,12 +69,12 @@ def report_of_chain(
     )
 
 
-def _row(chain: Chain, claim: Claim, written: tuple[Written, ...]) -> Row:
+def _row(chain: Chain, claim: Claim, written: tuple[tuple[Written, ...], ...]) -> Row:
     """Return the row of a claim: of several places the first that is wrong by itself, or that which is farthest off."""
     i = _which(chain.alone[claim.name])
     arrived, whole = chain.alone[claim.name][i], chain.whole[claim.name][i]
     is_wrong = not arrived.found.ok and not _nothing_to_compare(arrived)
-    place = written[min(arrived.which, len(written) - 1)] if written else Written()
+    place = written[i][arrived.which] if written and written[i] else Written()
     steps = f" ({len(claim.places)} steps)" if len(claim.places) > 1 else ""
     name = f"gradient of {claim.name}"
     return Row(

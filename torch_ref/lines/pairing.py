@@ -1,0 +1,299 @@
+"""Which variable of backward is the gradient of which value of forward: by name, or as a mapping says.
+
+Several values under one name, as in a loop, go with as many gradients in reverse order. Where a name is used again for
+what comes before, all its values may be meant.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from torch_ref.lines.names import named_after, path_of, values_of
+from torch_ref.lines.places import is_array
+from torch_ref.lines.trace import RETURNED, Run, Version
+from torch_ref.lines.values import Named, Values
+from torch_ref.steps.graph import Key, Place
+
+BY_MAPPING = "give it by mapping={'value': 'gradient'}"
+
+NO_GRADIENT = "backward has no variable that is named as its gradient; " + BY_MAPPING
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A value of the forward pass, and what may be its gradient by hand."""
+
+    name: str
+    places: tuple[Place, ...]
+    """One, or one for each step of a loop."""
+    gradients: tuple[tuple[Version, ...], ...]
+    """For each place the values that may be meant, in the order in which they were made."""
+    is_outcome: bool
+    """Whether it is an input or a parameter: its gradient is what backward is for."""
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """All pairs, and what is in none."""
+
+    pairs: tuple[Pair, ...]
+    unpaired: tuple[tuple[str, str], ...]
+    """Each with the reason."""
+
+
+Matched = list[tuple[Place, tuple[Version, ...]]]
+
+
+@dataclass(frozen=True)
+class Backward:
+    """What there is to pair of a run of backward."""
+
+    run: Run
+    inputs: Sequence[str]
+    """The names of forward's inputs, in order: what is returned without a name is in this order."""
+
+    @cached_property
+    def gradients(self) -> dict[str, list[Version]]:
+        """Return the tensors, arrays and numbers with fractions that backward made, by place."""
+        found = {
+            place: [v for v in versions if not v.given and _is_gradient(v.value)]
+            for place, versions in self.run.places.items()
+        }
+        return {place: versions for place, versions in found.items() if versions}
+
+    @cached_property
+    def by_order(self) -> dict[str, str]:
+        """Return the input that each part of what was returned stands for by its index; none where the counts differ."""
+        returned = self.run.returned
+        parts = list(returned) if isinstance(returned, tuple | list) else [returned]
+        if len(parts) != len(self.inputs):
+            return {}
+        places = [f"{RETURNED}[{i}]" for i in range(len(parts))] if isinstance(returned, tuple | list) else [RETURNED]
+        return dict(zip(places, self.inputs, strict=True))
+
+    def recomputed(self, name: str, before: int) -> Version | None:
+        """Return the last value of a variable before something was made; of an argument too."""
+        found = [v for v in self.run.places.get(name, []) if v.order < before and is_array(v.value)]
+        return found[-1] if found else None
+
+
+def _is_gradient(value: Any) -> bool:
+    return is_array(value) or isinstance(value, float | np.floating)
+
+
+def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | None] | None = None) -> Pairing:
+    """Pair the values of a forward pass with the gradients that backward computed.
+
+    Raises ValueError where the mapping names what is not there.
+    """
+    given = _checked(mapping or {}, values, backward)
+    matched: defaultdict[str, list[Matched]] = defaultdict(list)
+    reasons: dict[str, str] = {}
+    for place, versions in _ranked(backward):
+        if place in given.values():
+            continue
+        found = _found(place, versions, values, backward)
+        if isinstance(found, str):
+            reasons[place] = found
+        elif found and found[0] not in given:
+            matched[found[0]].append(found[1])
+    for name, place in given.items():
+        if place is not None:
+            matched[name] = [_matched(values.by_place[name], backward.gradients[place], values)]
+    pairs = [pair for name, several in matched.items() for pair in _pairs(name, several, values)]
+    return Pairing(tuple(pairs), tuple(_unpaired(pairs, reasons, values, backward)))
+
+
+def _checked(mapping: Mapping[str, str | None], values: Values, backward: Backward) -> dict[str, str | None]:
+    """Return a mapping; raise ValueError where it names what is not there."""
+    for name, place in mapping.items():
+        for what, one, there in (
+            ("value of forward", name, values.by_place),
+            ("variable of backward", place, backward.gradients),
+        ):
+            if one is not None and one not in there:
+                raise ValueError(
+                    f"check_lines expects mapping={{'value of forward': 'variable of backward'}}, but {one!r} is no "
+                    f"{what}. There are {', '.join(there) or 'none'}"
+                )
+    return dict(mapping)
+
+
+def _ranked(backward: Backward) -> list[tuple[str, list[Version]]]:
+    """Return the gradients by place: variables first, then what objects and dicts hold, what is returned last."""
+
+    def rank(item: tuple[str, list[Version]]) -> int:
+        return (
+            2
+            if path_of(item[0]).before == RETURNED or item[0].startswith(RETURNED)
+            else 1
+            if "." in item[0] or "[" in item[0]
+            else 0
+        )
+
+    return sorted(backward.gradients.items(), key=rank)
+
+
+def _found(place: str, versions: list[Version], values: Values, backward: Backward) -> tuple[str, Matched] | str | None:
+    """Return the name of the value that a gradient is of, and how they go together; a reason why not; None for none."""
+    if place.startswith(RETURNED):
+        alias = backward.run.origin(versions[-1]).place
+        named = [*values_of(place)] + ([*values_of(alias)] if alias != place else [])
+        if place in backward.by_order and not any(values.called(path) for path in named):
+            name = backward.by_order[place]
+            return (name, _outcome(values.by_place[name], versions)) if name in values.by_place else None
+    else:
+        named = [*values_of(place)]
+    for path in named:
+        names = values.called(path)
+        if len(names) > 1:
+            fitting = [name for name in names if _fits(values.by_place[name][-1].place, versions[-1])]
+            if len(fitting) != 1:
+                return f"it may be the gradient of {' or of '.join(names)}; {BY_MAPPING}"
+            names = fitting
+        if names:
+            return names[0], _matched(values.by_place[names[0]], versions, values)
+    for path in named:
+        several = values.each_in(path.name) if not path.behind else []
+        if several:
+            return path.name, _matched(several, versions, values)
+    return _recomputed(place, versions, values, backward)
+
+
+def _recomputed(
+    place: str, versions: list[Version], values: Values, backward: Backward
+) -> tuple[str, Matched] | str | None:
+    """Pair a gradient with a value that has its name in backward only, where it was computed again."""
+    stems = [*named_after(path_of(place).name)] if place.isidentifier() else []
+    for of in stems:
+        there = [(version, backward.recomputed(of, version.order)) for version in versions]
+        found = [(values.equal_to(_tensor(x.value)), version) for version, x in there if x is not None]
+        by_place: defaultdict[Any, list[Version]] = defaultdict(list)
+        at = {p.key: p for p, _ in found if p is not None}
+        for p, version in found:
+            if p is not None:
+                by_place[p.key].append(version)
+        if at:
+            return of, [(at[key], tuple(several)) for key, several in by_place.items()]
+    if not stems or not is_array(versions[-1].value):
+        return None
+    return f"no value that the output is made of is called {' or '.join(stems)}; {BY_MAPPING}"
+
+
+# ------------------------------------------------------------------------------------ several values of one name
+
+
+def _matched(xs: list[Named], gradients: list[Version], values: Values) -> Matched:
+    """Return which values and which gradients of one name go together."""
+    own = [x for x in xs if x.place.key not in values.leaves]
+    if not own:
+        return _outcome(xs, gradients)
+    for several in (own, xs):
+        if len(several) > 1 and len(several) == len(gradients):
+            return [(x.place, (g,)) for x, g in zip(several, reversed(gradients), strict=True)]
+    rounds = _rounds(gradients)
+    for several in (own, xs, *reversed(_by_statement(own))):
+        if len(several) > 1 and len(several) == len(rounds):
+            return [(x.place, tuple(r)) for x, r in zip(several, reversed(rounds), strict=True)]
+    for r in _by_repetition(gradients):
+        for several in reversed(_by_statement(own)):
+            if len(several) > 1 and len(several) == len(r):
+                return [(x.place, (g,)) for x, g in zip(several, reversed(r), strict=True)]
+    return [(own[-1].place, tuple(gradients))]
+
+
+def _outcome(xs: list[Named], gradients: list[Version]) -> Matched:
+    """Return an input or a parameter with the last value of its gradient, which is what counts."""
+    return [(xs[0].place, (gradients[-1],))]
+
+
+def _rounds(gradients: list[Version]) -> list[list[Version]]:
+    """Return the gradients in rounds of a loop: another begins where a statement comes again."""
+    rounds: list[list[Version]] = [[]]
+    for version in gradients:
+        if any(version.where is other.where for other in rounds[-1]):
+            rounds.append([])
+        rounds[-1].append(version)
+    return rounds
+
+
+def _by_repetition(gradients: list[Version]) -> list[list[Version]]:
+    found: defaultdict[tuple[int, int], list[Version]] = defaultdict(list)
+    for version in gradients:
+        found[version.where.line, version.where.column].append(version)
+    return list(found.values())
+
+
+def _by_statement(xs: list[Named]) -> list[list[Named]]:
+    found: defaultdict[tuple[int, int], list[Named]] = defaultdict(list)
+    for x in xs:
+        found[x.where].append(x)
+    return list(found.values())
+
+
+def _fits(place: Place, version: Version) -> bool:
+    return tuple(place.value.shape) == np.shape(version.value)
+
+
+# ------------------------------------------------------------------------------------------------ pairs
+
+
+def _pairs(name: str, several: list[Matched], values: Values) -> list[Pair]:
+    """Return the pairs of one name: one for each statement that made its values, and one for an input of that name.
+
+    An input with the name of what a loop makes is a step of the loop.
+    """
+    places: dict[Key, Place] = {}
+    gradients: defaultdict[Key, list[Version]] = defaultdict(list)
+    for place, versions in (one for matched in several for one in matched):
+        places[place.key] = place
+        if place.key in values.leaves:
+            gradients[place.key] = [*versions]  # what is returned or stored comes last, and counts
+        else:
+            gradients[place.key] += versions
+    given = [place for key, place in places.items() if key in values.leaves]
+    groups: defaultdict[tuple[int, int], list[Place]] = defaultdict(list)
+    for key, place in places.items():
+        if key not in values.leaves:
+            groups[values.where(key)].append(place)
+    found = []
+    for where, group in groups.items():
+        if given and len(group) > 1:
+            group, given = [*given, *group], []
+        called = f"{name} of line {where[0]}" if len(groups) > 1 else name
+        ways = tuple(tuple(_fitting(place, gradients[place.key])) for place in group)
+        found.append(Pair(called, tuple(group), ways, False))
+    for place in given:
+        called = f"{name} as it is given" if groups else name
+        found.append(Pair(called, (place,), (tuple(gradients[place.key]),), True))
+    return found
+
+
+def _fitting(place: Place, versions: list[Version]) -> list[Version]:
+    """Return the values of the right shape in the order in which they were made; all where there is none."""
+    different = {version.made: version for version in sorted(versions, key=lambda version: -version.order)}
+    fitting = [version for version in different.values() if _fits(place, version)]
+    return sorted(fitting or different.values(), key=lambda version: version.order)
+
+
+def _unpaired(
+    pairs: Sequence[Pair], reasons: Mapping[str, str], values: Values, backward: Backward
+) -> list[tuple[str, str]]:
+    taken = {place.key for pair in pairs for place in pair.places}
+    made = {version.made for pair in pairs for several in pair.gradients for version in several}
+    leaves = [(f"gradient of {name}", NO_GRADIENT) for key, name in values.leaves.items() if key not in taken]
+    left = [(name, reason) for name, reason in reasons.items() if backward.gradients[name][-1].made not in made]
+    return [*leaves, *left]
+
+
+def _tensor(value: Any) -> Tensor:
+    import torch
+
+    return value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
