@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from torch_ref.numbers.containers import leaves_of, mapped, part_at
 from torch_ref.numbers.witness import Tensors
-from torch_ref.steps.containers import leaves_of, mapped, part_at
 
 UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from manual_bp.layer import described
-from torch_ref.steps.containers import mapped
+from torch_ref.numbers.containers import mapped
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import Failure, Value, same
 

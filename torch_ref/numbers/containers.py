@@ -42,14 +42,19 @@ def leaves_of(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves_of(part.value, path + part.path)
 
 
-def mapped(value: Any, change: Callable[[str, Tensor], Tensor], path: str = "") -> Any:
-    """Return a value with every tensor put through ``change(path, tensor)``; the very value where none is another."""
-    if isinstance(value, Tensor):
+def mapped(
+    value: Any, change: Callable[[str, Any], Any], path: str = "", kind: type | tuple[type, ...] = Tensor
+) -> Any:
+    """Return a value with everything of a kind put through ``change(path, it)``; the very value where none is another.
+
+    It is opened wherever it is a container.
+    """
+    if isinstance(value, kind):
         return change(path, value)
     parts = parts_of(value)
     if parts is None:
         return value
-    found = {part.key: mapped(part.value, change, path + part.path) for part in parts}
+    found = {part.key: mapped(part.value, change, path + part.path, kind) for part in parts}
     if all(found[part.key] is part.value for part in parts):
         return value
     return _rebuilt(value, found)

@@ -1,0 +1,1 @@
+"""Code of numpy, as it is, under torch's autograd."""
