@@ -7,15 +7,16 @@ from typing import Any
 
 import torch
 
-from torch_ref.check.chain import as_gradient
 from torch_ref.check.reading import check_no_autocast
+from torch_ref.lines.chained import Chained
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.subject import Subject, read
 from torch_ref.lines.trace import Run, Version
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
-from torch_ref.steps.chain import Chain, Claim
 from torch_ref.verdict.chain import Written, report_of_chain
 from torch_ref.verdict.report import Report
+
+MISNAMED = "what backward has under this name is not it, but what is computed from that is right"
 
 
 def check_lines(
@@ -34,18 +35,15 @@ def check_lines(
     check_no_autocast()
     subject = Subject.of(forward, backward, inputs)
     seen = read(subject, upstream)
-    pairing = pairing_of(seen.values, Backward(seen.by_hand, [*subject.inputs]), mapping)
-    claims = [_claim(pair) for pair in pairing.pairs]
-    owners = {v.place: pair.name for pair in pairing.pairs for several in pair.gradients for v in several}
-    written = {pair.name: _written(pair, seen.by_hand, owners) for pair in pairing.pairs}
+    found = Backward(seen.by_hand, [*subject.inputs])
+    pairing = pairing_of(seen.values, found, mapping)
     with torch.inference_mode(mode=False):
-        chain = Chain(seen.roots, claims, tolerance=tolerance, strict=strict)
-        return report_of_chain(chain, power=power, written=written, not_compared=pairing.unpaired)
-
-
-def _claim(pair: Pair) -> Claim:
-    by_hand = tuple(tuple(as_gradient(v.value, p.value) for v in vs) for p, vs in zip(pair.places, pair.gradients))
-    return Claim(pair.name, pair.places, by_hand)
+        chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict)
+        chained = chained.with_adopted().without_misnamed()
+        owners = {v.place: pair.name for pair in chained.pairs for several in pair.gradients for v in several}
+        written = {pair.name: _written(pair, seen.by_hand, owners) for pair in chained.pairs}
+        left = tuple((f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed)
+        return report_of_chain(chained.chain, power=power, written=written, not_compared=(*pairing.unpaired, *left))
 
 
 def _written(pair: Pair, run: Run, owners: Mapping[str, str]) -> tuple[tuple[Written, ...], ...]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torch_ref.steps.containers import Part, parts_of
+from torch_ref.numbers.containers import Part, parts_of
 
 DEEPEST = 5
 """Containers in containers that are looked into."""

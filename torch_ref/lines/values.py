@@ -160,6 +160,11 @@ class Values:
         named = [n.place for several in self.by_place.values() for n in several]
         return [*named, *(place for place in self.unnamed if self.graph.reaches(place))]
 
+    @cached_property
+    def by_key(self) -> dict[Key, Place]:
+        """Return every value by its place in the graph."""
+        return {place.key: place for place in self._all}
+
     def equal_to(self, t: Tensor) -> Place | None:
         """Return the place of the value with these numbers, which backward computed again; None where there is none."""
         for place in self._all:
