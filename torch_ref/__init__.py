@@ -6,6 +6,7 @@
 
     torch_ref.check_layer(layer, x, reference)            # one layer of your own
     torch_ref.check_function(forward, backward, inputs)   # a pair of plain functions
+    torch_ref.check_gradients(loss, parameters, gradients)  # of numpy or torch, however they were computed
     torch_ref.check_chain(loss, {"h": (h, dh), ...})      # many gradients of one pass: which is wrong by itself
     torch_ref.check_autograd_function(Function, inputs, reference)
     torch_ref.check_module(network, module)               # against an nn.Module of the same layers
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from torch_ref.check.autograd_function import check_autograd_function
     from torch_ref.check.chain import check_chain
     from torch_ref.check.function import check_function
+    from torch_ref.check.gradients import check_gradients
     from torch_ref.check.layer import check_layer
     from torch_ref.check.network import check_module, crosscheck
     from torch_ref.numbers.agreement import ulp_distance
@@ -35,6 +37,7 @@ _HOME = {
     "check.autograd_function": ("check_autograd_function",),
     "check.chain": ("check_chain",),
     "check.function": ("check_function",),
+    "check.gradients": ("check_gradients",),
     "check.layer": ("check_layer",),
     "numbers.agreement": ("ulp_distance",),
     "check.network": ("check_module", "crosscheck"),
@@ -54,6 +57,7 @@ __all__ = [
     "check_autograd_function",
     "check_chain",
     "check_function",
+    "check_gradients",
     "check_layer",
     "check_module",
     "crosscheck",

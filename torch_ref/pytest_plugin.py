@@ -87,8 +87,10 @@ def pytest_runtest_makereport(
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an exception and those that it was raised from."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # one may be raised from itself
         yield error
+        seen.add(id(error))
         error = error.__cause__
 
 

@@ -69,11 +69,13 @@ def check_chain(
         try:
             return report_of_chain(chain, power=power, not_compared=left)
         except RuntimeError as error:
-            raise _of_autograd(error) from error
+            if (wrong := _of_autograd(error)) is None:
+                raise
+            raise wrong from error
 
 
-def _of_autograd(error: RuntimeError) -> Exception:
-    """Return what to raise where autograd cannot go backward."""
+def _of_autograd(error: RuntimeError) -> Exception | None:
+    """Return what to raise where autograd cannot go backward through what is given."""
     text = str(error)
     if "second time" in text:
         return ValueError(
@@ -82,7 +84,7 @@ def _of_autograd(error: RuntimeError) -> Exception:
         )
     if "modified by an inplace operation" in text:
         return ValueError(f"check_chain expects values that are as the forward pass left them: {text}")
-    return error
+    return None
 
 
 def _root(loss: Any, upstream: Tensor | None) -> tuple[Tensor, Tensor]:

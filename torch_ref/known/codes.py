@@ -159,6 +159,16 @@ GROUPS: dict[str, dict[str, Code]] = {
             "error = torch.sign(t - y)",
             "The derivative of ½ (t − y)² is t − y itself.",
         ),
+        "part-missing": Code(
+            "A value is used several times, and what comes back through one of these uses is missing.",
+            "dh = dy @ w2.t()\ndh = dz @ w3.t()  # = where += is meant",
+            "Add what comes back through each use of the value; the sentence names the way that is left out.",
+        ),
+        "part-twice": Code(
+            "A value is used several times, and what comes back through one of these uses is added twice.",
+            "dh += dy @ w2.t()  # a second time",
+            "Add what comes back through each use once.",
+        ),
     },
     "Weights and biases": {
         "transposed-weights": Code(

@@ -37,7 +37,8 @@ def agreed(by_hand: Tensor, witness: Witness, tolerance: float | None = None, *,
     So does what is summed or rounded in half precision, where the gradient is in it.
     """
     found = compare(by_hand, witness, tolerance, masked=True)
-    fits = by_hand.shape == witness.value.shape and by_hand.dtype == witness.value.dtype
+    value = witness.value
+    fits = (by_hand.shape, by_hand.dtype, by_hand.device) == (value.shape, value.dtype, value.device)
     if tolerance is not None or found.skipped or not fits or not all_finite(by_hand, witness.value):
         return found
     if by_hand.dtype in HALF:

@@ -51,8 +51,9 @@ class Lane:
         wide = doubled_tensor(t.detach())
         wide = wide.clone() if wide.dtype == t.dtype else wide  # what is written into it is no business of the real one
         if self.rounding:
-            self.rounding.eps = unit_of(t)
+            self.rounding.eps, exactly = unit_of(t), wide.clone()
             self.rounding.move(wide)
+            wide = torch.where(_is_whole(exactly), exactly, wide)  # an exponent, a mask, a label is meant as it is
         return wide
 
     def given(self, values: Any) -> Any:
@@ -141,6 +142,13 @@ class Shadows(TorchDispatchMode):  # type: ignore[no-untyped-call]
             runs = tuple(partial(_run, lane.of(value).clone(), terms) for lane in self.rounded)
             own = value.detach().clone()
         return Witness(own, partial(_same, exact), runs, finer=finer, given=eps if of_others else 0.0)
+
+
+def _is_whole(t: Tensor) -> Tensor:
+    """Tell where a tensor holds whole numbers."""
+    if t.is_complex():
+        return (t.real == t.real.round()) & (t.imag == t.imag.round())
+    return t == t.round()
 
 
 def _same(t: Tensor) -> Tensor:

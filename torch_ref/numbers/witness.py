@@ -86,6 +86,8 @@ class Witness:
     """The same runs, rounded by another unit."""
     given: float = 0.0
     """The unit in the last place of rounded numbers that it was made of; 0 where they are meant exactly."""
+    may_vanish: bool = True
+    """Whether it can be 0 but for rounding: what was measured is uncertain for other reasons."""
 
     @classmethod
     def exactly(cls, value: Tensor, *, exact: Tensor | None = None, others: Sequence[Tensor] = ()) -> Witness:
@@ -238,7 +240,10 @@ class Witness:
         Made of rounded numbers, it is 0 where it is as small as their roundings make it.
         """
         size_of_terms = float(self.squares.sum().sqrt()) / self.eps
-        return self.norm <= max(ZERO * torch.finfo(torch.float64).eps, FACTOR * self.given) * size_of_terms
+        return (
+            self.may_vanish
+            and self.norm <= max(ZERO * torch.finfo(torch.float64).eps, FACTOR * self.given) * size_of_terms
+        )
 
     @cached_property
     def spread(self) -> float:

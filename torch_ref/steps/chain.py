@@ -56,6 +56,12 @@ class Arrived:
     found: Comparison
 
 
+def without_gradient(failure: Failure | None) -> Comparison:
+    """Return the comparison of what is no gradient."""
+    remark = failure.text if failure else "is missing"
+    return Comparison("wrong", float("inf"), None, float("inf"), 0.0, None, None, None, remark)
+
+
 class Chain:
     """Claims about one graph, each judged by itself and in the whole pass."""
 
@@ -147,9 +153,7 @@ class Chain:
         limit = self.tolerance.get(witness.value.dtype)
         tried = [agreed(t, witness, limit, strict=self.strict) for t in claim.by_hand[i]]
         if not tried:
-            text = claim.failure.text if claim.failure else "is missing"
-            nothing = Comparison("wrong", float("inf"), None, float("inf"), 0.0, None, None, None, text)
-            return Arrived(witness, None, 0, nothing)
+            return Arrived(witness, None, 0, without_gradient(claim.failure))
         which = next((k for k, comparison in enumerate(tried) if comparison.ok), len(tried) - 1)
         return Arrived(witness, claim.by_hand[i][which], which, tried[which])
 
@@ -157,7 +161,7 @@ class Chain:
         """Return the gradient by hand that goes on from a place: one that is right, or the last; None for none."""
         best = next((one for one in arrived if one.found.ok), arrived[-1])
         value, t = best.witness.value, best.chosen
-        if t is None or t.numel() != value.numel() or not bool(torch.isfinite(t).all()):
+        if t is None or t.is_meta or t.squeeze().shape != value.squeeze().shape or not bool(torch.isfinite(t).all()):
             return None  # nothing to hand on: the right one goes on, and accuses nobody else
         return t.detach().to(value.dtype).to(value.device).reshape(value.shape).clone()
 

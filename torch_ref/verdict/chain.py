@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
-from torch_ref.numbers.agreement import Comparison
+from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.given import room_of
 from torch_ref.numbers.power import At, Power
 from torch_ref.numbers.witness import all_finite, doubled_tensor
@@ -41,17 +41,15 @@ def report_of_chain(
     chain: Chain,
     *,
     power: bool,
-    written: Mapping[str, tuple[tuple[Written, ...], ...]] | None = None,
+    written: Mapping[str, tuple[Written, ...]] | None = None,
     remarks: tuple[str, ...] = (),
     not_compared: tuple[tuple[str, str], ...] = (),
 ) -> Report:
     """Return the report of a chain, its rows in the order of the backward pass.
 
-    ``written`` says for each claim, place by place, where each of the tensors that may be its gradient was computed.
+    ``written`` says for each claim, place by place, where its gradient was computed.
     """
-    rows = [_row(chain, claim, (written or {}).get(claim.name, ())) for claim in chain.in_order]
-    if not any(row.blame for row in rows):
-        rows = [_without_consequences(row) for row in rows]
+    rows = rows_of_chain(chain, written)
     right = all(row.status != "wrong" for row in rows)
     root, _ = chain.roots[0]
     first = chain.claims[0].places[0].value
@@ -69,19 +67,30 @@ def report_of_chain(
     )
 
 
-def _row(chain: Chain, claim: Claim, written: tuple[tuple[Written, ...], ...]) -> Row:
+def rows_of_chain(
+    chain: Chain, written: Mapping[str, tuple[Written, ...]] | None = None, *, whole: bool = True
+) -> list[Row]:
+    """Return a row for each claim.
+
+    Without ``whole`` there is no plain pass beside the other: where all claims are about parameters, the two are one.
+    """
+    rows = [_row(chain, claim, (written or {}).get(claim.name, ()), whole=whole) for claim in chain.in_order]
+    return rows if any(row.blame for row in rows) else [_without_consequences(row) for row in rows]
+
+
+def _row(chain: Chain, claim: Claim, written: tuple[Written, ...], *, whole: bool) -> Row:
     """Return the row of a claim: of several places the first that is wrong by itself, or that which is farthest off."""
     i = _which(chain.alone[claim.name])
-    arrived, whole = chain.alone[claim.name][i], chain.whole[claim.name][i]
+    arrived = chain.alone[claim.name][i]
     is_wrong = not arrived.found.ok and not _nothing_to_compare(arrived)
-    place = written[i][arrived.which] if written and written[i] else Written()
+    place = written[i] if written else Written()
     steps = f" ({len(claim.places)} steps)" if len(claim.places) > 1 else ""
     name = f"gradient of {claim.name}"
     return Row(
         of=Quantity(f"{name}{steps}", text=(place.text if is_wrong else "") or name),
         shape=tuple(arrived.witness.value.shape),
         isolated=arrived.found,
-        end_to_end=whole.found,
+        end_to_end=chain.whole[claim.name][i].found if whole else None,
         blame="by hand" if is_wrong else "",
         why=_cause(chain, claim, i) if is_wrong else None,
         source=place.source if is_wrong else "",
@@ -208,12 +217,12 @@ class Held:
 
 def power_of_chain(chain: Chain) -> Power:
     """Return the smallest mistakes that would have been rejected in every gradient of a chain."""
-    held = [
-        Held(one, chain.tolerance.get(one.witness.value.dtype), chain.strict)
-        for several in chain.alone.values()
-        for one in several[-1:]
-        if _can_be_changed(one.found, one.chosen)
-    ]
+    return power_of_all([several[-1] for several in chain.alone.values()], chain.tolerance, strict=chain.strict)
+
+
+def power_of_all(arrived: Iterable[Arrived], tolerance: Tolerance, *, strict: bool) -> Power:
+    """Return the smallest mistakes that would have been rejected in each of several gradients."""
+    held = [Held(one, tolerance.get(one.witness.value.dtype), strict) for one in arrived if _can_be_changed(one)]
     if not held:
         return Power(None, None, None, None, None, "every gradient is 0 here, whatever the formula is")
     found = [shares_of([one]) for one in held]
@@ -227,8 +236,9 @@ def power_of_chain(chain: Chain) -> Power:
     )
 
 
-def _can_be_changed(found: Comparison, value: Tensor | None) -> bool:
+def _can_be_changed(arrived: Arrived) -> bool:
     """Tell whether a gradient has numbers of which a share could be wrong."""
-    if value is None or found.reason in ("zero", "not-finite"):
+    value = arrived.chosen
+    if value is None or arrived.found.reason == "not-finite" or arrived.witness.is_zero:
         return False
     return bool(value.any()) and all_finite(value)
