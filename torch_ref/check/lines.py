@@ -8,10 +8,12 @@ from typing import Any
 import torch
 
 from torch_ref.check.reading import check_no_autocast
+from torch_ref.lines.bare import with_bare
 from torch_ref.lines.chained import Chained
+from torch_ref.lines.culprit import culprit
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.subject import Subject, read
-from torch_ref.lines.trace import Run, Version
+from torch_ref.lines.values import Values
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.verdict.chain import Written, report_of_chain
 from torch_ref.verdict.report import Report
@@ -37,21 +39,30 @@ def check_lines(
     seen = read(subject, upstream)
     found = Backward(seen.by_hand, [*subject.inputs])
     pairing = pairing_of(seen.values, found, mapping)
+    if not pairing.pairs:
+        raise ValueError(_nothing_paired(seen.values, found))
     with torch.inference_mode(mode=False):
         chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict)
-        chained = chained.with_adopted().without_misnamed()
-        owners = {v.place: pair.name for pair in chained.pairs for several in pair.gradients for v in several}
-        written = {pair.name: _written(pair, seen.by_hand, owners) for pair in chained.pairs}
-        left = tuple((f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed)
-        return report_of_chain(chained.chain, power=power, written=written, not_compared=(*pairing.unpaired, *left))
+        chained = with_bare(chained).with_adopted().without_misnamed()
+        written = {pair.name: _written(pair, chained) for pair in chained.pairs}
+        left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
+        left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
+        return report_of_chain(chained.chain, power=power, written=written, not_compared=tuple(left))
 
 
-def _written(pair: Pair, run: Run, owners: Mapping[str, str]) -> tuple[tuple[Written, ...], ...]:
-    """Return where each gradient of a pair was made, under whichever name that is not another pair's."""
+def _nothing_paired(values: Values, found: Backward) -> str:
+    forward, backward = (", ".join(names) or "nothing" for names in (values.by_place, found.gradients))
+    return (
+        "check_lines expects gradients that are named after their values, as dW1 after W1, or a mapping="
+        f"{{'value': 'gradient'}}, got none. Forward has {forward}; backward made {backward}"
+    )
 
-    def of(version: Version) -> Written:
-        first = run.origin(version)
-        where = (first if owners.get(first.place, pair.name) == pair.name else version).where
-        return Written(where.text, where.at)
 
-    return tuple(tuple(map(of, several)) for several in pair.gradients)
+def _written(pair: Pair, chained: Chained) -> tuple[Written, ...]:
+    """Return for each place of a pair the statement that made its gradient, or that with which it went wrong."""
+    found = chained.chain.alone[pair.name]
+    last = max((i for i, one in enumerate(found) if not one.found.ok), default=None)
+    made = [chained.made_as(pair, several[-1]) for several in pair.gradients]
+    if last is not None:
+        made[last] = culprit(chained.chain, chained.claims[pair.name], last, chained.backward.run, made[last])
+    return tuple(Written(version.where.text, version.where.at) for version in made)

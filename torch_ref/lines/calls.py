@@ -140,7 +140,8 @@ class Filling:
         """Return the arguments as those of a pair of functions: the gradients of the outputs, then forward's inputs."""
         usual = [*self.upstream, *self.inputs.values()]
         for values in (usual, [*self.inputs.values()]):
-            if len(parameters) == len(values):
+            alone = len(self.upstream) == 1 and getattr(self.upstream[0], "ndim", 0) == 0
+            if (values is usual or alone) and len(parameters) == len(values):
                 return {p.name: value for p, value in zip(parameters, values, strict=True)}
         return {}
 

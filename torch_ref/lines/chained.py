@@ -64,8 +64,21 @@ class Chained:
     @cached_property
     def chain(self) -> Chain:
         """Return the chain of all pairs."""
-        claims = [claim_of(pair, self.values) for pair in self.pairs]
-        return Chain(self.roots, claims, tolerance=self.tolerance, strict=self.strict)
+        return Chain(self.roots, [*self.claims.values()], tolerance=self.tolerance, strict=self.strict)
+
+    @cached_property
+    def claims(self) -> dict[str, Claim]:
+        """Return what the pairs claim, by name."""
+        return {pair.name: claim_of(pair, self.values) for pair in self.pairs}
+
+    def made_as(self, pair: Pair, version: Version) -> Version:
+        """Return the first version that is the same value, under whichever name that is not another pair's."""
+        first = self.backward.run.origin(version)
+        return first if self._owners.get(first.place, pair.name) == pair.name else version
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return {v.place: pair.name for pair in self.pairs for several in pair.gradients for v in several}
 
     @cached_property
     def guilty(self) -> frozenset[str]:
@@ -131,13 +144,13 @@ class Chained:
         for j in range(max(map(len, own))):
             at = [min(j, len(one) - 1) for one in own]
             ways = {p.key: one[k] for p, one, k in zip(pair.places, own, at, strict=True)}
-            arrived = self._arriving(ways, [p for places in behind for p in places])
+            arrived = self.arriving(ways, [p for places in behind for p in places])
             free = [_different(ways[p.key], places, arrived) for p, places in zip(pair.places, behind, strict=True)]
             if not any(free):
                 break
-            is_right = all(_distance(ways[p.key], arrived[p.key]) < _near(p) for p in pair.places)
+            is_right = all(distance(ways[p.key], arrived[p.key]) < near(p) for p in pair.places)
             follows = any(
-                _distance(v, right) < _near(p)
+                distance(v, right) < near(p)
                 for one, k, places in zip(series, at, free, strict=True)
                 for v in one[k + 1 : k + 2]
                 for p, right in places
@@ -148,7 +161,7 @@ class Chained:
             best = found[-1]
         return best[:2] if best else ([len(one) - 1 for one in own], [[] for _ in own])
 
-    def _arriving(self, ways: Mapping[Key, Version], probes: Sequence[Place]) -> dict[Key, Tensor]:
+    def arriving(self, ways: Mapping[Key, Version], probes: Sequence[Place]) -> dict[Key, Tensor]:
         """Return what arrives at some places where all gradients by hand are handed on, the given ones among them."""
         places = {p.key: p for pair in self.pairs for p in pair.places} | {p.key: p for p in probes}
         several = {p.key: list(g) for pair in self.pairs for p, g in zip(pair.places, pair.gradients, strict=True)}
@@ -159,7 +172,7 @@ class Chained:
             found[key] = value.detach().clone()
             if not several.get(key):
                 return None
-            best = min(reversed(several[key]), key=lambda version: _distance(version, value))
+            best = min(reversed(several[key]), key=lambda version: distance(version, value))
             t = _tensor(best, places[key])
             return t.to(value.dtype) if t.shape == value.shape else None
 
@@ -195,7 +208,7 @@ class Chained:
         later = [v.order for other in pair.gradients for v in other if v.order > own[-1].order]
         orders = range(own[-1].order + 1, min(later, default=len(self.backward.run.versions)))
         found = [v for versions in self._orphans.values() for v in versions if v.order in orders]
-        computed = [v for v in found if v.where.mentions and names & v.where.mentions]
+        computed = [v for v in found if names & v.where.reads]
         last = {v.place: v for v in computed}
         return sorted(last.values(), key=lambda v: v.order)
 
@@ -222,7 +235,7 @@ def _different(version: Version, places: Sequence[Place], arrived: Mapping[Key, 
     before = as_gradient(version.value, torch.empty(0, dtype=torch.float64))
     for place in places:
         right = arrived[place.key]
-        if before is None or before.shape != right.shape or _off(before, right) > _near(place):
+        if before is None or before.shape != right.shape or _off(before, right) > near(place):
             found.append((place, right))
         before = right
     return found
@@ -235,8 +248,8 @@ def _placed(
     free, waiting = [*places], list[Version]()
     for k, version in enumerate(rest):
         waiting.append(version)
-        off = [_distance(version, right) for _, right in free]
-        fits = next((n for n, (place, _) in enumerate(free) if off[n] < _near(place)), None)
+        off = [distance(version, right) for _, right in free]
+        fits = next((n for n, (place, _) in enumerate(free) if off[n] < near(place)), None)
         if fits is None and off and k == len(rest) - 1:
             fits = off.index(min(off))
         if fits is not None:
@@ -244,7 +257,7 @@ def _placed(
             free, waiting = free[fits + 1 :], []
 
 
-def _distance(version: Version, right: Tensor) -> float:
+def distance(version: Version, right: Tensor) -> float:
     """Return how far a gradient is from another, as a share of its norm."""
     t = as_gradient(version.value, right)
     if t is None or t.squeeze().shape != right.squeeze().shape:
@@ -257,5 +270,6 @@ def _off(t: Tensor, right: Tensor) -> float:
     return float((t.double() - right.double()).norm()) / norm if norm else float(bool(t.any()))
 
 
-def _near(place: Place) -> float:
+def near(place: Place) -> float:
+    """Return how far a gradient may be off that is taken for that of a place."""
     return float(torch.finfo(place.value.dtype).eps ** 0.5)

@@ -22,6 +22,9 @@ CONTAINERS = re.compile(
 )
 """What holds gradients under the names of their values."""
 
+BARE = re.compile(r"delta|grads?|gradient|error|err|d|g|dout|d_out|dnext|upstream|grad_out|grad_output|out_grad")
+"""What the gradient of whatever comes next is called, again and again."""
+
 LONG = {"w": ("weights", "weight", "W"), "b": ("biases", "bias", "B")}
 """Longer names for short ones, as nabla_w for weights."""
 
@@ -49,6 +52,9 @@ def _is_index(part: str) -> bool:
 def named_after(name: str) -> Iterator[str]:
     """Yield the names of the values that something may be the gradient of, the surest first."""
     seen: set[str] = set()
+    if BARE.fullmatch(name):
+        yield from [name[1:]] if name == "dout" else []
+        return
     for shape in SHAPES:
         found = re.fullmatch(shape, name)
         of = found["of"].strip("_") if found else ""
@@ -68,10 +74,10 @@ def values_of(place: str) -> Iterator[Path]:
         yield Path(path.before, of, path.behind)
         for longer in LONG.get(of, ()):
             yield Path("", longer, path.behind)
-    if holder and any([CONTAINERS.match(holder), *named_after(holder)]):
+    if holder and (CONTAINERS.match(holder) or any(True for _ in named_after(holder))):
         yield Path("", path.name, path.behind)
 
 
-def is_container_of_gradients(name: str) -> bool:
-    """Tell whether a name says that it holds gradients by the names of their values."""
-    return CONTAINERS.match(name) is not None
+def is_bare(place: str) -> bool:
+    """Tell whether a variable is a gradient by its name, but does not say of what."""
+    return BARE.fullmatch(place) is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,7 @@ from torch_ref.steps.graph import Key, Place
 
 BY_MAPPING = "give it by mapping={'value': 'gradient'}"
 
-NO_GRADIENT = "backward has no variable that is named as its gradient; " + BY_MAPPING
+NO_GRADIENT = "backward has no variable with such a name; " + BY_MAPPING
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,17 @@ class Pairing:
     """All pairs, and what is in none."""
 
     pairs: tuple[Pair, ...]
-    unpaired: tuple[tuple[str, str], ...]
-    """Each with the reason."""
+    reasons: Mapping[str, str]
+    """Why a variable of backward is in none, by its place."""
+
+    def unpaired(self, pairs: Sequence[Pair], values: Values, backward: Backward) -> list[tuple[str, str]]:
+        """Return what is in none of the pairs that are left, each with the reason."""
+        taken = {place.key for pair in pairs for place in pair.places}
+        made = {version.made for pair in pairs for several in pair.gradients for version in several}
+        leaves = [name for key, name in values.leaves.items() if key not in taken]
+        left = [item for item in self.reasons.items() if backward.gradients[item[0]][-1].made not in made]
+        missing = [(f"gradient of {' and '.join(leaves)}", NO_GRADIENT)] if leaves else []
+        return [*missing, *(item for item in left if not item[0].startswith(RETURNED))]
 
 
 Matched = list[tuple[Place, tuple[Version, ...]]]
@@ -108,7 +117,7 @@ def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | N
         if place is not None:
             matched[name] = [_matched(values.by_place[name], backward.gradients[place], values)]
     pairs = [pair for name, several in matched.items() for pair in _pairs(name, several, values)]
-    return Pairing(tuple(pairs), tuple(_unpaired(pairs, reasons, values, backward)))
+    return Pairing(tuple(_once(pairs, values)), reasons)
 
 
 def _checked(mapping: Mapping[str, str | None], values: Values, backward: Backward) -> dict[str, str | None]:
@@ -193,17 +202,20 @@ def _recomputed(
 def _matched(xs: list[Named], gradients: list[Version], values: Values) -> Matched:
     """Return which values and which gradients of one name go together."""
     own = [x for x in xs if x.place.key not in values.leaves]
+    if not own and len(xs) > 1:  # the parameters of several layers under one name
+        reverse = zip(xs, reversed(gradients), strict=len(xs) == len(gradients))
+        return [(x.place, (g,)) for x, g in reverse] if len(xs) == len(gradients) else []
     if not own:
         return _outcome(xs, gradients)
     for several in (own, xs):
         if len(several) > 1 and len(several) == len(gradients):
             return [(x.place, (g,)) for x, g in zip(several, reversed(gradients), strict=True)]
-    rounds = _rounds(gradients)
-    for several in (own, xs, *reversed(_by_statement(own))):
+    rounds = rounds_of(gradients)
+    for several in (own, xs, *reversed(by_statement(own))):
         if len(several) > 1 and len(several) == len(rounds):
             return [(x.place, tuple(r)) for x, r in zip(several, reversed(rounds), strict=True)]
     for r in _by_repetition(gradients):
-        for several in reversed(_by_statement(own)):
+        for several in reversed(by_statement(own)):
             if len(several) > 1 and len(several) == len(r):
                 return [(x.place, (g,)) for x, g in zip(several, reversed(r), strict=True)]
     return [(own[-1].place, tuple(gradients))]
@@ -214,7 +226,7 @@ def _outcome(xs: list[Named], gradients: list[Version]) -> Matched:
     return [(xs[0].place, (gradients[-1],))]
 
 
-def _rounds(gradients: list[Version]) -> list[list[Version]]:
+def rounds_of(gradients: Sequence[Version]) -> list[list[Version]]:
     """Return the gradients in rounds of a loop: another begins where a statement comes again."""
     rounds: list[list[Version]] = [[]]
     for version in gradients:
@@ -231,7 +243,8 @@ def _by_repetition(gradients: list[Version]) -> list[list[Version]]:
     return list(found.values())
 
 
-def _by_statement(xs: list[Named]) -> list[list[Named]]:
+def by_statement(xs: Sequence[Named]) -> list[list[Named]]:
+    """Return values in groups, each made by one statement."""
     found: defaultdict[tuple[int, int], list[Named]] = defaultdict(list)
     for x in xs:
         found[x.where].append(x)
@@ -283,14 +296,16 @@ def _fitting(place: Place, versions: list[Version]) -> list[Version]:
     return sorted(fitting or different.values(), key=lambda version: version.order)
 
 
-def _unpaired(
-    pairs: Sequence[Pair], reasons: Mapping[str, str], values: Values, backward: Backward
-) -> list[tuple[str, str]]:
-    taken = {place.key for pair in pairs for place in pair.places}
-    made = {version.made for pair in pairs for several in pair.gradients for version in several}
-    leaves = [(f"gradient of {name}", NO_GRADIENT) for key, name in values.leaves.items() if key not in taken]
-    left = [(name, reason) for name, reason in reasons.items() if backward.gradients[name][-1].made not in made]
-    return [*leaves, *left]
+def _once(pairs: Sequence[Pair], values: Values) -> list[Pair]:
+    """Return every input and every parameter once, under its first name, with what was stored or returned last."""
+    last = {pair.places[0].key: pair for pair in pairs if pair.is_outcome}
+    in_loops = {place.key for pair in pairs if not pair.is_outcome for place in pair.places}
+    found = [pair for pair in pairs if not pair.is_outcome]
+    for key, pair in last.items():
+        if key not in in_loops:
+            name = values.leaves[key] if pair.name in values.by_place else pair.name
+            found.append(replace(pair, name=name))
+    return found
 
 
 def _tensor(value: Any) -> Tensor:

@@ -32,6 +32,8 @@ class Statement:
     mentions: frozenset[str] | None = None
     """Names and attributes that it reads or writes, 'W1' and 'self.W1'; None where it may be any."""
     column: int = 0
+    reads: frozenset[str] = frozenset()
+    """Names and attributes whose values go into what it does: of ``d += x`` both, of ``d = x`` x alone."""
 
     @property
     def at(self) -> str:
@@ -75,13 +77,14 @@ class Source:
         found = [self._statement(node, lines, nested) for node in _statements(scope)]
         return tuple(sorted(found, key=lambda statement: (statement.line, statement.column)))
 
-    def _statement(self, node: ast.AST, lines: list[str], nested: frozenset[str]) -> Statement:
+    def _statement(self, node: ast.stmt | ast.expr, lines: list[str], nested: frozenset[str]) -> Statement:
         parts = _own_parts(node)
         mentions = _Mentions(nested)
         for part in parts:
             mentions.visit(part)
         found = None if mentions.anything else frozenset(mentions.found)
-        return Statement(self.code.co_filename, node.lineno, _text(node, lines), found, node.col_offset)  # type: ignore[attr-defined]
+        at = self.code.co_filename, node.lineno, _text(node, lines)
+        return Statement(*at, found, node.col_offset, frozenset(mentions.read))
 
     @property
     def is_dense(self) -> bool:
@@ -159,15 +162,25 @@ class _Mentions(ast.NodeVisitor):
     """Collects names and dotted names; what a call of a function defined inside may touch is anything."""
 
     def __init__(self, nested: frozenset[str]) -> None:
-        self.nested, self.found, self.anything = nested, set[str](), False
+        self.nested, self.found, self.read, self.anything = nested, set[str](), set[str](), False
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        if name := _dotted(node.target):
+            self.read.add(name)
+        self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
-        self.found.add(node.id)
+        self._add(node.id, node.ctx)
+
+    def _add(self, name: str, context: ast.expr_context) -> None:
+        self.found.add(name)
+        if isinstance(context, ast.Load):
+            self.read.add(name)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         name = _dotted(node)
         if name:
-            self.found.add(name)
+            self._add(name, node.ctx)
         else:
             self.generic_visit(node)
 

@@ -136,19 +136,18 @@ class Values:
 
     def each_in(self, name: str) -> list[Named]:
         """Return the values that a list holds, one for each step of a loop, in the order in which they were made."""
-        several = [f"{name}s", f"{name}_list", f"{name}_seq", f"all_{name}", name]
-        for holder in several:
-            found = [
-                n
-                for (of, behind), ps in self._paths.items()
-                if of == holder and behind
-                for p in ps
-                for n in self.by_place[p]
-            ]
-            own = {n.place.key: n for n in found if n.place.key not in self.leaves}
-            if own:
-                return sorted(own.values(), key=lambda n: n.order)
-        return []
+        names = (f"{name}s", f"{name}_list", f"{name}_seq", f"all_{name}", name)
+        return next((self.holders[holder] for holder in names if holder in self.holders), [])
+
+    @cached_property
+    def holders(self) -> dict[str, list[Named]]:
+        """Return what each list or dict of computed values holds, in the order in which it was made."""
+        found: defaultdict[str, dict[Key, Named]] = defaultdict(dict)
+        for (name, behind), places in self._paths.items():
+            for n in (n for place in places for n in self.by_place[place] if behind):
+                if n.place.key not in self.leaves:
+                    found[name][n.place.key] = n
+        return {name: sorted(own.values(), key=lambda n: n.order) for name, own in found.items()}
 
     def _different(self, places: list[str]) -> list[str]:
         """Return one place for each series of values."""
