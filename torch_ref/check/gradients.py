@@ -67,7 +67,7 @@ def check_gradients(
     Code of numpy is followed by autograd as it is. Where it cannot be followed, as where an array is written into
     ``np.zeros``, central differences of the loss take its place, of some hundred entries at random of large
     arrays; a remark says so. The report has a row 'gradient of W1' for each parameter that has a gradient; what has
-    none is in ``not_compared``. Where the mistake lies inside a backward pass is said by ``check_chain`` and ``check_lines``.
+    none is in ``not_compared``. Where inside a backward pass the mistake is, ``check_chain`` and ``check_lines`` say.
 
     ``tolerance``, ``strict`` and ``power`` are those of ``check_function``. The parameters come out as they went in.
 

@@ -64,7 +64,7 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def after(self, func: Any, given: Any, found: Any) -> int:
         """Move what an operation rounded; return the number of terms that it added for one number."""
-        if func.overloadpacket.__name__ in EXACT or _is_view(func):
+        if is_exact(func):
             return 1
         outputs = [t for t in tree_leaves(found) if isinstance(t, Tensor) and _has_fraction(t)]
         terms = 1
@@ -97,6 +97,11 @@ def _signs() -> Tensor:
     """Return the random signs; each operation sees them from another place on."""
     signs = torch.randint(0, 2, (2 * LENGTH,), generator=torch.Generator().manual_seed(0), dtype=torch.int8)
     return (signs * 2 - 1).double()
+
+
+def is_exact(func: Any) -> bool:
+    """Tell whether an operation rounds nothing."""
+    return func.overloadpacket.__name__ in EXACT or _is_view(func)
 
 
 def _is_view(func: Any) -> bool:

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from torch_ref.numbers.rounding import Rounded
+from torch_ref.numbers.rounding import Rounded, is_exact
 from torch_ref.numbers.witness import LEAP, Witness, doubled_tensor, is_inexact
 
 WIDER = {
@@ -28,6 +28,9 @@ WIDER = {
     torch.complex64: torch.complex128,
 }
 """The dtypes that an operation may ask for, and what a lane asks for instead."""
+
+SMALL = 2.0**-8
+"""Of the numbers that a dtype tells apart: larger ones are whole though they were rounded."""
 
 FINE = torch.finfo(torch.float64).eps
 
@@ -51,9 +54,9 @@ class Lane:
         wide = doubled_tensor(t.detach())
         wide = wide.clone() if wide.dtype == t.dtype else wide  # what is written into it is no business of the real one
         if self.rounding:
-            self.rounding.eps, exactly = unit_of(t), wide.clone()
+            self.rounding.eps = unit_of(t)
             self.rounding.move(wide)
-            wide = torch.where(_is_whole(exactly), exactly, wide)  # an exponent, a mask, a label is meant as it is
+            _keep_whole(t, wide)
         return wide
 
     def given(self, values: Any) -> Any:
@@ -78,6 +81,9 @@ class Lane:
         if self.rounding and reals:
             self.rounding.eps = max(unit_of(t) for t in reals)
             terms = self.rounding.after(func, given, mine)
+            if not is_exact(func):
+                for real, shadow in zip(reals, mine, strict=True):
+                    _keep_whole(real, shadow)
         for real, shadow in zip(reals, mine, strict=True):
             self._of[real] = shadow
         return terms
@@ -130,10 +136,10 @@ class Shadows(TorchDispatchMode):  # type: ignore[no-untyped-call]
         finally:
             self._is_paused = False
 
-    def witness(self, value: Tensor, *, of_others: bool) -> Witness:
+    def witness(self, value: Tensor) -> Witness:
         """Return what a tensor that came out should be, by the lanes; copies, which later operations leave alone.
 
-        With ``of_others`` it was made of numbers that somebody else had rounded already.
+        It was made of numbers that a forward pass, or somebody's backward pass, had rounded already.
         """
         eps = torch.finfo(value.dtype).eps
         finer = FINE / LEAP if self._coarsest == eps == FINE else 1.0
@@ -141,14 +147,16 @@ class Shadows(TorchDispatchMode):  # type: ignore[no-untyped-call]
             exact, terms = self.exact.of(value).clone(), self._terms_of(value)
             runs = tuple(partial(_run, lane.of(value).clone(), terms) for lane in self.rounded)
             own = value.detach().clone()
-        return Witness(own, partial(_same, exact), runs, finer=finer, given=eps if of_others else 0.0)
+        return Witness(own, partial(_same, exact), runs, finer=finer, given=eps)
 
 
-def _is_whole(t: Tensor) -> Tensor:
-    """Tell where a tensor holds whole numbers."""
-    if t.is_complex():
-        return (t.real == t.real.round()) & (t.imag == t.imag.round())
-    return t == t.round()
+def _keep_whole(real: Tensor, shadow: Tensor) -> None:
+    """Put small whole numbers back: an exponent, a mask, a label, and what is computed of them, is exact."""
+    if real.is_complex():
+        return
+    whole = (real == real.round()) & (real.abs() < SMALL / torch.finfo(real.dtype).eps)
+    if bool(whole.any()):
+        shadow.copy_(torch.where(whole, real.to(shadow.dtype), shadow))
 
 
 def _same(t: Tensor) -> Tensor:

@@ -126,7 +126,7 @@ class Chain:
 
         def at(key: Key, value: Tensor) -> Tensor | None:
             """Compare what arrives at a place; return what is handed on instead, or None."""
-            witness = shadows.witness(value, of_others=hands_on)
+            witness = shadows.witness(value)
             with shadows.paused():
                 for claim, i in self._at[key]:
                     found[claim.name, i] = self._arrived(claim, i, witness)
