@@ -71,19 +71,26 @@ class Chained:
         """Return what the pairs claim, by name."""
         return {pair.name: claim_of(pair, self.values) for pair in self.pairs}
 
-    def made_as(self, pair: Pair, version: Version) -> Version:
-        """Return the first version that is the same value, under whichever name that is not another pair's."""
-        first = self.backward.run.origin(version)
-        return first if self._owners.get(first.place, pair.name) == pair.name else version
-
-    @cached_property
-    def _owners(self) -> dict[str, str]:
-        return {v.place: pair.name for pair in self.pairs for several in pair.gradients for v in several}
-
     @cached_property
     def guilty(self) -> frozenset[str]:
         """Return the names of the pairs that are wrong by themselves."""
         return frozenset(name for name, found in self.chain.alone.items() if not all(one.found.ok for one in found))
+
+    def made_as(self, pair: Pair, version: Version) -> Version:
+        """Return the first version that is the same value, under whichever name that is not of another gradient."""
+        same = [other for other in self.backward.run.versions if other.made == version.made]
+        mine = path_of(pair.name).name
+
+        def is_mine(other: Version) -> bool:
+            stems = [*named_after(path_of(other.place).name)]
+            owner = self._owners.get(other.place)
+            return owner == pair.name if owner else not stems or mine in stems
+
+        return next((other for other in same if is_mine(other)), version)
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return {v.place: pair.name for pair in self.pairs for several in pair.gradients for v in several}
 
     # ------------------------------------------------------------------------------ misnamed
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -229,5 +230,7 @@ def _shown(file: str) -> str:
     """Return a file relative to the working directory; a notebook's cell as it is called."""
     if "ipykernel" in file or file.startswith("<ipython-input"):
         return "notebook cell"
+    if cell := re.fullmatch(r"<(\w+ cell) \d+>", file):
+        return cell[1]
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

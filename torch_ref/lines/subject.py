@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,10 @@ from torch import Tensor
 
 from manual_bp.layer import described
 from torch_ref.lines.calls import Filling, Result
+from torch_ref.lines.cells import Cell, result_of
+from torch_ref.lines.names import named_after
 from torch_ref.lines.places import copied, followed
-from torch_ref.lines.trace import Run, run
+from torch_ref.lines.trace import Run, code_of, run
 from torch_ref.lines.values import Unnamed, Values, kept_of
 from torch_ref.lines.world import World
 from torch_ref.steps.graph import Graph
@@ -42,23 +45,48 @@ class Subject:
         cls, forward: Callable[..., Any], backward: Callable[..., Any] | None, inputs: Sequence[Any] | Mapping[str, Any]
     ) -> Subject:
         """Return a subject with the names that forward gives its inputs; raise TypeError where they do not fit."""
-        if isinstance(inputs, Mapping):
+        if isinstance(inputs, Mapping) or isinstance(forward, Cell):
+            if not isinstance(inputs, Mapping):
+                raise TypeError(f"check_lines expects the inputs of a cell by name, got {described(inputs)}")
             return cls(forward, backward, dict(inputs), True)
         if isinstance(inputs, Tensor | np.ndarray | str) or not isinstance(inputs, Sequence):
             raise TypeError(f"check_lines expects inputs as a list of arguments, or by name, got {described(inputs)}")
         return cls(forward, backward, dict(zip(_names(forward, len(inputs)), inputs, strict=True)), False)
+
+    @cached_property
+    def prepared(self) -> dict[str, Any]:
+        """Return the inputs, a number as an array where backward has a variable for its gradient."""
+        tensor = next((t for t in self.inputs.values() if isinstance(t, Tensor) and t.is_floating_point()), None)
+        code = code_of(self.forward if self.backward is None else self.backward)
+        wanted = {of for name in (*code.co_varnames, *code.co_names) for of in named_after(name)}
+
+        def as_array(value: float) -> Any:
+            return np.array(value) if tensor is None else torch.tensor(value, dtype=tensor.dtype, device=tensor.device)
+
+        return {n: as_array(v) if type(v) is float and n in wanted else v for n, v in self.inputs.items()}
 
     def under_autograd(self, world: World) -> tuple[Run, Unnamed]:
         """Run forward in a world of tensors that require a gradient."""
         unnamed = Unnamed()
         with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
             arguments, named = self._arguments(world)
-            forward = world.of(self.forward, "forward")
+            forward = self._within(world, self.forward)
             with unnamed:
-                return run(forward, arguments, named, kept_of), unnamed
+                return _completed(run(forward, arguments, named, kept_of), forward), unnamed
+
+    def _within(self, world: World, function: Callable[..., Any]) -> Callable[..., Any]:
+        if isinstance(function, Cell):
+            return function.within(world, self._inputs(world))
+        found: Callable[..., Any] = world.of(function, "forward")
+        return found
+
+    def _inputs(self, world: World) -> dict[str, Any]:
+        return {name: world.of(value, name) for name, value in self.prepared.items()}
 
     def _arguments(self, world: World) -> tuple[list[Any], dict[str, Any]]:
-        found = {name: world.of(value, name) for name, value in self.inputs.items()}
+        if isinstance(self.forward, Cell):
+            return [], {}
+        found = self._inputs(world)
         return ([], found) if self.as_keywords else ([*found.values()], {})
 
     def by_hand(self, upstream: Sequence[Any]) -> Run:
@@ -67,18 +95,24 @@ class Subject:
         Raises TypeError where backward's arguments cannot be found.
         """
         world = World(copied)
-        forward = world.of(self.forward, "forward")
-        backward = None if self.backward is None else world.of(self.backward, "backward")
         arguments, named = self._arguments(world)
+        forward = self._within(world, self.forward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
-            first = run(forward, arguments, named)
-        if backward is None or first.failure:
+            first = _completed(run(forward, arguments, named), forward)
+        if self.backward is None or first.failure:
             return first
-        inputs = {name: world.of(value, name) for name, value in self.inputs.items()}
-        result = Result.of(first.returned, first.variables, backward)
-        filling = Filling(inputs, first.variables, result, upstream)
+        backward = self._within(world, self.backward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
+            if isinstance(backward, Cell):
+                return run(backward)
+            result = Result.of(first.returned, first.variables, backward)
+            filling = Filling(self._inputs(world), first.variables, result, upstream)
             return run(backward, (), filling.arguments(backward))
+
+
+def _completed(found: Run, function: Callable[..., Any]) -> Run:
+    """Return a run with what a cell computed as what it returned."""
+    return replace(found, returned=result_of(found)) if isinstance(function, Cell) and not found.failure else found
 
 
 def _names(forward: Callable[..., Any], count: int) -> list[str]:
@@ -107,6 +141,11 @@ def read(subject: Subject, upstream: Any = None) -> Read:
     """
     world = World(_with_gradient)
     first, unnamed = subject.under_autograd(world)
+    if "a leaf Variable that requires grad" in first.failure:  # it works in place, which a leaf does not allow
+        world = World(
+            lambda value: _with_gradient(value).clone() if isinstance(value, Tensor) else _with_gradient(value)
+        )
+        first, unnamed = subject.under_autograd(world)
     if first.failure:
         raise ValueError(f"check_lines expects a forward that runs under autograd, but it {first.failure}")
     result = Result.of(first.returned, first.variables, subject.backward)

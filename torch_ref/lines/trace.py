@@ -6,6 +6,7 @@ lists and dicts, and attributes of objects, count as variables. What is kept of 
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import sys
@@ -110,7 +111,7 @@ def code_of(function: Callable[..., Any]) -> CodeType:
     while isinstance(found, functools.partial):
         found = found.func
     found = found.forward if isinstance(found, nn.Module) else found
-    if not (inspect.isfunction(found) or inspect.ismethod(found)) and not hasattr(found, "__wrapped__"):
+    if not hasattr(found, "__code__") and not hasattr(found, "__wrapped__"):
         found = getattr(found, "__call__", found)  # noqa: B004
     code = getattr(inspect.unwrap(found), "__code__", None)
     if not isinstance(code, CodeType):
@@ -129,6 +130,7 @@ class _Tracer:
         self.code, self.frame = code, cast(FrameType | None, None)
         self.record = _Record(Source(code), self.keep)
         self.is_dense = self.record.source.is_dense
+        self.globals = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_GLOBAL"}
 
     def called(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Begin with the first call of the code; leave alone what else is called.
@@ -145,8 +147,18 @@ class _Tracer:
         if frame.f_code is not self.code or self.frame is not None:
             return None
         self.frame, frame.f_trace_opcodes = frame, self.is_dense
-        self.record.begin(frame.f_locals, Statement(self.code.co_filename, self.code.co_firstlineno))
+        self.record.begin(self._variables(), Statement(self.code.co_filename, self.code.co_firstlineno))
         return self.inside
+
+    def _variables(self) -> Mapping[str, Any]:
+        """Return the variables of the frame; of a notebook's cell, which has everybody's, those that it names."""
+        if self.frame is None:
+            return {}
+        found, others = self.frame.f_locals, self.frame.f_globals
+        if self.code.co_name == "<module>":
+            return {name: found[name] for name in self.code.co_names if name in found}
+        written = {name: others[name] for name in self.globals if name in others}
+        return found | written if written else found
 
     def inside(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Look at what the last statement did where another begins, or where the function ends."""
@@ -154,19 +166,19 @@ class _Tracer:
         if frame is not self.frame:  # a lambda that stands for what it called
             return None
         if event == "return":
-            record.after(record.now, frame.f_locals)
-            record.variables = dict(frame.f_locals)
+            record.after(record.now, self._variables())
+            record.variables = dict(self._variables())
         elif event == ("opcode" if self.is_dense else "line"):
             source = record.source
             upcoming = source.by_instruction.get(frame.f_lasti) if self.is_dense else source.at_line(frame.f_lineno)
             if upcoming is not None and upcoming is not record.now:
-                record.after(record.now, frame.f_locals)
+                record.after(record.now, self._variables())
                 record.now = upcoming
         return self.inside
 
 
 def _is_theirs(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).split(".")[0] not in NOT_THEIRS
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] not in {*NOT_THEIRS, "torch_ref"}
 
 
 @dataclass
