@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from torch_ref.check.reading import check_no_autocast
+from torch_ref.lines.adopted import with_adopted
 from torch_ref.lines.bare import with_bare
 from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
@@ -72,7 +73,7 @@ def check_lines(
         return _without_pairs(seen, found)
     with torch.inference_mode(mode=False):
         chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict)
-        chained = with_bare(chained).with_adopted().without_misnamed()
+        chained = with_adopted(with_bare(chained)).without_misnamed()
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
         left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)

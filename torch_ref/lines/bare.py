@@ -1,16 +1,14 @@
-"""The gradient that is called delta, or grad, at every layer: its values go with a series of values by their numbers."""
+"""A gradient that is called delta, or grad, at every layer: what it is of is found by the numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-
-import numpy as np
 
 from torch_ref.lines.chained import Chained, distance, near
+from torch_ref.lines.matching import by_statement, fits, rounds_of
 from torch_ref.lines.names import is_bare
-from torch_ref.lines.pairing import Pair, by_statement, rounds_of
-from torch_ref.lines.trace import Version
+from torch_ref.lines.pairing import Pair
+from torch_ref.lines.record import Version
 from torch_ref.lines.values import Named, Values
 
 
@@ -24,7 +22,7 @@ def with_bare(chained: Chained) -> Chained:
         if is_bare(place):
             found = max(_tried(chained, versions), key=lambda one: one[0], default=(0, None))
             if found[0] and found[1] is not None:
-                chained = replace(chained, pairs=(*chained.pairs, found[1]))
+                chained = chained.with_pairs(found[1])
     return chained
 
 
@@ -33,10 +31,12 @@ def _tried(chained: Chained, versions: Sequence[Version]) -> Iterator[tuple[int,
     taken = {place.key for pair in chained.pairs if not pair.is_outcome for place in pair.places}
     for gradients in _each_once(versions):
         for name, xs in _series(chained.values):
-            fit = len(xs) == len(gradients) and all(map(_fits, xs, reversed(gradients)))
-            if not fit or any(x.place.key in taken for x in xs):
+            pairs = [*zip(xs, reversed(gradients), strict=False)]
+            if len(xs) != len(gradients) or not all(fits(x.place, g) for x, g in pairs):
                 continue
-            ways = {x.place.key: g for x, g in zip(xs, reversed(gradients), strict=True)}
+            if any(x.place.key in taken for x in xs):
+                continue
+            ways = {x.place.key: g for x, g in pairs}
             arrived = chained.arriving(ways, [x.place for x in xs])
             right = [distance(ways[x.place.key], arrived[x.place.key]) < near(x.place) for x in xs]
             yield sum(right), Pair(name, tuple(x.place for x in xs), tuple((g,) for g in ways.values()), False)
@@ -61,7 +61,3 @@ def _series(values: Values) -> Iterator[tuple[str, list[Named]]]:
                 yield name, several
     for name in values.holders:
         yield name, values.each_in(name)
-
-
-def _fits(x: Named, gradient: Version) -> bool:
-    return tuple(x.place.value.shape) == np.shape(gradient.value)

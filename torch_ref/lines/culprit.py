@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from torch_ref.lines.names import path_of
-from torch_ref.lines.trace import Run, Version
+from torch_ref.lines.record import Version
+from torch_ref.lines.trace import Run
 from torch_ref.numbers.given import as_gradient
 from torch_ref.steps.chain import Chain, Claim
 

@@ -13,12 +13,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from torch_ref.lines.matching import Matched, fits, matched, outcome
 from torch_ref.lines.names import named_after, path_of, values_of
 from torch_ref.lines.places import is_array
-from torch_ref.lines.trace import RETURNED, Run, Version
-from torch_ref.lines.values import Named, Values
+from torch_ref.lines.record import Version
+from torch_ref.lines.trace import RETURNED, Run
+from torch_ref.lines.values import Values
 from torch_ref.steps.graph import Key, Place
 
 BY_MAPPING = "give it by mapping={'value': 'gradient'}"
@@ -57,9 +60,6 @@ class Pairing:
         return [*missing, *(item for item in left if not item[0].startswith(RETURNED))]
 
 
-Matched = list[tuple[Place, tuple[Version, ...]]]
-
-
 @dataclass(frozen=True)
 class Backward:
     """What there is to pair of a run of backward."""
@@ -79,7 +79,7 @@ class Backward:
 
     @cached_property
     def by_order(self) -> dict[str, str]:
-        """Return the input that each part of what was returned stands for by its index; none where the counts differ."""
+        """Return the input that each part of what was returned stands for; none where the counts differ."""
         returned = self.run.returned
         parts = list(returned) if isinstance(returned, tuple | list) else [returned]
         if len(parts) != len(self.inputs):
@@ -103,49 +103,45 @@ def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | N
     Raises ValueError where the mapping names what is not there.
     """
     given = _checked(mapping or {}, values, backward)
-    matched: defaultdict[str, list[Matched]] = defaultdict(list)
+    together: defaultdict[str, list[Matched]] = defaultdict(list)
     reasons: dict[str, str] = {}
     for place, versions in _ranked(backward):
-        if place in given.values():
-            continue
-        found = _found(place, versions, values, backward)
+        found: tuple[str, Matched] | str | None = None
+        if place not in given.values():
+            found = _found(place, versions, values, backward)
         if isinstance(found, str):
             reasons[place] = found
         elif found and found[0] not in given:
-            matched[found[0]].append(found[1])
-    for name, place in given.items():
-        if place is not None:
-            matched[name] = [_matched(values.by_place[name], backward.gradients[place], values)]
-    pairs = [pair for name, several in matched.items() for pair in _pairs(name, several, values)]
+            together[found[0]].append(found[1])
+    for name, chosen in given.items():
+        if chosen is not None:
+            together[name] = [matched(values.by_place[name], backward.gradients[chosen], values)]
+    pairs = [pair for name, several in together.items() for pair in _pairs(name, several, values)]
     return Pairing(tuple(_once(pairs, values)), reasons)
 
 
 def _checked(mapping: Mapping[str, str | None], values: Values, backward: Backward) -> dict[str, str | None]:
     """Return a mapping; raise ValueError where it names what is not there."""
     for name, place in mapping.items():
-        for what, one, there in (
-            ("value of forward", name, values.by_place),
-            ("variable of backward", place, backward.gradients),
-        ):
-            if one is not None and one not in there:
-                raise ValueError(
-                    f"check_lines expects mapping={{'value of forward': 'variable of backward'}}, but {one!r} is no "
-                    f"{what}. There are {', '.join(there) or 'none'}"
-                )
+        if name not in values.by_place:
+            raise ValueError(_not_there(name, "value of forward", [*values.by_place]))
+        if place is not None and place not in backward.gradients:
+            raise ValueError(_not_there(place, "variable of backward", [*backward.gradients]))
     return dict(mapping)
+
+
+def _not_there(name: str, what: str, there: Sequence[str]) -> str:
+    return (
+        f"check_lines expects mapping={{'value of forward': 'variable of backward'}}, but {name!r} is no {what}. There "
+        f"are {', '.join(there) or 'none'}"
+    )
 
 
 def _ranked(backward: Backward) -> list[tuple[str, list[Version]]]:
     """Return the gradients by place: variables first, then what objects and dicts hold, what is returned last."""
 
     def rank(item: tuple[str, list[Version]]) -> int:
-        return (
-            2
-            if path_of(item[0]).before == RETURNED or item[0].startswith(RETURNED)
-            else 1
-            if "." in item[0] or "[" in item[0]
-            else 0
-        )
+        return 2 if item[0].startswith(RETURNED) else 0 if item[0].isidentifier() else 1
 
     return sorted(backward.gradients.items(), key=rank)
 
@@ -157,22 +153,22 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
         named = [*values_of(place)] + ([*values_of(alias)] if alias != place else [])
         if place in backward.by_order and not any(values.called(path) for path in named):
             name = backward.by_order[place]
-            return (name, _outcome(values.by_place[name], versions)) if name in values.by_place else None
+            return (name, outcome(values.by_place[name], versions)) if name in values.by_place else None
     else:
         named = [*values_of(place)]
     for path in named:
         names = values.called(path)
         if len(names) > 1:
-            fitting = [name for name in names if _fits(values.by_place[name][-1].place, versions[-1])]
+            fitting = [name for name in names if fits(values.by_place[name][-1].place, versions[-1])]
             if len(fitting) != 1:
                 return f"it may be the gradient of {' or of '.join(names)}; {BY_MAPPING}"
             names = fitting
         if names:
-            return names[0], _matched(values.by_place[names[0]], versions, values)
+            return names[0], matched(values.by_place[names[0]], versions, values)
     for path in named:
         several = values.each_in(path.name) if not path.behind else []
         if several:
-            return path.name, _matched(several, versions, values)
+            return path.name, matched(several, versions, values)
     return _recomputed(place, versions, values, backward)
 
 
@@ -182,77 +178,18 @@ def _recomputed(
     """Pair a gradient with a value that has its name in backward only, where it was computed again."""
     stems = [*named_after(path_of(place).name)] if place.isidentifier() else []
     for of in stems:
-        there = [(version, backward.recomputed(of, version.order)) for version in versions]
-        found = [(values.equal_to(_tensor(x.value)), version) for version, x in there if x is not None]
-        by_place: defaultdict[Any, list[Version]] = defaultdict(list)
-        at = {p.key: p for p, _ in found if p is not None}
-        for p, version in found:
-            if p is not None:
-                by_place[p.key].append(version)
-        if at:
-            return of, [(at[key], tuple(several)) for key, several in by_place.items()]
+        found: dict[Key, tuple[Place, tuple[Version, ...]]] = {}
+        for version in versions:
+            again = backward.recomputed(of, version.order)
+            there = None if again is None else values.equal_to(_tensor(again.value))
+            if there is not None:
+                _, before = found.get(there.key, (there, ()))
+                found[there.key] = there, (*before, version)
+        if found:
+            return of, [*found.values()]
     if not stems or not is_array(versions[-1].value):
         return None
     return f"no value that the output is made of is called {' or '.join(stems)}; {BY_MAPPING}"
-
-
-# ------------------------------------------------------------------------------------ several values of one name
-
-
-def _matched(xs: list[Named], gradients: list[Version], values: Values) -> Matched:
-    """Return which values and which gradients of one name go together."""
-    own = [x for x in xs if x.place.key not in values.leaves]
-    if not own and len(xs) > 1:  # the parameters of several layers under one name
-        reverse = zip(xs, reversed(gradients), strict=len(xs) == len(gradients))
-        return [(x.place, (g,)) for x, g in reverse] if len(xs) == len(gradients) else []
-    if not own:
-        return _outcome(xs, gradients)
-    for several in (own, xs):
-        if len(several) > 1 and len(several) == len(gradients):
-            return [(x.place, (g,)) for x, g in zip(several, reversed(gradients), strict=True)]
-    rounds = rounds_of(gradients)
-    for several in (own, xs, *reversed(by_statement(own))):
-        if len(several) > 1 and len(several) == len(rounds):
-            return [(x.place, tuple(r)) for x, r in zip(several, reversed(rounds), strict=True)]
-    for r in _by_repetition(gradients):
-        for several in reversed(by_statement(own)):
-            if len(several) > 1 and len(several) == len(r):
-                return [(x.place, (g,)) for x, g in zip(several, reversed(r), strict=True)]
-    return [(own[-1].place, tuple(gradients))]
-
-
-def _outcome(xs: list[Named], gradients: list[Version]) -> Matched:
-    """Return an input or a parameter with the last value of its gradient, which is what counts."""
-    return [(xs[0].place, (gradients[-1],))]
-
-
-def rounds_of(gradients: Sequence[Version]) -> list[list[Version]]:
-    """Return the gradients in rounds of a loop: another begins where a statement comes again."""
-    rounds: list[list[Version]] = [[]]
-    for version in gradients:
-        if any(version.where is other.where for other in rounds[-1]):
-            rounds.append([])
-        rounds[-1].append(version)
-    return rounds
-
-
-def _by_repetition(gradients: list[Version]) -> list[list[Version]]:
-    found: defaultdict[tuple[int, int], list[Version]] = defaultdict(list)
-    for version in gradients:
-        found[version.where.line, version.where.column].append(version)
-    return list(found.values())
-
-
-def by_statement(xs: Sequence[Named]) -> list[list[Named]]:
-    """Return values in groups, each made by one statement."""
-    found: defaultdict[tuple[int, int], list[Named]] = defaultdict(list)
-    for x in xs:
-        found[x.where].append(x)
-    return list(found.values())
-
-
-def _fits(place: Place, version: Version) -> bool:
-    return tuple(place.value.shape) == np.shape(version.value)
 
 
 # ------------------------------------------------------------------------------------------------ pairs
@@ -265,7 +202,7 @@ def _pairs(name: str, several: list[Matched], values: Values) -> list[Pair]:
     """
     places: dict[Key, Place] = {}
     gradients: defaultdict[Key, list[Version]] = defaultdict(list)
-    for place, versions in (one for matched in several for one in matched):
+    for place, versions in (one for pairs in several for one in pairs):
         places[place.key] = place
         if place.key in values.leaves:
             gradients[place.key] = [*versions]  # what is returned or stored comes last, and counts
@@ -292,7 +229,7 @@ def _pairs(name: str, several: list[Matched], values: Values) -> list[Pair]:
 def _fitting(place: Place, versions: list[Version]) -> list[Version]:
     """Return the values of the right shape in the order in which they were made; all where there is none."""
     different = {version.made: version for version in sorted(versions, key=lambda version: -version.order)}
-    fitting = [version for version in different.values() if _fits(place, version)]
+    fitting = [version for version in different.values() if fits(place, version)]
     return sorted(fitting or different.values(), key=lambda version: version.order)
 
 
@@ -309,6 +246,4 @@ def _once(pairs: Sequence[Pair], values: Values) -> list[Pair]:
 
 
 def _tensor(value: Any) -> Tensor:
-    import torch
-
     return value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
