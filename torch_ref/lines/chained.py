@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from torch_ref.lines.names import named_after, path_of
+from torch_ref.lines.names import path_of, values_of
 from torch_ref.lines.pairing import Backward, Pair
 from torch_ref.lines.record import Version
 from torch_ref.lines.values import Values
@@ -75,8 +75,7 @@ class Chained:
         mine = path_of(pair.name).name
 
         def is_mine(other: Version) -> bool:
-            stems = [*named_after(path_of(other.place).name)]
-            owner = self._owners.get(other.place)
+            owner, stems = self._owners.get(other.place), {path.name for path in values_of(other.place)}
             return owner == pair.name if owner else not stems or mine in stems
 
         return next((other for other in same if is_mine(other)), version)
