@@ -67,7 +67,7 @@ def check_lines(
     backward = Cell(backward, "backward", variables) if isinstance(backward, str) else backward
     subject = Subject.of(forward, backward, inputs)
     seen = read(subject, upstream)
-    found = Backward(seen.by_hand, [*subject.inputs])
+    found = Backward(seen.by_hand, [*subject.inputs], len(seen.roots) if backward is None else 0)
     pairing = pairing_of(seen.values, found, mapping)
     if not pairing.pairs:
         return _without_pairs(seen, found)

@@ -29,13 +29,24 @@ def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version) -> V
     fitting = [t.reshape(value.shape) for t in tensors if t is not None and t.numel() == value.numel()]
     if len(fitting) < 2 or len(fitting) < len(history):
         return version
-    parts = [part for _, part in chain.parts(claim, i)]
     last = len(fitting) - 1
+    if (kept := _kept_since(fitting, chain.alone[claim.name][i].witness.value)) < last:
+        return history[kept]
+    parts = [part for _, part in chain.parts(claim, i)]
     first = last
     scale = float(fitting[last].norm())
     while first and _is_sum(fitting[first] - fitting[first - 1], parts, scale):
         first -= 1
     return history[last if not first and _is_sum(fitting[0], parts, scale) else first]
+
+
+def _kept_since(tensors: Sequence[Tensor], right: Tensor) -> int:
+    """Return from which of several on the numbers that are wrong stayed, while others were written."""
+    off = (tensors[-1] - right).abs() > torch.finfo(right.dtype).eps ** 0.5 * right.abs().max()
+    for k, t in enumerate(tensors[:-1]):
+        if torch.equal(t[off], tensors[-1][off]) and not torch.equal(t, tensors[-1]):
+            return k
+    return len(tensors) - 1
 
 
 def _history(run: Run, version: Version) -> Iterator[Version]:

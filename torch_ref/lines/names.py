@@ -74,7 +74,7 @@ def values_of(place: str) -> Iterator[Path]:
         yield Path(path.before, of, path.behind)
         for longer in LONG.get(of, ()):
             yield Path("", longer, path.behind)
-    if holder and (CONTAINERS.match(holder) or any(True for _ in named_after(holder))):
+    if holder and (holder == "return" or CONTAINERS.match(holder) or any(True for _ in named_after(holder))):
         yield Path("", path.name, path.behind)
 
 

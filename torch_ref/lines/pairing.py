@@ -67,6 +67,8 @@ class Backward:
     run: Run
     inputs: Sequence[str]
     """The names of forward's inputs, in order: what is returned without a name is in this order."""
+    outputs: int = 0
+    """How many parts of what is returned are forward's outputs, where both stand in one function."""
 
     @cached_property
     def gradients(self) -> dict[str, list[Version]]:
@@ -81,11 +83,14 @@ class Backward:
     def by_order(self) -> dict[str, str]:
         """Return the input that each part of what was returned stands for; none where the counts differ."""
         returned = self.run.returned
-        parts = list(returned) if isinstance(returned, tuple | list) else [returned]
-        if len(parts) != len(self.inputs):
-            return {}
-        places = [f"{RETURNED}[{i}]" for i in range(len(parts))] if isinstance(returned, tuple | list) else [RETURNED]
-        return dict(zip(places, self.inputs, strict=True))
+        if not isinstance(returned, tuple | list):
+            return {RETURNED: self.inputs[0]} if len(self.inputs) == 1 and not self.outputs else {}
+        places = [f"{RETURNED}[{i}]" for i in range(len(returned))][self.outputs :]
+        return dict(zip(places, self.inputs, strict=True)) if len(places) == len(self.inputs) else {}
+
+    def is_output(self, place: str) -> bool:
+        """Tell whether a place is one of forward's outputs."""
+        return self.outputs > 0 and (place == RETURNED or place in [f"{RETURNED}[{i}]" for i in range(self.outputs)])
 
     def recomputed(self, name: str, before: int) -> Version | None:
         """Return the last value of a variable before something was made; of an argument too."""
@@ -150,6 +155,8 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
     """Return the name of the value that a gradient is of, and how they go together; a reason why not; None for none."""
     if place.startswith(RETURNED):
         alias = backward.run.origin(versions[-1]).place
+        if backward.is_output(place) or (alias != place and path_of(alias).name == path_of(place).name):
+            return None  # the value itself, under its own name
         named = [*values_of(place)] + ([*values_of(alias)] if alias != place else [])
         if place in backward.by_order and not any(values.called(path) for path in named):
             name = backward.by_order[place]
@@ -161,7 +168,7 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
         if len(names) > 1:
             fitting = [name for name in names if fits(values.by_place[name][-1].place, versions[-1])]
             if len(fitting) != 1:
-                return f"it may be the gradient of {' or of '.join(names)}; {BY_MAPPING}"
+                return f"it may be the gradient of {' or of '.join(sorted(names))}; {BY_MAPPING}"
             names = fitting
         if names:
             return names[0], matched(values.by_place[names[0]], versions, values)

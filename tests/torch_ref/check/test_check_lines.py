@@ -126,6 +126,21 @@ def test_the_line_that_is_wrong_is_named_and_no_other(name: str, line: str, inst
     assert f"{report.guilty[0].of.text}, at program" in report.verdict
 
 
+def test_numbers_that_were_wrong_before_others_were_written() -> None:
+    def forward(x, W):
+        y = x @ W
+        return y[range(3), [1, 0, 1]].sum()
+
+    def backward(x, W, y):
+        dy = torch.zeros_like(y) + 0.1
+        dy[range(3), [1, 0, 1]] = 1
+        dW = x.T @ dy
+        return {"W": dW}
+
+    (row,) = check_lines(forward, backward, [torch.randn(3, 5), torch.randn(5, 2)]).guilty
+    assert row.of.text == "dy = torch.zeros_like(y) + 0.1"
+
+
 def test_a_gradient_that_is_not_handed_on_is_missed_where_it_should_arrive() -> None:
     wrong, _ = broken(LSTM, "dh_next = z @ U", "pass")
     (row,) = check_lstm(wrong).guilty
@@ -299,6 +314,6 @@ def test_random_numbers_are_the_same_in_both_runs() -> None:
 def test_a_network_of_a_million_parameters_is_checked_in_two_seconds() -> None:
     inputs = [torch.randn(32, 1000), torch.randn(1000, 900) / 30, torch.zeros(900), torch.randn(900, 100) / 30]
     inputs += [torch.zeros(100), torch.randint(0, 100, (32,))]
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert check_lines(*pair_of(MLP), inputs).ok
-    assert time.perf_counter() - begin < 4, "two on a quiet machine"
+    assert time.process_time() - begin < 5, "of all threads together; about two on a quiet machine"
