@@ -8,9 +8,12 @@ from typing import Any
 from torch import Tensor
 
 from manual_bp.layer import described
+from torch_ref.check.by_differences import report_by_differences
 from torch_ref.check.reading import check_no_autocast, unchanged
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
+from torch_ref.steps.adapted import Pair, followed_by, on_arrays
 from torch_ref.steps.arguments import Arguments
+from torch_ref.steps.following import is_of_numpy, reason_not_to_follow
 from torch_ref.steps.function import by_formula, function_step
 from torch_ref.steps.meant import straight_through
 from torch_ref.steps.second_order import by_formula as second_order_of
@@ -45,6 +48,11 @@ def check_function(
     Tensors in a list, tuple, dict or dataclass are inputs too: for such an argument backward returns the same
     container, with gradients in it. The inputs are left as they were.
 
+    ``forward`` may also return ``(output, cache)``, and ``backward`` take ``(gradient of the output, cache)``, for a
+    loss also the cache alone. Both may be functions of numpy, with arrays for tensors: autograd follows forward as it
+    is; where it cannot, central differences of each entry (of 200 of a large array) take its place, which the report's
+    ``remarks`` say.
+
     ``reference`` is a function of the same inputs, or an ``nn.Module``. ``upstream`` gives the gradients of the
     outputs; without it two are drawn, or 1 for one number, a loss. A backward that takes the inputs alone, without
     upstream gradients, is called so. The report has a row for each output and 'gradient of x' for each input, by the
@@ -64,9 +72,20 @@ def check_function(
     for name, given in (("forward", forward), ("backward", backward), ("reference", reference or forward)):
         if not callable(given):
             raise TypeError(f"check_function expects a {name} that can be called, got {described(given)}")
-    arguments, forward = Arguments.of(forward, inputs), unchanged(forward)
-    compute = by_formula(forward, backward, arguments)
+    pair = Pair(forward, backward, inputs).without_cache().with_tensors()
+    if pair.of_numpy and second_order:
+        raise TypeError("second_order=True expects a forward and a backward made of torch operations, got numpy arrays")
+    forward, backward = pair.forward, pair.backward
+    arguments, forward = Arguments.of(forward, pair.inputs), unchanged(forward)
+    compute = by_formula(forward, backward, arguments, any_dtype=pair.of_numpy)
     d_outputs = None if upstream is None else sequence(upstream)
+    if pair.followed and (reference is None or is_of_numpy(reference, arguments)):
+        compared = forward if reference is None else on_arrays(reference)
+        reference = pair.followed if reference is None else followed_by(reference)
+        if why := reason_not_to_follow(compared, reference, arguments):
+            return report_by_differences(
+                forward, compared, compute, arguments, why, upstream=d_outputs, tolerance=tolerance
+            )
     if reference is None:
         reference = forward if differences else straight_through(forward)
     reference = unchanged(reference)

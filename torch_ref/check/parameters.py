@@ -41,7 +41,8 @@ def matched(owner: str, parameters: Any, gradients: Any) -> Matched:
             f"{owner} expects the gradients in a dict, a list or an object, as the parameters, got "
             f"{described(gradients)}"
         )
-    keys = _by_name(mine, theirs) or _by_order(mine, theirs, parameters, gradients)
+    itself = parameters is not gradients or isinstance(parameters, nn.Module)
+    keys = _by_name(mine, theirs, itself=itself) or _by_order(mine, theirs, parameters, gradients)
     if not keys:
         raise ValueError(
             f"{owner} expects gradients with the names of the parameters ({', '.join(mine)}), or in their order, got "
@@ -82,12 +83,12 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
 
 
-def _by_name(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, str]:
-    """Return the name of the gradient of each parameter that has one; a name itself goes before one with a prefix."""
+def _by_name(mine: Mapping[str, Any], theirs: Mapping[str, Any], *, itself: bool) -> dict[str, str]:
+    """Return the name of the gradient of each parameter that has one: the name ``itself`` before one with a prefix."""
     found: dict[str, str] = {}
     for name in mine:
         for key in _names_of_gradient(name):
-            if key in theirs and key not in found.values() and (key != name or theirs[key] is not mine[name]):
+            if key in theirs and key not in found.values() and (itself or key != name):
                 found[name] = key
                 break
     return found if not all(name.startswith("parameter") for name in found) else {}

@@ -59,11 +59,11 @@ def differences(loss: Callable[[], Any], array: Array, *, most: int = MOST, seed
         indices = np.sort(np.random.default_rng(seed).choice(array.size, most, replace=False))
     here = _number(loss)
     steps = _steps(array, indices, np.finfo(array.dtype).eps)
-    found = np.array([_around(loss, array, i, h) for i, h in zip(indices, steps, strict=True)]).reshape(-1, 6)
+    found = _around_all(loss, array, indices, steps)
     relative_noise = float(np.median(_noise(found, here))) / (abs(here) or 1.0) if len(found) else 0.0
     if relative_noise > 1e3 * np.finfo(array.dtype).eps:  # something inside has fewer digits than the array
         steps = _steps(array, indices, relative_noise)
-        found = np.array([_around(loss, array, i, h) for i, h in zip(indices, steps, strict=True)]).reshape(-1, 6)
+        found = _around_all(loss, array, indices, steps)
     return _judged(indices, found, here, np.finfo(array.dtype).eps)
 
 
@@ -77,6 +77,11 @@ def _steps(array: Array, indices: Array, eps: float) -> Array:
     numbers = array.reshape(-1)[indices].astype(np.float64)
     size = float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if array.size else 1.0
     return np.float64(eps) ** (1 / 3) * np.maximum(np.abs(numbers), size or 1.0)
+
+
+def _around_all(loss: Callable[[], Any], array: Array, indices: Array, steps: Array) -> Array:
+    found = [_around(loss, array, int(i), float(h)) for i, h in zip(indices, steps, strict=True)]
+    return np.array(found).reshape(-1, 6)
 
 
 def _around(loss: Callable[[], Any], array: Array, i: int, h: float) -> list[float]:
@@ -97,7 +102,8 @@ def _around(loss: Callable[[], Any], array: Array, i: int, h: float) -> list[flo
 def _noise(found: Array, here: float) -> Array:
     """Return how rough the function is: its fourth difference, over the norm of its weights."""
     up, down, half_up, half_down = found[:, :4].T
-    return np.nan_to_num(np.abs(up - 4 * half_up + 6 * here - 4 * half_down + down) / np.sqrt(70))
+    rough: Array = np.nan_to_num(np.abs(up - 4 * half_up + 6 * here - 4 * half_down + down) / np.sqrt(70))
+    return rough
 
 
 def _judged(indices: Array, found: Array, here: float, eps: float) -> Differences:

@@ -109,7 +109,8 @@ def elementwise(ufunc: np.ufunc, *operands: Any, where: Any = True, dtype: Any =
     formula = FORMULAS.get(ufunc) or OF_OTHERS.get(ufunc.__name__)
     is_step = ufunc in STEPS or (ufunc.nout == 1 and has_no_derivative(found))
     if is_step or not has_history(*operands):
-        result = ufunc(*map(plain_of, operands), dtype=dtype, where=where)
+        masked = {} if where is True else {"where": where, "out": None}
+        result = ufunc(*map(plain_of, operands), dtype=dtype, **masked)
         if ufunc.nout > 1:
             return result
         return constant(result, torch_dtype(found, name_of(ufunc))) if is_followed_dtype(found) else result

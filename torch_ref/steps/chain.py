@@ -27,7 +27,8 @@ from torch_ref.steps.graph import Graph, Key, Place, Use
 from torch_ref.steps.step import Failure
 
 FEW, MANY = 2, 4
-"""How many roundings at random a pass has, where its tensors are large and where they are not."""
+"""How many roundings at random a pass has, where its tensors are large and where they are not. Of large ones the plain
+pass has one: it accuses nobody."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,8 @@ class Chain:
     def _pass(self, *, hands_on: bool) -> Mapping[str, tuple[Arrived, ...]]:
         """Go backward once, and compare at every place what arrives."""
         found: dict[tuple[str, int], Arrived] = {}
-        seeds = range(FEW if are_large(*(place.value for claim in self.claims for place in claim.places)) else MANY)
-        shadows = Shadows(seeds)
+        is_large = are_large(*(place.value for claim in self.claims for place in claim.places))
+        shadows = Shadows(range((FEW if hands_on else 1) if is_large else MANY))
 
         def at(key: Key, value: Tensor) -> Tensor | None:
             """Compare what arrives at a place; return what is handed on instead, or None."""

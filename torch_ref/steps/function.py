@@ -75,6 +75,11 @@ def function_step(
     fixed = {name: t for name, t in tensors.items() if name not in floating}
     buffers = _changed(reference, arguments, given)
     wanted = [name for name in wanted if name not in buffers]
+    if not wanted:
+        raise ValueError(
+            f"a gradient check expects a reference that leaves its inputs as they are, but it changes "
+            f"{', '.join(buffers)} in place: let it work on a copy"
+        )
     copies = {name: t.clone() if name in buffers or name in fixed else t for name, t in (given | fixed).items()}
     outputs = _outputs(reference, arguments, copies, wanted)
     errors = errors if upstream is None else _errors_of(upstream, outputs)
@@ -173,10 +178,13 @@ def _without_cache(outputs: Any) -> str:
     return ""
 
 
-def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], arguments: Arguments) -> Compute:
+def by_formula(
+    forward: Callable[..., Any], backward: Callable[..., Any], arguments: Arguments, *, any_dtype: bool = False
+) -> Compute:
     """Return how the values of a pair of plain functions are made.
 
-    A backward that takes no upstream gradients, only the inputs, is called without.
+    A backward that takes no upstream gradients, only the inputs, is called without. With ``any_dtype`` its gradients
+    are taken in the dtype that is expected, whatever floating-point dtype they have.
     """
 
     def compute(step: Step, isolated: bool) -> dict[str, Value]:
@@ -193,7 +201,11 @@ def by_formula(forward: Callable[..., Any], backward: Callable[..., Any], argume
             text = f"gives {len(d)} gradients for {_counted(len(here.names), 'input')}"
             call.failure = Failure("wrong-return", text)
         for name, made in step.gradients.items():
-            values[made.name] = _gradient(here, d, name, step.witnesses[made.name].value, backward, call)
+            right = step.witnesses[made.name].value
+            value = _gradient(here, d, name, right, backward, call)
+            if any_dtype and value.tensor is not None and value.tensor.is_floating_point():
+                value = replace(value, tensor=value.tensor.to(right.dtype))
+            values[made.name] = value
         return values
 
     return compute

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 import torch
@@ -13,7 +14,7 @@ from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.given import room_of
-from torch_ref.numbers.power import At, Power
+from torch_ref.numbers.power import At, Power, Room
 from torch_ref.numbers.witness import all_finite, doubled_tensor
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.verdict.explain import misfit, of_failure, real, tolerance_of
@@ -115,6 +116,8 @@ def _without_consequences(row: Row) -> Row:
     whole = row.end_to_end
     if whole is None or whole.ok or not row.isolated.ok:
         return row
+    if row.isolated.reason == "zero":  # of the whole pass there is nothing but rounding to compare
+        return replace(row, end_to_end=replace(whole, status="rounding", reason="zero", remark=row.isolated.remark))
     remark = ADDS_UP.format(whole.relative)
     return replace(row, end_to_end=replace(whole, status="rounding", reason="accuracy", remark=remark))
 
@@ -211,8 +214,11 @@ class Held:
 
     def smallest(self, change: Tensor, at: At | None = None) -> float | None:
         """Return the smallest share of a change at a place that would be rejected; None: not all of it."""
-        room = room_of(self.value, self.arrived.witness, self.tolerance, strict=self.strict, every=self.every)
-        return room.smallest(change, at)
+        return self._room.smallest(change, at)
+
+    @cached_property
+    def _room(self) -> Room:
+        return room_of(self.value, self.arrived.witness, self.tolerance, strict=self.strict, every=self.every)
 
 
 def power_of_chain(chain: Chain) -> Power:

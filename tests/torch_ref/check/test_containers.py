@@ -187,9 +187,9 @@ def test_tensors_that_cannot_be_checked_are_refused_wherever_they_stand(x: Tenso
             check_function(lambda x, y: x * 2, lambda d, x, y: (d * 2, None), inputs)
 
 
-def test_a_cache_beside_the_output_is_refused_with_what_to_write(x: Tensor) -> None:
+def test_a_reference_with_a_cache_beside_the_output_is_refused_with_what_to_write(x: Tensor) -> None:
     with pytest.raises(TypeError, match=r"got tuple of Tensor, dict: if the rest is a cache"):
-        check_function(lambda x: (2 * x, {"x": x}), lambda d, x: 2 * d, [x])
+        check_function(lambda x: 2 * x, lambda d, x: 2 * d, [x], reference=lambda x: (2 * x, {"x": x}))
 
 
 def test_autocast_is_refused(x: Tensor) -> None:
