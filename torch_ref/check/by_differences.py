@@ -6,7 +6,7 @@ One upstream gradient is tried, and nothing is said of the power.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from torch_ref.check.given import Given
 from torch_ref.followed.differences import MOST, Differences, differences
 from torch_ref.numbers.agreement import Comparison, Tolerance
 from torch_ref.numbers.differences import SURE
-from torch_ref.numbers.witness import Tensors, doubled
+from torch_ref.numbers.witness import doubled
 from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import attempt
 from torch_ref.steps.evidence import Evidence
@@ -35,42 +36,11 @@ CANNOT_TELL = "central differences are too uncertain here: a kink, a jump or too
 UNSURE = 0.01
 """Of the norm: differences that may be off by more decide nothing."""
 
+ZERO = 1e-3
+"""Of the doubt: a gradient that is smaller is 0."""
+
 ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-3, torch.float16: 0.1}
 """How far a gradient of this dtype may be off by itself, of the norm of its entries' mean square."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """A function of tensors with the gradients of Σ d · outputs that are known of it, at the inputs given."""
-
-    forward: Function
-    gradients: Tensors
-    arguments: Arguments
-
-    def __call__(self, *given: Any, **named: Any) -> Any:
-        """Return the outputs with a history that leads to the gradients."""
-        there = replace(self.arguments, values=(*given, *named.values())).tensors
-        with torch.no_grad():
-            outputs = sequence(self.forward(*given, **named))
-        leaves = [t for name, t in there.items() if name in self.gradients and t.requires_grad]
-        wanted = [g for name, g in self.gradients.items() if there[name].requires_grad]
-        return _Given.apply(len(outputs), *outputs, *wanted, *leaves) if leaves else outputs  # type: ignore[no-untyped-call]
-
-
-class _Given(torch.autograd.Function):
-    """Outputs that were computed elsewhere, with gradients that were."""
-
-    @staticmethod
-    def forward(ctx: Any, count: int, *tensors: Tensor) -> Any:
-        ctx.count = count
-        ctx.gradients = tensors[count : count + (len(tensors) - count) // 2]
-        outputs = tuple(t.clone() for t in tensors[:count])
-        ctx.mark_non_differentiable(*(t for t in outputs if not can_flow(t)))
-        return outputs
-
-    @staticmethod
-    def backward(ctx: Any, *_: Any) -> Any:
-        return (None, *[None] * (ctx.count + len(ctx.gradients)), *ctx.gradients)
 
 
 def report_by_differences(
@@ -160,7 +130,7 @@ def _step(
 ) -> Step:
     tensors = arguments.tensors
     gradients = {name: _filled(d, tensors[name], by_hand.get(name)) for name, d in found.items()}
-    reference = Known(compared, gradients, arguments)
+    reference = Given(compared, gradients, arguments)
     return function_step(forward, reference, arguments, compute, tolerance, upstream=tuple(d_outputs))
 
 
@@ -192,11 +162,25 @@ class Beside(Evidence):
         return {made.name: self._beside(made, self.values[made.name]) for made in self.step.makes}
 
     def is_unsure(self, made: Made) -> bool:
-        """Tell whether the differences cannot tell whether a gradient is right."""
-        found, known = self.found[made.name], _known(self.found[made.name])
-        size = float(np.linalg.norm(found.values[known]))
-        doubt = float(np.linalg.norm(found.uncertainties[known]))
-        return not known.any() or (self.comparisons[made.name].ok and doubt > max(UNSURE * size, SURE))
+        """Tell whether the differences cannot tell that a gradient is right.
+
+        Where they are no larger than their doubt, the gradient is right only if it is 0 but for rounding.
+        """
+        found, known, value = self.found[made.name], _known(self.found[made.name]), self.values[made.name].tensor
+        if not known.any() or value is None:
+            return not known.any()
+        size, doubt = (float(np.linalg.norm(numbers[known])) for numbers in (found.values, found.uncertainties))
+        is_zero = float(value.double().norm()) <= ZERO * doubt <= ZERO * SURE * self._scale(made)
+        return self.comparisons[made.name].ok and doubt > UNSURE * size and not is_zero
+
+    def _scale(self, made: Made) -> float:
+        """Return how large a gradient by this input is whose relative changes the outputs follow."""
+        x = self.step.inputs[self.step.input_of(made) or ""].double()
+        terms = (
+            e.double() * self.step.witnesses[y.name].value
+            for e, y in zip(self.step.errors, self.step.outputs, strict=True)
+        )
+        return sum(float(t.abs().sum()) for t in terms) / (float(x.square().mean().sqrt()) or 1.0)
 
     def _beside(self, made: Made, value: Value) -> Comparison:
         found, right = self.found.get(made.name), self.step.witnesses[made.name].value

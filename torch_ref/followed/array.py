@@ -21,7 +21,7 @@ from torch_ref.followed.writing import write
 METHODS: dict[str, Callable[..., Any]] = {
     name: getattr(np, name)
     for name in (
-        "all", "any", "argmax", "argmin", "argpartition", "argsort", "clip", "compress", "conj", "cumprod", "cumsum",
+        "all", "any", "argmax", "argmin", "argpartition", "argsort", "compress", "conj", "cumprod", "cumsum",
         "diagonal", "dot", "max", "mean", "min", "nonzero", "prod", "ravel", "repeat", "round", "searchsorted",
         "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
     )
@@ -140,6 +140,10 @@ class Followed(Holder, NDArrayOperatorsMixin):
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """Return a copy with the same history."""
         return self.copy()
+
+    def clip(self, min: Any = None, max: Any = None, out: Any = None) -> Any:  # noqa: A002 - numpy's names
+        """Return it with no number below one bound and above another."""
+        return np.clip(self, min, max, out=out)
 
     def flatten(self, order: Any = "C") -> Any:
         """Return a copy in one row."""

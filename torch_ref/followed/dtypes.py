@@ -24,6 +24,10 @@ TORCH: dict[np.dtype[Any], torch.dtype] = {
 NUMPY: dict[torch.dtype, np.dtype[Any]] = {of_torch: of_numpy for of_numpy, of_torch in TORCH.items()}
 
 
+OF_PYTHON = (bool, int, float, complex)
+"""The types of numbers that take the dtype of what stands beside them."""
+
+
 def is_followed_dtype(dtype: np.dtype[Any]) -> bool:
     """Tell whether numbers of a dtype can have a gradient."""
     return dtype.newbyteorder("=") in TORCH
@@ -81,7 +85,7 @@ def _dtype_of(function: Callable[..., Any], *kinds: Any) -> Any:
 def _kind(operand: Any) -> Any:
     if isinstance(operand, Tensor):
         return NUMPY[operand.dtype], operand.ndim == 0
-    if isinstance(operand, bool | int | float | complex) and not isinstance(operand, np.generic):
+    if type(operand) in OF_PYTHON:
         return type(operand)
     array = np.asarray(operand)
     return array.dtype, array.ndim == 0

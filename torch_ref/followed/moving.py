@@ -91,7 +91,15 @@ class _Sources:
         return np.arange(first, first + t.numel()).reshape(t.shape)
 
     def gathered(self, result: Any, places: Any, dtype: torch.dtype) -> Tensor:
-        """Return the numbers at some places; where those are 0, the numbers are ``result``'s own."""
+        """Return the numbers at some places; where those are 0, the numbers are ``result``'s own.
+
+        They lie in memory as in ``result``, for what is a view of them later depends on that.
+        """
+        axes = sorted(range(np.ndim(result)), key=lambda axis: -result.strides[axis])
+        found = self._in_order(np.transpose(result, axes), np.transpose(places, axes), dtype)
+        return found.permute([axes.index(axis) for axis in range(len(axes))])
+
+    def _in_order(self, result: Any, places: Any, dtype: torch.dtype) -> Tensor:
         flat = [t.reshape(-1).to(dtype) for t in self.tensors]
         every = flat[0] if len(flat) == 1 else torch.cat(flat)
         where = np.ascontiguousarray(places).reshape(-1)

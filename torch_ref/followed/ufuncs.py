@@ -26,6 +26,23 @@ from torch_ref.followed.dtypes import (
 
 Formula = Callable[..., Tensor]
 
+
+def _maximum(a: Tensor, b: Tensor) -> Tensor:
+    """Return the larger numbers; where a constant is as large, it is taken: the slope of ReLU at 0 is 0."""
+    if a.requires_grad == b.requires_grad:
+        return torch.maximum(a, b)
+    x, bound = (a, b) if a.requires_grad else (b, a)
+    return torch.where((x > bound) | x.isnan(), x, bound)
+
+
+def _minimum(a: Tensor, b: Tensor) -> Tensor:
+    """Return the smaller numbers; where a constant is as small, it is taken."""
+    if a.requires_grad == b.requires_grad:
+        return torch.minimum(a, b)
+    x, bound = (a, b) if a.requires_grad else (b, a)
+    return torch.where((x < bound) | x.isnan(), x, bound)
+
+
 FORMULAS: dict[Any, Formula] = {
     np.add: torch.add,
     np.subtract: torch.sub,
@@ -69,8 +86,8 @@ FORMULAS: dict[Any, Formula] = {
     np.rad2deg: torch.rad2deg,
     np.radians: torch.deg2rad,
     np.deg2rad: torch.deg2rad,
-    np.maximum: torch.maximum,
-    np.minimum: torch.minimum,
+    np.maximum: _maximum,
+    np.minimum: _minimum,
     np.fmax: torch.fmax,
     np.fmin: torch.fmin,
     np.logaddexp: torch.logaddexp,

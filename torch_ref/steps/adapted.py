@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from torch_ref.followed.array import Followed, FollowedArray
 from torch_ref.followed.dtypes import TORCH
@@ -49,8 +49,8 @@ class Pair:
 
     def without_cache(self) -> Pair:
         """Return the pair with a backward that makes the cache itself, where forward gives one beside its output."""
-        if not isinstance(self.inputs, Sequence | Mapping) or isinstance(self.inputs, str | np.ndarray):
-            return self
+        if not isinstance(self.inputs, Sequence | Mapping) or isinstance(self.forward, nn.Module):
+            return self  # a module would change its statistics
         returned = self._called_once()
         if not (isinstance(returned, tuple) and len(returned) == 2 and _is_number(returned[0])):
             return self

@@ -111,6 +111,13 @@ def test_torch_with_a_cache_of_any_kind(keep):
     assert check_function(lambda x: (x**3, keep(x)), backward, {"x": x}).ok
 
 
+def test_a_module_as_forward_keeps_its_statistics():
+    norm = torch.nn.BatchNorm1d(3)
+    check_function(norm, lambda d, x: d, [torch.randn(4, 3)])
+    assert norm.running_mean.tolist() == [0, 0, 0]
+    assert norm.num_batches_tracked == 0
+
+
 def test_two_outputs_are_no_cache():
     report = check_function(lambda x: (x.sin(), x.cos()), lambda a, b, x: a * x.cos() - b * x.sin(), [torch.randn(4)])
     assert report.ok
@@ -280,6 +287,16 @@ def test_where_no_difference_can_tell_nothing_is_called_right():
     assert not report.ok
     assert report.outcome == "not compared"
     assert "too uncertain" in report.verdict
+
+
+def test_a_gradient_smaller_than_the_doubt_is_not_called_right_and_zero_is():
+    def forward(x, shift):
+        return 1e6 + math.fsum(1e-6 * x) + 0 * float(shift[0])
+
+    report = check_function(forward, lambda d, x, shift: (d * 1e-5 * np.ones(4), 0 * shift), [X[0], B])
+    assert [name for name, _ in report.not_compared] == ["gradient of x"]
+    assert [row.quantity for row in report.rows] == ["output", "gradient of shift"]
+    assert not check_function(forward, lambda d, x, shift: (d * np.ones(4), 0 * shift), [X[0], B]).ok
 
 
 @pytest.mark.parametrize(

@@ -71,3 +71,18 @@ def test_plain_opens_arrays_of_objects():
 def test_arrays_lie_in_memory_as_they_like(array):
     found = follow(array)
     assert np.array_equal(plain(found * 1), array)
+
+
+def test_the_slope_of_relu_at_zero_is_zero_however_it_is_written():
+    for relu in (
+        lambda x: np.maximum(0, x),
+        lambda x: np.maximum(x, 0.0),
+        lambda x: x * (x > 0),
+        lambda x: np.where(x > 0, x, 0),
+        lambda x: -np.minimum(-x, 0),
+    ):
+        x = follow(np.array([0.0, 2.0, -1.0, np.nan]))
+        y = relu(x)
+        (d,) = torch.autograd.grad(y.tensor[:3].sum(), x.leaf)
+        assert d[:3].tolist() == [0, 1, 0]
+    assert np.array_equal(plain(np.maximum(0, x)), np.maximum(0, plain(x)), equal_nan=True)

@@ -59,7 +59,7 @@ np.log(np.sum(np.exp(a - a.max()))) + a.max()
 a.mean() - b
 a.sum() > 0
 bool(a.sum() > 0)
-int(a.sum() * 10)
+int(a.sum() * 10.4)
 a * np.ones(())
 np.square(a).sum() / 2
 np.add(a, b, dtype=np.float64)
