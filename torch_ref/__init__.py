@@ -8,6 +8,7 @@
     torch_ref.check_function(forward, backward, inputs)   # a pair of plain functions
     torch_ref.check_gradients(loss, parameters, gradients)  # of numpy or torch, however they were computed
     torch_ref.check_chain(loss, {"h": (h, dh), ...})      # many gradients of one pass: which is wrong by itself
+    torch_ref.check_lines(forward, backward, inputs)      # two functions as they are: which line is wrong
     torch_ref.check_autograd_function(Function, inputs, reference)
     torch_ref.check_module(mine, reference, inputs)       # two nn.Modules, or a network and an nn.Module
     torch_ref.assert_gradients_match(report)              # raise the verdict, in a test
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from torch_ref.check.function import check_function
     from torch_ref.check.gradients import check_gradients
     from torch_ref.check.layer import check_layer
+    from torch_ref.check.lines import check_lines
     from torch_ref.check.module import check_module
     from torch_ref.check.network import crosscheck
     from torch_ref.numbers.agreement import ulp_distance
@@ -41,6 +43,7 @@ _HOME = {
     "check.function": ("check_function",),
     "check.gradients": ("check_gradients",),
     "check.layer": ("check_layer",),
+    "check.lines": ("check_lines",),
     "numbers.agreement": ("ulp_distance",),
     "steps.objects": ("functions_of",),
     "check.module": ("check_module",),
@@ -63,6 +66,7 @@ __all__ = [
     "check_function",
     "check_gradients",
     "check_layer",
+    "check_lines",
     "check_module",
     "crosscheck",
     "functions_of",

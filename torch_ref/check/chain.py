@@ -12,7 +12,7 @@ from torch import Tensor
 from manual_bp.layer import described
 from torch_ref.check.reading import check_no_autocast
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
-from torch_ref.numbers.witness import is_inexact
+from torch_ref.numbers.given import as_gradient
 from torch_ref.steps.chain import Chain, Claim
 from torch_ref.steps.graph import place_of
 from torch_ref.steps.step import Failure, plain
@@ -140,17 +140,3 @@ def _claim(name: str, pair: Any) -> Claim:
         text = f"is {described(gradient)}, where a tensor of shape {tuple(value.shape)} is expected"
         return Claim(name, (place_of(value),), ((),), Failure("wrong-return", text))
     return Claim(name, (place_of(value),), ((by_hand,),))
-
-
-def as_gradient(gradient: Any, value: Tensor) -> Tensor | None:
-    """Return a gradient by hand as a tensor; None where it is none. Of numpy and of numbers the dtype is no matter."""
-    if isinstance(gradient, Tensor):
-        dense = gradient if gradient.layout is torch.strided else gradient.to_dense()
-        return plain(dense).clone()
-    if isinstance(gradient, bool | str) or not isinstance(gradient, np.ndarray | np.generic | float | int | complex):
-        return None
-    array = np.asarray(gradient)
-    if array.dtype.kind not in "fiuc":
-        return None
-    found = torch.from_numpy(np.ascontiguousarray(array)).reshape(array.shape).clone()
-    return found.to(value.dtype) if is_inexact(value) and found.is_complex() <= value.is_complex() else found

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from manual_bp.layer import described
-from torch_ref.check.chain import as_gradient
 from torch_ref.check.parameters import Array, Matched, as_tensor, matched
 from torch_ref.check.reading import check_no_autocast
 from torch_ref.followed.array import Followed, FollowedArray
@@ -23,6 +22,7 @@ from torch_ref.followed.follow import leaf_of
 from torch_ref.followed.swapped import swapped
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.differences import slope
+from torch_ref.numbers.given import as_gradient
 from torch_ref.steps.chain import Chain, Claim
 from torch_ref.steps.graph import Graph, place_of
 from torch_ref.steps.guarded import as_it_was

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +14,21 @@ from torch_ref.numbers.agreement import Comparison, compare
 from torch_ref.numbers.another import below, by_another_algorithm, error_of, limits_of_algorithms, share_off
 from torch_ref.numbers.half import HALF, judged
 from torch_ref.numbers.power import Room
-from torch_ref.numbers.witness import CEILING, Level, Witness, all_finite
+from torch_ref.numbers.witness import CEILING, Level, Witness, all_finite, is_inexact
+
+
+def as_gradient(gradient: Any, value: Tensor) -> Tensor | None:
+    """Return a gradient by hand as a tensor; None where it is none. Of numpy and of numbers the dtype is no matter."""
+    if isinstance(gradient, Tensor):
+        dense = gradient if gradient.layout is torch.strided else gradient.to_dense()
+        return dense.detach().clone()
+    if isinstance(gradient, bool | str) or not isinstance(gradient, np.ndarray | np.generic | float | int | complex):
+        return None
+    array = np.asarray(gradient)
+    if array.dtype.kind not in "fiuc":
+        return None
+    found = torch.from_numpy(np.ascontiguousarray(array)).reshape(array.shape).clone()
+    return found.to(value.dtype) if is_inexact(value) and found.is_complex() <= value.is_complex() else found
 
 
 def agreed(by_hand: Tensor, witness: Witness, tolerance: float | None = None, *, strict: bool = False) -> Comparison:

@@ -49,7 +49,7 @@ def report_of_chain(
 ) -> Report:
     """Return the report of a chain, its rows in the order of the backward pass.
 
-    ``written`` says for each claim where each of the tensors that may be its gradient was computed.
+    ``written`` says for each claim, place by place, where its gradient was computed.
     """
     judged = judged_of(chain)
     rows = rows_of_chain(chain, judged, written)
@@ -98,7 +98,7 @@ def _row(chain: Chain, claim: Claim, several: tuple[Arrived, ...], written: tupl
     i = _which(several)
     arrived = several[i]
     is_wrong = not arrived.found.ok and not _nothing_to_compare(arrived)
-    place = written[min(arrived.which, len(written) - 1)] if written else Written()
+    place = written[i] if written else Written()
     steps = f" ({len(claim.places)} steps)" if len(claim.places) > 1 else ""
     name = f"gradient of {claim.name}"
     return Row(

@@ -1,0 +1,103 @@
+"""Somebody's forward and backward as they are: their variables are read, and the line that is wrong is named."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from torch_ref.check.reading import check_no_autocast
+from torch_ref.lines.adopted import with_adopted
+from torch_ref.lines.bare import with_bare
+from torch_ref.lines.cells import Cell
+from torch_ref.lines.chained import Chained
+from torch_ref.lines.culprit import culprit
+from torch_ref.lines.pairing import Backward, Pair, pairing_of
+from torch_ref.lines.subject import Read, Subject, read
+from torch_ref.numbers.agreement import Tolerance, check_tolerance
+from torch_ref.verdict.chain import Written, report_of_chain
+from torch_ref.verdict.report import Report
+
+MISNAMED = "what backward has under this name is not it, but what is computed from that is right"
+
+
+def check_lines(
+    forward: Callable[..., Any] | str,
+    backward: Callable[..., Any] | str | None,
+    inputs: Sequence[Any] | Mapping[str, Any],
+    *,
+    mapping: Mapping[str, str | None] | None = None,
+    upstream: Any = None,
+    tolerance: Tolerance | None = None,
+    strict: bool = False,
+    power: bool = True,
+) -> Report:
+    """Read the variables of a handwritten ``forward`` and ``backward``, and name the line whose gradient is wrong.
+
+        check_lines(forward, backward, [x, W1, b1, W2, b2, t])
+        check_lines(net.loss, net.backward, [x, t])        # parameters and gradients on the object
+        check_lines(loss_and_gradients, None, [x, W, t])   # both in one function
+        check_lines("z = x @ W ...", "dz = ...", {})       # the texts of two cells of a notebook
+
+    Both are taken as they are, in torch or numpy: loops, work in place, lists, dicts and attributes are followed.
+    ``forward(*inputs)``, or by name, runs once under autograd and once plainly; then ``backward`` gets its arguments by
+    name: inputs and variables of forward, what forward returned beside its output as ``cache``, the gradient of the
+    output as ``dout``. It is 1 for a loss, random for others, or ``upstream``.
+
+    A variable of backward is the gradient of the value of forward after which it is named: dW1, d_W1, grad_W1, W1_grad,
+    nabla_W1, dL_dW1, grads['W1'], self.dW; what is returned is by name too, or in the order of the inputs.
+    ``mapping={'value of forward': 'variable of backward'}`` overrides that; None leaves a value out. The values of a
+    loop go with gradients in reverse order. Of an input or a parameter the last gradient counts.
+
+    Each gradient is compared with what autograd makes of the handwritten ones behind it, as in ``check_chain``: so the
+    verdict accuses the statement with which the numbers went wrong, with file, line and text. What has no counterpart
+    is in ``not_compared``. ``tolerance``, ``strict`` and ``power`` are those of ``check_function``.
+
+    What backward raises is part of the report. Raises TypeError where inputs or arguments of backward cannot be found,
+    or forward returns no output; ValueError where forward raises or autograd cannot follow it, nothing can be paired,
+    or a mapping names what is not there; RuntimeError under autocast. Nothing that is given is changed.
+    """
+    check_tolerance(tolerance)
+    check_no_autocast()
+    variables = sys._getframe(1).f_globals  # a cell reads those of the notebook that asks
+    forward = Cell(forward, "forward", variables) if isinstance(forward, str) else forward
+    backward = Cell(backward, "backward", variables) if isinstance(backward, str) else backward
+    subject = Subject.of(forward, backward, inputs)
+    seen = read(subject, upstream)
+    found = Backward(seen.by_hand, [*subject.inputs], len(seen.roots) if backward is None else 0)
+    pairing = pairing_of(seen.values, found, mapping)
+    if not pairing.pairs:
+        return _without_pairs(seen, found)
+    with torch.inference_mode(mode=False):
+        chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict)
+        chained = with_adopted(with_bare(chained)).without_misnamed()
+        written = {pair.name: _written(pair, chained) for pair in chained.pairs}
+        left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
+        left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
+        report = report_of_chain(chained.chain, power=power, written=written, not_compared=tuple(left))
+        return replace(report, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
+
+
+def _without_pairs(seen: Read, found: Backward) -> Report:
+    """Return the report of a backward that raised before it made a gradient; raise ValueError where there is none."""
+    if seen.by_hand.failure:
+        root, _ = seen.roots[0]
+        return Report((), 1, root.dtype, root.device, f"backward {seen.by_hand.failure}")
+    forward, backward = (", ".join(names) or "nothing" for names in (seen.values.by_place, found.gradients))
+    raise ValueError(
+        "check_lines expects gradients that are named after their values, as dW1 after W1, or a mapping="
+        f"{{'value': 'gradient'}}, got none. Forward has {forward}; backward made {backward}"
+    )
+
+
+def _written(pair: Pair, chained: Chained) -> tuple[Written, ...]:
+    """Return for each place of a pair the statement that made its gradient, or that with which it went wrong."""
+    found = chained.chain.alone[pair.name]
+    last = max((i for i, one in enumerate(found) if not one.found.ok), default=None)
+    made = [chained.made_as(pair, several[-1]) for several in pair.gradients]
+    if last is not None:
+        made[last] = culprit(chained.chain, chained.claims[pair.name], last, chained.backward.run, made[last])
+    return tuple(Written(version.where.text, version.where.at) for version in made)

@@ -1,0 +1,152 @@
+"""Pairs as a chain, each judged by itself; those whose name misleads are left out.
+
+``dtanh = 1 - h**2`` is no gradient of tanh. Such a variable differs from the gradient, but what is computed from it is
+right all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from torch_ref.lines.names import path_of, values_of
+from torch_ref.lines.pairing import Backward, Pair
+from torch_ref.lines.record import Version
+from torch_ref.lines.values import Values
+from torch_ref.numbers.agreement import Tolerance
+from torch_ref.numbers.given import as_gradient
+from torch_ref.steps.chain import Chain, Claim, hooked
+from torch_ref.steps.graph import Key, Place
+
+Roots = Sequence[tuple[Tensor, Tensor]]
+
+
+def claim_of(pair: Pair, values: Values) -> Claim:
+    """Return what a pair claims; of a value that is no input, ones in its shape are no matter."""
+    by_hand = []
+    for place, several in zip(pair.places, pair.gradients, strict=True):
+        is_given = place.key in values.leaves
+        by_hand.append(tuple(_tensor(version, place, keep=is_given) for version in several))
+    return Claim(pair.name, pair.places, tuple(by_hand))
+
+
+def _tensor(version: Version, place: Place, *, keep: bool = False) -> Tensor:
+    found = as_gradient(version.value, place.value)
+    assert found is not None  # only such are paired
+    fits = found.squeeze().shape == place.value.squeeze().shape
+    return found.reshape(place.value.shape) if fits and not keep else found
+
+
+@dataclass(frozen=True)
+class Chained:
+    """Pairs along the graph of a forward pass."""
+
+    roots: Roots
+    values: Values
+    backward: Backward
+    pairs: tuple[Pair, ...]
+    tolerance: Tolerance | None = None
+    strict: bool = False
+    misnamed: tuple[Pair, ...] = ()
+    """What was left out."""
+
+    @cached_property
+    def chain(self) -> Chain:
+        """Return the chain of all pairs."""
+        return Chain(self.roots, [*self.claims.values()], tolerance=self.tolerance, strict=self.strict)
+
+    @cached_property
+    def claims(self) -> dict[str, Claim]:
+        """Return what the pairs claim, by name."""
+        return {pair.name: claim_of(pair, self.values) for pair in self.pairs}
+
+    @cached_property
+    def guilty(self) -> frozenset[str]:
+        """Return the names of the pairs that are wrong by themselves."""
+        return frozenset(name for name, found in self.chain.alone.items() if not all(one.found.ok for one in found))
+
+    def made_as(self, pair: Pair, version: Version) -> Version:
+        """Return the first version that is the same value, under whichever name that is not of another gradient."""
+        same = [other for other in self.backward.run.versions if other.made == version.made]
+        mine = path_of(pair.name).name
+
+        def is_mine(other: Version) -> bool:
+            owner, stems = self._owners.get(other.place), {path.name for path in values_of(other.place)}
+            return owner == pair.name if owner else not stems or mine in stems
+
+        return next((other for other in same if is_mine(other)), version)
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return {v.place: pair.name for pair in self.pairs for several in pair.gradients for v in several}
+
+    # ------------------------------------------------------------------------------ misnamed
+
+    def without_misnamed(self) -> Chained:
+        """Return the pairs without those whose gradient is that of something else.
+
+        Handed on, such a one makes others wrong, which are right without it.
+        """
+        for pair in self.pairs:
+            if pair.name in self.guilty and len(self.guilty) > 1 and not pair.is_outcome:
+                rest = tuple(other for other in self.pairs if other is not pair)
+                without = replace(self, pairs=rest, misnamed=(*self.misnamed, pair))
+                if without.guilty < self.guilty - {pair.name}:
+                    return without.without_misnamed()
+        return self
+
+    def with_pairs(self, *pairs: Pair) -> Chained:
+        """Return the pairs and some more, each under a name of its own."""
+        taken, found = {pair.name for pair in self.pairs}, []
+        for pair in pairs:
+            name, count = pair.name, 2
+            while name in taken:
+                name, count = f"{pair.name} ({count})", count + 1
+            taken.add(name)
+            found.append(replace(pair, name=name))
+        return replace(self, pairs=(*self.pairs, *found))
+
+    def arriving(self, ways: Mapping[Key, Version], probes: Sequence[Place]) -> dict[Key, Tensor]:
+        """Return what arrives at some places where all gradients by hand are handed on, the given ones among them."""
+        places = {p.key: p for pair in self.pairs for p in pair.places} | {p.key: p for p in probes}
+        several = {p.key: list(g) for pair in self.pairs for p, g in zip(pair.places, pair.gradients, strict=True)}
+        several |= {key: [version] for key, version in ways.items()}
+        found: dict[Key, Tensor] = {}
+
+        def at(key: Key, value: Tensor) -> Tensor | None:
+            found[key] = value.detach().clone()
+            if not several.get(key):
+                return None
+            best = min(reversed(several[key]), key=lambda version: distance(version, value))
+            t = _tensor(best, places[key])
+            return t.to(value.dtype) if t.shape == value.shape else None
+
+        edges = [place.edge for place in places.values()]
+        with hooked(list(places), at), torch.autograd.set_multithreading_enabled(False):
+            outputs, d_outputs = zip(*self.roots, strict=True)
+            arrived = torch.autograd.grad(outputs, edges, d_outputs, retain_graph=True, allow_unused=True)
+        rest = zip(places.items(), arrived, strict=True)
+        return {key: torch.zeros_like(p.value) if t is None else t for (key, p), t in rest} | found
+
+
+def distance(version: Version, right: Tensor) -> float:
+    """Return how far a gradient is from another, as a share of its norm."""
+    t = as_gradient(version.value, right)
+    if t is None or t.squeeze().shape != right.squeeze().shape:
+        return torch.inf
+    return off(t.reshape(right.shape), right)
+
+
+def off(t: Tensor, right: Tensor) -> float:
+    """Return how far a tensor is from another, as a share of its norm."""
+    norm = float(right.double().norm())
+    return float((t.double() - right.double()).norm()) / norm if norm else float(bool(t.any()))
+
+
+def near(place: Place) -> float:
+    """Return how far a gradient may be off that is taken for that of a place."""
+    return float(torch.finfo(place.value.dtype).eps ** 0.5)

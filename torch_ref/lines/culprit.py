@@ -1,0 +1,68 @@
+"""Which statement spoiled a gradient that was made in several: d = ...; d += ...; d /= n."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from torch_ref.lines.names import path_of
+from torch_ref.lines.record import Version
+from torch_ref.lines.trace import Run
+from torch_ref.numbers.given import as_gradient
+from torch_ref.steps.chain import Chain, Claim
+
+MOST_PARTS = 6
+"""How many parts of a gradient are tried together."""
+
+ROUNDINGS = 30
+"""By how many roundings of the whole a part may be off."""
+
+
+def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version) -> Version:
+    """Return the value with whose statement a gradient went wrong: what was added afterwards is a part of it."""
+    history = [*_history(run, version)]
+    value = claim.places[i].value
+    tensors = [as_gradient(one.value, value) for one in history]
+    fitting = [t.reshape(value.shape) for t in tensors if t is not None and t.numel() == value.numel()]
+    if len(fitting) < 2 or len(fitting) < len(history):
+        return version
+    last = len(fitting) - 1
+    if (kept := _kept_since(fitting, chain.alone[claim.name][i].witness.value)) < last:
+        return history[kept]
+    parts = [part for _, part in chain.parts(claim, i)]
+    first = last
+    scale = float(fitting[last].norm())
+    while first and _is_sum(fitting[first] - fitting[first - 1], parts, scale):
+        first -= 1
+    return history[last if not first and _is_sum(fitting[0], parts, scale) else first]
+
+
+def _kept_since(tensors: Sequence[Tensor], right: Tensor) -> int:
+    """Return from which of several on the numbers that are wrong stayed, while others were written."""
+    off = (tensors[-1] - right).abs() > torch.finfo(right.dtype).eps ** 0.5 * right.abs().max()
+    for k, t in enumerate(tensors[:-1]):
+        if torch.equal(t[off], tensors[-1][off]) and not torch.equal(t, tensors[-1]):
+            return k
+    return len(tensors) - 1
+
+
+def _history(run: Run, version: Version) -> Iterator[Version]:
+    """Yield the values of a variable from where it was bound anew, up to one of them."""
+    versions = [one for one in run.places[version.place] if one.order <= version.order]
+    name = path_of(version.place).before or version.place
+    begin = len(versions) - 1
+    while begin and name in versions[begin].where.reads:
+        begin -= 1
+    yield from versions[begin:]
+
+
+def _is_sum(t: Tensor, parts: Sequence[Tensor], scale: float) -> bool:
+    """Tell whether a tensor is one of the parts of a gradient of that size, or several together."""
+    size = range(1, len(parts) + 1) if len(parts) <= MOST_PARTS else (1, len(parts))
+    eps = torch.finfo(t.dtype).eps
+    near = max(eps**0.5 * float(t.norm()), ROUNDINGS * eps * scale)
+    sums = (torch.stack(some).sum(0) for count in size for some in combinations(parts, count))
+    return any(s.shape == t.shape and float((t - s).norm()) <= near for s in sums)

@@ -1,0 +1,83 @@
+"""How people name gradients: dW1, d_W1, grad_W1, W1_grad, nabla_W1, delta_W1, dL_dW1, grads['W1'], self.dW."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+SHAPES = (
+    r"(?:d|grad_?)(?:[LJEC]|loss|cost|out)_?(?:d|wrt)_?(?P<of>\w+)",
+    r"d_?(?:loss|cost)_(?P<of>\w+)",
+    r"(?:grads?|gradient|nabla|delta|error)_?(?:of_|wrt_)?(?P<of>\w+)",
+    r"(?P<of>\w+?)_(?:grads?|gradient|delta|bar)",
+    r"(?P<of>\w+?)grad",
+    r"[dD]_?(?P<of>\w+)",
+    r"g_?(?P<of>\w+)",
+)
+"""How a gradient is named after the value it is of, the surest first."""
+
+CONTAINERS = re.compile(
+    r"(?:d|g|grads?|gradients?|d_?params?|d_?parameters?|param_?grads?|derivatives?|nablas?|deltas?)$"
+)
+"""What holds gradients under the names of their values."""
+
+BARE = re.compile(r"delta|grads?|gradient|error|err|d|g|dout|d_out|dnext|upstream|grad_out|grad_output|out_grad")
+"""What the gradient of whatever comes next is called, again and again."""
+
+LONG = {"w": ("weights", "weight", "W"), "b": ("biases", "bias", "B")}
+"""Longer names for short ones, as nabla_w for weights."""
+
+
+class Path(NamedTuple):
+    """A place in parts: of ``self.layers[2].dW`` the name is dW, before it stands self.layers[2], behind it nothing."""
+
+    before: str
+    name: str
+    behind: str
+
+
+def path_of(place: str) -> Path:
+    """Return a place in parts; a key that is a text counts as a name, an index does not."""
+    parts = re.findall(r"\[[^\]]*\]|\.?\w+", place)
+    last = max((i for i, part in enumerate(parts) if not _is_index(part)), default=0)
+    name = parts[last].strip(".[]'\"") if parts else ""
+    return Path("".join(parts[:last]), name, "".join(parts[last + 1 :]))
+
+
+def _is_index(part: str) -> bool:
+    return part.startswith("[") and not part.startswith(("['", '["'))
+
+
+def named_after(name: str) -> Iterator[str]:
+    """Yield the names of the values that something may be the gradient of, the surest first."""
+    seen: set[str] = set()
+    if BARE.fullmatch(name):
+        yield from [name[1:]] if name == "dout" else []
+        return
+    for shape in SHAPES:
+        found = re.fullmatch(shape, name)
+        of = found["of"].strip("_") if found else ""
+        if of and of not in seen:
+            seen.add(of)
+            yield of
+
+
+def values_of(place: str) -> Iterator[Path]:
+    """Yield where the value may stand that a place is named after as its gradient, the surest first.
+
+    An empty ``before`` means anywhere.
+    """
+    path = path_of(place)
+    holder = path_of(path.before).name if path.before else ""
+    for of in named_after(path.name):
+        yield Path(path.before, of, path.behind)
+        for longer in LONG.get(of, ()):
+            yield Path("", longer, path.behind)
+    if holder and (holder == "return" or CONTAINERS.match(holder) or any(True for _ in named_after(holder))):
+        yield Path("", path.name, path.behind)
+
+
+def is_bare(place: str) -> bool:
+    """Tell whether a variable is a gradient by its name, but does not say of what."""
+    return BARE.fullmatch(place) is not None

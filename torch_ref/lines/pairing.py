@@ -1,0 +1,256 @@
+"""Which variable of backward is the gradient of which value of forward: by name, or as a mapping says.
+
+Several values under one name, as in a loop, go with as many gradients in reverse order. Where a name is used again for
+what comes before, all its values may be meant.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torch_ref.lines.matching import Matched, fits, matched, outcome
+from torch_ref.lines.names import named_after, path_of, values_of
+from torch_ref.lines.places import is_array
+from torch_ref.lines.record import Version
+from torch_ref.lines.trace import RETURNED, Run
+from torch_ref.lines.values import Values
+from torch_ref.steps.graph import Key, Place
+
+BY_MAPPING = "give it by mapping={'value': 'gradient'}"
+
+NO_GRADIENT = "backward has no variable with such a name; " + BY_MAPPING
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A value of the forward pass, and what may be its gradient by hand."""
+
+    name: str
+    places: tuple[Place, ...]
+    """One, or one for each step of a loop."""
+    gradients: tuple[tuple[Version, ...], ...]
+    """For each place the values that may be meant, in the order in which they were made."""
+    is_outcome: bool
+    """Whether it is an input or a parameter: its gradient is what backward is for."""
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """All pairs, and what is in none."""
+
+    pairs: tuple[Pair, ...]
+    reasons: Mapping[str, str]
+    """Why a variable of backward is in none, by its place."""
+
+    def unpaired(self, pairs: Sequence[Pair], values: Values, backward: Backward) -> list[tuple[str, str]]:
+        """Return what is in none of the pairs that are left, each with the reason."""
+        taken = {place.key for pair in pairs for place in pair.places}
+        made = {version.made for pair in pairs for several in pair.gradients for version in several}
+        leaves = [name for key, name in values.leaves.items() if key not in taken]
+        left = [item for item in self.reasons.items() if backward.gradients[item[0]][-1].made not in made]
+        missing = [(f"gradient of {' and '.join(leaves)}", NO_GRADIENT)] if leaves else []
+        return [*missing, *(item for item in left if not item[0].startswith(RETURNED))]
+
+
+@dataclass(frozen=True)
+class Backward:
+    """What there is to pair of a run of backward."""
+
+    run: Run
+    inputs: Sequence[str]
+    """The names of forward's inputs, in order: what is returned without a name is in this order."""
+    outputs: int = 0
+    """How many parts of what is returned are forward's outputs, where both stand in one function."""
+
+    @cached_property
+    def gradients(self) -> dict[str, list[Version]]:
+        """Return the tensors, arrays and numbers with fractions that backward made, by place."""
+        found = {
+            place: [v for v in versions if not v.given and _is_gradient(v.value)]
+            for place, versions in self.run.places.items()
+        }
+        return {place: versions for place, versions in found.items() if versions}
+
+    @cached_property
+    def by_order(self) -> dict[str, str]:
+        """Return the input that each part of what was returned stands for; none where the counts differ."""
+        returned = self.run.returned
+        if not isinstance(returned, tuple | list):
+            return {RETURNED: self.inputs[0]} if len(self.inputs) == 1 and not self.outputs else {}
+        places = [f"{RETURNED}[{i}]" for i in range(len(returned))][self.outputs :]
+        return dict(zip(places, self.inputs, strict=True)) if len(places) == len(self.inputs) else {}
+
+    def is_output(self, place: str) -> bool:
+        """Tell whether a place is one of forward's outputs."""
+        return self.outputs > 0 and (place == RETURNED or place in [f"{RETURNED}[{i}]" for i in range(self.outputs)])
+
+    def recomputed(self, name: str, before: int) -> Version | None:
+        """Return the last value of a variable before something was made; of an argument too."""
+        found = [v for v in self.run.places.get(name, []) if v.order < before and is_array(v.value)]
+        return found[-1] if found else None
+
+
+def _is_gradient(value: Any) -> bool:
+    return is_array(value) or isinstance(value, float | np.floating)
+
+
+def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | None] | None = None) -> Pairing:
+    """Pair the values of a forward pass with the gradients that backward computed.
+
+    Raises ValueError where the mapping names what is not there.
+    """
+    given = _checked(mapping or {}, values, backward)
+    together: defaultdict[str, list[Matched]] = defaultdict(list)
+    reasons: dict[str, str] = {}
+    for place, versions in _ranked(backward):
+        found: tuple[str, Matched] | str | None = None
+        if place not in given.values():
+            found = _found(place, versions, values, backward)
+        if isinstance(found, str):
+            reasons[place] = found
+        elif found and found[0] not in given:
+            together[found[0]].append(found[1])
+    for name, chosen in given.items():
+        if chosen is not None:
+            together[name] = [matched(values.by_place[name], backward.gradients[chosen], values)]
+    pairs = [pair for name, several in together.items() for pair in _pairs(name, several, values)]
+    return Pairing(tuple(_once(pairs, values)), reasons)
+
+
+def _checked(mapping: Mapping[str, str | None], values: Values, backward: Backward) -> dict[str, str | None]:
+    """Return a mapping; raise ValueError where it names what is not there."""
+    for name, place in mapping.items():
+        if name not in values.by_place:
+            raise ValueError(_not_there(name, "value of forward", [*values.by_place]))
+        if place is not None and place not in backward.gradients:
+            raise ValueError(_not_there(place, "variable of backward", [*backward.gradients]))
+    return dict(mapping)
+
+
+def _not_there(name: str, what: str, there: Sequence[str]) -> str:
+    return (
+        f"check_lines expects mapping={{'value of forward': 'variable of backward'}}, but {name!r} is no {what}. There "
+        f"are {', '.join(there) or 'none'}"
+    )
+
+
+def _ranked(backward: Backward) -> list[tuple[str, list[Version]]]:
+    """Return the gradients by place: variables first, then what objects and dicts hold, what is returned last."""
+
+    def rank(item: tuple[str, list[Version]]) -> int:
+        return 2 if item[0].startswith(RETURNED) else 0 if item[0].isidentifier() else 1
+
+    return sorted(backward.gradients.items(), key=rank)
+
+
+def _found(place: str, versions: list[Version], values: Values, backward: Backward) -> tuple[str, Matched] | str | None:
+    """Return the name of the value that a gradient is of, and how they go together; a reason why not; None for none."""
+    if place.startswith(RETURNED):
+        alias = backward.run.origin(versions[-1]).place
+        if backward.is_output(place) or (alias != place and path_of(alias).name == path_of(place).name):
+            return None  # the value itself, under its own name
+        named = [*values_of(place)] + ([*values_of(alias)] if alias != place else [])
+        if place in backward.by_order and not any(values.called(path) for path in named):
+            name = backward.by_order[place]
+            return (name, outcome(values.by_place[name], versions)) if name in values.by_place else None
+    else:
+        named = [*values_of(place)]
+    for path in named:
+        names = values.called(path)
+        if len(names) > 1:
+            fitting = [name for name in names if fits(values.by_place[name][-1].place, versions[-1])]
+            if len(fitting) != 1:
+                return f"it may be the gradient of {' or of '.join(sorted(names))}; {BY_MAPPING}"
+            names = fitting
+        if names:
+            return names[0], matched(values.by_place[names[0]], versions, values)
+    for path in named:
+        several = values.each_in(path.name) if not path.behind else []
+        if several:
+            return path.name, matched(several, versions, values)
+    return _recomputed(place, versions, values, backward)
+
+
+def _recomputed(
+    place: str, versions: list[Version], values: Values, backward: Backward
+) -> tuple[str, Matched] | str | None:
+    """Pair a gradient with a value that has its name in backward only, where it was computed again."""
+    stems = [*named_after(path_of(place).name)] if place.isidentifier() else []
+    for of in stems:
+        found: dict[Key, tuple[Place, tuple[Version, ...]]] = {}
+        for version in versions:
+            again = backward.recomputed(of, version.order)
+            there = None if again is None else values.equal_to(_tensor(again.value))
+            if there is not None:
+                _, before = found.get(there.key, (there, ()))
+                found[there.key] = there, (*before, version)
+        if found:
+            return of, [*found.values()]
+    if not stems or not is_array(versions[-1].value):
+        return None
+    return f"no value that the output is made of is called {' or '.join(stems)}; {BY_MAPPING}"
+
+
+# ------------------------------------------------------------------------------------------------ pairs
+
+
+def _pairs(name: str, several: list[Matched], values: Values) -> list[Pair]:
+    """Return the pairs of one name: one for each statement that made its values, and one for an input of that name.
+
+    An input with the name of what a loop makes is a step of the loop.
+    """
+    places: dict[Key, Place] = {}
+    gradients: defaultdict[Key, list[Version]] = defaultdict(list)
+    for place, versions in (one for pairs in several for one in pairs):
+        places[place.key] = place
+        if place.key in values.leaves:
+            gradients[place.key] = [*versions]  # what is returned or stored comes last, and counts
+        else:
+            gradients[place.key] += versions
+    given = [place for key, place in places.items() if key in values.leaves]
+    groups: defaultdict[tuple[int, int], list[Place]] = defaultdict(list)
+    for key, place in places.items():
+        if key not in values.leaves:
+            groups[values.where(key)].append(place)
+    found = []
+    for where, group in groups.items():
+        if given and len(group) > 1:
+            group, given = [*given, *group], []
+        called = f"{name} of line {where[0]}" if len(groups) > 1 else name
+        ways = tuple(tuple(_fitting(place, gradients[place.key])) for place in group)
+        found.append(Pair(called, tuple(group), ways, False))
+    for place in given:
+        called = f"{name} as it is given" if groups else name
+        found.append(Pair(called, (place,), (tuple(gradients[place.key]),), True))
+    return found
+
+
+def _fitting(place: Place, versions: list[Version]) -> list[Version]:
+    """Return the values of the right shape in the order in which they were made; all where there is none."""
+    different = {version.made: version for version in sorted(versions, key=lambda version: -version.order)}
+    fitting = [version for version in different.values() if fits(place, version)]
+    return sorted(fitting or different.values(), key=lambda version: version.order)
+
+
+def _once(pairs: Sequence[Pair], values: Values) -> list[Pair]:
+    """Return every input and every parameter once, under its first name, with what was stored or returned last."""
+    last = {pair.places[0].key: pair for pair in pairs if pair.is_outcome}
+    in_loops = {place.key for pair in pairs if not pair.is_outcome for place in pair.places}
+    found = [pair for pair in pairs if not pair.is_outcome]
+    for key, pair in last.items():
+        if key not in in_loops:
+            name = values.leaves[key] if pair.name in values.by_place else pair.name
+            found.append(replace(pair, name=name))
+    return found
+
+
+def _tensor(value: Any) -> Tensor:
+    return value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))

@@ -1,0 +1,197 @@
+"""Somebody's forward and backward, run: forward under autograd, then both on plain numbers, with every value read.
+
+The order matters: what an object keeps on ``self`` is plain when backward reads it. Random numbers are the same in both
+runs. All of it happens to copies.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from manual_bp.layer import described
+from torch_ref.lines.calls import Filling, Result
+from torch_ref.lines.cells import Cell, result_of
+from torch_ref.lines.names import named_after
+from torch_ref.lines.places import copied, followed
+from torch_ref.lines.trace import Run, code_of, run
+from torch_ref.lines.values import Unnamed, Values, kept_of
+from torch_ref.lines.world import World
+from torch_ref.steps.graph import Graph
+from torch_ref.steps.guarded import as_it_was
+from torch_ref.steps.step import negative, plain
+from torch_ref.steps.upstream import drawn
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A forward and a backward, and the inputs at which they are read."""
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any] | None
+    """None where forward computes the gradients, too."""
+    inputs: Mapping[str, Any]
+    as_keywords: bool
+
+    @classmethod
+    def of(
+        cls, forward: Callable[..., Any], backward: Callable[..., Any] | None, inputs: Sequence[Any] | Mapping[str, Any]
+    ) -> Subject:
+        """Return a subject with the names that forward gives its inputs; raise TypeError where they do not fit."""
+        if isinstance(inputs, Mapping) or isinstance(forward, Cell):
+            if not isinstance(inputs, Mapping):
+                raise TypeError(f"check_lines expects the inputs of a cell by name, got {described(inputs)}")
+            return cls(forward, backward, dict(inputs), True)
+        if isinstance(inputs, Tensor | np.ndarray | str) or not isinstance(inputs, Sequence):
+            raise TypeError(f"check_lines expects inputs as a list of arguments, or by name, got {described(inputs)}")
+        return cls(forward, backward, dict(zip(_names(forward, len(inputs)), inputs, strict=True)), False)
+
+    @cached_property
+    def prepared(self) -> dict[str, Any]:
+        """Return the inputs, a number as an array where backward has a variable for its gradient."""
+        tensor = next((t for t in self.inputs.values() if isinstance(t, Tensor) and t.is_floating_point()), None)
+        code = code_of(self.forward if self.backward is None else self.backward)
+        wanted = {of for name in (*code.co_varnames, *code.co_names) for of in named_after(name)}
+
+        def as_array(value: float) -> Any:
+            return np.array(value) if tensor is None else torch.tensor(value, dtype=tensor.dtype, device=tensor.device)
+
+        return {n: as_array(v) if type(v) is float and n in wanted else v for n, v in self.inputs.items()}
+
+    def under_autograd(self, world: World) -> tuple[Run, Unnamed]:
+        """Run forward in a world of tensors that require a gradient."""
+        unnamed = Unnamed()
+        with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
+            arguments, named = self._arguments(world)
+            forward = self._within(world, self.forward)
+            with unnamed:
+                return _completed(run(forward, arguments, named, kept_of), forward), unnamed
+
+    def _within(self, world: World, function: Callable[..., Any]) -> Callable[..., Any]:
+        if isinstance(function, Cell):
+            return function.within(world, self._inputs(world))
+        found: Callable[..., Any] = world.of(function, "forward")
+        return found
+
+    def _inputs(self, world: World) -> dict[str, Any]:
+        return {name: world.of(value, name) for name, value in self.prepared.items()}
+
+    def _arguments(self, world: World) -> tuple[list[Any], dict[str, Any]]:
+        if isinstance(self.forward, Cell):
+            return [], {}
+        found = self._inputs(world)
+        return ([], found) if self.as_keywords else ([*found.values()], {})
+
+    def by_hand(self, upstream: Sequence[Any]) -> Run:
+        """Run forward on plain numbers, then backward on what that left, and return what backward did.
+
+        Raises TypeError where backward's arguments cannot be found.
+        """
+        world = World(copied)
+        arguments, named = self._arguments(world)
+        forward = self._within(world, self.forward)
+        with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
+            first = _completed(run(forward, arguments, named), forward)
+        if self.backward is None or first.failure:
+            return first
+        backward = self._within(world, self.backward)
+        with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
+            if isinstance(backward, Cell):
+                return run(backward)
+            result = Result.of(first.returned, first.variables, backward)
+            filling = Filling(self._inputs(world), first.variables, result, upstream)
+            return run(backward, (), filling.arguments(backward))
+
+
+def _completed(found: Run, function: Callable[..., Any]) -> Run:
+    """Return a run with what a cell computed as what it returned."""
+    return replace(found, returned=result_of(found)) if isinstance(function, Cell) and not found.failure else found
+
+
+def _names(forward: Callable[..., Any], count: int) -> list[str]:
+    try:
+        named = [p.name for p in inspect.signature(forward).parameters.values() if p.kind is not p.VAR_POSITIONAL]
+    except (TypeError, ValueError):
+        named = []
+    return [named[i] if i < len(named) else f"input {i}" for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What there is to see of a forward and a backward."""
+
+    values: Values
+    by_hand: Run
+    roots: tuple[tuple[Tensor, Tensor], ...]
+    """The outputs, each with its upstream gradient."""
+
+
+def read(subject: Subject, upstream: Any = None) -> Read:
+    """Run a forward and a backward, and return all that they computed.
+
+    Raises TypeError where forward returns no output or backward's arguments cannot be found, ValueError where forward
+    raises, or autograd cannot follow it.
+    """
+    world = World(_with_gradient)
+    first, unnamed = subject.under_autograd(world)
+    if "a leaf Variable that requires grad" in first.failure:  # it works in place, which a leaf does not allow
+        world = World(
+            lambda value: _with_gradient(value).clone() if isinstance(value, Tensor) else _with_gradient(value)
+        )
+        first, unnamed = subject.under_autograd(world)
+    if first.failure:
+        raise ValueError(f"check_lines expects a forward that runs under autograd, but it {first.failure}")
+    result = Result.of(first.returned, first.variables, subject.backward)
+    outputs = [_tensor_of(name, value) for name, value in result.outputs.items()]
+    d_outputs = [*map(negative, drawn(outputs))] if upstream is None else _given(upstream, outputs)
+    roots = tuple((y, d) for y, d in zip(outputs, d_outputs, strict=True) if y.requires_grad)
+    given = {place: kept for place, value in world.given.items() if (kept := kept_of(value)) is not None}
+    graph = Graph.of([y for y, _ in roots])
+    values = Values(first, given, unnamed.places, tuple(y for y, _ in roots), graph)
+    handed = [_like(value, d) for value, d in zip(result.outputs.values(), d_outputs, strict=True)]
+    return Read(values, subject.by_hand(handed), roots)
+
+
+def _with_gradient(value: Any) -> Any:
+    """Return what stands in place of a tensor or an array in the forward pass under autograd."""
+    if isinstance(value, Tensor):
+        return plain(value).clone().requires_grad_()
+    from torch_ref.followed.follow import follow
+
+    return follow(value)
+
+
+def _tensor_of(name: str, value: Any) -> Tensor:
+    """Return an output as a tensor with its history; raise ValueError where it has none."""
+    tensor = followed(value)
+    tensor = value if tensor is None else tensor
+    if not isinstance(tensor, Tensor) or not tensor.requires_grad:
+        raise ValueError(
+            f"check_lines expects a forward whose output depends on its inputs under autograd, but {name}, "
+            f"{described(value)}, has no history: .item(), .detach(), float() and torch.no_grad() drop it"
+        )
+    return tensor
+
+
+def _given(upstream: Any, outputs: Sequence[Tensor]) -> list[Tensor]:
+    """Return given gradients of the outputs; raise ValueError where they do not fit."""
+    several = list(upstream) if isinstance(upstream, tuple | list) else [upstream]
+    tensors = [torch.as_tensor(d).detach() for d in several]
+    if [d.shape for d in tensors] != [y.shape for y in outputs]:
+        expected, got = ([tuple(t.shape) for t in ts] for ts in (outputs, tensors))
+        raise ValueError(f"check_lines expects upstream gradients of the outputs' shapes {expected}, got {got}")
+    return [d.to(y.dtype) for d, y in zip(tensors, outputs, strict=True)]
+
+
+def _like(value: Any, d: Tensor) -> Any:
+    """Return an upstream gradient as what its output is: a tensor, an array, or a number."""
+    if isinstance(value, Tensor):
+        return d.detach().clone()
+    return d.detach().clone().numpy()[()]
