@@ -15,7 +15,7 @@ from torch_ref.known.likely import likely_cause
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.given import room_of
 from torch_ref.numbers.power import At, Power, Room
-from torch_ref.numbers.witness import all_finite, doubled_tensor
+from torch_ref.numbers.witness import CEILING, all_finite, doubled_tensor
 from torch_ref.steps.beside import at_a_kink
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.verdict.explain import misfit, of_failure, real, tolerance_of
@@ -130,8 +130,8 @@ def _without_consequences(row: Row) -> Row:
     whole = row.end_to_end
     if whole is None or whole.ok or not row.isolated.ok:
         return row
-    if row.isolated.reason == "zero":  # of the whole pass there is nothing but rounding to compare
-        return replace(row, end_to_end=replace(whole, status="rounding", reason="zero", remark=row.isolated.remark))
+    if whole.relative > CEILING:  # as every formula is right, nothing but rounding is left of it
+        return replace(row, end_to_end=replace(whole, status="rounding", reason="zero", remark=""))
     remark = ADDS_UP.format(whole.relative)
     return replace(row, end_to_end=replace(whole, status="rounding", reason="accuracy", remark=remark))
 

@@ -1,6 +1,6 @@
 """Somebody's forward and backward as they are: right ones are accepted, and of wrong ones the line is named."""
 
-# ruff: noqa: N803, N806, RET504
+# ruff: noqa: RET504
 import time
 from collections.abc import Callable
 from typing import Any

@@ -1,6 +1,5 @@
 """Programs as people write them, as texts: each with right lines, and ways to break one of them."""
 
-# ruff: noqa: N806
 from __future__ import annotations
 
 import linecache
