@@ -6,6 +6,7 @@
 
     torch_ref.check_layer(layer, x, reference)            # one layer of your own
     torch_ref.check_function(forward, backward, inputs)   # a pair of plain functions
+    torch_ref.functions_of(layer, x, {"W": "dW"})         # the same pair of an object that keeps things on itself
     torch_ref.check_autograd_function(Function, inputs, reference)
     torch_ref.check_module(mine, reference, inputs)       # two nn.Modules, or a network and an nn.Module
     torch_ref.assert_gradients_match(report)              # raise the verdict, in a test
