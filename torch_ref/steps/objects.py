@@ -63,8 +63,9 @@ def functions_of(
     - ``gradients``: in an attribute after backward, {"W": "dW"}.
     - ``returned``: among what backward returns, in this order. Otherwise backward returns those of the inputs.
     - ``updated``: nowhere, since backward updates the parameter at once, by a learning rate that is its last argument
-      (one called lr, learning_rate, eta, ... is given in any case), or that lies in the attribute ``rate``. It is called with the rate 2^20 (in half precision 2^3), and the gradient
-      is (before − after) / rate. This is exact but for one rounding of the gradient, and 2^-20 of one of the parameter.
+      (one called lr, learning_rate, eta, ... is given in any case), or that lies in the attribute ``rate``. It is
+      called with the rate 2^20 (in half precision 2^3), and the gradient is (before − after) / rate. This is exact but
+      for one rounding of the gradient, and 2^-20 of one of the parameter.
 
     ``forward`` and ``backward`` are names of methods, or functions (object, *inputs) and (object, gradient of the
     output, *inputs). A method backward is called with the inputs where its arguments have the names of forward's, else
