@@ -1,4 +1,4 @@
-"""What a function can reach and change besides its arguments: the attributes of its object, and what they hold."""
+"""What a function can reach and change besides its arguments: attributes of objects, lists and dicts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+LONG = 1000
+"""Lists and dicts that are longer hold data: what is inside is not looked at."""
+
 
 @contextmanager
 def reachable_kept(function: Callable[..., Any]) -> Iterator[None]:
-    """Put back, at the end, the attributes, lists and dicts that a function reaches through its object or closure.
+    """Put back, at the end, the attributes, lists and dicts that a function reaches by its object or names.
 
     What they hold is the same as before; the arrays themselves are not copied.
     """
@@ -25,12 +28,13 @@ def reachable_kept(function: Callable[..., Any]) -> Iterator[None]:
 
 
 def _roots(function: Any) -> list[Any]:
-    """Return the object of a method, what a function encloses, and the same of functions that it wraps."""
+    """Return the object of a method, and what a function encloses or reads of its module."""
     function = inspect.unwrap(function)
     if isinstance(function, MethodType):
         return [function.__self__]
     if isinstance(function, FunctionType):
-        return [content for cell in function.__closure__ or () for content in _content(cell)]
+        read = [function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__]
+        return read + [content for cell in function.__closure__ or () for content in _content(cell)]
     return [function]
 
 
@@ -51,7 +55,8 @@ def _holders(values: list[Any], seen: set[int]) -> Iterator[Any]:
             yield from _holders(_roots(value), seen)
         elif type(value) in (list, dict):
             yield value
-            yield from _holders([*(value.values() if isinstance(value, dict) else value)], seen)
+            if len(value) <= LONG:
+                yield from _holders([*(value.values() if isinstance(value, dict) else value)], seen)
         elif isinstance(value, tuple):
             yield from _holders([*value], seen)
         elif type(getattr(value, "__dict__", None)) is dict:

@@ -160,6 +160,18 @@ class Units:
         return d
 
 
+OF_THE_MODULE = Units()
+
+
+def through_the_module(x):
+    return OF_THE_MODULE.forward(x)
+
+
+def test_an_object_of_the_module_keeps_plain_arrays():
+    assert check_function(through_the_module, OF_THE_MODULE.backward, [X]).ok
+    assert {type(unit.y) for unit in OF_THE_MODULE.units} == {np.ndarray}
+
+
 @pytest.mark.parametrize("bound", [True, False])
 def test_objects_that_keep_what_they_saw_keep_plain_arrays(bound):
     units = Units()
