@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from manual_bp.layer import described
 from torch_ref.lines.calls import Filling, Result
@@ -77,7 +77,7 @@ class Subject:
     def _within(self, world: World, function: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(function, Cell):
             return function.within(world, self._inputs(world))
-        found: Callable[..., Any] = world.of(function, "forward")
+        found: Callable[..., Any] = world.of(function, "self")
         return found
 
     def _inputs(self, world: World) -> dict[str, Any]:
@@ -116,6 +116,7 @@ def _completed(found: Run, function: Callable[..., Any]) -> Run:
 
 
 def _names(forward: Callable[..., Any], count: int) -> list[str]:
+    forward = forward.forward if isinstance(forward, nn.Module) else forward
     try:
         named = [p.name for p in inspect.signature(forward).parameters.values() if p.kind is not p.VAR_POSITIONAL]
     except (TypeError, ValueError):

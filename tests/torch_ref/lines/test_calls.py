@@ -1,6 +1,5 @@
 """How a backward gets its arguments, and copies of all that a function reads."""
 
-# ruff: noqa: N806
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,6 +1,5 @@
 """Gradients by the names of their values."""
 
-# ruff: noqa: N803, N806
 from typing import Any
 
 import numpy as np

@@ -1,4 +1,4 @@
-# ruff: noqa: N803, N806, RET504, E702
+# ruff: noqa: RET504, E702
 """Values of variables, read while somebody's function runs."""
 
 import functools
