@@ -310,6 +310,29 @@ def test_bad_input_is_one_clear_error() -> None:
         check_lines(lambda x: None, backward, [x])
 
 
+@pytest.mark.parametrize("factor", [1, 2])
+def test_what_autograd_cannot_follow_is_compared_with_differences(factor: int) -> None:
+    def forward(x, w):
+        out = np.zeros(3)
+        for i in range(3):
+            out[i] = np.sum(x[i : i + 2] * w)
+        return out, (x, w)
+
+    def backward(dout, cache):
+        x, w = cache
+        dx, dw = np.zeros_like(x), np.zeros_like(w)
+        for i in range(3):
+            dw += x[i : i + 2] * dout[i] * factor
+            dx[i : i + 2] += w * dout[i]
+        return dx, dw
+
+    report = check_lines(forward, backward, [np.arange(4.0), np.array([1.0, -2.0])])
+    wrong = [] if factor == 1 else ["dw += x[i : i + 2] * dout[i] * factor"]
+    assert [row.of.text for row in report.guilty] == wrong
+    assert len(report.rows) == 2
+    assert "Autograd cannot follow forward: " in report.verdict
+
+
 def test_nothing_that_is_given_is_changed() -> None:
     parameters = {"W": np.ones((3, 2))}
     kept: list[Any] = []
