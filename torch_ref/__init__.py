@@ -10,7 +10,7 @@
     torch_ref.check_chain(loss, {"h": (h, dh), ...})      # many gradients of one pass: which is wrong by itself
     torch_ref.check_lines(forward, backward, inputs)      # two functions as they are: which line is wrong
     torch_ref.check_autograd_function(Function, inputs, reference)
-    torch_ref.check_module(network, module)               # against an nn.Module of the same layers
+    torch_ref.check_module(mine, reference, inputs)       # two nn.Modules, or a network and an nn.Module
     torch_ref.assert_gradients_match(report)              # raise the verdict, in a test
 
 The reference never uses a formula of ``manual_bp``: it only copies its parameters. Names are imported when they are
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from torch_ref.check.gradients import check_gradients
     from torch_ref.check.layer import check_layer
     from torch_ref.check.lines import check_lines
-    from torch_ref.check.network import check_module, crosscheck
+    from torch_ref.check.module import check_module
+    from torch_ref.check.network import crosscheck
     from torch_ref.numbers.agreement import ulp_distance
+    from torch_ref.steps.objects import functions_of
     from torch_ref.verdict.assertion import GradientMismatchError, assert_gradients_match
     from torch_ref.verdict.report import Report
     from torch_ref.verdict.row import Row
@@ -43,7 +45,9 @@ _HOME = {
     "check.layer": ("check_layer",),
     "check.lines": ("check_lines",),
     "numbers.agreement": ("ulp_distance",),
-    "check.network": ("check_module", "crosscheck"),
+    "steps.objects": ("functions_of",),
+    "check.module": ("check_module",),
+    "check.network": ("crosscheck",),
     "autograd.mirrored": ("LossModule", "Mirror", "loss_of", "mirror", "module_of"),
     "verdict.report": ("Report",),
     "verdict.row": ("Row",),
@@ -65,6 +69,7 @@ __all__ = [
     "check_lines",
     "check_module",
     "crosscheck",
+    "functions_of",
     "loss_of",
     "mirror",
     "module_of",
@@ -78,3 +83,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'torch_ref' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"torch_ref.{_MODULE_OF[name]}"), name)
     return value
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Make ``%check`` and ``%%check`` magics of a notebook: ``%load_ext torch_ref``."""
+    import_module("torch_ref.files.notebook").register(shell)

@@ -1,4 +1,4 @@
-"""The commands: ``manual-bp compare | lesson | faults | grade | train``, or ``python -m torch_ref ...``."""
+"""The commands: ``manual-bp check | compare | lesson | faults | grade | train``, or ``python -m torch_ref ...``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 from manual_bp.letters import spell_output
 from manual_bp.training.command import usage
+from torch_ref.files import command as check_command
 from torch_ref.grade import command as grade_command
 from torch_ref.lesson.page import command as lesson_command
 from torch_ref.lesson.terminal import command as compare_command
@@ -22,7 +23,7 @@ from torch_ref.trial import command as trial_command
 CLOSED_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 INTERRUPTED = 130
 
-COMMANDS = (compare_command, lesson_command, trial_command, grade_command)
+COMMANDS = (check_command, compare_command, lesson_command, trial_command, grade_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

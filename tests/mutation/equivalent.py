@@ -12,7 +12,7 @@ REAL = "half precision has no complex numbers, and the square of a real one has 
 TIME = "it only takes longer"
 
 OF_CHECKER: dict[str, str] = {
-    "check/network.py check_module: 0 -> 1": ANOTHER_DRAW,
+    "check/network.py check_layers: 0 -> 1": ANOTHER_DRAW,
     "check/network.py _corresponding: p.detach() -> p": "Network.load_state_dict detaches what it copies, and the "
     "shapes are the same",
     "check/network.py _check_order: torch.allclose(whole, y, rtol=0.001, atol=0) -> "

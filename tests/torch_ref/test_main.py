@@ -13,6 +13,8 @@ REFUSED = (
     "lesson --out nowhere/lesson.html",
     "faults --json nowhere/trial.json",
     "grade nowhere.py",
+    "check nowhere.py",
+    "check",
     "grade",
 )
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "compare --fault": (("compare", "--fault", "random"), 1, "delta"),
     "lesson": (("lesson", "--out", "{tmp}/∂.html"), 0, "u2202.html"),
     "faults": (("faults", "--help"), 0, "faults"),
+    "check": (("check", "{tmp}/student.py", "--shape", "x=4,5"), 1, "being the error -dL/dy"),
     "grade": (("grade", "{tmp}/student.py", "--seed", "1"), 1, "delta"),
 }
 TRAINING = {

@@ -79,7 +79,7 @@ def check_function(
     arguments, forward = Arguments.of(forward, pair.inputs), unchanged(forward)
     compute = by_formula(forward, backward, arguments, any_dtype=pair.of_numpy)
     d_outputs = None if upstream is None else sequence(upstream)
-    if pair.followed and (reference is None or is_of_numpy(reference, arguments)):
+    if pair.followed and (reference is None or is_of_numpy(unchanged(reference), arguments)):
         compared = forward if reference is None else on_arrays(reference)
         reference = pair.followed if reference is None else followed_by(reference)
         if why := reason_not_to_follow(compared, reference, arguments):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from torch_ref.steps.chain import Chain, Claim
 from torch_ref.steps.graph import Graph, place_of
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import Failure
-from torch_ref.verdict.chain import power_of_all, rows_of_chain
+from torch_ref.verdict.chain import judged_of, power_of_all, rows_of_chain
 from torch_ref.verdict.measured import Measured, rows_of_measured
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Row
@@ -128,8 +128,10 @@ class Asked:
 
     def report(self, tolerance: Tolerance | None, *, strict: bool, power: bool) -> Report:
         """Return the report: by autograd what it can follow, by differences the rest."""
-        chain = self.followed(tolerance, strict=strict)
-        rows = rows_of_chain(chain, whole=False) if chain else []
+        with requiring(self.parameters.values()):
+            chain = self.followed(tolerance, strict=strict)
+            judged = judged_of(chain) if chain else {}
+            rows = rows_of_chain(chain, judged, whole=False) if chain else []
         doubted = [row for row in rows if row.blame and self._is_doubted(chain, row)] if chain else []
         if doubted:
             self.why = "finite differences of the loss say otherwise"
@@ -141,7 +143,7 @@ class Asked:
         rows = sorted([*rows, *more], key=lambda row: order.index(row.quantity))
         kept = {row.quantity for row in rows}
         told = [one for one in measured if f"{PREFIX}{one.name}" in kept]
-        arrived += [chain.alone[name][0] for name in names] if chain else []
+        arrived += [judged[name][0] for name in names]
         is_right = all(row.status != "wrong" for row in rows)
         first = as_tensor(next(iter(self.parameters.values())))
         return Report(
@@ -159,40 +161,64 @@ class Asked:
 
     def followed(self, tolerance: Tolerance | None, *, strict: bool) -> Chain | None:
         """Return the gradients beside those of autograd, as far as it can follow; None and ``why`` where it cannot."""
-        with as_it_was(), torch.enable_grad(), requiring(self.parameters.values()):
-            able = {name: p for name, p in self.parameters.items() if can_follow(p)}
-            leaves = {name: p if isinstance(p, Tensor) else leaf_of(p) for name, p in able.items()}
-            arrays = [(p, leaves[name]) for name, p in able.items() if not isinstance(p, Tensor)]
-            known = {id(p): FollowedArray(leaf.clone(), leaf) for p, leaf in arrays}
+        try:
+            root, leaves = self._root({})
+        except CannotFollow as error:
+            self.why = str(error)
+            return None
+        except Exception as error:  # of somebody's code, which is made for arrays
+            self.why = f"followed by autograd it raises {type(error).__name__}: {error}"
+            return None
+        graph = Graph.of([root])
+        claims = [self._claim(name, leaf) for name, leaf in leaves.items()]
+        reached = [claim for claim in claims if graph.reaches(claim.places[0])]
+        off = abs(float(root.detach()) - self.value)
+        if not reached or off > SAME.get(root.dtype, 1e-2) * (abs(self.value) + abs(float(root.detach()))):
+            self.why = "followed by autograd the loss is another" if reached else "it is not found how it is read"
+            return None
+        self.why = "it is not found how the loss reads it"
+
+        def nearby(draw: int) -> Chain:
+            """Return the same with the parameters moved a little: all up, all down, then at random."""
+            generator = torch.Generator().manual_seed(draw)
+            moved, other = self._root({name: _moved(leaf, draw, generator) for name, leaf in leaves.items()})
+            claims = [replace(claim, places=(place_of(other[claim.name]),)) for claim in reached]
+            return Chain([(moved, torch.ones_like(moved))], claims, strict=strict)
+
+        return Chain([(root, torch.ones_like(root))], reached, tolerance=tolerance, strict=strict, nearby=nearby)
+
+    def _root(self, numbers: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss with its graph, and the leaf of each parameter, which has other numbers where they are given.
+
+        Raises CannotFollow where autograd does not know how it was computed, and what the loss raises.
+        """
+        able = {name: p for name, p in self.parameters.items() if can_follow(p)}
+        with as_it_was(), torch.enable_grad():
+            leaves = {
+                name: numbers[name].clone().requires_grad_() if name in numbers else leaf_for(p)
+                for name, p in able.items()
+            }
+            others = {
+                id(p): leaves[name] if isinstance(p, Tensor) else FollowedArray(leaves[name].clone(), leaves[name])
+                for name, p in able.items()
+                if leaves[name] is not p
+            }
+            has_arrays = any(isinstance(p, np.ndarray) for p in able.values())
 
             def instead(value: Any) -> Any:
                 """Return an array as one that is followed: X.dot(W) asks X, not W."""
-                if type(value) is not np.ndarray or not is_followed_dtype(value.dtype):
+                if id(value) in others:
+                    return others[id(value)]
+                if not has_arrays or type(value) is not np.ndarray or not is_followed_dtype(value.dtype):
                     return value
-                return known.setdefault(id(value), FollowedArray(as_tensor(value)))
+                return others.setdefault(id(value), FollowedArray(as_tensor(value)))
 
-            try:
-                with swapped([self.container, self.loss], instead if arrays else lambda value: value):
-                    root = first_of(self.loss())
-            except CannotFollow as error:
-                self.why = str(error)
-                return None
-            except Exception as error:  # of somebody's code, which is made for arrays
-                self.why = f"followed by autograd it raises {type(error).__name__}: {error}"
-                return None
-            root = root.current if isinstance(root, Followed) else root
-            if not isinstance(root, Tensor) or not root.requires_grad:
-                self.why = f"it returns {described(root)}, of which autograd does not know how it was computed"
-                return None
-            claims = [self._claim(name, leaf) for name, leaf in leaves.items()]
-            graph = Graph.of([root])
-            reached = [claim for claim in claims if graph.reaches(claim.places[0])]
-            off = abs(float(root.detach()) - self.value)
-            if not reached or off > SAME.get(root.dtype, 1e-2) * (abs(self.value) + abs(float(root.detach()))):
-                self.why = "followed by autograd the loss is another" if reached else "it is not found how it is read"
-                return None
-            self.why = "it is not found how the loss reads it"
-            return Chain([(root, torch.ones_like(root))], reached, tolerance=tolerance, strict=strict)
+            with swapped([self.container, self.loss], instead):
+                returned = first_of(self.loss())
+        root = returned.current if isinstance(returned, Followed) else returned
+        if not isinstance(root, Tensor) or not root.requires_grad:
+            raise CannotFollow("the loss", f"it returns {described(root)}, which does not know how it was computed")
+        return root.reshape(()), leaves
 
     def _claim(self, name: str, leaf: Tensor) -> Claim:
         by_hand, failure = self._by_hand(name, leaf)
@@ -290,6 +316,20 @@ def _is_narrow(value: Array) -> bool:
     if isinstance(value, Tensor):
         return value.dtype in (torch.float16, torch.bfloat16, torch.float32)
     return value.dtype in (np.float16, np.float32)
+
+
+def leaf_for(p: Array) -> Tensor:
+    """Return what autograd differentiates by: a tensor itself, or one with the numbers of an array."""
+    return p if isinstance(p, Tensor) else leaf_of(p)
+
+
+def _moved(leaf: Tensor, draw: int, generator: torch.Generator) -> Tensor:
+    """Return a parameter moved a little: all of it up, all of it down, then each number up or down at random."""
+    size = float(leaf.detach().double().norm()) / max(leaf.numel(), 1) ** 0.5 or 1.0
+    steps = 0.5 + torch.rand(leaf.shape, generator=generator, dtype=torch.float64)
+    signs = torch.randint(0, 2, leaf.shape, generator=generator) * 2 - 1 if draw > 1 else (-1) ** draw
+    near = max(1e-8, 8 * torch.finfo(leaf.dtype).eps)
+    return leaf.detach() + (near * size * signs * steps).to(leaf.device, leaf.dtype)
 
 
 def can_follow(p: Array) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -45,13 +44,14 @@ def crosscheck(
     that error is raised, since x or t does not fit. Raises TypeError where ``network`` is no Network, ``mirror`` knows
     no module for a layer or the loss, or a tolerance is no number by dtype; ValueError for a batch without rows.
     """
-    _check_network("crosscheck", network)
+    if not isinstance(network, Network):
+        raise TypeError(f"crosscheck expects a manual_bp.Network, got {type(network).__name__}")
     check_tolerance(tolerance)
     model, loss = mirror(network)
     return check_against(network, tuple(model), loss, x, t, tolerance, power=power)
 
 
-def check_module(
+def check_layers(
     network: Network,
     module: nn.Module,
     x: Tensor | None = None,
@@ -60,20 +60,7 @@ def check_module(
     tolerance: Tolerance | None = None,
     power: bool = True,
 ) -> Report:
-    """Compare a handwritten network with an ``nn.Module`` of the same layers in the same order, layer by layer.
-
-    The parameters are the module's; the loss is the network's, which keeps its own parameters. Without x (N, n^0) and
-    t, (N, n^L) or N class indices, a random batch of 16 rows is drawn. The rows, ``tolerance`` and ``power`` are
-    those of ``crosscheck``.
-
-    Raises TypeError where ``network`` is no Network, ``module`` no nn.Module, or a tolerance is no number by dtype;
-    ValueError where the layers or the shapes of the parameters do not correspond, or where the module does not compute
-    its layers one after the other. What x or t is wrong about is raised as by ``crosscheck``.
-    """
-    _check_network("check_module", network)
-    check_tolerance(tolerance)
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"check_module expects a torch.nn.Module, got {type(module).__name__}")
+    """Compare a handwritten network with an ``nn.Module`` of the same layers in the same order, as ``check_module``."""
     modules = tuple(leaf for leaf in _leaves(module) if not isinstance(leaf, nn.Identity))
     own = Network(network.layers, network.loss_function)
     own.load_state_dict(_corresponding(own, modules))
@@ -87,11 +74,6 @@ def check_module(
     with torch.no_grad():
         _check_order(module, modules, x)
     return check_against(own, modules, loss_of(own.loss_function), x, t, tolerance, power=power)
-
-
-def _check_network(owner: str, network: Any) -> None:
-    if not isinstance(network, Network):
-        raise TypeError(f"{owner} expects a manual_bp.Network, got {type(network).__name__}")
 
 
 def _leaves(module: nn.Module) -> list[nn.Module]:

@@ -32,7 +32,7 @@ def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version) -> V
     last = len(fitting) - 1
     if (kept := _kept_since(fitting, chain.alone[claim.name][i].witness.value)) < last:
         return history[kept]
-    parts = [part for _, part in chain.parts(claim, i)]
+    parts = [part.gradient for part in chain.parts(claim, i)]
     first = last
     scale = float(fitting[last].norm())
     while first and _is_sum(fitting[first] - fitting[first - 1], parts, scale):

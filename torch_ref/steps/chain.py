@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -57,6 +57,15 @@ class Arrived:
     found: Comparison
 
 
+class Part(NamedTuple):
+    """What comes back to a value through one operation that uses it."""
+
+    use: Use
+    gradient: Tensor
+    came: Tensor | None
+    """What arrived at the operation's own output."""
+
+
 def without_gradient(failure: Failure | None) -> Comparison:
     """Return the comparison of what is no gradient."""
     remark = failure.text if failure else "is missing"
@@ -73,11 +82,16 @@ class Chain:
         *,
         tolerance: Tolerance | None = None,
         strict: bool = False,
+        nearby: Callable[[int], Chain] | None = None,
     ) -> None:
-        """Take what the gradients are of: one loss, or several outputs, each with its upstream gradient."""
+        """Take what the gradients are of: one loss, or several outputs, each with its upstream gradient.
+
+        ``nearby`` gives a chain of the same claims where the forward pass is computed again, its inputs moved a little
+        in a direction of that number.
+        """
         self.roots, self.claims = tuple(roots), tuple(claims)
         self.graph = Graph.of([root for root, _ in roots])
-        self.tolerance, self.strict = tolerance or {}, strict
+        self.tolerance, self.strict, self.nearby = tolerance or {}, strict, nearby
 
     @cached_property
     def in_order(self) -> tuple[Claim, ...]:
@@ -182,15 +196,16 @@ class Chain:
 
     # ------------------------------------------------------------------------------ the parts of a gradient
 
-    def parts(self, claim: Claim, i: int) -> list[tuple[Use, Tensor]]:
+    def parts(self, claim: Claim, i: int) -> list[Part]:
         """Return what arrives at a place through each operation that uses the value, with what is by hand handed on."""
         key = claim.places[i].key
-        found: list[tuple[Use, Tensor]] = []
+        found: list[Part] = []
 
         def note(use: Use) -> Callable[[tuple[Any, ...], tuple[Any, ...]], None]:
             def hook(d_inputs: tuple[Any, ...], d_outputs: tuple[Any, ...]) -> None:
                 if d_inputs[use.position] is not None:
-                    found.append((use, d_inputs[use.position].detach().clone()))
+                    came = next((d.detach().clone() for d in d_outputs if d is not None), None)
+                    found.append(Part(use, d_inputs[use.position].detach().clone(), came))
 
             return hook
 

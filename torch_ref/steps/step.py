@@ -150,7 +150,7 @@ class Step:
         parameters of a layer, which its reference has, too.
         """
         moved = [next(iter(self.inputs))] if self.kind == "layer" else [*self.inputs]
-        others = {name: _reversed(t) if name in moved else t for name, t in self.inputs.items()}
+        others = {name: reversed_rows(t) if name in moved else t for name, t in self.inputs.items()}
         return replace(self.at(self.errors), inputs=others)
 
     @property
@@ -202,7 +202,8 @@ def negative(e: Tensor) -> Tensor:
     return -e if can_flow(e) else e
 
 
-def _reversed(t: Tensor) -> Tensor:
+def reversed_rows(t: Tensor) -> Tensor:
+    """Return a tensor with its rows in reverse order; a square matrix, which may have to be symmetric, as it is."""
     is_square = t.ndim > 1 and t.shape[-1] == t.shape[-2]
     return t if is_square or not t.ndim else t.flip(0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -15,7 +15,8 @@ from torch_ref.known.likely import likely_cause
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.given import room_of
 from torch_ref.numbers.power import At, Power, Room
-from torch_ref.numbers.witness import all_finite, doubled_tensor
+from torch_ref.numbers.witness import CEILING, all_finite, doubled_tensor
+from torch_ref.steps.beside import at_a_kink
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.verdict.explain import misfit, of_failure, real, tolerance_of
 from torch_ref.verdict.power import MOST, shares_of, weakest
@@ -50,12 +51,13 @@ def report_of_chain(
 
     ``written`` says for each claim, place by place, where its gradient was computed.
     """
-    rows = rows_of_chain(chain, written)
+    judged = judged_of(chain)
+    rows = rows_of_chain(chain, judged, written)
     right = all(row.status != "wrong" for row in rows)
     root, _ = chain.roots[0]
     first = chain.claims[0].places[0].value
     batch = len(first) if first.ndim else 1
-    found = power_of_chain(chain) if power and right else None
+    found = power_of_chain(chain, judged) if power and right else None
     return Report(
         tuple(rows),
         batch,
@@ -68,21 +70,33 @@ def report_of_chain(
     )
 
 
+Judged = Mapping[str, tuple[Arrived, ...]]
+"""How each claim compares at each of its places, at kinks too."""
+
+
+def judged_of(chain: Chain) -> Judged:
+    """Return how each claim compares by itself, where the values at a kink agree that may."""
+    return {c.name: tuple(at_a_kink(chain, c, i) for i in range(len(c.places))) for c in chain.claims}
+
+
 def rows_of_chain(
-    chain: Chain, written: Mapping[str, tuple[Written, ...]] | None = None, *, whole: bool = True
+    chain: Chain, judged: Judged, written: Mapping[str, tuple[Written, ...]] | None = None, *, whole: bool = True
 ) -> list[Row]:
     """Return a row for each claim.
 
     Without ``whole`` there is no plain pass beside the other: where all claims are about parameters, the two are one.
     """
-    rows = [_row(chain, claim, (written or {}).get(claim.name, ()), whole=whole) for claim in chain.in_order]
+    written = written or {}
+    rows = [
+        _row(chain, claim, judged[claim.name], written.get(claim.name, ()), whole=whole) for claim in chain.in_order
+    ]
     return rows if any(row.blame for row in rows) else [_without_consequences(row) for row in rows]
 
 
-def _row(chain: Chain, claim: Claim, written: tuple[Written, ...], *, whole: bool) -> Row:
+def _row(chain: Chain, claim: Claim, several: tuple[Arrived, ...], written: tuple[Written, ...], *, whole: bool) -> Row:
     """Return the row of a claim: of several places the first that is wrong by itself, or that which is farthest off."""
-    i = _which(chain.alone[claim.name])
-    arrived = chain.alone[claim.name][i]
+    i = _which(several)
+    arrived = several[i]
     is_wrong = not arrived.found.ok and not _nothing_to_compare(arrived)
     place = written[i] if written else Written()
     steps = f" ({len(claim.places)} steps)" if len(claim.places) > 1 else ""
@@ -98,7 +112,7 @@ def _row(chain: Chain, claim: Claim, written: tuple[Written, ...], *, whole: boo
     )
 
 
-def _which(arrived: tuple[Arrived, ...]) -> int:
+def _which(arrived: Sequence[Arrived]) -> int:
     """Return the index of the place that stands for all: backward the first that is wrong, or that farthest off."""
     wrong = [i for i, one in enumerate(arrived) if not one.found.ok]
     return wrong[-1] if wrong else max(range(len(arrived)), key=lambda i: arrived[i].found.relative)
@@ -116,8 +130,8 @@ def _without_consequences(row: Row) -> Row:
     whole = row.end_to_end
     if whole is None or whole.ok or not row.isolated.ok:
         return row
-    if row.isolated.reason == "zero":  # of the whole pass there is nothing but rounding to compare
-        return replace(row, end_to_end=replace(whole, status="rounding", reason="zero", remark=row.isolated.remark))
+    if whole.relative > CEILING:  # as every formula is right, nothing but rounding is left of it
+        return replace(row, end_to_end=replace(whole, status="rounding", reason="zero", remark=""))
     remark = ADDS_UP.format(whole.relative)
     return replace(row, end_to_end=replace(whole, status="rounding", reason="accuracy", remark=remark))
 
@@ -140,7 +154,7 @@ def _of_parts(chain: Chain, claim: Claim, i: int) -> Cause | None:
     uses = chain.graph.uses[place.key]
     if not 1 < len(uses) <= MOST_PARTS or arrived.chosen is None:
         return None
-    parts = [(use, doubled_tensor(part)) for use, part in chain.parts(claim, i)]
+    parts = [(part.use, doubled_tensor(part.gradient)) for part in chain.parts(claim, i)]
     error = doubled_tensor(arrived.chosen) - arrived.witness.exact
     allowed = min(tolerance_of(arrived.chosen.dtype, arrived.found.bound), 0.05) * float(error.norm())
     for some in _some_of(len(parts)):
@@ -210,7 +224,9 @@ class Held:
     def value(self) -> Tensor:
         """Return the gradient by hand, or some of its rows."""
         assert self.arrived.chosen is not None
-        return self.arrived.chosen[:: self.every] if self.every > 1 else self.arrived.chosen
+        at_kink = self.arrived.found.reason == "kink"  # there it is right, however far from the reference
+        value = self.arrived.witness.value if at_kink else self.arrived.chosen
+        return value[:: self.every] if self.every > 1 else value
 
     def smallest(self, change: Tensor, at: At | None = None) -> float | None:
         """Return the smallest share of a change at a place that would be rejected; None: not all of it."""
@@ -221,9 +237,9 @@ class Held:
         return room_of(self.value, self.arrived.witness, self.tolerance, strict=self.strict, every=self.every)
 
 
-def power_of_chain(chain: Chain) -> Power:
+def power_of_chain(chain: Chain, judged: Judged) -> Power:
     """Return the smallest mistakes that would have been rejected in every gradient of a chain."""
-    return power_of_all([several[-1] for several in chain.alone.values()], chain.tolerance, strict=chain.strict)
+    return power_of_all([several[-1] for several in judged.values()], chain.tolerance, strict=chain.strict)
 
 
 def power_of_all(arrived: Iterable[Arrived], tolerance: Tolerance, *, strict: bool) -> Power:

@@ -75,7 +75,7 @@ def report_of(step: Step, *, differences: bool, strict: bool, power: bool, secon
     x = next(iter(step.inputs.values()))
     rows, remarks, points = list(rows_of(seen).values()), list(step.remarks), [seen]
     if all(row.status != "wrong" for row in rows):
-        rows, remarks, further = _tried_again(rows, seen, others, strict, remarks)
+        rows, remarks, further = tried_again(rows, seen, others, strict, remarks)
         points += further
         if all(row.status != "wrong" for row in rows):
             rows = _elsewhere(rows, step, strict)
@@ -101,7 +101,7 @@ def report_of(step: Step, *, differences: bool, strict: bool, power: bool, secon
     )
 
 
-def _tried_again(
+def tried_again(
     rows: list[Row], first: Evidence, others: list[Evidence], strict: bool, remarks: list[str]
 ) -> tuple[list[Row], list[str], list[Evidence]]:
     """Return the rows after calls with the other upstream gradients and one more with the first, and what was seen.
@@ -145,6 +145,12 @@ ELSEWHERE = Cause(
     "keeps-state",
     "right at the inputs given, wrong with their rows in reverse order: something is kept from an earlier call, or the "
     "rows are not treated alike",
+)
+
+
+KEPT = Cause(
+    "keeps-state",
+    "right at the first call, wrong at the next, at other inputs and parameters: something is kept from the first",
 )
 
 

@@ -265,3 +265,19 @@ def test_a_value_that_was_changed_in_place_after_the_forward_pass_is_named():
         h.mul_(2)
     with pytest.raises(ValueError, match="as the forward pass left them"):
         check_chain(loss, {"x": (x, torch.ones(4))})
+
+
+@pytest.mark.parametrize(
+    ("d_z", "right"), [([0.0, 2, 0, 0], True), ([1.0, 2, 0, 4], True), ([0.5, 2, 0, 0], True), ([0.0, 2, 0, 8], False)]
+)
+def test_at_a_kink_of_relu_every_value_between_is_right(d_z, right):
+    x = torch.tensor([0.0, 1.0, -1.0, 0.0], requires_grad=True)
+    z = x * 2
+    y = torch.relu(z)
+    loss = (y * torch.arange(1.0, 5)).sum()
+    report = check_chain(loss, {"z": (z, torch.tensor(d_z))})
+    assert report.ok is right
+    if right and d_z[0]:
+        assert "at a kink: any value from 0 to 1 is right" in report.verdict
+        assert report.power.factor > 1e-7
+    assert not check_chain(loss, {"z": (z, torch.tensor(d_z))}, tolerance={torch.float32: 1e-6}).ok or not d_z[0]

@@ -209,3 +209,31 @@ def test_what_the_loss_raises_is_raised():
 
     with pytest.raises(KeyError, match="mine"):
         check_gradients(loss, {"W": np.ones(2)}, {"W": np.ones(2)})
+
+
+# ---------------------------------------------------------------------------------------- kinks
+
+
+@pytest.mark.parametrize(
+    ("slope", "right"),
+    [
+        (lambda z: z > 0, True),
+        (lambda z: z >= 0, True),
+        (lambda z: 0.5 * (z == 0) + (z > 0), True),
+        (lambda z: z < 0, False),
+    ],
+)
+def test_at_a_kink_every_value_between_is_right(slope, right):
+    x, w, b = np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 3.0]]), np.linspace(-1, 2, 12).reshape(3, 4), np.zeros(4)
+    weighing = np.arange(1.0, 9.0).reshape(2, 4)
+    d = weighing * slope(x @ w + b)
+    loss = lambda: (np.maximum(0, x.dot(w) + b) * weighing).sum()  # noqa: E731
+    report = check_gradients(loss, {"w": w, "b": b}, {"w": x.T @ d, "b": d.sum(0)})
+    assert report.ok is right, str(report)
+
+
+def test_a_gradient_outside_of_the_interval_is_wrong_at_a_kink_too():
+    b = np.zeros(3)
+    loss = lambda: np.abs(b).sum()  # noqa: E731
+    assert check_gradients(loss, {"b": b}, {"b": np.array([1.0, -1.0, 0.3])}).ok
+    assert not check_gradients(loss, {"b": b}, {"b": np.array([1.0, -1.0, 1.3])}).ok

@@ -118,6 +118,21 @@ def test_a_module_as_forward_keeps_its_statistics():
     assert norm.num_batches_tracked == 0
 
 
+def test_a_module_is_a_reference_of_functions_of_numpy():
+    norm = torch.nn.BatchNorm1d(4)
+
+    def forward(x):
+        centered = x - x.mean(axis=0)
+        return centered / np.sqrt(x.var(axis=0) + 1e-5)
+
+    def backward(d, x):
+        y = forward(x)
+        return (d - d.mean(axis=0) - y * (d * y).mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-5)
+
+    assert check_function(forward, backward, [X.astype(np.float32)], reference=norm).ok
+    assert norm.running_mean.tolist() == [0, 0, 0, 0]
+
+
 def test_two_outputs_are_no_cache():
     report = check_function(lambda x: (x.sin(), x.cos()), lambda a, b, x: a * x.cos() - b * x.sin(), [torch.randn(4)])
     assert report.ok

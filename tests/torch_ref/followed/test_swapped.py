@@ -73,9 +73,13 @@ def test_a_partial_and_a_lambda_inside_a_list():
 def test_everything_is_put_back_where_something_raises():
     net = Net(np.ones(2))
     before = net.w
-    with pytest.raises(KeyError), swapped([net], doubled):
+
+    def fails():
         assert net.w is not before
         raise KeyError
+
+    with pytest.raises(KeyError), swapped([net], doubled):
+        fails()
     assert net.w is before
 
 

@@ -45,7 +45,7 @@ def test_gradients_are_complete_in_the_order_of_the_backward_pass():
 
 
 def test_the_first_named_value_behind_a_use():
-    x, h, a, b, y, loss = chain()
+    _, h, a, _, y, loss = chain()
     graph = Graph.of([loss])
     keys = {place_of(t).key: name for name, t in {"a": a, "y": y}.items()}
     found = {use.operation: graph.behind(use, keys) for use in graph.uses[place_of(h).key]}

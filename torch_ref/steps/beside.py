@@ -1,0 +1,107 @@
+"""A gradient of a chain at a kink or a tie, where any value between those beside it is right.
+
+Where the forward pass can be computed again, it is, with its inputs moved a little: what arrives then is what is right
+beside the kink. Otherwise the operation itself is looked at: ReLU and the absolute value, of numbers that are 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from torch_ref.numbers.agreement import Comparison
+from torch_ref.numbers.another import share_off
+from torch_ref.numbers.half import HALF
+from torch_ref.numbers.witness import Witness, all_finite
+from torch_ref.steps.chain import Arrived, Chain, Claim
+
+DRAWS = 6
+"""How many points beside a kink are looked at."""
+
+EXPLAINED = 0.5
+"""Of a difference: so much has to be the kink's, the rest may be rounding."""
+
+SLOPES = {"relu": (0.0, 1.0), "threshold": (0.0, 1.0), "leakyrelu": (0.0, 1.0), "abs": (-1.0, 1.0)}
+"""Operations that have a kink at 0, and between what their slope may lie there."""
+
+
+def at_a_kink(chain: Chain, claim: Claim, i: int) -> Arrived:
+    """Return how a claim compares at a place: as one that agrees, where it lies at a kink and is right there."""
+    arrived = chain.alone[claim.name][i]
+    if arrived.found.ok or chain.tolerance:
+        return arrived
+    for which, by_hand in enumerate(claim.by_hand[i]):
+        found = _agreeing(chain, claim, i, by_hand, arrived)
+        if found is not None:
+            return Arrived(arrived.witness, by_hand, which, found)
+    return arrived
+
+
+def _agreeing(chain: Chain, claim: Claim, i: int, by_hand: Tensor, arrived: Arrived) -> Comparison | None:
+    witness = arrived.witness
+    value = witness.value
+    is_same_kind = (by_hand.shape, by_hand.dtype, by_hand.device) == (value.shape, value.dtype, value.device)
+    if not is_same_kind or by_hand.is_complex() or not all_finite(by_hand, value) or not by_hand.numel():
+        return None
+    value, exact = by_hand.double(), witness.exact
+    tolerance = _tolerance(witness)
+    off = (value - exact).abs() > tolerance
+    if not bool(off.any()):
+        return None
+    low = high = exact
+    for other in _beside(chain, claim, i):
+        low, high = torch.minimum(low, other), torch.maximum(high, other)
+        is_open = high - low >= EXPLAINED * (value - exact).abs()
+        if bool(((value >= low - tolerance) & (value <= high + tolerance)).all()) and bool(is_open[off].all()):
+            return _said(arrived, by_hand, off, low, high)
+    return None
+
+
+def _tolerance(witness: Witness) -> Tensor:
+    """Return how far a number may be off without a kink, entry by entry."""
+    largest = witness.exact.abs().max()
+    unit = 16 * witness.growth * witness.eps if witness.value.dtype in HALF else 1e-6
+    noise = witness.scale * witness.growth * witness.squares.sqrt()
+    return torch.minimum(10 * noise, unit * largest) + unit * largest
+
+
+def _said(arrived: Arrived, by_hand: Tensor, off: Tensor, low: Tensor, high: Tensor) -> Comparison:
+    at = tuple(int(i) for i in off.nonzero()[0])
+    remark = (
+        f"at a kink: any value from {low[at].item() + 0.0:.6g} to {high[at].item() + 0.0:.6g} is right at "
+        f"{list(at)}, by hand it is {by_hand[at].item() + 0.0:.6g}"
+    )
+    more = int(off.sum()) - 1
+    return replace(
+        arrived.found,
+        status="rounding",
+        reason="kink",
+        remark=remark + (f" (and at {more} more)" if more else ""),
+        relative=share_off(by_hand, arrived.witness),
+        off=0,
+    )
+
+
+def _beside(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
+    """Yield what may arrive at a place beside the kinks."""
+    if chain.nearby is not None:
+        for draw in range(DRAWS):
+            try:
+                yield chain.nearby(draw).alone[claim.name][i].witness.exact
+            except Exception:  # of somebody's forward pass, which may take other steps there
+                return
+        return
+    yield from _by_operation(chain, claim, i)
+
+
+def _by_operation(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
+    """Yield the smallest and the largest gradient of a value that is 0 where an operation has a kink."""
+    exact, zero = chain.alone[claim.name][i].witness.exact, claim.places[i].value == 0
+    for part in chain.parts(claim, i) if bool(zero.any()) else []:
+        if part.use.operation in SLOPES and part.came is not None and part.came.shape == exact.shape:
+            for slope in SLOPES[part.use.operation]:
+                moved = slope * part.came.double() - part.gradient.double()
+                yield torch.where(zero, exact + moved, exact)
