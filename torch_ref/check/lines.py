@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from torch_ref.check.lines_measured import report_by_differences
 from torch_ref.check.reading import check_no_autocast
 from torch_ref.lines.adopted import with_adopted
 from torch_ref.lines.bare import with_bare
@@ -16,7 +17,7 @@ from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
 from torch_ref.lines.culprit import culprit
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
-from torch_ref.lines.subject import Read, Subject, read
+from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.verdict.chain import Written, report_of_chain
 from torch_ref.verdict.report import Report
@@ -54,7 +55,8 @@ def check_lines(
 
     Each gradient is compared with what autograd makes of the handwritten ones behind it, as in ``check_chain``: so the
     verdict accuses the statement with which the numbers went wrong, with file, line and text. What has no counterpart
-    is in ``not_compared``. ``tolerance``, ``strict`` and ``power`` are those of ``check_function``.
+    is in ``not_compared``. Where autograd cannot follow a forward of numpy, inputs and parameters alone are compared,
+    with central differences. ``tolerance``, ``strict`` and ``power`` are those of ``check_function``.
 
     What backward raises is part of the report. Raises TypeError where inputs or arguments of backward cannot be found,
     or forward returns no output; ValueError where forward raises or autograd cannot follow it, nothing can be paired,
@@ -66,7 +68,11 @@ def check_lines(
     forward = Cell(forward, "forward", variables) if isinstance(forward, str) else forward
     backward = Cell(backward, "backward", variables) if isinstance(backward, str) else backward
     subject = Subject.of(forward, backward, inputs)
-    seen = read(subject, upstream)
+    try:
+        seen = read(subject, upstream)
+    except NotFollowed as error:
+        given = {"mapping": mapping, "upstream": upstream, "tolerance": tolerance, "strict": strict}
+        return report_by_differences(subject, str(error), **given)
     found = Backward(seen.by_hand, [*subject.inputs], len(seen.roots) if backward is None else 0)
     pairing = pairing_of(seen.values, found, mapping)
     if not pairing.pairs:

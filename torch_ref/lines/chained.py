@@ -89,15 +89,23 @@ class Chained:
     def without_misnamed(self) -> Chained:
         """Return the pairs without those whose gradient is that of something else.
 
-        Handed on, such a one makes others wrong, which are right without it.
+        Handed on, such a one makes others wrong, which are right without it. Several may do so together: a gradient of
+        one sample, say, whose 1/N comes in the end.
         """
-        for pair in self.pairs:
-            if pair.name in self.guilty and len(self.guilty) > 1 and not pair.is_outcome:
-                rest = tuple(other for other in self.pairs if other is not pair)
-                without = replace(self, pairs=rest, misnamed=(*self.misnamed, pair))
-                if without.guilty < self.guilty - {pair.name}:
-                    return without.without_misnamed()
+        inside = [pair for pair in self.pairs if pair.name in self.guilty and not pair.is_outcome]
+        for pair in inside if len(self.guilty) > 1 else []:
+            without = self._without([pair])
+            if without.guilty < self.guilty - {pair.name}:
+                return without.without_misnamed()
+        rest = self.guilty - {pair.name for pair in inside}
+        if inside and rest:
+            without = self._without(inside)
+            return without if without.guilty <= rest else self
         return self
+
+    def _without(self, pairs: Sequence[Pair]) -> Chained:
+        kept = tuple(other for other in self.pairs if all(other is not pair for pair in pairs))
+        return replace(self, pairs=kept, misnamed=(*self.misnamed, *pairs))
 
     def with_pairs(self, *pairs: Pair) -> Chained:
         """Return the pairs and some more, each under a name of its own."""

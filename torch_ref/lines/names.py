@@ -13,12 +13,12 @@ SHAPES = (
     r"(?P<of>\w+?)_(?:grads?|gradient|delta|bar)",
     r"(?P<of>\w+?)grad",
     r"[dD]_?(?P<of>\w+)",
-    r"g_?(?P<of>\w+)",
+    r"g_?(?P<of>[A-Z]\w*|[a-z]\d*)",
 )
 """How a gradient is named after the value it is of, the surest first."""
 
 CONTAINERS = re.compile(
-    r"(?:d|g|grads?|gradients?|d_?params?|d_?parameters?|param_?grads?|derivatives?|nablas?|deltas?)$"
+    r"(?:d|g|d_?params?|d_?parameters?|derivatives?|(?:grads?|gradient|nabla|delta)\w*|\w+_grads?|d_\w+|d[A-Z]\w*)$"
 )
 """What holds gradients under the names of their values."""
 
@@ -39,7 +39,8 @@ class Path(NamedTuple):
 
 def path_of(place: str) -> Path:
     """Return a place in parts; a key that is a text counts as a name, an index does not."""
-    parts = re.findall(r"\[[^\]]*\]|\.?\w+", place)
+    keys = re.sub(r"\['([\w.]+)'\]", r".\1", place)  # a key is a name, and may be one in parts: 'fc1.weight'
+    parts = re.findall(r"\[[^\]]*\]|\.?\w+", keys)
     last = max((i for i, part in enumerate(parts) if not _is_index(part)), default=0)
     name = parts[last].strip(".[]'\"") if parts else ""
     return Path("".join(parts[:last]), name, "".join(parts[last + 1 :]))
@@ -69,13 +70,13 @@ def values_of(place: str) -> Iterator[Path]:
     An empty ``before`` means anywhere.
     """
     path = path_of(place)
-    holder = path_of(path.before).name if path.before else ""
     for of in named_after(path.name):
         yield Path(path.before, of, path.behind)
         for longer in LONG.get(of, ()):
             yield Path("", longer, path.behind)
-    if holder and (holder == "return" or CONTAINERS.match(holder) or any(True for _ in named_after(holder))):
-        yield Path("", path.name, path.behind)
+    holders = re.findall(r"[A-Za-z_]\w*", path.before)
+    if any(one == "return" or CONTAINERS.match(one) for one in holders):
+        yield path
 
 
 def is_bare(place: str) -> bool:

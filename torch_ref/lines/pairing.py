@@ -153,10 +153,10 @@ def _ranked(backward: Backward) -> list[tuple[str, list[Version]]]:
 
 def _found(place: str, versions: list[Version], values: Values, backward: Backward) -> tuple[str, Matched] | str | None:
     """Return the name of the value that a gradient is of, and how they go together; a reason why not; None for none."""
+    alias = backward.run.origin(versions[-1]).place
+    if backward.is_output(place) or (alias.isidentifier() and alias == path_of(place).name != place):
+        return None  # the value itself, kept under its own name
     if place.startswith(RETURNED):
-        alias = backward.run.origin(versions[-1]).place
-        if backward.is_output(place) or (alias != place and path_of(alias).name == path_of(place).name):
-            return None  # the value itself, under its own name
         named = [*values_of(place)] + ([*values_of(alias)] if alias != place else [])
         if place in backward.by_order and not any(values.called(path) for path in named):
             name = backward.by_order[place]

@@ -16,6 +16,9 @@ import numpy as np
 from torch_ref.lines.places import is_changed, is_number, memory_of, state_of, values_in
 from torch_ref.lines.source import Source, Statement
 
+MOST_BYTES = 2**29
+"""Of all values that are kept: beyond, what one statement makes again and again is kept once, the last time."""
+
 
 @dataclass(frozen=True)
 class Version:
@@ -64,7 +67,10 @@ class Record:
     _made_there: dict[str, int] = field(default_factory=dict)
     _in_memory: defaultdict[int, list[_Known]] = field(default_factory=lambda: defaultdict(list))
     _times: Counter[tuple[str, int, int]] = field(default_factory=Counter)
+    _latest: dict[str, int] = field(default_factory=dict)
+    """The index of the last version of each place."""
     _count: int = 0
+    _bytes: int = 0
 
     def begin(self, variables: Mapping[str, Any], where: Statement) -> None:
         """Take what is there before the first statement."""
@@ -109,8 +115,13 @@ class Record:
         self._made_there[place] = known.made
         key = (place, statement.line, statement.column)
         self._times[key] += 1
-        time, order = self._times[key], len(self.versions)
-        self.versions.append(Version(place, known.kept, statement, time, order, known.made, given))
+        before = self.versions[self._latest[place]] if self._bytes > MOST_BYTES and place in self._latest else None
+        is_again = before is not None and before.where is statement
+        order = self._latest[place] if is_again else len(self.versions)
+        self.versions[order : order + 1] = [
+            Version(place, known.kept, statement, self._times[key], order, known.made, given)
+        ]
+        self._latest[place] = order
 
     def _elsewhere(self, changed: list[_Known], statement: Statement) -> None:
         """Record the same change at places that see the same memory, or hold the same value."""
@@ -124,6 +135,7 @@ class Record:
     def _learn(self, value: Any) -> _Known:
         self._count += 1
         kept = self.keep(value)
+        self._bytes += getattr(value, "nbytes", 0)
         is_copy = issubclass(type(kept), np.ndarray) and kept is not value
         return _Known(value, kept if is_copy else state_of(value), self._count, kept)
 

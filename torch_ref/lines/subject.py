@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from manual_bp.layer import described
+from torch_ref.followed.cannot import CannotFollow
+from torch_ref.followed.follow import follow
 from torch_ref.lines.calls import Filling, Result
 from torch_ref.lines.cells import Cell, result_of
 from torch_ref.lines.names import named_after
@@ -28,6 +30,10 @@ from torch_ref.steps.graph import Graph
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import negative, plain
 from torch_ref.steps.upstream import drawn
+
+
+class NotFollowed(ValueError):  # noqa: N818 - it is what happened, and no mistake of anybody's
+    """Autograd cannot follow forward, for the reason that it says."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +75,23 @@ class Subject:
         """Run forward in a world of tensors that require a gradient."""
         unnamed = Unnamed()
         with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
-            arguments, named = self._arguments(world)
-            forward = self._within(world, self.forward)
+            arguments, named = self.arguments(world)
+            forward = self.within(world, self.forward)
             with unnamed:
                 return _completed(run(forward, arguments, named, kept_of), forward), unnamed
 
-    def _within(self, world: World, function: Callable[..., Any]) -> Callable[..., Any]:
+    def within(self, world: World, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the copy of one of the two functions in a world."""
         if isinstance(function, Cell):
             return function.within(world, self._inputs(world))
-        found: Callable[..., Any] = world.of(function, "forward")
+        found: Callable[..., Any] = world.of(function, "self")
         return found
 
     def _inputs(self, world: World) -> dict[str, Any]:
         return {name: world.of(value, name) for name, value in self.prepared.items()}
 
-    def _arguments(self, world: World) -> tuple[list[Any], dict[str, Any]]:
+    def arguments(self, world: World) -> tuple[list[Any], dict[str, Any]]:
+        """Return what forward is called with in a world, in order and by name."""
         if isinstance(self.forward, Cell):
             return [], {}
         found = self._inputs(world)
@@ -95,13 +103,13 @@ class Subject:
         Raises TypeError where backward's arguments cannot be found.
         """
         world = World(copied)
-        arguments, named = self._arguments(world)
-        forward = self._within(world, self.forward)
+        arguments, named = self.arguments(world)
+        forward = self.within(world, self.forward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             first = _completed(run(forward, arguments, named), forward)
         if self.backward is None or first.failure:
             return first
-        backward = self._within(world, self.backward)
+        backward = self.within(world, self.backward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             if isinstance(backward, Cell):
                 return run(backward)
@@ -116,6 +124,7 @@ def _completed(found: Run, function: Callable[..., Any]) -> Run:
 
 
 def _names(forward: Callable[..., Any], count: int) -> list[str]:
+    forward = forward.forward if isinstance(forward, nn.Module) else forward
     try:
         named = [p.name for p in inspect.signature(forward).parameters.values() if p.kind is not p.VAR_POSITIONAL]
     except (TypeError, ValueError):
@@ -146,11 +155,13 @@ def read(subject: Subject, upstream: Any = None) -> Read:
             lambda value: _with_gradient(value).clone() if isinstance(value, Tensor) else _with_gradient(value)
         )
         first, unnamed = subject.under_autograd(world)
+    if first.failure.startswith(f"raises {CannotFollow.__name__}: "):
+        raise NotFollowed(first.failure.partition(": ")[2])
     if first.failure:
         raise ValueError(f"check_lines expects a forward that runs under autograd, but it {first.failure}")
     result = Result.of(first.returned, first.variables, subject.backward)
     outputs = [_tensor_of(name, value) for name, value in result.outputs.items()]
-    d_outputs = [*map(negative, drawn(outputs))] if upstream is None else _given(upstream, outputs)
+    d_outputs = [*map(negative, drawn(outputs))] if upstream is None else given_upstream(upstream, outputs)
     roots = tuple((y, d) for y, d in zip(outputs, d_outputs, strict=True) if y.requires_grad)
     given = {place: kept for place, value in world.given.items() if (kept := kept_of(value)) is not None}
     graph = Graph.of([y for y, _ in roots])
@@ -163,8 +174,6 @@ def _with_gradient(value: Any) -> Any:
     """Return what stands in place of a tensor or an array in the forward pass under autograd."""
     if isinstance(value, Tensor):
         return plain(value).clone().requires_grad_()
-    from torch_ref.followed.follow import follow
-
     return follow(value)
 
 
@@ -180,7 +189,7 @@ def _tensor_of(name: str, value: Any) -> Tensor:
     return tensor
 
 
-def _given(upstream: Any, outputs: Sequence[Tensor]) -> list[Tensor]:
+def given_upstream(upstream: Any, outputs: Sequence[Tensor]) -> list[Tensor]:
     """Return given gradients of the outputs; raise ValueError where they do not fit."""
     several = list(upstream) if isinstance(upstream, tuple | list) else [upstream]
     tensors = [torch.as_tensor(d).detach() for d in several]

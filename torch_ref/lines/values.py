@@ -131,6 +131,8 @@ class Values:
         ):
             if places:
                 beside = [place for place in places if path.before and path_of(place).before == path.before]
+                holder = path_of(path.before).name
+                beside = beside or [p for p in places if holder and path_of(path_of(p).before).name == holder]
                 return self._different(beside or places)
         return []
 

@@ -14,6 +14,7 @@ from tests.torch_ref.lines.programs import (
     LAYERS,
     LSTM,
     MLP,
+    NAIVE,
     NET,
     NIELSEN,
     RNN,
@@ -39,6 +40,12 @@ def check_cs231n(text: str) -> Report:
     rng = np.random.default_rng(0)
     inputs = arrays(rng, (6, 5), (5, 8), (8,), (8, 3), (3,))
     return check_lines(made(text)["loss"], None, [inputs[0], rng.integers(0, 3, 6), *inputs[1:]])
+
+
+def check_naive(text: str) -> Report:
+    rng = np.random.default_rng(5)
+    W, X = arrays(rng, (5, 3), (6, 5))
+    return check_lines(made(text)["loss"], None, [W, X, rng.integers(0, 3, 6), 0.1])
 
 
 def check_net(text: str) -> Report:
@@ -74,6 +81,7 @@ RIGHT: dict[str, tuple[Check, str]] = {
     "mlp": (check_mlp, MLP),
     "lstm": (check_lstm, LSTM),
     "cs231n": (check_cs231n, CS231N),
+    "naive": (check_naive, NAIVE),
     "net": (check_net, NET),
     "rnn": (check_rnn, RNN),
     "nielsen": (check_nielsen, NIELSEN),
@@ -97,6 +105,7 @@ WRONG = [
     ("cs231n", "dh = dscores.dot(W2.T)", "dh = dscores.dot(W2.T[::-1])"),
     ("cs231n", "dh[h <= 0] = 0", "dh[h <= 0.5] = 0"),
     ("cs231n", "grads['b1'] = dh.sum(axis=0)", "grads['b1'] = dh.mean(axis=0)"),
+    ("naive", "dW = dW / X.shape[0] + 2 * reg * W", "dW = dW / X.shape[0] + reg * W"),
     ("net", "dz1 = da1 * self.a1 * (1 - self.a1)", "dz1 = da1 * (1 - self.a1)"),
     ("net", "self.db1 = dz1.sum(axis=0)", "self.db1 = dz1.sum(axis=0) * 2"),
     ("rnn", "dh = np.dot(Why.T, dy) + dhnext", "dh = np.dot(Why.T, dy)"),
@@ -176,6 +185,33 @@ def test_a_name_that_misleads_is_left_out() -> None:
     report = check_lines(forward, backward, [torch.randn(6, 5), torch.randn(5, 4), torch.randn(4, 2)])
     assert report.ok, str(report)
     assert ("gradient of tanh" in dict(report.not_compared)) is True
+
+
+def test_a_module_and_gradients_by_the_names_of_its_parameters() -> None:
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.fc2 = torch.nn.Linear(5, 4), torch.nn.Linear(4, 3)
+
+        def forward(self, x, t):
+            self.x, self.t = x, t
+            self.h = torch.sigmoid(self.fc1(x))
+            self.y = self.fc2(self.h)
+            return ((self.y - t) ** 2).mean()
+
+        def by_hand(self):
+            dy = 2 * (self.y - self.t) / self.t.numel()
+            dh = dy @ self.fc2.weight
+            dz = dh * self.h * (1 - self.h)
+            grads = {"fc2.weight": dy.T @ self.h, "fc2.bias": dy.sum(0), "fc1.weight": dz.T @ self.x}
+            grads["fc1.bias"] = dz.mean(0)
+            return grads
+
+    net = Net()
+    report = check_lines(net, net.by_hand, [torch.randn(6, 5), torch.randn(6, 3)])
+    assert [row.quantity for row in report.guilty] == ["gradient of self.fc1.bias"], str(report)
+    assert {"gradient of self.fc1.weight", "gradient of self.fc2.bias"} <= {row.quantity for row in report.rows}
+    assert not hasattr(net, "h")
 
 
 CELL = """%matplotlib inline
@@ -272,6 +308,29 @@ def test_bad_input_is_one_clear_error() -> None:
         check_lines(lambda x: x.detach().sum(), backward, [x])
     with pytest.raises(TypeError, match="begins with it, got None"):
         check_lines(lambda x: None, backward, [x])
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_what_autograd_cannot_follow_is_compared_with_differences(factor: int) -> None:
+    def forward(x, w):
+        out = np.zeros(3)
+        for i in range(3):
+            out[i] = np.sum(x[i : i + 2] * w)
+        return out, (x, w)
+
+    def backward(dout, cache):
+        x, w = cache
+        dx, dw = np.zeros_like(x), np.zeros_like(w)
+        for i in range(3):
+            dw += x[i : i + 2] * dout[i] * factor
+            dx[i : i + 2] += w * dout[i]
+        return dx, dw
+
+    report = check_lines(forward, backward, [np.arange(4.0), np.array([1.0, -2.0])])
+    wrong = [] if factor == 1 else ["dw += x[i : i + 2] * dout[i] * factor"]
+    assert [row.of.text for row in report.guilty] == wrong
+    assert len(report.rows) == 2
+    assert "Autograd cannot follow forward: " in report.verdict
 
 
 def test_nothing_that_is_given_is_changed() -> None:

@@ -56,6 +56,24 @@ def loss(X, y, W1, b1, W2, b2, reg=0.1):
     return loss, grads
 """
 
+NAIVE = """
+def loss(W, X, y, reg):
+    loss = 0.0
+    dW = np.zeros_like(W)
+    for i in range(X.shape[0]):
+        scores = X[i].dot(W)
+        scores = scores - scores.max()
+        p = np.exp(scores)
+        p /= p.sum()
+        loss = loss - np.log(p[y[i]])
+        dscores = p.copy()
+        dscores[y[i]] -= 1
+        dW += np.outer(X[i], dscores)
+    loss = loss / X.shape[0] + reg * np.sum(W * W)
+    dW = dW / X.shape[0] + 2 * reg * W
+    return loss, dW
+"""
+
 NET = """
 class Net:
     def __init__(self, W1, b1, W2):

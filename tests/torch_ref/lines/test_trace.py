@@ -233,6 +233,20 @@ def test_what_is_kept_is_the_callers_choice() -> None:
     assert [version.value for version in found.versions] == [(2,), (2,)]
 
 
+def test_of_very_many_numbers_the_last_of_a_statement_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def backward(x):
+        total = np.zeros(4)
+        for i in range(5):
+            total += x * i
+        return total
+
+    assert len(run(backward, [np.ones(4)]).places["total"]) == 5
+    monkeypatch.setattr("torch_ref.lines.record.MOST_BYTES", 100)
+    found = run(backward, [np.ones(4)])
+    assert shown(found, "total") == [[0] * 4, [10] * 4]
+    assert [version.order for version in found.versions] == list(range(len(found.versions)))
+
+
 def test_a_million_numbers_are_read_in_a_moment() -> None:
     def step(x, W):
         for _ in range(5):

@@ -1,0 +1,119 @@
+"""The check of lines where autograd cannot follow forward: inputs and parameters beside central differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torch_ref.followed.differences import differences
+from torch_ref.lines.calls import Result
+from torch_ref.lines.pairing import Backward, Pair, pairing_of
+from torch_ref.lines.places import copied
+from torch_ref.lines.subject import Subject, given_upstream
+from torch_ref.lines.trace import Run
+from torch_ref.lines.values import Values
+from torch_ref.lines.world import World
+from torch_ref.numbers.agreement import Tolerance
+from torch_ref.numbers.given import as_gradient
+from torch_ref.steps.graph import Graph, place_of
+from torch_ref.steps.guarded import as_it_was
+from torch_ref.steps.upstream import random_like
+from torch_ref.verdict.measured import Measured, rows_of_measured
+from torch_ref.verdict.report import Report
+from torch_ref.verdict.row import Row
+
+MOST, LEAST = 400, 25
+"""How many entries of all inputs and parameters together, and at least of each, are compared."""
+
+REMARK = (
+    "Autograd cannot follow forward: {}. The gradients of inputs and parameters are compared with central differences; "
+    "those in between are not"
+)
+
+
+class Measurement:
+    """A forward on copies of all that it reads, which may be moved."""
+
+    def __init__(self, subject: Subject, upstream: Any = None) -> None:
+        """Copy what forward reads; ``upstream`` are the gradients of its outputs, where somebody gives them."""
+        self.subject, self.world = subject, World(copied)
+        self.forward = subject.within(self.world, subject.forward)
+        self.arguments, self.named = subject.arguments(self.world)
+        self.given = {name: value for name, value in self.world.given.items() if not isinstance(value, Tensor)}
+        self.outputs = [torch.as_tensor(y) for y in self._outputs()]
+        is_loss = len(self.outputs) == 1 and self.outputs[0].numel() == 1
+        self.upstream = [torch.ones_like(y) if is_loss else -random_like(y, i) for i, y in enumerate(self.outputs)]
+        if upstream is not None:
+            self.upstream = given_upstream(upstream, self.outputs)
+
+    def _outputs(self) -> list[Any]:
+        """Return the outputs of forward, which finds everything as it was."""
+        before = {id(value): value.copy() for value in self.given.values()}
+        with as_it_was(), torch.no_grad():
+            returned = self.forward(*self.arguments, **self.named)
+        for value in self.given.values():
+            value[...] = before[id(value)]
+        return [*Result.of(returned, {}, self.subject.backward).outputs.values()]
+
+    def loss(self) -> float:
+        """Return the sum of the outputs with their upstream gradients, less what it is here."""
+        pairs = zip(self._outputs(), self.outputs, self.upstream, strict=True)
+        return sum(float(((torch.as_tensor(y) - here) * d).sum()) for y, here, d in pairs)
+
+    def values(self) -> Values:
+        """Return the inputs and parameters as values from which something was made."""
+        leaves = {id(v): torch.as_tensor(v).clone().requires_grad_() for v in self.given.values()}
+        root = torch.stack([leaf.sum() for leaf in leaves.values()]).sum()
+        places = {name: place_of(leaves[id(value)]) for name, value in self.given.items()}
+        return Values(Run((), None, {}), places, (), (root,), Graph.of([root]))
+
+    def measured(self, pair: Pair, values: Values) -> Measured:
+        """Return the gradient of a pair beside differences."""
+        array, like = self.given[pair.name], pair.places[0].value
+        most = max(LEAST, MOST * array.size // sum(other.size for other in self.given.values()))
+        found = differences(self.loss, array, most=most)
+        numbers = map(torch.as_tensor, (found.indices, found.values, found.uncertainties))
+        return Measured(pair.name, like, as_gradient(pair.gradients[0][-1].value, like), None, *numbers)
+
+
+def report_by_differences(
+    subject: Subject,
+    why: str,
+    *,
+    mapping: Mapping[str, str | None] | None,
+    upstream: Any,
+    tolerance: Tolerance | None,
+    strict: bool,
+) -> Report:
+    """Return the report of a forward that cannot be followed."""
+    forward = Measurement(subject, upstream)
+    values = forward.values()
+    upstream = [d.numpy()[()] for d in forward.upstream]
+    backward = Backward(subject.by_hand(upstream), [*subject.inputs], 0 if subject.backward else len(upstream))
+    pairing = pairing_of(values, backward, mapping)
+    measured = [forward.measured(pair, values) for pair in pairing.pairs]
+    rows, _ = rows_of_measured(measured, tolerance or {}, strict=strict)
+    where = {pair.name: backward.run.origin(pair.gradients[0][-1]).where for pair in pairing.pairs}
+    rows = [_placed(row, where) for row in rows]
+    told = {row.quantity.removeprefix("gradient of ") for row in rows}
+    unsure = [
+        (f"gradient of {one.name}", "central differences are not sure enough here")
+        for one in measured
+        if one.name not in told
+    ]
+    first = forward.outputs[0]
+    note = backward.run.failure and f"backward {backward.run.failure}"
+    left = pairing.unpaired(pairing.pairs, values, backward)
+    return Report(tuple(rows), 1, first.dtype, first.device, note, (REMARK.format(why),), (*unsure, *left))
+
+
+def _placed(row: Row, where: Mapping[str, Any]) -> Row:
+    """Return a row with the statement that made the gradient, where it is wrong."""
+    statement = where.get(row.quantity.removeprefix("gradient of "))
+    if not row.blame or statement is None:
+        return row
+    return replace(row, of=replace(row.of, text=statement.text), source=statement.at)
