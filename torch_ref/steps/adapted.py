@@ -21,6 +21,7 @@ from torch_ref.followed.array import Followed, FollowedArray
 from torch_ref.followed.dtypes import TORCH
 from torch_ref.numbers.containers import leaves_of, mapped
 from torch_ref.steps.guarded import as_it_was
+from torch_ref.steps.reachable import reachable_kept
 
 Function = Callable[..., Any]
 
@@ -62,7 +63,7 @@ class Pair:
 
     def _called_once(self) -> Any:
         """Return what forward gives; None where it raises, which the check itself will say."""
-        copied = mapped(self.inputs, lambda _, one: _copied(one), kind=(Tensor, np.ndarray))
+        copied = mapped(_own(self.inputs), lambda _, one: _copied(one), kind=(Tensor, np.ndarray))
         try:
             with as_it_was(), torch.no_grad():
                 return self.forward(**copied) if isinstance(copied, Mapping) else self.forward(*copied)
@@ -132,13 +133,14 @@ def on_arrays(function: Function) -> Function:
 def followed_by(function: Function) -> Function:
     """Return a function of arrays as one of tensors whose outputs have a history.
 
-    Raises CannotFollow where that ends.
+    Raises CannotFollow where that ends. What the function keeps elsewhere, in attributes, is as it was afterwards.
     """
 
     @wraps(function)
     def called(*given: Any, **named: Any) -> Any:
-        args, others = (mapped(value, lambda _, t: _followed(t)) for value in (given, named))
-        return _tensors(function(*args, **others))
+        args, others = (mapped(_own(value), lambda _, t: _followed(t)) for value in (given, named))
+        with reachable_kept(function):
+            return _tensors(function(*args, **others))
 
     return called
 
@@ -151,7 +153,14 @@ def _followed(t: Tensor) -> Any:
 
 
 def _arrays(value: Any) -> Any:
-    return mapped(value, lambda _, t: t.detach().numpy())
+    return mapped(_own(value), lambda _, t: t.detach().numpy())
+
+
+def _own(value: Any) -> Any:
+    """Return the same in lists and dicts of its own, which the function may change."""
+    if type(value) is dict:
+        return {key: _own(part) for key, part in value.items()}
+    return type(value)(map(_own, value)) if type(value) in (list, tuple) else value
 
 
 def _tensors(value: Any) -> Any:

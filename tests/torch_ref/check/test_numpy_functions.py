@@ -133,6 +133,64 @@ def test_a_module_is_a_reference_of_functions_of_numpy():
     assert norm.running_mean.tolist() == [0, 0, 0, 0]
 
 
+class Unit:
+    """Keeps what it saw, and how often."""
+
+    def forward(self, x):
+        self.y = 1 / (1 + np.exp(-x))
+        return self.y
+
+    def backward(self, d, x):
+        return d * self.y * (1 - self.y)
+
+
+class Units:
+    def __init__(self):
+        self.units, self.seen = [Unit(), Unit()], {}
+
+    def forward(self, x):
+        self.seen["x"] = x
+        for unit in self.units:
+            x = unit.forward(x)
+        return x
+
+    def backward(self, d, x):
+        for unit in reversed(self.units):
+            d = unit.backward(d, x)
+        return d
+
+
+OF_THE_MODULE = Units()
+
+
+def through_the_module(x):
+    return OF_THE_MODULE.forward(x)
+
+
+def test_an_object_of_the_module_keeps_plain_arrays():
+    assert check_function(through_the_module, OF_THE_MODULE.backward, [X]).ok
+    assert {type(unit.y) for unit in OF_THE_MODULE.units} == {np.ndarray}
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_objects_that_keep_what_they_saw_keep_plain_arrays(bound):
+    units = Units()
+    forward = units.forward if bound else lambda x: units.forward(x)
+    assert check_function(forward, units.backward, [X]).ok
+    assert not check_function(forward, lambda d, x: 2 * units.backward(d, x), [X]).ok
+    assert {type(kept) for kept in (units.seen["x"], *(unit.y for unit in units.units))} == {np.ndarray}
+
+
+def test_a_dict_of_settings_is_left_as_it_was():
+    def forward(x, settings):
+        settings["mean"] = x.mean(axis=0)
+        return x - settings["mean"]
+
+    settings = {"mode": "train"}
+    assert check_function(forward, lambda d, x, settings: d - d.mean(axis=0), [X, settings]).ok
+    assert settings == {"mode": "train"}
+
+
 def test_two_outputs_are_no_cache():
     report = check_function(lambda x: (x.sin(), x.cos()), lambda a, b, x: a * x.cos() - b * x.sin(), [torch.randn(4)])
     assert report.ok
