@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from manual_bp.layer import described
+from torch_ref.check.given import as_gradient
+from torch_ref.check.loss import OWNER, ReadLoss, moved, requiring
 from torch_ref.check.parameters import Array, Matched, as_tensor, matched
 from torch_ref.check.reading import check_no_autocast
-from torch_ref.followed.array import Followed, FollowedArray
-from torch_ref.followed.cannot import CannotFollow
-from torch_ref.followed.differences import Differences, differences
-from torch_ref.followed.dtypes import is_followed_dtype
-from torch_ref.followed.follow import leaf_of
-from torch_ref.followed.swapped import swapped
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
-from torch_ref.numbers.differences import slope
-from torch_ref.numbers.given import as_gradient
 from torch_ref.steps.chain import Chain, Claim
+from torch_ref.steps.following import cannot_follow_in
 from torch_ref.steps.graph import Graph, place_of
-from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import Failure
 from torch_ref.verdict.chain import judged_of, power_of_all, rows_of_chain
 from torch_ref.verdict.measured import Measured, rows_of_measured
@@ -34,8 +26,6 @@ from torch_ref.verdict.row import Row
 
 SAME = {torch.float64: 1e-9, torch.float32: 1e-4}
 """How near, of its size, the loss has to come when it is followed."""
-
-OWNER = "check_gradients"
 
 PREFIX = "gradient of "
 
@@ -80,8 +70,8 @@ def check_gradients(
     if not callable(loss):
         raise TypeError(f"{OWNER} expects a loss that can be called without arguments, got {described(loss)}")
     given = matched(OWNER, parameters, gradients)
-    asked = Asked(loss, parameters, given)
-    asked.check()
+    read = ReadLoss(loss, parameters, given.parameters)
+    asked = Asked(read, given, read.checked())
     with torch.inference_mode(mode=False):
         return asked.report(tolerance, strict=strict, power=power)
 
@@ -90,10 +80,10 @@ def check_gradients(
 class Asked:
     """A loss, its parameters, and what was found out about them."""
 
-    loss: Callable[[], Any]
-    container: Any
+    loss: ReadLoss
     given: Matched
-    value: float = 0.0
+    value: float
+    """Of the loss."""
     why: str = ""
     """Why autograd cannot follow; '' where it can."""
 
@@ -101,30 +91,6 @@ class Asked:
     def parameters(self) -> Mapping[str, Array]:
         """Return the parameters by name."""
         return self.given.parameters
-
-    def check(self) -> None:
-        """Call the loss twice; raise where it is no number, or another one at the second call, or changes something."""
-        before = {name: as_tensor(p) for name, p in self.parameters.items()}
-        with as_it_was(seed=0):
-            self.value = number(self.loss())
-        try:
-            changed = [n for n, p in self.parameters.items() if not torch.equal(as_tensor(p), before[n])]
-            if changed:
-                raise ValueError(
-                    f"{OWNER} expects a loss that only reads its parameters, got one that changes {changed[0]}"
-                )
-            with as_it_was(seed=1):
-                again = number(self.loss())
-        finally:
-            for name, p in self.parameters.items():
-                put(p, before[name])
-        if again != self.value:
-            raise ValueError(
-                f"{OWNER} expects a loss that is the same at every call, got {self.value:.8g} and {again:.8g}: it "
-                "draws random numbers, or keeps something. Draw them once, outside"
-            )
-        if not np.isfinite(self.value):
-            raise ValueError(f"{OWNER} expects a loss that is finite, got {self.value}")
 
     def report(self, tolerance: Tolerance | None, *, strict: bool, power: bool) -> Report:
         """Return the report: by autograd what it can follow, by differences the rest."""
@@ -162,12 +128,10 @@ class Asked:
     def followed(self, tolerance: Tolerance | None, *, strict: bool) -> Chain | None:
         """Return the gradients beside those of autograd, as far as it can follow; None and ``why`` where it cannot."""
         try:
-            root, leaves = self._root({})
-        except CannotFollow as error:
-            self.why = str(error)
-            return None
-        except Exception as error:  # of somebody's code, which is made for arrays
-            self.why = f"followed by autograd it raises {type(error).__name__}: {error}"
+            root, leaves = self.loss.root({})
+        except Exception as error:  # of somebody's code, inside of which CannotFollow may have become another error
+            raised = f"followed by autograd it raises {type(error).__name__}: {error}"
+            self.why = str(cannot_follow_in(error) or raised)
             return None
         graph = Graph.of([root])
         claims = [self._claim(name, leaf) for name, leaf in leaves.items()]
@@ -181,44 +145,11 @@ class Asked:
         def nearby(draw: int) -> Chain:
             """Return the same with the parameters moved a little: all up, all down, then at random."""
             generator = torch.Generator().manual_seed(draw)
-            moved, other = self._root({name: _moved(leaf, draw, generator) for name, leaf in leaves.items()})
+            there, other = self.loss.root({name: moved(leaf, draw, generator) for name, leaf in leaves.items()})
             claims = [replace(claim, places=(place_of(other[claim.name]),)) for claim in reached]
-            return Chain([(moved, torch.ones_like(moved))], claims, strict=strict)
+            return Chain([(there, torch.ones_like(there))], claims, strict=strict)
 
         return Chain([(root, torch.ones_like(root))], reached, tolerance=tolerance, strict=strict, nearby=nearby)
-
-    def _root(self, numbers: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss with its graph, and the leaf of each parameter, which has other numbers where they are given.
-
-        Raises CannotFollow where autograd does not know how it was computed, and what the loss raises.
-        """
-        able = {name: p for name, p in self.parameters.items() if can_follow(p)}
-        with as_it_was(), torch.enable_grad():
-            leaves = {
-                name: numbers[name].clone().requires_grad_() if name in numbers else leaf_for(p)
-                for name, p in able.items()
-            }
-            others = {
-                id(p): leaves[name] if isinstance(p, Tensor) else FollowedArray(leaves[name].clone(), leaves[name])
-                for name, p in able.items()
-                if leaves[name] is not p
-            }
-            has_arrays = any(isinstance(p, np.ndarray) for p in able.values())
-
-            def instead(value: Any) -> Any:
-                """Return an array as one that is followed: X.dot(W) asks X, not W."""
-                if id(value) in others:
-                    return others[id(value)]
-                if not has_arrays or type(value) is not np.ndarray or not is_followed_dtype(value.dtype):
-                    return value
-                return others.setdefault(id(value), FollowedArray(as_tensor(value)))
-
-            with swapped([self.container, self.loss], instead):
-                returned = first_of(self.loss())
-        root = returned.current if isinstance(returned, Followed) else returned
-        if not isinstance(root, Tensor) or not root.requires_grad:
-            raise CannotFollow("the loss", f"it returns {described(root)}, which does not know how it was computed")
-        return root.reshape(()), leaves
 
     def _claim(self, name: str, leaf: Tensor) -> Claim:
         by_hand, failure = self._by_hand(name, leaf)
@@ -233,23 +164,9 @@ class Asked:
         return found, None
 
     def _is_doubted(self, chain: Chain, row: Row) -> bool:
-        """Tell whether the slope of the loss speaks against what autograd gave, in float64."""
+        """Tell whether the slope of the loss speaks against what autograd gave."""
         name = row.quantity.removeprefix(PREFIX)
-        p = self.parameters[name]
-        right = chain.alone[name][0].witness.exact
-        if as_tensor(p).dtype != torch.float64:
-            return False
-        before = as_tensor(p)
-
-        def outputs(q: Tensor) -> list[Tensor]:
-            put(p, q)
-            return [torch.tensor(number(self.loss()), dtype=torch.float64)]
-
-        try:
-            with as_it_was(), torch.no_grad():
-                return slope(outputs, before, [torch.ones((), dtype=torch.float64)], right).agrees(right) is False
-        finally:
-            put(p, before)
+        return self.loss.speaks_against(name, chain.alone[name][0].witness.exact)
 
     # ------------------------------------------------------------------------------ by differences
 
@@ -266,37 +183,9 @@ class Asked:
             return None
         most = max(LEAST, MOST * like.numel() // total)
         by_hand, failure = self._by_hand(name, like)
-        try:
-            found = self._in_float64(name, most)
-        except Exception:  # of somebody's code, which may be for one dtype only
-            found = self._differences(p.detach().numpy() if isinstance(p, Tensor) else p, most)
+        found = self.loss.differences(name, most)
         indices, values, uncertainties = map(torch.as_tensor, (found.indices, found.values, found.uncertainties))
         return Measured(name, like, by_hand, failure, indices, values, uncertainties)
-
-    def _in_float64(self, name: str, most: int) -> Differences:
-        """Return the differences of a loss in which every array of floating-point numbers is one of float64."""
-        known: dict[int, Any] = {}
-
-        def instead(value: Any) -> Any:
-            if not isinstance(value, np.ndarray | Tensor) or not _is_narrow(value):
-                return value
-            if id(value) not in known:
-                wide = as_tensor(value).double()
-                known[id(value)] = wide if isinstance(value, Tensor) else wide.numpy()
-            return known[id(value)]
-
-        p = self.parameters[name]
-        if not _is_narrow(p):
-            return self._differences(p.detach().numpy() if isinstance(p, Tensor) else p, most)
-        with swapped([self.container, self.loss], instead) as found:
-            if id(p) not in found:
-                raise CannotFollow("the loss", "it is not found how it reads the parameter")
-            wide = known[id(p)]
-            return self._differences(wide.numpy() if isinstance(wide, Tensor) else wide, most)
-
-    def _differences(self, array: Any, most: int) -> Differences:
-        with as_it_was(), torch.no_grad():
-            return differences(lambda: number(self.loss()), array, most=most)
 
     def _of_differences(self, measured: list[Measured]) -> Iterator[str]:
         """Yield what a reader should know of what was compared with differences."""
@@ -309,69 +198,3 @@ class Asked:
             names = ", ".join(one.name for one in measured)
             shown = f" ({', '.join(of_some)})" if of_some else ""
             yield f"{names}: compared with central differences of the loss{shown}, since {self.why}"
-
-
-def _is_narrow(value: Array) -> bool:
-    """Tell whether an array or tensor has floating-point numbers of less than 64 bits."""
-    if isinstance(value, Tensor):
-        return value.dtype in (torch.float16, torch.bfloat16, torch.float32)
-    return value.dtype in (np.float16, np.float32)
-
-
-def leaf_for(p: Array) -> Tensor:
-    """Return what autograd differentiates by: a tensor itself, or one with the numbers of an array."""
-    return p if isinstance(p, Tensor) else leaf_of(p)
-
-
-def _moved(leaf: Tensor, draw: int, generator: torch.Generator) -> Tensor:
-    """Return a parameter moved a little: all of it up, all of it down, then each number up or down at random."""
-    size = float(leaf.detach().double().norm()) / max(leaf.numel(), 1) ** 0.5 or 1.0
-    steps = 0.5 + torch.rand(leaf.shape, generator=generator, dtype=torch.float64)
-    signs = torch.randint(0, 2, leaf.shape, generator=generator) * 2 - 1 if draw > 1 else (-1) ** draw
-    near = max(1e-8, 8 * torch.finfo(leaf.dtype).eps)
-    return leaf.detach() + (near * size * signs * steps).to(leaf.device, leaf.dtype)
-
-
-def can_follow(p: Array) -> bool:
-    """Tell whether autograd can differentiate by a parameter."""
-    return isinstance(p, Tensor) or is_followed_dtype(p.dtype)
-
-
-def first_of(returned: Any) -> Any:
-    """Return the loss, where more is returned besides."""
-    return returned[0] if isinstance(returned, tuple | list) and returned else returned
-
-
-def number(returned: Any) -> float:
-    """Return the loss as a number; raise TypeError where it is none."""
-    value = first_of(returned)
-    value = value.detach() if isinstance(value, Tensor) else value
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.empty(0)
-    if array.size != 1:
-        shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
-        raise TypeError(f"{OWNER} expects loss() to return one number, got {described(value)}{shape}")
-    return float(array.reshape(()))
-
-
-def put(p: Array, numbers: Tensor) -> None:
-    """Write numbers into a parameter, in place."""
-    if isinstance(p, Tensor):
-        p.detach().copy_(numbers)
-    else:
-        p[...] = numbers.numpy()
-
-
-@contextmanager
-def requiring(parameters: Iterable[Array]) -> Iterator[None]:
-    """Let tensors require a gradient inside, and be as they were outside."""
-    asked = [p for p in parameters if isinstance(p, Tensor) and not p.requires_grad]
-    for p in asked:
-        p.requires_grad_()
-    try:
-        yield
-    finally:
-        for p in asked:
-            p.requires_grad_(False)

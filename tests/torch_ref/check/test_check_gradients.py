@@ -237,3 +237,19 @@ def test_a_gradient_outside_of_the_interval_is_wrong_at_a_kink_too():
     loss = lambda: np.abs(b).sum()  # noqa: E731
     assert check_gradients(loss, {"b": b}, {"b": np.array([1.0, -1.0, 0.3])}).ok
     assert not check_gradients(loss, {"b": b}, {"b": np.array([1.0, -1.0, 1.3])}).ok
+
+
+def test_what_the_loss_keeps_on_its_object_is_as_it_was():
+    class Keeping:
+        def __init__(self):
+            self.w, self.history = np.ones(3), []
+
+        def loss(self):
+            self.h = np.exp(self.w)
+            self.history.append(self.h)
+            return self.h.sum()
+
+    net = Keeping()
+    assert check_gradients(net.loss, {"w": net.w}, {"w": np.exp(net.w)}).ok
+    assert sorted(vars(net)) == ["history", "w"]
+    assert net.history == []
