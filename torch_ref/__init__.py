@@ -9,6 +9,7 @@
     torch_ref.check_gradients(loss, parameters, gradients)  # of numpy or torch, however they were computed
     torch_ref.check_chain(loss, {"h": (h, dh), ...})      # many gradients of one pass: which is wrong by itself
     torch_ref.check_lines(forward, backward, inputs)      # two functions as they are: which line is wrong
+    torch_ref.functions_of(layer, x, {"W": "dW"})         # the same pair of an object that keeps things on itself
     torch_ref.check_autograd_function(Function, inputs, reference)
     torch_ref.check_module(mine, reference, inputs)       # two nn.Modules, or a network and an nn.Module
     torch_ref.assert_gradients_match(report)              # raise the verdict, in a test

@@ -85,7 +85,7 @@ def test_the_trial_says_what_the_page_says_of_it() -> None:
 
 
 def test_a_failing_test_shows_what_the_page_shows(tmp_path: Path) -> None:
-    (file,) = blocks(DOCS / "checking.md", "python")
+    (file,) = [block for block in blocks(DOCS / "checking.md", "python") if "class Doubling" in block.text]
     (shown,) = [block for block in blocks(DOCS / "checking.md", "text") if "- gradients -" in block.text]
     (tmp_path / "test_mine.py").write_text(file.text, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_mine.py"]

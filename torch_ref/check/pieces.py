@@ -117,29 +117,41 @@ class Pieces:
 
     @cached_property
     def in_the_whole(self) -> dict[str, Comparison]:
-        """Return how everything in the whole pass compares, the first that is wrong of several calls."""
+        """Return how everything in the whole pass compares, the first that is wrong of several calls.
+
+        A second look is taken only where it can matter: what a wrong piece makes wrong has its reason.
+        """
         if len(self.pairs) == 1 or not self.passes.draws_alike:
             return {}
-        found: dict[str, Comparison] = {}
-        look = SecondLook(self.whole, self.strict) if self.all_right else None  # else what is wrong there has a reason
-        for name, compared in Evidence(self.whole, second_look=look).comparisons.items():
-            base = of_all_calls(name)
-            if base not in found or (found[base].ok and not compared.ok):
-                found[base] = compared
-        return found
+        found = {} if self.all_right else _merged(Evidence(self.whole).comparisons)
+        if found and not all(found[name].ok for name in self._ends):
+            return found
+        return _merged(Evidence(self.whole, second_look=SecondLook(self.whole, self.strict)).comparisons)
+
+    @property
+    def _ends(self) -> list[str]:
+        """Return the names of what the whole gives in the end: its outputs, and all gradients."""
+        outputs = [self.passes.pair.shown_output(path) for path in self.passes.pair.outputs]
+        return outputs + [made.name for made in self.whole.gradients.values()]
 
     @property
     def no_counterparts(self) -> dict[str, str]:
-        """Return the submodules that are none of the reference's: they differ, and the whole does not."""
-        ends = [self.passes.pair.shown_output(path) for path in self.passes.pair.outputs]
-        ends += [made.name for made in self.whole.gradients.values()]
-        if not self.in_the_whole or not all(self.in_the_whole[name].ok for name in ends):
+        """Return the submodules that are none of the reference's: they differ, and the whole does not.
+
+        Then something else has to make up for it. A single difference that the whole does not show is a mistake.
+        """
+        if self.all_right or not self.in_the_whole or not all(self.in_the_whole[name].ok for name in self._ends):
             return {}
-        every: dict[str, dict[str, Row]] = {pair.label: {} for pair in self.pairs} | self.rows
-        wrong = {
-            label: [name for name, row in of_pair.items() if row.status == "wrong" and row.why is not KEPT]
-            for label, of_pair in every.items()
+        wrong = {pair.label: self._differing(pair) for pair in self.pairs}
+        places = {
+            place
+            for pair in self.pairs
+            for place in (
+                map(of_all_calls, wrong[pair.label]) if pair.inside else [pair.mine.path] * bool(wrong[pair.label])
+            )
         }
+        if len(places) < 2 and OTHER_NUMBERS not in self.subject.not_compared.values():
+            return {}
         parts = {
             p.mine.path for p in self.pairs if not p.inside and any(n.startswith("output") for n in wrong[p.label])
         }
@@ -149,6 +161,23 @@ class Pieces:
             if pair.inside and wrong[pair.label]:
                 return {_first_in_doubt(pair, wrong[pair.label]): OTHER_NUMBERS}
         return {}
+
+    def _differing(self, pair: Pair) -> list[str]:
+        """Return what a piece makes otherwise at its first call: of the forward pass, or else of the backward pass."""
+        rows = self.rows.get(pair.label, {}).items()
+        wrong = [name for name, row in rows if row.status == "wrong" and row.why is not KEPT]
+        outputs = {made.name for made in self.steps[pair.label].outputs}
+        return [name for name in wrong if name in outputs] or wrong
+
+
+def _merged(comparisons: Mapping[str, Comparison]) -> dict[str, Comparison]:
+    """Return one comparison for all calls: the first that is wrong, else the first."""
+    found: dict[str, Comparison] = {}
+    for name, compared in comparisons.items():
+        base = of_all_calls(name)
+        if base not in found or (found[base].ok and not compared.ok):
+            found[base] = compared
+    return found
 
 
 def _first_in_doubt(pair: Pair, wrong: list[str]) -> str:

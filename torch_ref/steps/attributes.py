@@ -24,13 +24,7 @@ def put_at_path(layer: Any, path: str, value: Any) -> None:
     *owners, key = path.split(".")
     for owner in owners:
         layer = _inside(layer, owner)
-    if isinstance(layer, list):
-        layer[int(key)] = value
-        return
     if isinstance(layer, dict):
         layer[key] = value
         return
-    try:
-        setattr(layer, key, value)
-    except TypeError:  # of a module of torch, which takes parameters only
-        vars(layer)[key] = value
+    setattr(layer, key, value)

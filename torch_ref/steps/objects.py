@@ -28,6 +28,10 @@ RATE_IN_HALF = 2.0**3
 """The same in half precision, whose largest number is small."""
 
 
+RATES = (["lr"], ["learning_rate"], ["learn_rate"], ["eta"], ["alpha"], ["rate"])
+"""The names of a last argument that is one, also of a layer that has nothing to update."""
+
+
 class Functions(NamedTuple):
     """What ``check_function`` takes."""
 
@@ -58,9 +62,10 @@ def functions_of(
 
     - ``gradients``: in an attribute after backward, {"W": "dW"}.
     - ``returned``: among what backward returns, in this order. Otherwise backward returns those of the inputs.
-    - ``updated``: nowhere, since backward updates the parameter at once, by a learning rate that is its last argument,
-      or that lies in the attribute ``rate``. It is called with the rate 2^20 (in half precision 2^3), and the gradient
-      is (before − after) / rate. This is exact but for one rounding of the gradient, and 2^-20 of one of the parameter.
+    - ``updated``: nowhere, since backward updates the parameter at once, by a learning rate that is its last argument
+      (one called lr, learning_rate, eta, ... is given in any case), or that lies in the attribute ``rate``. It is
+      called with the rate 2^20 (in half precision 2^3), and the gradient is (before − after) / rate. This is exact but
+      for one rounding of the gradient, and 2^-20 of one of the parameter.
 
     ``forward`` and ``backward`` are names of methods, or functions (object, *inputs) and (object, gradient of the
     output, *inputs). A method backward is called with the inputs where its arguments have the names of forward's, else
@@ -107,12 +112,12 @@ class Object:
         return [found[i] if i < len(found) else f"input {i}" for i in range(self.count)]
 
     def at(self, parameters: Sequence[Any]) -> Any:
-        """Return a copy of the object with copies of these parameters."""
-        held = [leaf for name in self.names for _, leaf in leaves_of(at_path(self.layer, name))]
-        other = copy.deepcopy(self.layer, {id(leaf): leaf for leaf in held if isinstance(leaf, Arrays)})
+        """Return a copy of the object with copies of these parameters, wherever it holds them."""
+        memo: dict[int, Any] = {}
         for name, value in zip(self.names, parameters, strict=True):
-            put_at_path(other, name, mapped(value, lambda _, t: _copied(t), kind=Arrays))
-        return other
+            for (_, held), (_, leaf) in zip(leaves_of(at_path(self.layer, name)), leaves_of(value), strict=True):
+                memo |= {id(held): _copied(leaf)} if isinstance(held, Arrays) else {}
+        return copy.deepcopy(self.layer, memo)
 
     def run(self, arguments: Sequence[Any]) -> Any:
         """Return what forward gives for inputs and parameters."""
@@ -134,10 +139,10 @@ class Object:
         gradients |= dict(zip(named, of_inputs, strict=False))
         return {name: _scaled(value, scale) for name, value in gradients.items()}
 
-    @property
-    def _last(self) -> int:
+    def _last(self, other: Any) -> int:
         """Return how many arguments of backward stand for the learning rate."""
-        return int(bool(self.updated) and not self.rate)
+        is_asked = bool(self.updated) or _arguments(_method(other, self.backward))[-1:] in RATES
+        return int(is_asked and not self.rate)
 
     def _takes_inputs(self, other: Any) -> bool:
         names = _arguments(_method(other, self.backward))
@@ -147,11 +152,11 @@ class Object:
         """Tell whether backward is that of a loss, which takes no gradient of the output."""
         if not isinstance(self.backward, str):
             return False
-        return self._takes_inputs(other) or len(_arguments(_method(other, self.backward))) <= self._last
+        return self._takes_inputs(other) or len(_arguments(_method(other, self.backward))) <= self._last(other)
 
     def _called(self, other: Any, d_output: Any, inputs: Sequence[Any], rate: float) -> Any:
         """Return what backward gives for the arguments that it takes."""
-        method, last = _method(other, self.backward), (rate,) * self._last
+        method, last = _method(other, self.backward), (rate,) * self._last(other)
         if not isinstance(self.backward, str):
             return method(d_output, *inputs, *last)
         if self._takes_inputs(other):

@@ -12,6 +12,7 @@ from manual_bp.letters import codes_in_json
 
 if TYPE_CHECKING:
     from torch_ref.trial.of_functions import FunctionTrial
+    from torch_ref.trial.of_programs import ProgramTrial
     from torch_ref.trial.trial import FaultOutcome, Trial
 
 RIGHT = {False: 300, True: 2500}
@@ -25,7 +26,7 @@ def add_parser(commands: Any) -> None:
         help="put the checker on trial: planted faults, correct networks and right functions",
         description="Plant every fault of the catalogue at initial, trained and saturated weights, in float32 and "
         "float64, and check random correct networks. Then plant faults in functions of many kinds, and check random "
-        "right ones. Exits with 1 where a figure is too low.",
+        "right ones; and break each line of a whole backward pass. Exits with 1 where a figure is too low.",
     )
     parser.add_argument("--networks", type=_count, default=500, help="how many correct networks (default: 500)")
     parser.add_argument("--functions", type=_count, help="how many right functions (default: 300, with --all 2500)")
@@ -40,7 +41,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the trial; return 0 where every figure is as good as it has to be."""
     from torch_ref.known import FAULTS
-    from torch_ref.trial import of_functions
+    from torch_ref.trial import of_functions, of_programs
     from torch_ref.trial.functions import KINDS
     from torch_ref.trial.processes import available, spread
     from torch_ref.trial.trial import DTYPES, WEIGHTS, run_trial
@@ -61,23 +62,27 @@ def run(arguments: argparse.Namespace) -> int:
     right = of_functions.right_seeds(
         RIGHT[arguments.all] if arguments.functions is None else arguments.functions, arguments.family
     )
-    progress = _progress(len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks + len(planned) + len(right))
+    programs = of_programs.plan(whole=arguments.all) if arguments.family is None else []
+    total = len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks + len(planned) + len(right) + len(programs)
+    progress = _progress(total)
     with spread(arguments.processes or available(), arguments.threads) as each, progress:
         task = progress.task_ids[0]
         trial = run_trial(arguments.networks, lambda: progress.advance(task), each)
         functions = of_functions.try_functions(planned, right, lambda: progress.advance(task), each)
-    print("\n".join([_text(trial), "", *functions.text()]), file=sys.stderr if to_stdout else sys.stdout)
+        lines = of_programs.try_programs(programs, lambda: progress.advance(task), each)
+    said = [_text(trial), "", *functions.text(), *["", *lines.text()] * bool(programs)]
+    print("\n".join(said), file=sys.stderr if to_stdout else sys.stdout)
     if arguments.json:
         code_letters = to_stdout and codes_in_json(sys.stdout)  # in a file it is always UTF-8
-        text = json.dumps(_both(trial, functions), indent=1, ensure_ascii=code_letters) + "\n"
+        text = json.dumps(_all(trial, functions, lines), indent=1, ensure_ascii=code_letters) + "\n"
         sys.stdout.write(text) if to_stdout else arguments.json.write_text(text, encoding="utf-8")
-    return 0 if trial.passed and functions.passed else 1
+    return 0 if trial.passed and functions.passed and lines.passed else 1
 
 
-def _both(trial: Trial, functions: FunctionTrial) -> dict[str, Any]:
-    """Return the networks' trial in terms that JSON knows, with that of the functions in it; both have to pass."""
-    passed = trial.passed and functions.passed
-    return trial.to_dict() | {"passed": passed, "functions": functions.to_dict()}
+def _all(trial: Trial, functions: FunctionTrial, programs: ProgramTrial) -> dict[str, Any]:
+    """Return the networks' trial in terms that JSON knows, with the others in it; all have to pass."""
+    passed = trial.passed and functions.passed and programs.passed
+    return trial.to_dict() | {"passed": passed, "functions": functions.to_dict(), "programs": programs.to_dict()}
 
 
 def _progress(total: int) -> Any:

@@ -356,34 +356,10 @@ LINES = (
     ),
 )
 
-VALUES = [
-    "logprobs",
-    "probs",
-    "inverse",
-    "total",
-    "counts",
-    "moved",
-    "maxima",
-    "logits",
-    "h",
-    "W2",
-    "b2",
-    "hpre",
-    "gain",
-    "shift",
-    "normed",
-    "inv",
-    "diff",
-    "var",
-    "diff2",
-    "before",
-    "mean",
-    "joined",
-    "W1",
-    "b1",
-    "emb",
-    "C",
-]
+VALUES = (
+    "logprobs", "probs", "inverse", "total", "counts", "moved", "maxima", "logits", "h", "W2", "b2", "hpre", "gain",
+    "shift", "normed", "inv", "diff", "var", "diff2", "before", "mean", "joined", "W1", "b1", "emb", "C",
+)  # fmt: skip
 """The values whose gradients the lines compute."""
 
 
@@ -391,6 +367,8 @@ class Program(NamedTuple):
     """The two functions, their source, and the line that is broken, counted from 1; 0 where none is."""
 
     forward: Any
+    values: Any
+    """The same, returning everything that it computed by name."""
     backward: Any
     broken: int
     text: str
@@ -429,13 +407,14 @@ def program(broken: int | None = None, way: int = 0) -> Program:
     text = "\n".join([f"def backward({arguments}):", *(f"    {line}" for line in lines), f"    return {given}", ""])
     name = f"<exercise {broken}, {way}>"
     space: dict[str, Any] = {"torch": torch}
-    for source, file in ((FORWARD, f"{name} forward"), (text, f"{name} backward")):
+    all_of_it = FORWARD.replace("def forward", "def values").replace("return loss", "return locals()")
+    for source, file in ((FORWARD, f"{name} forward"), (all_of_it, f"{name} values"), (text, f"{name} backward")):
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         exec(compile(source, file, "exec"), space)  # our own text
     at = 0 if broken is None else broken + 2
     changed = "" if broken is None else lines[broken]
     value = changed.split("[")[0].split(".")[0].split(" ")[0].removeprefix("d") if changed else ""
-    return Program(space["forward"], space["backward"], at, changed, value)
+    return Program(space["forward"], space["values"], space["backward"], at, changed, value)
 
 
 def programs() -> Iterator[Program]:

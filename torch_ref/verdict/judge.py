@@ -168,8 +168,7 @@ IGNORED = Cause(
 
 def _ignoring(first: Evidence, seen: Evidence, wrong: Mapping[str, Row]) -> list[str]:
     """Return the gradients of one number, a loss, that are the same whatever the upstream gradient is."""
-    errors = first.step.errors
-    if len(errors) != 1 or errors[0].numel() != 1:
+    if first.step.errors[0].numel() != 1:
         return []
     pairs = {name: (first.values[name].tensor, seen.values[name].tensor) for name in wrong}
     return [name for name, (a, b) in pairs.items() if a is not None and b is not None and same(a, b)]

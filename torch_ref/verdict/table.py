@@ -35,22 +35,27 @@ class Table:
     @property
     def columns(self) -> list[str]:
         """Return the heads of the columns; the last, of the marks, has none."""
-        return ["quantity", "by", "shape", *["whole pass"] * self.has_whole_pass, "formula alone", "differences", ""]
+        whole, differences = ["whole pass"] * self.has_whole_pass, ["differences"] * self.has_differences
+        return ["quantity", "by", "shape", *whole, "formula alone", *differences, ""]
+
+    @property
+    def has_differences(self) -> bool:
+        """Tell whether there is a column of finite differences."""
+        return any(row.differences is not None for row in self.rows)
 
     def cells(self, row: Row) -> list[str]:
         """Return one text for each column."""
         shape = " x ".join(map(str, row.shape)) or "number"
         whole = ["-" if row.end_to_end is None else _size(row.end_to_end)] if self.has_whole_pass else []
-        return [row.quantity, row.formula, shape, *whole, _size(row.isolated), _slopes(row), mark(row)]
+        differences = [_slopes(row)] * self.has_differences
+        return [row.quantity, row.formula, shape, *whole, _size(row.isolated), *differences, mark(row)]
 
     @property
     def meaning(self) -> str:
         """Say in a line or two what the columns hold."""
         whole = "whole pass: everything by hand; " if self.has_whole_pass else ""
-        return (
-            f"{whole}formula alone: {self.alone}; differences: finite differences, in one random "
-            "direction. A number is the distance as a share of the norm."
-        )
+        differences = "; differences: finite differences, in one random direction" * self.has_differences
+        return f"{whole}formula alone: {self.alone}{differences}. A number is the distance as a share of the norm."
 
     def __str__(self) -> str:
         """Return the table in plain text, at most 80 columns wide."""

@@ -219,22 +219,3 @@ def test_a_mistake_is_in_the_whole_where_nothing_inside_corresponds() -> None:
     report = check_module(MLP(MeanForSum), Functional(), x_of(), power=False)
     assert list(blamed(report)) == ["gradient of two.b"]
     assert report.not_compared[0] == ("one alone", "the reference has no submodules")
-
-
-class Past(nn.Module):
-    """What lies inside, and a way past it."""
-
-    def __init__(self, *inside: nn.Module) -> None:
-        super().__init__()
-        self.inside = nn.Sequential(*inside)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.inside(x)
-
-
-def test_what_is_overwritten_in_place_is_placed_at_the_module_that_reads_it_afterwards() -> None:
-    mine = nn.Sequential(nn.Linear(5, 4), Past(nn.ReLU()))
-    reference = nn.Sequential(nn.Linear(5, 4), Past(nn.ReLU(inplace=True)))
-    report = check_module(mine, reference, x_of(), power=False)
-    assert {(row.quantity, row.of.owner) for row in report.guilty} == {("output of 1", "Past")}
-    assert check_module(reference, reference, x_of(), power=False).identical
