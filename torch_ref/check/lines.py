@@ -21,6 +21,12 @@ from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.verdict.chain import Written, report_of_chain
 from torch_ref.verdict.report import Report
+from torch_ref.verdict.row import Row
+
+SMALL = 1e-4
+"""Of the norm, in float32: what is off by less may be rounding that is larger than usual."""
+
+IN_FLOAT64 = "compared in float64: in float32 rounding is larger than usual ({})"
 
 MISNAMED = "what backward has under this name is not it, but what is computed from that is right"
 
@@ -68,12 +74,44 @@ def check_lines(
     forward = Cell(forward, "forward", variables) if isinstance(forward, str) else forward
     backward = Cell(backward, "backward", variables) if isinstance(backward, str) else backward
     subject = Subject.of(forward, backward, inputs)
+    given = {"mapping": mapping, "upstream": upstream, "tolerance": tolerance, "strict": strict, "power": power}
+    report = _report(subject, **given)
+    if tolerance is None and not report.note and report.guilty and all(map(_may_be_rounding, report.guilty)):
+        return _beside_float64(report, subject, given)
+    return report
+
+
+def _may_be_rounding(row: Row) -> bool:
+    return row.isolated.relative < SMALL
+
+
+def _beside_float64(report: Report, subject: Subject, given: Mapping[str, Any]) -> Report:
+    """Return the report in float64 where all is right there: the rest is rounding, as where p − 1 cancels."""
+    if report.dtype != torch.float32:
+        return report
+    try:
+        wide = _report(replace(subject, is_wide=True), **given)
+    except Exception:  # of somebody's code, which may be for one dtype only
+        return report
+    off = ", ".join(f"{row.quantity} by {row.isolated.relative:.1e} of its norm" for row in report.guilty)
+    return replace(wide, remarks=(*wide.remarks, IN_FLOAT64.format(off))) if wide.ok else report
+
+
+def _report(
+    subject: Subject,
+    *,
+    mapping: Mapping[str, str | None] | None,
+    upstream: Any,
+    tolerance: Tolerance | None,
+    strict: bool,
+    power: bool,
+) -> Report:
     try:
         seen = read(subject, upstream)
     except NotFollowed as error:
-        given = {"mapping": mapping, "upstream": upstream, "tolerance": tolerance, "strict": strict}
-        return report_by_differences(subject, str(error), **given)
-    found = Backward(seen.by_hand, [*subject.inputs], len(seen.roots) if backward is None else 0)
+        measured = {"mapping": mapping, "upstream": upstream, "tolerance": tolerance, "strict": strict}
+        return report_by_differences(subject, str(error), **measured)
+    found = Backward(seen.by_hand, [*subject.inputs], len(seen.roots) if subject.backward is None else 0)
     pairing = pairing_of(seen.values, found, mapping)
     if not pairing.pairs:
         return _without_pairs(seen, found)

@@ -43,6 +43,11 @@ def is_array(value: Any) -> bool:
     return issubclass(type(value), np.ndarray) and value.dtype.kind in "fc"
 
 
+def is_complex(value: Any) -> bool:
+    """Tell whether a tensor or an array is of complex numbers."""
+    return value.is_complex() if isinstance(value, Tensor) else bool(np.iscomplexobj(value))
+
+
 def followed(value: Any) -> Tensor | None:
     """Return the tensor behind an object that takes the place of a numpy array; None for all else.
 

@@ -22,7 +22,7 @@ from torch_ref.followed.follow import follow
 from torch_ref.lines.calls import Filling, Result
 from torch_ref.lines.cells import Cell, result_of
 from torch_ref.lines.names import named_after
-from torch_ref.lines.places import copied, followed
+from torch_ref.lines.places import copied, followed, is_complex
 from torch_ref.lines.trace import Run, code_of, run
 from torch_ref.lines.values import Unnamed, Values, kept_of
 from torch_ref.lines.world import World
@@ -45,6 +45,20 @@ class Subject:
     """None where forward computes the gradients, too."""
     inputs: Mapping[str, Any]
     as_keywords: bool
+    is_wide: bool = False
+    """Whether it is computed in float64."""
+
+    def copied(self, value: Any) -> Any:
+        """Return a copy of a tensor or an array, in float64 where that is asked for."""
+        found = copied(value)
+        if not self.is_wide or is_complex(found):
+            return found
+        return found.double() if isinstance(found, Tensor) else found.astype(np.float64)
+
+    def _begin(self) -> None:
+        """Let what is made without a dtype be in float64, too; ``as_it_was`` puts that back."""
+        if self.is_wide:
+            torch.set_default_dtype(torch.float64)
 
     @classmethod
     def of(
@@ -75,6 +89,7 @@ class Subject:
         """Run forward in a world of tensors that require a gradient."""
         unnamed = Unnamed()
         with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
+            self._begin()
             arguments, named = self.arguments(world)
             forward = self.within(world, self.forward)
             with unnamed:
@@ -102,15 +117,17 @@ class Subject:
 
         Raises TypeError where backward's arguments cannot be found.
         """
-        world = World(copied)
+        world = World(self.copied)
         arguments, named = self.arguments(world)
         forward = self.within(world, self.forward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
+            self._begin()
             first = _completed(run(forward, arguments, named), forward)
         if self.backward is None or first.failure:
             return first
         backward = self.within(world, self.backward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
+            self._begin()
             if isinstance(backward, Cell):
                 return run(backward)
             result = Result.of(first.returned, first.variables, backward)
@@ -148,11 +165,15 @@ def read(subject: Subject, upstream: Any = None) -> Read:
     Raises TypeError where forward returns no output or backward's arguments cannot be found, ValueError where forward
     raises, or autograd cannot follow it.
     """
-    world = World(_with_gradient)
+    world = World(lambda value: _with_gradient(subject.copied(value)))
     first, unnamed = subject.under_autograd(world)
     if "a leaf Variable that requires grad" in first.failure:  # it works in place, which a leaf does not allow
         world = World(
-            lambda value: _with_gradient(value).clone() if isinstance(value, Tensor) else _with_gradient(value)
+            lambda value: (
+                _with_gradient(subject.copied(value)).clone()
+                if isinstance(value, Tensor)
+                else _with_gradient(subject.copied(value))
+            )
         )
         first, unnamed = subject.under_autograd(world)
     if first.failure.startswith(f"raises {CannotFollow.__name__}: "):

@@ -214,6 +214,17 @@ def test_a_module_and_gradients_by_the_names_of_its_parameters() -> None:
     assert not hasattr(net, "h")
 
 
+@pytest.mark.parametrize("seed", [2, 10, 11])
+def test_numbers_that_cancel_in_float32_are_compared_in_float64(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X, W1, b1, W2, b2 = (a.astype(np.float32) for a in arrays(rng, (6, 5), (5, 8), (8,), (8, 3), (3,)))
+    y = rng.integers(0, 3, 6)
+    report = check_lines(made(CS231N)["loss"], None, [X, y, W1, b1, W2, b2])
+    assert report.ok, str(report)
+    wrong, _ = broken(CS231N, "dscores /= N", "dscores /= N * 1.001")
+    assert not check_lines(made(wrong)["loss"], None, [X, y, W1, b1, W2, b2]).ok
+
+
 CELL = """%matplotlib inline
 z1 = X @ W1
 h = torch.tanh(z1)
