@@ -36,7 +36,7 @@ class ReadLoss:
     parameters: Mapping[str, Array]
 
     def checked(self) -> float:
-        """Return the loss, called twice; raise where it is no number, another at the second call, or changes something."""
+        """Return the loss; raise where it is no number, another one at a second call, or changes its parameters."""
         before = {name: as_tensor(p) for name, p in self.parameters.items()}
         value = self._number(seed=0)
         try:
