@@ -45,3 +45,8 @@ def test_a_file_in_a_terminal(tmp_path) -> None:
     code, out = printed(tmp_path, *command[1:])
     assert code == 1
     assert out.strip() == block_with("text", "wrong: linear.").strip()
+
+
+def test_the_first_page_shows_the_same_line() -> None:
+    shown = block_with("text", "at mlp.py:16").splitlines()[0]
+    assert f"`{shown}`" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,13 +1,15 @@
 """A gradient of a chain at a kink or a tie, where any value between those beside it is right.
 
 Where the forward pass can be computed again, it is, with its inputs moved a little: what arrives then is what is right
-beside the kink. Otherwise the operation itself is looked at: ReLU and the absolute value, of numbers that are 0.
+beside the kink. Otherwise the operation itself is looked at: ReLU and the absolute value of numbers that are 0, the
+larger of two equal numbers, a number that is cut off where it lies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +19,7 @@ from torch_ref.numbers.another import share_off
 from torch_ref.numbers.half import HALF
 from torch_ref.numbers.witness import Witness, all_finite
 from torch_ref.steps.chain import Arrived, Chain, Claim
+from torch_ref.steps.graph import Use
 
 DRAWS = 6
 """How many points beside a kink are looked at."""
@@ -24,8 +27,14 @@ DRAWS = 6
 EXPLAINED = 0.5
 """Of a difference: so much has to be the kink's, the rest may be rounding."""
 
-SLOPES = {"relu": (0.0, 1.0), "threshold": (0.0, 1.0), "leakyrelu": (0.0, 1.0), "abs": (-1.0, 1.0)}
-"""Operations that have a kink at 0, and between what their slope may lie there."""
+SLOPES = {
+    **dict.fromkeys(
+        ("relu", "threshold", "leakyrelu", "maximum", "minimum", "clamp", "clampmin", "clampmax"), (0.0, 1.0)
+    ),
+    **dict.fromkeys(("hardtanh", "fmax", "fmin"), (0.0, 1.0)),
+    "abs": (-1.0, 1.0),
+}
+"""Operations that have a kink, and between what their slope may lie there."""
 
 
 def at_a_kink(chain: Chain, claim: Claim, i: int) -> Arrived:
@@ -98,10 +107,23 @@ def _beside(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
 
 
 def _by_operation(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
-    """Yield the smallest and the largest gradient of a value that is 0 where an operation has a kink."""
-    exact, zero = chain.alone[claim.name][i].witness.exact, claim.places[i].value == 0
-    for part in chain.parts(claim, i) if bool(zero.any()) else []:
+    """Yield the smallest and the largest gradient of a value where an operation that uses it has a kink."""
+    exact, value = chain.alone[claim.name][i].witness.exact, claim.places[i].value
+    if all(use.operation not in SLOPES for use in chain.graph.uses[claim.places[i].key]):
+        return
+    for part in chain.parts(claim, i):
         if part.use.operation in SLOPES and part.came is not None and part.came.shape == exact.shape:
+            kinks = _kinks(part.use, value)
             for slope in SLOPES[part.use.operation]:
                 moved = slope * part.came.double() - part.gradient.double()
-                yield torch.where(zero, exact + moved, exact)
+                yield torch.where(kinks, exact + moved, exact)
+
+
+def _kinks(use: Use, value: Tensor) -> Tensor:
+    """Tell where a value lies on a kink of an operation: at 0, at a bound, or where it is equal to the other number."""
+    node: Any = use.node
+    if use.operation in ("maximum", "minimum", "fmax", "fmin"):
+        return torch.eq(node._saved_self, node._saved_other).expand(value.shape)
+    names = [name for name in ("_saved_min", "_saved_max", "_saved_min_val", "_saved_max_val") if hasattr(node, name)]
+    bounds = [bound for name in names if (bound := getattr(node, name)) is not None] if names else [0.0]
+    return torch.stack([torch.as_tensor(value == bound) for bound in bounds]).any(0)

@@ -281,3 +281,29 @@ def test_at_a_kink_of_relu_every_value_between_is_right(d_z, right):
         assert "at a kink: any value from 0 to 1 is right" in report.verdict
         assert report.power.factor > 1e-7
     assert not check_chain(loss, {"z": (z, torch.tensor(d_z))}, tolerance={torch.float32: 1e-6}).ok or not d_z[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "at", "slopes"),
+    [
+        (torch.relu, 0.0, (0, 1)),
+        (torch.abs, 0.0, (-1, 1)),
+        (torch.nn.functional.leaky_relu, 0.0, (0.01, 1)),
+        (lambda z: torch.maximum(torch.zeros(3), z), 0.0, (0, 1)),
+        (lambda z: torch.minimum(z, torch.full((3,), 2.0)), 2.0, (0, 1)),
+        (lambda z: z.clamp(min=-1), -1.0, (0, 1)),
+        (lambda z: z.clamp(-1, 2), 2.0, (0, 1)),
+        (torch.nn.functional.relu6, 6.0, (0, 1)),
+    ],
+)
+def test_kinks_of_operations(function, at, slopes):
+    x = torch.tensor([at, 0.3, -0.7], requires_grad=True)
+    z = x * 1.0
+    loss = (function(z) * 3).sum()
+    (right,) = torch.autograd.grad(loss, z, retain_graph=True)
+    for slope in (*slopes, sum(slopes) / 2):
+        d = right.clone()
+        d[0] = 3 * slope
+        assert check_chain(loss, {"z": (z, d)}).ok
+    for change in ([6.5, 0, 0], [-6.5, 0, 0], [0, 0.5, 0]):
+        assert not check_chain(loss, {"z": (z, right + torch.tensor(change))}).ok
