@@ -30,8 +30,11 @@ class Place(NamedTuple):
 
     @property
     def is_leaf(self) -> bool:
-        """Tell whether nothing lies before it, as of a parameter."""
-        return not self.edge.node.next_functions
+        """Tell whether nothing lies before it, as of a parameter, but that it was copied."""
+        node: Node | None = self.edge.node
+        if node is not None and node.name() == "CloneBackward0":
+            node = node.next_functions[0][0]
+        return node is None or not node.next_functions
 
 
 def place_of(t: Tensor) -> Place:
