@@ -101,10 +101,18 @@ def _made_of(chained: Chained, place: Place) -> Iterator[Place]:
 
 
 def _own(chained: Chained, pair: Pair, i: int) -> list[Version]:
-    """Return the gradients of one place, without those that another pair has under its own name."""
+    """Return the gradients of one place, without those that another pair has under its own name.
+
+    ``dz = dh`` is such a name: of what comes before a ReLU, whose mask was written into dh, or by mistake. Where it is
+    right as it stands, it is dh all the same.
+    """
     last = {g[-1].made for other in chained.pairs if other is not pair for g in other.gradients}
-    several = pair.gradients[i]
-    return [version for version in several if version.made not in last] or [*several]
+    several, place = pair.gradients[i], pair.places[i]
+    own = [version for version in several if version.made not in last]
+    if not own or len(own) == len(several):
+        return [*several]
+    arrived = chained.arriving({}, [])[place.key]
+    return [*several] if distance(several[-1], arrived) < near(place) else own
 
 
 def _computed_from(chained: Chained, pair: Pair, i: int) -> list[Version]:
