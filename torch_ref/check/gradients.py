@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from manual_bp.layer import described
-from torch_ref.check.loss import OWNER, ReadLoss, moved, requiring
+from torch_ref.check.loss import OWNER, ReadLoss, requiring
 from torch_ref.check.parameters import Array, Matched, as_tensor, matched
 from torch_ref.check.reading import check_no_autocast
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.given import as_gradient
+from torch_ref.steps.beside import moved
 from torch_ref.steps.chain import Chain, Claim
 from torch_ref.steps.following import cannot_follow_in
 from torch_ref.steps.graph import Graph, place_of

@@ -16,6 +16,7 @@ from torch_ref.lines.bare import with_bare
 from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
 from torch_ref.lines.culprit import culprit
+from torch_ref.lines.left_out import is_left_out, with_left_out
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
@@ -116,8 +117,8 @@ def _report(
     if not pairing.pairs:
         return _without_pairs(seen, found)
     with torch.inference_mode(mode=False):
-        chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict)
-        chained = with_adopted(with_bare(chained)).without_misnamed()
+        chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict, beside=seen.beside)
+        chained = with_left_out(with_adopted(with_bare(chained)).without_misnamed())
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
         left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
@@ -142,6 +143,6 @@ def _written(pair: Pair, chained: Chained) -> tuple[Written, ...]:
     found = chained.chain.alone[pair.name]
     last = max((i for i, one in enumerate(found) if not one.found.ok), default=None)
     made = [chained.made_as(pair, several[-1]) for several in pair.gradients]
-    if last is not None:
+    if last is not None and not is_left_out(made[last]):
         made[last] = culprit(chained.chain, chained.claims[pair.name], last, chained.backward.run, made[last])
     return tuple(Written(version.where.text, version.where.at) for version in made)

@@ -156,15 +156,6 @@ def leaf_for(p: Array) -> Tensor:
     return p if isinstance(p, Tensor) else leaf_of(p)
 
 
-def moved(leaf: Tensor, draw: int, generator: torch.Generator) -> Tensor:
-    """Return a parameter moved a little: all of it up, all of it down, then each number up or down at random."""
-    size = float(leaf.detach().double().norm()) / max(leaf.numel(), 1) ** 0.5 or 1.0
-    steps = 0.5 + torch.rand(leaf.shape, generator=generator, dtype=torch.float64)
-    signs = torch.randint(0, 2, leaf.shape, generator=generator) * 2 - 1 if draw > 1 else (-1) ** draw
-    near = max(1e-8, 8 * torch.finfo(leaf.dtype).eps)
-    return leaf.detach() + (near * size * signs * steps).to(leaf.device, leaf.dtype)
-
-
 def can_follow(p: Array) -> bool:
     """Tell whether autograd can differentiate by a parameter."""
     return isinstance(p, Tensor) or is_followed_dtype(p.dtype)

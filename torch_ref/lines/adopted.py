@@ -38,7 +38,7 @@ def _adopting(chained: Chained, pair: Pair) -> Chained:
     series = [[*own[i], *_computed_from(chained, pair, i)] for i in range(len(pair.places))]
     if all(len(one) == 1 for one in series):
         return _replacing(chained, pair, own)
-    behind = [[*_made_of(chained, place)] for place in pair.places]
+    behind = [[*made_of(chained, place)] for place in pair.places]
     for_itself, free = _divided(chained, pair, own, series, behind)
     stages: defaultdict[str, list[tuple[Place, tuple[Version, ...]]]] = defaultdict(list)
     for i, places in enumerate(free):
@@ -87,7 +87,7 @@ def _divided(
     return best[:2] if best else ([len(one) - 1 for one in own], [[] for _ in own])
 
 
-def _made_of(chained: Chained, place: Place) -> Iterator[Place]:
+def made_of(chained: Chained, place: Place) -> Iterator[Place]:
     """Yield the values from which a value was made, one after the other, of its own shape, up to one with a name."""
     taken = {p.key for pair in chained.pairs for p in pair.places}
     for _ in range(FARTHEST):
@@ -140,8 +140,7 @@ def _orphans(chained: Chained) -> dict[str, list[Version]]:
 def _name(chained: Chained, pair: Pair, i: int, versions: tuple[Version, ...]) -> str:
     if versions[-1].place in _orphans(chained):
         return next(named_after(versions[-1].place))
-    operation = pair.places[i].edge.node.name().rpartition("::")[2].partition("Backward")[0].lower()
-    return f"{pair.name} before {operation}"
+    return f"what {pair.name} is made of"
 
 
 def _different(version: Version, places: Sequence[Place], arrived: Mapping[Key, Tensor]) -> list[tuple[Place, Tensor]]:

@@ -6,7 +6,7 @@ right all the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,9 +16,11 @@ from torch import Tensor
 from torch_ref.lines.names import path_of, values_of
 from torch_ref.lines.pairing import Backward, Pair
 from torch_ref.lines.record import Version
+from torch_ref.lines.subject import Pass
 from torch_ref.lines.values import Values
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.given import as_gradient
+from torch_ref.steps.beside import at_a_kink
 from torch_ref.steps.chain import Chain, Claim, hooked
 from torch_ref.steps.graph import Key, Place
 
@@ -53,11 +55,25 @@ class Chained:
     strict: bool = False
     misnamed: tuple[Pair, ...] = ()
     """What was left out."""
+    beside: Callable[[int], Pass] | None = None
+    """Computes the forward pass once more, at inputs moved a little."""
 
     @cached_property
     def chain(self) -> Chain:
         """Return the chain of all pairs."""
-        return Chain(self.roots, [*self.claims.values()], tolerance=self.tolerance, strict=self.strict)
+        nearby = None if self.beside is None else self._nearby
+        return Chain(self.roots, [*self.claims.values()], tolerance=self.tolerance, strict=self.strict, nearby=nearby)
+
+    def _nearby(self, draw: int) -> Chain:
+        """Return the same claims about a pass beside this one; raise ValueError where it takes other steps."""
+        assert self.beside is not None
+        there = self.beside(draw)
+        pairs = zip(self.values.all_places, there.values.all_places, strict=True)
+        other = {mine.key: place for mine, place in pairs}
+        claims = [
+            replace(claim, places=tuple(other[place.key] for place in claim.places)) for claim in self.claims.values()
+        ]
+        return Chain(there.roots, claims, strict=self.strict)
 
     @cached_property
     def claims(self) -> dict[str, Claim]:
@@ -67,7 +83,12 @@ class Chained:
     @cached_property
     def guilty(self) -> frozenset[str]:
         """Return the names of the pairs that are wrong by themselves."""
-        return frozenset(name for name, found in self.chain.alone.items() if not all(one.found.ok for one in found))
+        chain = self.chain
+        return frozenset(
+            claim.name
+            for claim in chain.claims
+            if not all(at_a_kink(chain, claim, i).found.ok for i in range(len(claim.places)))
+        )
 
     def made_as(self, pair: Pair, version: Version) -> Version:
         """Return the first version that is the same value, under whichever name that is not of another gradient."""

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from torch_ref.lines.places import copied, followed, is_complex
 from torch_ref.lines.trace import Run, code_of, run
 from torch_ref.lines.values import Unnamed, Values, kept_of
 from torch_ref.lines.world import World
+from torch_ref.steps.beside import moved
 from torch_ref.steps.graph import Graph
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import negative, plain
@@ -149,6 +150,13 @@ def _names(forward: Callable[..., Any], count: int) -> list[str]:
     return [named[i] if i < len(named) else f"input {i}" for i in range(count)]
 
 
+class Pass(NamedTuple):
+    """A forward pass under autograd, and its outputs, each with its upstream gradient."""
+
+    values: Values
+    roots: tuple[tuple[Tensor, Tensor], ...]
+
+
 @dataclass(frozen=True)
 class Read:
     """What there is to see of a forward and a backward."""
@@ -157,6 +165,8 @@ class Read:
     by_hand: Run
     roots: tuple[tuple[Tensor, Tensor], ...]
     """The outputs, each with its upstream gradient."""
+    beside: Callable[[int], Pass]
+    """Computes the forward pass once more, with its inputs moved a little in a direction of that number."""
 
 
 def read(subject: Subject, upstream: Any = None) -> Read:
@@ -165,16 +175,15 @@ def read(subject: Subject, upstream: Any = None) -> Read:
     Raises TypeError where forward returns no output or backward's arguments cannot be found, ValueError where forward
     raises, or autograd cannot follow it.
     """
-    world = World(lambda value: _with_gradient(subject.copied(value)))
+
+    def change(value: Any) -> Any:
+        return _with_gradient(subject.copied(value))
+
+    world = World(change)
     first, unnamed = subject.under_autograd(world)
-    if "a leaf Variable that requires grad" in first.failure:  # it works in place, which a leaf does not allow
-        world = World(
-            lambda value: (
-                _with_gradient(subject.copied(value)).clone()
-                if isinstance(value, Tensor)
-                else _with_gradient(subject.copied(value))
-            )
-        )
+    works_in_place = "a leaf Variable that requires grad" in first.failure  # which a leaf does not allow
+    if works_in_place:
+        world = World(lambda value: _without_leaf(change(value)))
         first, unnamed = subject.under_autograd(world)
     if first.failure.startswith(f"raises {CannotFollow.__name__}: "):
         raise NotFollowed(first.failure.partition(": ")[2])
@@ -183,12 +192,45 @@ def read(subject: Subject, upstream: Any = None) -> Read:
     result = Result.of(first.returned, first.variables, subject.backward)
     outputs = [_tensor_of(name, value) for name, value in result.outputs.items()]
     d_outputs = [*map(negative, drawn(outputs))] if upstream is None else given_upstream(upstream, outputs)
+    here = _pass(world, first, unnamed, outputs, d_outputs)
+
+    def beside(draw: int) -> Pass:
+        generator = torch.Generator().manual_seed(draw)
+
+        def change(value: Any) -> Any:
+            found = _with_gradient(_moved(subject.copied(value), draw, generator))
+            return _without_leaf(found) if works_in_place else found
+
+        world = World(change)
+        run, unnamed = subject.under_autograd(world)
+        result = Result.of(run.returned, run.variables, subject.backward)
+        return _pass(world, run, unnamed, [_tensor_of(*named) for named in result.outputs.items()], d_outputs)
+
+    handed = [_like(value, d) for value, d in zip(result.outputs.values(), d_outputs, strict=True)]
+    return Read(here.values, subject.by_hand(handed), here.roots, beside)
+
+
+def _pass(world: World, run: Run, unnamed: Unnamed, outputs: list[Tensor], d_outputs: Sequence[Tensor]) -> Pass:
+    """Return a forward pass under autograd with the places of all that it computed."""
     roots = tuple((y, d) for y, d in zip(outputs, d_outputs, strict=True) if y.requires_grad)
     given = {place: kept for place, value in world.given.items() if (kept := kept_of(value)) is not None}
     graph = Graph.of([y for y, _ in roots])
-    values = Values(first, given, unnamed.places, tuple(y for y, _ in roots), graph)
-    handed = [_like(value, d) for value, d in zip(result.outputs.values(), d_outputs, strict=True)]
-    return Read(values, subject.by_hand(handed), roots)
+    return Pass(Values(run, given, unnamed.places, tuple(y for y, _ in roots), graph), roots)
+
+
+def _without_leaf(value: Any) -> Any:
+    """Return a copy of a leaf, which may be worked on in place; what is no tensor as it is."""
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _moved(value: Any, draw: int, generator: torch.Generator) -> Any:
+    """Return a tensor or an array of floating-point numbers moved a little."""
+    if isinstance(value, Tensor):
+        return moved(value, draw, generator) if value.is_floating_point() else value
+    if value.dtype.kind != "f":
+        return value
+    found: Any = moved(torch.from_numpy(np.ascontiguousarray(value)), draw, generator).numpy().reshape(value.shape)
+    return found
 
 
 def _with_gradient(value: Any) -> Any:

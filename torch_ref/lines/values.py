@@ -157,18 +157,19 @@ class Values:
         return list(found.values())
 
     @cached_property
-    def _all(self) -> list[Place]:
+    def all_places(self) -> list[Place]:
+        """Return the places of all values, in an order that is the same in another pass of the same steps."""
         named = [n.place for several in self.by_place.values() for n in several]
         return [*named, *(place for place in self.unnamed if self.graph.reaches(place))]
 
     @cached_property
     def by_key(self) -> dict[Key, Place]:
         """Return every value by its place in the graph."""
-        return {place.key: place for place in self._all}
+        return {place.key: place for place in self.all_places}
 
     def equal_to(self, t: Tensor) -> Place | None:
         """Return the place of the value with these numbers, which backward computed again; None where there is none."""
-        for place in self._all:
+        for place in self.all_places:
             value = place.value
             if value.shape == t.shape and value.is_floating_point() and _is_near(value, t.to(value.dtype)):
                 return place

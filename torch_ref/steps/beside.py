@@ -21,8 +21,8 @@ from torch_ref.numbers.witness import Witness, all_finite
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.steps.graph import Use
 
-DRAWS = 6
-"""How many points beside a kink are looked at."""
+DRAWS, BOTH = 6, 2
+"""How many points beside a kink are looked at: the first two lie on both sides."""
 
 EXPLAINED = 0.5
 """Of a difference: so much has to be the kink's, the rest may be rounding."""
@@ -61,9 +61,11 @@ def _agreeing(chain: Chain, claim: Claim, i: int, by_hand: Tensor, arrived: Arri
     if not bool(off.any()):
         return None
     low = high = exact
-    for other in _beside(chain, claim, i):
+    for count, other in enumerate(_beside(chain, claim, i), 1):
         low, high = torch.minimum(low, other), torch.maximum(high, other)
         is_open = high - low >= EXPLAINED * (value - exact).abs()
+        if count == BOTH and not bool(is_open[off].any()):
+            return None  # no kink: nothing changes to either side
         if bool(((value >= low - tolerance) & (value <= high + tolerance)).all()) and bool(is_open[off].all()):
             return _said(arrived, by_hand, off, low, high)
     return None
@@ -99,7 +101,7 @@ def _beside(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
     if chain.nearby is not None:
         for draw in range(DRAWS):
             try:
-                yield chain.nearby(draw).alone[claim.name][i].witness.exact
+                yield chain.beside(draw)[claim.places[i].key].double()
             except Exception:  # of somebody's forward pass, which may take other steps there
                 return
         return
@@ -127,3 +129,12 @@ def _kinks(use: Use, value: Tensor) -> Tensor:
     names = [name for name in ("_saved_min", "_saved_max", "_saved_min_val", "_saved_max_val") if hasattr(node, name)]
     bounds = [bound for name in names if (bound := getattr(node, name)) is not None] if names else [0.0]
     return torch.stack([torch.as_tensor(value == bound) for bound in bounds]).any(0)
+
+
+def moved(leaf: Tensor, draw: int, generator: torch.Generator) -> Tensor:
+    """Return numbers moved a little: all of them up, all of them down, then each up or down at random."""
+    size = float(leaf.detach().double().norm()) / max(leaf.numel(), 1) ** 0.5 or 1.0
+    steps = 0.5 + torch.rand(leaf.shape, generator=generator, dtype=torch.float64)
+    signs = torch.randint(0, 2, leaf.shape, generator=generator) * 2 - 1 if draw > 1 else (-1) ** draw
+    near = max(1e-8, 8 * torch.finfo(leaf.dtype).eps)
+    return leaf.detach() + (near * size * signs * steps).to(leaf.device, leaf.dtype)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -27,8 +27,8 @@ from torch_ref.steps.graph import Graph, Key, Place, Use
 from torch_ref.steps.step import Failure
 
 FEW, MANY = 2, 4
-"""How many roundings at random a pass has, where its tensors are large and where they are not. Of large ones the plain
-pass has one: it accuses nobody."""
+"""How many roundings at random a pass has, where its tensors are large and where they are not. The plain pass, which
+accuses nobody, has one."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Chain:
         """Go backward once, and compare at every place what arrives."""
         found: dict[tuple[str, int], Arrived] = {}
         is_large = are_large(*(place.value for claim in self.claims for place in claim.places))
-        shadows = Shadows(range((FEW if hands_on else 1) if is_large else MANY))
+        shadows = Shadows(range((FEW if is_large else MANY) if hands_on else 1))
 
         def at(key: Key, value: Tensor) -> Tensor | None:
             """Compare what arrives at a place; return what is handed on instead, or None."""
@@ -194,6 +194,34 @@ class Chain:
         values = {place.key: place.value for claim in self.claims for place in claim.places}
         return {key: torch.zeros_like(values[key]) if g is None else g for key, g in zip(edges, gradients, strict=True)}
 
+    @cached_property
+    def chosen(self) -> Mapping[Key, Tensor | None]:
+        """Return the gradient by hand that goes on from each place; None where the right one does."""
+        return {key: self.handed_on(key) for key in self._at}
+
+    def arriving(self, chosen: Sequence[Tensor | None]) -> list[Tensor]:
+        """Return what arrives at each place, in order, where these go on; no more exactly than the pass itself is."""
+        instead = dict(zip(self._at, chosen, strict=True))
+        found: dict[Key, Tensor] = {}
+
+        def at(key: Key, value: Tensor) -> Tensor | None:
+            found[key] = value.detach().clone()
+            return instead[key]
+
+        arrived = self._backward(at)
+        return [found.get(key, arrived[key]) for key in self._at]
+
+    @cached_property
+    def beside(self) -> Callable[[int], Mapping[Key, Tensor]]:
+        """Return what arrives at each place where the inputs were moved a little in a direction of a number."""
+
+        @cache
+        def found(draw: int) -> Mapping[Key, Tensor]:
+            assert self.nearby is not None
+            return dict(zip(self._at, self.nearby(draw).arriving([*self.chosen.values()]), strict=True))
+
+        return found
+
     # ------------------------------------------------------------------------------ the parts of a gradient
 
     def parts(self, claim: Claim, i: int) -> list[Part]:
@@ -209,10 +237,9 @@ class Chain:
 
             return hook
 
-        chosen = {at: self.handed_on(at) for at in self._at}
         hooks = [use.node.register_hook(note(use)) for use in self.graph.uses[key]]
         try:
-            self._backward(lambda at, value: chosen[at])
+            self._backward(lambda at, value: self.chosen[at])
         finally:
             for hook in hooks:
                 hook.remove()
