@@ -24,7 +24,7 @@ from benchmarks.steps import measure
 from benchmarks.times import CaseTimes, names_of
 from benchmarks.worker import Worker
 
-PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion", "processes")
+PARTS = ("steps", "scaling", "memory", "startup", "epoch", "fashion", "processes", "checks")
 RESULTS = Path(__file__).parent / "results"
 ROUNDS, QUICK_ROUNDS = 25, 5
 
@@ -142,7 +142,7 @@ def done(args: argparse.Namespace, results: list[CaseTimes], parts: dict[str, Pa
 
 def measure_of(name: str) -> Measure:
     """Return what measures a part; the files are imported where one of them is asked for."""
-    from benchmarks import epoch, fashion, memory, processes, scaling, startup
+    from benchmarks import checks, epoch, fashion, memory, processes, scaling, startup
 
     measures: dict[str, Measure] = {
         "scaling": scaling.measure,
@@ -151,6 +151,7 @@ def measure_of(name: str) -> Measure:
         "epoch": epoch.measure,
         "fashion": fashion.measure,
         "processes": processes.measure,
+        "checks": checks.measure,
     }
     return measures[name]
 
