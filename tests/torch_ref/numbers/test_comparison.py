@@ -186,3 +186,36 @@ def test_a_difference_from_zeros_is_infinite_and_none_is_none() -> None:
     zeros: Tensor = torch.zeros(3)
     assert relative_difference(torch.ones(3), zeros) == INF
     assert relative_difference(zeros, zeros) == 0.0
+
+
+def test_what_is_within_the_tolerance_that_was_given_says_by_how_much_where_and_in_how_many_entries() -> None:
+    found = compared([3.0, 4.5, -1.0], [3.0, 4.0, -1.25], tolerance=0.5)
+    assert (found.status, found.reason, found.bound) == ("rounding", "tolerance", 0.5)
+    assert found.max_abs == 0.5
+    assert found.max_ulp == 2**21
+    assert found.relative == pytest.approx(math.sqrt((0.25 + 0.0625) / (25 + 1.25**2)))
+    assert (found.worst, found.by_hand, found.reference) == ((1,), 4.5, 4.0)
+    assert (found.off, found.count) == (2, 3)
+
+
+def test_the_worst_place_within_a_tolerance_is_that_of_the_difference() -> None:
+    found = compared([30.0, 4.0], [30.0, 4.5], tolerance=0.5)
+    assert (found.worst, found.by_hand, found.reference) == ((1,), 4.0, 4.5)
+
+
+@pytest.mark.parametrize(("off", "named"), [(0.02, True), (0.004, False)])
+def test_a_slice_is_named_that_is_ten_times_farther_off_than_the_whole(off: float, named: bool) -> None:
+    right = torch.ones(401, 3)
+    wrong = right.clone()
+    wrong[7] *= 1 + off
+    wrong[8:] *= 1.0005
+    found = compare(wrong, Witness.exactly(right))
+    assert found.status == "wrong"
+    assert ("row 7" in found.remark) is named
+
+
+def test_of_complex_numbers_the_part_is_named_that_differs_more() -> None:
+    found = compare(torch.tensor([1 + 9j]), Witness.exactly(torch.tensor([3 + 8j])))
+    assert (found.part, found.by_hand, found.reference) == ("real part", 1.0, 3.0)
+    found = compare(torch.tensor([9 + 1j]), Witness.exactly(torch.tensor([8 + 3j])))
+    assert (found.part, found.by_hand, found.reference) == ("imaginary part", 1.0, 3.0)
