@@ -25,6 +25,7 @@ from torch_ref.files.reference import (
     names_of_reference,
     rounds,
 )
+from torch_ref.files.wrong_line import wrong_line
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import source_of
 from torch_ref.verdict.report import Report
@@ -170,7 +171,8 @@ class Pair:
         self._check_whole(report)
         if any(row.blame == "reference" for row in report.rows):
             raise NotCheckedError(NOT_ITS_DERIVATIVE.format(name, reference))
-        return Checked(report, shown)
+        line = wrong_line(self.forward, self.backward, inputs, report)
+        return Checked(report, shown).having(line) if line else Checked(report, shown)
 
 
 def _has_cache(outputs: Any, theirs: Sequence[str] | None, inputs: Mapping[str, Any]) -> bool:

@@ -43,6 +43,13 @@ def _minimum(a: Tensor, b: Tensor) -> Tensor:
     return torch.where((x < bound) | x.isnan(), x, bound)
 
 
+def _power(x: Tensor, exponent: Tensor) -> Tensor:
+    """Return x to a power: one constant as a number, so that nobody takes it for something that rounding moves."""
+    if exponent.numel() == 1 and not exponent.requires_grad and not exponent.ndim:
+        return torch.pow(x, exponent.item())
+    return torch.pow(x, exponent)
+
+
 FORMULAS: dict[Any, Formula] = {
     np.add: torch.add,
     np.subtract: torch.sub,
@@ -50,8 +57,8 @@ FORMULAS: dict[Any, Formula] = {
     np.divide: torch.div,
     np.negative: torch.neg,
     np.positive: torch.clone,
-    np.power: torch.pow,
-    np.float_power: torch.pow,
+    np.power: _power,
+    np.float_power: _power,
     np.remainder: torch.remainder,
     np.fmod: torch.fmod,
     np.absolute: torch.abs,

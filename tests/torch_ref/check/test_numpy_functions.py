@@ -392,3 +392,12 @@ def test_what_cannot_be_checked_is_refused_in_one_sentence(forward, inputs, erro
 def test_second_derivatives_need_torch():
     with pytest.raises(TypeError, match="made of torch operations, got numpy arrays"):
         check_function(softmax, softmax_backward, [X], second_order=True)
+
+
+def test_a_power_is_as_exact_as_the_rest() -> None:
+    """An exponent that was moved by a rounding would give NaN of negative numbers, and hide what is wrong."""
+    x = np.linspace(-2, 2, 12).reshape(3, 4)
+    report = check_function(lambda x: x**2 + x**3, lambda d, x: d * (2 * x + 3 * x**2), [x])
+    assert report.ok
+    assert max(row.isolated.bound for row in report.rows) < 1e-12
+    assert report.power.factor < 1e-5
