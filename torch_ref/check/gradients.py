@@ -11,7 +11,7 @@ from torch import Tensor
 
 from manual_bp.layer import described
 from torch_ref.check.loss import OWNER, ReadLoss, requiring
-from torch_ref.check.parameters import Array, Matched, as_tensor, matched
+from torch_ref.check.parameters import Array, Matched, as_tensor, matched, numbers_as_arrays
 from torch_ref.check.reading import check_no_autocast
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.given import as_gradient
@@ -52,8 +52,9 @@ def check_gradients(
         check_gradients(lambda: cross_entropy(network(x), t), network.params, network.grads)
 
     ``loss()`` returns one number, or a tuple that begins with one. It reads the parameters: a dict, a list, an object
-    with attributes, an ``nn.Module``, one array or tensor. ``gradients`` are +∂L/∂parameter, in a container of the same
-    names (``W1`` or ``dW1``, ``grad_W1``, ``W1_grad``), or in the same order; however they were computed.
+    with attributes, an ``nn.Module``, one array or tensor; numbers are arrays too. ``gradients`` are +∂L/∂parameter,
+    however they were computed, in a container of the same names (``W1`` or ``dW1``, ``grad_W1``, ``W1_grad``), or in
+    the same order.
 
     Code of numpy is followed by autograd as it is. Where it cannot be followed, as where an array is written into
     ``np.zeros``, central differences of the loss take its place, of some hundred entries at random of large
@@ -70,11 +71,10 @@ def check_gradients(
     check_no_autocast()
     if not callable(loss):
         raise TypeError(f"{OWNER} expects a loss that can be called without arguments, got {described(loss)}")
-    given = matched(OWNER, parameters, gradients)
-    read = ReadLoss(loss, parameters, given.parameters)
-    asked = Asked(read, given, read.checked())
-    with torch.inference_mode(mode=False):
-        return asked.report(tolerance, strict=strict, power=power)
+    with numbers_as_arrays(parameters, gradients), torch.inference_mode(mode=False):
+        given = matched(OWNER, parameters, gradients)
+        read = ReadLoss(loss, parameters, given.parameters)
+        return Asked(read, given, read.checked()).report(tolerance, strict=strict, power=power)
 
 
 @dataclass
@@ -144,9 +144,11 @@ class Asked:
         self.why = "it is not found how the loss reads it"
 
         def nearby(draw: int) -> Chain:
-            """Return the same with the parameters moved a little: all up, all down, then at random."""
+            """Return the same with the parameters moved a little: all up, all down, each alone, then at random."""
             generator = torch.Generator().manual_seed(draw)
-            there, other = self.loss.root({name: moved(leaf, draw, generator) for name, leaf in leaves.items()})
+            alone = list(leaves)[(draw - 2) // 2 : draw // 2] if draw > 1 else []
+            chosen = [name for name in leaves if name in (alone or leaves)]
+            there, other = self.loss.root({n: moved(leaves[n], draw % 2 if alone else draw, generator) for n in chosen})
             claims = [replace(claim, places=(place_of(other[claim.name]),)) for claim in reached]
             return Chain([(there, torch.ones_like(there))], claims, strict=strict)
 

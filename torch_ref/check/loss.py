@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,29 +39,34 @@ class ReadLoss:
     def checked(self) -> float:
         """Return the loss; raise where it is no number, another one at a second call, or changes its parameters."""
         before = {name: as_tensor(p) for name, p in self.parameters.items()}
-        value = self._number(seed=0)
-        try:
-            changed = [n for n, p in self.parameters.items() if not torch.equal(as_tensor(p), before[n])]
-            if changed:
-                raise ValueError(
-                    f"{OWNER} expects a loss that only reads its parameters, got one that changes {changed[0]}"
-                )
-            again = self._number(seed=1)
-        finally:
-            for name, p in self.parameters.items():
-                put(p, before[name])
+        value = number(self._returned(seed=0))
+        changed = [name for name, p in self.parameters.items() if not torch.equal(as_tensor(p), before[name])]
+        if changed:
+            for name in changed:
+                put(self.parameters[name], before[name])
+            raise ValueError(
+                f"{OWNER} expects a loss that only reads its parameters, got one that changes {changed[0]}"
+            )
+        if not np.isfinite(value):
+            raise ValueError(
+                f"{OWNER} expects a loss that is finite, got {value}: look at the numbers that it is given"
+            )
+        again = self._number(seed=1)
         if again != value:
             raise ValueError(
                 f"{OWNER} expects a loss that is the same at every call, got {value:.8g} and {again:.8g}: it "
                 "draws random numbers, or keeps something. Draw them once, outside"
             )
-        if not np.isfinite(value):
-            raise ValueError(f"{OWNER} expects a loss that is finite, got {value}")
         return value
 
-    def _number(self, seed: int = 0) -> float:
+    def _returned(self, seed: int = 0) -> Any:
         with as_it_was(seed), reachable_kept(self.loss):
-            return number(self.loss())
+            return self.loss()
+
+    def _number(self, seed: int = 0) -> float:
+        """Return the loss once more; what it prints was seen the first time."""
+        with redirect_stdout(io.StringIO()):
+            return number(self._returned(seed))
 
     def root(self, numbers: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss with its graph, and the leaf of each parameter, which has other numbers where they are given.
@@ -88,56 +94,58 @@ class ReadLoss:
                     return value
                 return others.setdefault(id(value), FollowedArray(as_tensor(value)))
 
-            with reachable_kept(self.loss), swapped([self.container, self.loss], instead):
+            silent = redirect_stdout(io.StringIO())
+            with silent, reachable_kept(self.loss), swapped([self.container, self.loss], instead):
                 returned = first_of(self.loss())
         root = returned.current if isinstance(returned, Followed) else returned
+        if isinstance(returned, Followed) and not root.requires_grad:
+            raise CannotFollow("the loss", "it is not found how it reads its parameters")
         if not isinstance(root, Tensor) or not root.requires_grad:
             raise CannotFollow("the loss", f"it returns {described(root)}, which does not know how it was computed")
         return root.reshape(()), leaves
 
     def speaks_against(self, name: str, right: Tensor) -> bool:
         """Tell whether the slope of the loss speaks against a gradient, in float64."""
-        p = self.parameters[name]
-        before = as_tensor(p)
+        before = as_tensor(self.parameters[name])
         if before.dtype != torch.float64:
             return False
+        with self._movable(name) as p, torch.no_grad():
 
-        def outputs(q: Tensor) -> list[Tensor]:
-            put(p, q)
-            return [torch.tensor(self._number(), dtype=torch.float64)]
+            def outputs(q: Tensor) -> list[Tensor]:
+                put(p, q)
+                return [torch.tensor(self._number(), dtype=torch.float64)]
 
-        try:
-            with torch.no_grad():
+            try:
                 return slope(outputs, before, [torch.ones((), dtype=torch.float64)], right).agrees(right) is False
-        finally:
-            put(p, before)
+            finally:
+                put(p, before)
 
     def differences(self, name: str, most: int) -> Differences:
         """Return the central differences by a parameter: in float64 where the loss can compute in it."""
         try:
-            return self._in_float64(name, most)
+            with self._movable(name) as p:
+                return self._differences(p, most)
         except Exception:  # of somebody's code, which may be for one dtype only
             return self._differences(self.parameters[name], most)
 
-    def _in_float64(self, name: str, most: int) -> Differences:
-        """Return the differences of a loss in which every array of floating-point numbers is one of float64."""
+    @contextmanager
+    def _movable(self, name: str) -> Iterator[Array]:
+        """Give a copy of a parameter, in float64, which the loss reads in its place, in float64 too; or it itself."""
         known: dict[int, Any] = {}
+        p = self.parameters[name]
 
         def instead(value: Any) -> Any:
-            if not isinstance(value, np.ndarray | Tensor) or not _is_narrow(value):
+            if value is not p and (not isinstance(value, np.ndarray | Tensor) or not _is_narrow(value)):
                 return value
             if id(value) not in known:
                 wide = as_tensor(value).double()
                 known[id(value)] = wide if isinstance(value, Tensor) else wide.numpy()
             return known[id(value)]
 
-        p = self.parameters[name]
-        if not _is_narrow(p):
-            return self._differences(p, most)
         with swapped([self.container, self.loss], instead) as found:
-            if id(p) not in found:
+            if id(p) not in found and _is_narrow(p):
                 raise CannotFollow("the loss", "it is not found how it reads the parameter")
-            return self._differences(known[id(p)], most)
+            yield known[id(p)] if id(p) in found else p
 
     def _differences(self, p: Array, most: int) -> Differences:
         with torch.no_grad():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,9 @@ SUFFIXES = ("_grad", "_gradient", "grad", ".grad")
 """What people put before or behind the name of a parameter to name its gradient."""
 
 
+NO_PARAMETER = "no parameter that is an array or a number has this name"
+
+
 class Matched(NamedTuple):
     """The parameters that have a gradient, and what is left over, each with the reason."""
 
@@ -31,6 +35,9 @@ class Matched(NamedTuple):
 def matched(owner: str, parameters: Any, gradients: Any) -> Matched:
     """Return the gradient of each parameter, by name or by order; raise where nothing belongs together."""
     mine, theirs = arrays_of(parameters), arrays_of(gradients, kept=True)
+    matrix = next((name for name, p in mine.items() if isinstance(p, np.matrix)), None)
+    if matrix:
+        raise TypeError(f"{owner} expects arrays, got {matrix} as np.matrix: np.asarray({matrix})")
     if not mine:
         raise TypeError(
             f"{owner} expects parameters that are arrays or tensors of floating-point numbers, in a dict, a list or an "
@@ -50,12 +57,19 @@ def matched(owner: str, parameters: Any, gradients: Any) -> Matched:
         )
     left = [(f"gradient of {name}", "no gradient was given") for name in mine if name not in keys]
     used = set(keys.values())
-    left += [(name, "no parameter has this name") for name in theirs if name not in used]
+    left += [(name, NO_PARAMETER) for name in theirs if name not in used]
     if isinstance(parameters, Mapping | list | tuple | nn.Module):
         shown = left
     else:  # of an object with other arrays besides
         shown = [one for one in left if not one[0].startswith("gradient of ")]
-    return Matched({name: mine[name] for name in keys}, {name: theirs[key] for name, key in keys.items()}, tuple(shown))
+    gradient_of = {name: _copied(theirs[key]) for name, key in keys.items()}  # the loss may fill them once more
+    return Matched({name: mine[name] for name in keys}, gradient_of, tuple(shown))
+
+
+def _copied(gradient: Any) -> Any:
+    if isinstance(gradient, Tensor):
+        return gradient.detach().clone()
+    return gradient.copy() if isinstance(gradient, np.ndarray) else gradient
 
 
 def arrays_of(value: Any, *, kept: bool = False) -> dict[str, Any]:
@@ -74,7 +88,41 @@ def arrays_of(value: Any, *, kept: bool = False) -> dict[str, Any]:
         return {}
     leaves = [leaf for name, part in parts for leaf in leaves_of(part, name)]
     is_kept = kept and isinstance(value, Mapping | list | tuple)
-    return {name: leaf for name, leaf in leaves if _is_array(leaf) or is_kept}
+    return {name: leaf for name, leaf in leaves if _is_array(leaf) or is_kept or (kept and is_number(leaf))}
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number with a fraction, and no array."""
+    return isinstance(value, float | np.floating)
+
+
+@contextmanager
+def numbers_as_arrays(parameters: Any, gradients: Any) -> Iterator[None]:
+    """Put an array in the place of every parameter that is a number and has a gradient; put the number back."""
+    theirs = arrays_of(gradients, kept=True)
+    like = next((p for p in arrays_of(parameters).values() if isinstance(p, Tensor)), None)
+    done: list[tuple[Any, Any, Any]] = []
+
+    def look(holder: Any, name: str) -> None:
+        is_object = hasattr(holder, "__dict__") and not isinstance(holder, nn.Module) and not callable(holder)
+        items = vars(holder) if is_object else holder
+        if not isinstance(items, dict | list):
+            return
+        pairs = items.items() if isinstance(items, dict) else enumerate(items)
+        for key, value in [*pairs]:
+            path = (f"{name}[{key!r}]" if name else str(key)) if isinstance(items, dict) else f"{name}[{key}]"
+            if is_number(value) and any(other in theirs for other in _names_of_gradient(path)):
+                done.append((items, key, value))
+                items[key] = np.array(value) if like is None else torch.tensor(value, dtype=like.dtype)
+            elif isinstance(value, dict | list):
+                look(value, path)
+
+    look(parameters, "parameters" if isinstance(parameters, list) else "")
+    try:
+        yield
+    finally:
+        for items, key, value in reversed(done):
+            items[key] = value
 
 
 def _is_array(value: Any) -> bool:
@@ -119,4 +167,4 @@ def as_tensor(array: Array) -> Tensor:
     """Return the numbers of an array as a tensor, a copy."""
     if isinstance(array, Tensor):
         return array.detach().clone()
-    return torch.from_numpy(np.ascontiguousarray(array)).reshape(array.shape).clone()
+    return torch.from_numpy(array.copy()).reshape(array.shape)

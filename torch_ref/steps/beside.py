@@ -21,7 +21,7 @@ from torch_ref.numbers.witness import Witness, all_finite
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.steps.graph import Use
 
-DRAWS, BOTH = 6, 2
+DRAWS, BOTH = 16, 2
 """How many points beside a kink are looked at: the first two lie on both sides."""
 
 EXPLAINED = 0.5

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
+from torch_ref.known.place import NO_PATTERN
 from torch_ref.numbers.agreement import Comparison, Tolerance
 from torch_ref.numbers.given import agreed
 from torch_ref.numbers.witness import CEILING, Witness, all_finite
@@ -17,6 +19,15 @@ from torch_ref.steps.chain import Arrived, without_gradient
 from torch_ref.steps.step import Failure
 from torch_ref.verdict.explain import misfit, of_failure
 from torch_ref.verdict.row import Quantity, Row
+
+SURE = 1e-3
+"""Of the size of a gradient: what central differences may be off by and still tell something."""
+
+FAR = 0.5
+"""How many times what they may be off by something has to be, to be wrong all the same."""
+
+PLACES = ("one-entry", "only-some", "dead-unit", "zero-rows")
+"""Causes that name places: of some entries at random they would name others."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +50,29 @@ class Measured:
         """Tell whether the gradient by hand has the shape of the parameter."""
         return self.by_hand is not None and self.by_hand.shape == self.parameter.shape
 
+    @cached_property
+    def off(self) -> Tensor:
+        """Return the gradients by hand less the differences, at the entries that were looked at."""
+        return self._by_hand - self.values
+
     @property
+    def _by_hand(self) -> Tensor:
+        assert self.by_hand is not None
+        return self.by_hand.detach().cpu().double().reshape(-1)[self.indices]
+
+    @cached_property
+    def is_sure(self) -> Tensor:
+        """Return where the differences are sure; at a kink they are not, for any value between both sides is right."""
+        finite = self.uncertainties.isfinite() & self.values.isfinite()
+        sizes = torch.where(finite, torch.maximum(self.values.abs(), self._by_hand.abs()), 0.0)
+        size = float(sizes.norm()) / max(1, int(finite.sum())) ** 0.5
+        return finite & (self.uncertainties <= SURE * torch.maximum(sizes, torch.as_tensor(size)))
+
+    @cached_property
     def known(self) -> Tensor:
-        """Return where the differences are known."""
-        return self.uncertainties.isfinite()
+        """Return where the differences tell something: they are sure, or the gradient by hand is far from them."""
+        finite = self.uncertainties.isfinite() & self.values.isfinite()
+        return self.is_sure | (finite & ~(self.off.abs() <= FAR * self.uncertainties))
 
     @property
     def misfit(self) -> Comparison:
@@ -64,8 +94,10 @@ class Measured:
         if self.by_hand is None or not self.fits or not bool(self.known.any()):
             return None
         kept = self.known
-        chosen = self.by_hand.detach().cpu().double().reshape(-1)[self.indices][kept]
-        values, spread = self.values[kept], self.uncertainties[kept]
+        values, off = self.values[kept], self.off[kept].abs()
+        is_far = ~self.is_sure[kept]  # then it is wrong, however little is known
+        spread = torch.where(is_far, SURE * off, self.uncertainties[kept])
+        chosen = self._by_hand[kept]
         witness = Witness.exactly(values, others=(values + spread, values - spread))
         witness = replace(witness, may_vanish=False)
         if witness.bound > CEILING and all_finite(chosen) and not witness.beyond(chosen):
@@ -109,7 +141,9 @@ def _cause(measured: Measured, arrived: Arrived | None) -> Cause:
     is_whole = len(arrived.witness.exact) == parameter.numel()
     shape = parameter.shape if is_whole else arrived.witness.exact.shape
     right = arrived.witness.exact.reshape(shape)
-    return likely_cause(
+    if not bool(measured.values.any()):
+        return Cause("no-pattern", "the loss does not change with it: it reads another array, or a copy")
+    cause = likely_cause(
         Scene(
             owner=None,
             makes=measured.name,
@@ -123,3 +157,4 @@ def _cause(measured: Measured, arrived: Arrived | None) -> Cause:
             tolerance=max(1e-6, 30 * arrived.found.bound),
         )
     )
+    return NO_PATTERN if not is_whole and cause.code in PLACES else cause

@@ -147,7 +147,7 @@ def test_what_has_no_partner_is_named():
     assert report.ok
     assert dict(report.not_compared) == {
         "gradient of b": "no gradient was given",
-        "dV": "no parameter has this name",
+        "dV": "no parameter that is an array or a number has this name",
     }
 
 
@@ -253,3 +253,104 @@ def test_what_the_loss_keeps_on_its_object_is_as_it_was():
     assert check_gradients(net.loss, {"w": net.w}, {"w": np.exp(net.w)}).ok
     assert sorted(vars(net)) == ["history", "w"]
     assert net.history == []
+
+
+# ---------------------------------------------------------------------------------------- numbers, and what is odd
+
+
+class Line:
+    """A line by its slope and intercept, which is a plain number."""
+
+    def __init__(self):
+        self.w, self.b, self.rate = np.array([0.5, -1.0]), 0.25, 0.1
+        self.x, self.y = np.arange(8.0).reshape(4, 2), np.array([1.0, 0.0, 2.0, -1.0])
+
+    def loss(self):
+        return np.mean((self.x @ self.w + self.b - self.y) ** 2)
+
+    def gradients(self):
+        e = 2 * (self.x @ self.w + self.b - self.y) / 4
+        return self.x.T @ e, e.sum()
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_a_parameter_may_be_a_number(factor):
+    line = Line()
+    dw, db = line.gradients()
+    report = check_gradients(line.loss, line, {"dw": dw, "db": factor * db})
+    assert [row.quantity for row in report.rows] == ["gradient of w", "gradient of b"]
+    assert guilty(report) == ([] if factor == 1 else ["b"])
+    assert type(line.b) is float
+    params = {"w": line.w, "b": 0.25}
+    loss = lambda: np.mean((line.x @ params["w"] + params["b"] - line.y) ** 2)  # noqa: E731
+    assert check_gradients(loss, params, {"w": dw, "b": factor * db}).ok is (factor == 1)
+    assert params == {"w": line.w, "b": 0.25}
+    several = [line.w, 0.25]
+    loss = lambda: np.mean((line.x @ several[0] + several[1] - line.y) ** 2)  # noqa: E731
+    assert check_gradients(loss, several, [dw, factor * db]).ok is (factor == 1)
+
+
+def test_a_loss_that_adds_to_the_gradients_once_more():
+    w, grads = np.array([1.0, 2.0]), {"w": np.zeros(2)}
+
+    def loss():
+        grads["w"] += 2 * w
+        return (w**2).sum()
+
+    loss()
+    assert check_gradients(loss, {"w": w}, grads).ok
+
+
+def test_arrays_that_cannot_be_written_to():
+    w = np.array([1.0, 2.0])
+    w.setflags(write=False)
+    assert check_gradients(lambda: (w**2).sum(), [w], [2 * w]).ok
+    assert not check_gradients(lambda: float((w**2).sum()), [w], [3 * w]).ok
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_a_matrix_is_refused_and_a_copy_that_the_loss_reads_is_named():
+    w = np.array([1.0, 2.0])
+    with pytest.raises(TypeError, match=r"np.asarray\(w\)"):
+        check_gradients(lambda: 1.0, {"w": np.matrix(w)}, {"w": w})
+    copied = w.copy()
+    report = check_gradients(lambda: (copied**2).sum(), {"w": w}, {"w": 2 * w})
+    assert report.guilty[0].cause == "the loss does not change with it: it reads another array, or a copy"
+
+
+def test_what_the_loss_prints_is_seen_once(capsys):
+    w = np.array([1.0, 2.0])
+
+    def loss():
+        out = np.zeros(2)
+        out[:] = w**2
+        print("loss", out.sum())
+        return out.sum()
+
+    assert check_gradients(loss, [w], [2 * w]).ok
+    assert capsys.readouterr().out == "loss 5.0\n"
+
+
+@pytest.mark.parametrize(("factor", "said"), [(1.0, "Right"), (-1.0, "Wrong"), (1.001, "Wrong")])
+def test_differences_at_a_kink_decide_what_they_can(factor, said):
+    """One sample of seven lies on the kink: the gradient of b is known but for its part."""
+    rng = np.random.default_rng(4)
+    x, w, b = rng.normal(size=(7, 4)), rng.normal(size=(4, 5)), np.zeros(5)
+    x[2] = 0
+
+    def loss():
+        h = np.zeros((7, 5))
+        for i in range(7):
+            h[i] = [max(0.0, value) for value in x[i] @ w + b]
+        return (h * np.arange(1, 6)).sum()
+
+    d = (x @ w + b > 0) * np.arange(1.0, 6)
+    report = check_gradients(loss, {"w": w, "b": b}, {"w": x.T @ d, "b": factor * d.sum(0)})
+    by_name = {row.quantity: row for row in report.rows}
+    assert by_name["gradient of w"].status != "wrong"
+    if factor == -1:
+        assert guilty(report) == ["b"]
+    else:
+        assert [name for name, _ in report.not_compared] == ["gradient of b"]
+    wrong = check_gradients(loss, {"w": w, "b": b}, {"w": factor * (x.T @ d), "b": d.sum(0)})
+    assert wrong.verdict.startswith(said)
