@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -13,12 +14,13 @@ from torch_ref.check.reading import check_no_autocast, unchanged
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.steps.adapted import Pair, followed_by, on_arrays
 from torch_ref.steps.arguments import Arguments
+from torch_ref.steps.calling import attempt
 from torch_ref.steps.following import is_of_numpy, reason_not_to_follow
 from torch_ref.steps.function import by_formula, function_step
 from torch_ref.steps.meant import straight_through
 from torch_ref.steps.second_order import by_formula as second_order_of
 from torch_ref.steps.second_order import second_step
-from torch_ref.steps.step import sequence
+from torch_ref.steps.step import Step, negative, sequence
 from torch_ref.verdict.judge import report_of
 from torch_ref.verdict.report import Report
 
@@ -92,4 +94,20 @@ def check_function(
     step = function_step(forward, reference, arguments, compute, tolerance, upstream=d_outputs)
     gradients = second_order_of(backward, arguments, [*step.gradients])
     second = second_step(step, gradients, backward) if second_order else None
-    return report_of(step, differences=differences, strict=strict, power=power, second=second)
+    report = report_of(step, differences=differences, strict=strict, power=power, second=second)
+    left = tuple((f"gradient of {name}", A_NUMBER) for name in _numbers(arguments, backward, step))
+    return replace(report, not_compared=(*report.not_compared, *left))
+
+
+A_NUMBER = "it is a number: give it as an array or a tensor"
+
+
+def _numbers(arguments: Arguments, backward: Callable[..., Any], step: Step) -> list[str]:
+    """Return the inputs that are numbers, no tensors, for which backward returns a gradient."""
+    numbers = [name for name, value in zip(arguments.names, arguments.values, strict=True) if type(value) is float]
+    if not numbers:
+        return []
+    here, upstream = arguments.having(step.inputs | step.fixed), [negative(e) for e in step.errors]
+    found = attempt(lambda: here.in_order(here.call(backward, *upstream))) or ()
+    given = dict(zip(arguments.names, found, strict=False))
+    return [name for name in numbers if isinstance(given.get(name), float | int | Tensor)]

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from torch_ref.files.outcome import Outcomes
 
 DESCRIPTION = """Check the handwritten backward passes in a Python file: functions NAME_forward and NAME_backward (also
-forward and backward, forward_NAME and backward_NAME, NAME and NAME_backward, d_NAME or NAME_grad), subclasses of
-torch.autograd.Function, and classes and objects with forward and backward. Each is compared with NAME_reference where
-the file has it, a Function also with torch's function of the same name, and otherwise with autograd through its own
-forward. What was found and not checked is named, with the reason."""
+forward and backward, forward_NAME and backward_NAME, NAME and NAME_backward, d_NAME, dNAME, NAME_grad or NAME_prime),
+subclasses of torch.autograd.Function, and classes and objects with forward and backward. Each is compared with
+NAME_reference where the file has it, a Function also with torch's function of the same name, and otherwise with
+autograd through its own forward. What was found and not checked is named, with the reason."""
 
 EPILOG = """Exit code 0 where everything that was found was checked and is right, 1 where something is wrong or was not
 checked, 2 where there is nothing to check. The file is run, as python would run it, but for what stands under

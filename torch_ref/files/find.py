@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import torch
@@ -17,6 +18,9 @@ from torch_ref.files.pair import Pair
 from torch_ref.steps.step import source_of
 
 Names = Mapping[str, Any]
+
+SLOPES = ("_grad", "_prime", "_derivative", "_deriv", "_gradient")
+"""How a function ends that is the derivative of another."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ def _pairs(namespace: Names, own: Collection[str]) -> Iterator[Found]:
                 expected = " or ".join(candidates)
                 yield Unchecked(name, name, f"there is no function {expected}", source_of(backward))
         elif {name, forward} & set(own):
-            stem = name.removeprefix("backward_").removesuffix("_backward").removeprefix("d_").removesuffix("_grad")
-            shown = "forward" if name == "backward" else stem
+            stem = name.removeprefix("backward_").removesuffix("_backward")
+            shown = "forward" if name == "backward" else stem if _is_called_backward(name) else forward
             yield Pair(shown, functions[forward], backward, (forward, name), namespace)
 
 
@@ -96,7 +100,10 @@ def _forwards_of(name: str) -> tuple[str, ...]:
         return (f"forward_{name.removeprefix('backward_')}",)
     if name.startswith("d_"):
         return (name.removeprefix("d_"),)
-    return (name.removesuffix("_grad"),) if name.endswith("_grad") else ()
+    for suffix in SLOPES:
+        if name.endswith(suffix):
+            return (name.removesuffix(suffix),)
+    return (name.removeprefix("d"),) if name.startswith("d") and len(name) > 1 else ()
 
 
 def _is_called_backward(name: str) -> bool:
@@ -128,9 +135,26 @@ def _with_two_directions(namespace: Names, own: Collection[str]) -> Iterator[Fou
     made = {type(value) for value in values.values() if not isinstance(value, type)}
     for name, value in values.items():
         is_class = isinstance(value, type)
-        if is_class and (value in made or inspect.isabstract(value) or getattr(value, "_is_protocol", False)):
+        if is_class and (value in made or _is_abstract(value)):
             continue
         yield LayerOfFile(name, value, namespace)
+
+
+def _is_abstract(kind: type) -> bool:
+    """Tell whether a class is there for others to inherit from: one direction only raises, or does nothing."""
+    if inspect.isabstract(kind) or getattr(kind, "_is_protocol", False):
+        return True
+    codes = [getattr(getattr(kind, name), "__code__", None) for name in ("forward", "backward")]
+    return any(code is not None and (code.co_names == ("NotImplementedError",) or _is_empty(code)) for code in codes)
+
+
+def _is_empty(code: CodeType) -> bool:
+    """Tell whether a function does nothing, as one with ``pass``."""
+    return code.co_code == _nothing.__code__.co_code and code.co_consts[-1] is None
+
+
+def _nothing() -> None:
+    pass
 
 
 def _has_two_directions(value: Any) -> bool:

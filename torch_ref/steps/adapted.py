@@ -53,13 +53,16 @@ class Pair:
         if not isinstance(self.inputs, Sequence | Mapping) or isinstance(self.forward, nn.Module):
             return self  # a module would change its statistics
         returned = self._called_once()
-        if not (isinstance(returned, tuple) and len(returned) == 2 and _is_number(returned[0])):
+        if not isinstance(returned, tuple) or len(returned) < 2 or not all(map(_is_number, returned[:-1])):
             return self
-        count = 2 + len(self.inputs)
-        if _is_number(returned[1]) and (_takes(self.backward, count) or not _takes(self.backward, 2)):
-            return self  # two outputs
-        backward = _from_cache(self.forward, self.backward, is_loss=np.size(returned[0]) == 1)
-        return replace(self, forward=_output_alone(self.forward), backward=backward)
+        count = len(returned)
+        if _is_number(returned[-1]) and (
+            _takes(self.backward, count + len(self.inputs)) or not _takes(self.backward, count)
+        ):
+            return self  # all are outputs
+        is_loss = count == 2 and np.size(returned[0]) == 1
+        backward = _from_cache(self.forward, self.backward, count - 1, is_loss=is_loss)
+        return replace(self, forward=_outputs_alone(self.forward), backward=backward)
 
     def _called_once(self) -> Any:
         """Return what forward gives; None where it raises, which the check itself will say."""
@@ -78,28 +81,43 @@ def _copied(one: Any) -> Any:
 # ------------------------------------------------------------------------------------------------ a cache
 
 
-def _output_alone(forward: Function) -> Function:
+def _outputs_alone(forward: Function) -> Function:
     @wraps(forward)
-    def output(*inputs: Any, **named: Any) -> Any:
-        return forward(*inputs, **named)[0]
+    def outputs(*inputs: Any, **named: Any) -> Any:
+        returned = forward(*inputs, **named)[:-1]
+        return returned[0] if len(returned) == 1 else returned
 
-    return output
+    return outputs
 
 
-def _from_cache(forward: Function, backward: Function, *, is_loss: bool) -> Function:
-    """Return a backward of the upstream gradient and the inputs: the cache is what forward gives for them.
+def _from_cache(forward: Function, backward: Function, outputs: int, *, is_loss: bool) -> Function:
+    """Return a backward of the upstream gradients and the inputs: the cache is what forward gives for them.
 
-    A backward that can do with the cache alone is called so: always, or for a loss, where more is optional.
+    A backward that can do with the cache alone is called so: always, or for a loss, where more is optional. One that
+    takes more after the cache, as ``activation``, gets the inputs of these names.
     """
+    more = _further(backward, outputs + 1)
     takes_none = _takes(backward, 1) and (is_loss or not _takes(backward, 2))
 
     @wraps(backward)
-    def from_cache(d_output: Any, *inputs: Any, **named: Any) -> Any:
-        cache = forward(*inputs, **named)[1]
-        return backward(cache) if takes_none else backward(d_output, cache)
+    def from_cache(*given: Any, **named: Any) -> Any:
+        d_outputs, inputs = given[:outputs], given[outputs:]
+        cache = forward(*inputs, **named)[-1]
+        bound = inspect.signature(forward).bind(*inputs, **named) if more else None
+        besides = {name: bound.arguments[name] for name in more if name in bound.arguments} if bound else {}
+        return backward(cache) if takes_none else backward(*d_outputs, cache, **besides)
 
     from_cache.__signature__ = inspect.signature(lambda *inputs, **named: None)  # type: ignore[attr-defined]
     return from_cache
+
+
+def _further(function: Function, count: int) -> list[str]:
+    """Return the names of the arguments that a function needs after so many."""
+    try:
+        parameters = [*inspect.signature(function).parameters.values()][count:]
+    except ValueError:
+        return []
+    return [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
 def _takes(function: Function, count: int) -> bool:

@@ -30,6 +30,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--networks", type=_count, default=500, help="how many correct networks (default: 500)")
     parser.add_argument("--functions", type=_count, help="how many right functions (default: 300, with --all 2500)")
+    parser.add_argument("--programs", type=_count, help="how many programs with a broken line (default: all)")
     parser.add_argument("--all", action="store_true", help="faults of functions in every dtype, at three scales")
     parser.add_argument("--family", help="functions of one family only: norms, losses, attention, ...")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every outcome ('-' for standard output)")
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     right = of_functions.right_seeds(
         RIGHT[arguments.all] if arguments.functions is None else arguments.functions, arguments.family
     )
-    programs = of_programs.plan(whole=arguments.all) if arguments.family is None else []
+    programs = of_programs.plan(whole=arguments.all, most=arguments.programs) if arguments.family is None else []
     total = len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks + len(planned) + len(right) + len(programs)
     progress = _progress(total)
     with spread(arguments.processes or available(), arguments.threads) as each, progress:

@@ -81,13 +81,14 @@ SEEDS = 5
 """Right programs of each dtype."""
 
 
-def plan(*, whole: bool) -> list[Task]:
-    """Return what is tried: every broken line in float32, with ``whole`` in float64 too."""
+def plan(*, whole: bool, most: int | None = None) -> list[Task]:
+    """Return what is tried: every broken line in float32, with ``whole`` in float64 too; evenly so many at ``most``."""
     dtypes = (torch.float32, torch.float64) if whole else (torch.float32,)
     broken = [(i, way) for i, line in enumerate(exercise.LINES) for way, text in enumerate(line.wrong) if text]
     tasks = [Task(i, way, dtype, check) for check in CHECKS for dtype in dtypes for i, way in broken]
     right = (torch.float32, torch.float64)
-    return tasks + [Task(None, seed, dtype, check) for check in CHECKS for dtype in right for seed in range(SEEDS)]
+    tasks += [Task(None, seed, dtype, check) for check in CHECKS for dtype in right for seed in range(SEEDS)]
+    return tasks if most is None or most >= len(tasks) else [tasks[i * len(tasks) // most] for i in range(most)]
 
 
 def try_programs(planned: Sequence[Task], advance: Callable[[], object], each: Each = map) -> ProgramTrial:

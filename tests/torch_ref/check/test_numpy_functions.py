@@ -401,3 +401,49 @@ def test_a_power_is_as_exact_as_the_rest() -> None:
     assert report.ok
     assert max(row.isolated.bound for row in report.rows) < 1e-12
     assert report.power.factor < 1e-5
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_several_outputs_and_a_cache(factor: float) -> None:
+    def forward(x, h):
+        a = np.tanh(x + h)
+        return a, a * h, (a, h)
+
+    def backward(d_a, d_c, cache):
+        a, h = cache
+        d_a = d_a + d_c * h
+        d_z = d_a * (1 - a**2)
+        return d_z, factor * (d_z + d_c * a)
+
+    x, h = np.linspace(-1, 1, 6).reshape(2, 3), np.linspace(0, 1, 6).reshape(2, 3)
+    report = check_function(forward, backward, [x, h])
+    assert [row.quantity for row in report.guilty] == ["gradient of h"] * (factor != 1)
+    assert len(report.rows) == 4
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_arguments_after_the_cache_are_inputs_of_the_same_name(activation: str) -> None:
+    def forward(a, w, activation):
+        z = w @ a
+        return (np.maximum(0, z) if activation == "relu" else np.tanh(z)), ((a, w), z)
+
+    def backward(d_a, cache, activation):
+        (a, w), z = cache
+        d_z = d_a * ((z > 0) if activation == "relu" else 1 - np.tanh(z) ** 2)
+        return w.T @ d_z, d_z @ a.T
+
+    a, w = np.random.default_rng(0).normal(size=(3, 5)), np.random.default_rng(1).normal(size=(4, 3))
+    assert check_function(forward, backward, [a, w, activation]).ok
+    assert not check_function(
+        forward, lambda d, c, activation: (backward(d, c, activation)[0], w), [a, w, activation]
+    ).ok
+
+
+def test_the_gradient_of_a_number_is_named_and_not_compared() -> None:
+    x = np.linspace(-1, 1, 5)
+    report = check_function(lambda x, a: a * x**2, lambda d, x, a: (d * 2 * a * x, (d * x).sum()), [x, 2.0])
+    assert report.ok
+    assert [name for name, _ in report.not_compared] == ["gradient of a"]
+    assert "give it as an array or a tensor" in report.verdict
+    constant = check_function(lambda x, a: a * x**2, lambda d, x, a: (d * 2 * a * x, None), [x, 2.0])
+    assert not constant.not_compared

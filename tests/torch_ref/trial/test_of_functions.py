@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from torch_ref.__main__ import main
-from torch_ref.trial import of_functions
+from torch_ref.trial import of_functions, of_programs
 from torch_ref.trial.functions import KINDS
 from torch_ref.trial.of_functions import FunctionTrial, Planted, Right, argument_of, try_functions, try_planted
 from torch_ref.trial.trial import Trial
@@ -151,6 +151,7 @@ def test_the_command_passes_where_networks_and_functions_pass(functions, monkeyp
     monkeypatch.setattr(
         of_functions, "try_functions", lambda plan, right, *_: asked.append((len(plan), len(right))) or functions
     )
+    monkeypatch.setattr(of_programs, "try_programs", lambda *_: of_programs.ProgramTrial(()))
     path = tmp_path / "trial.json"
     assert main(["faults", "--json", str(path)]) == (0 if functions.passed else 1)
     assert "right functions (allowed: 0)" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from manual_bp import ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
 from torch_ref import crosscheck
 from torch_ref.__main__ import main
 from torch_ref.known.faults import FAULTS
-from torch_ref.trial import of_functions, trial
+from torch_ref.trial import of_functions, of_programs, trial
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -46,6 +46,7 @@ def two_faults(monkeypatch) -> None:
     kept = {name: FAULTS[name] for name in ("tanh-error-no-slope", "linear-weight-over-n")}
     monkeypatch.setattr(trial, "FAULTS", kept)
     monkeypatch.setattr(of_functions, "try_functions", lambda *_: of_functions.FunctionTrial((), ()))
+    monkeypatch.setattr(of_programs, "try_programs", lambda *_: of_programs.ProgramTrial(()))
 
 
 @pytest.mark.usefixtures("two_faults")
