@@ -28,8 +28,11 @@ QUICK = (
 )  # fmt: skip
 """The tests of formulas that come next. After them come all the others, which take minutes."""
 OF_THE_CHECKOUT = ("mutants", "arrows", "extras")
-"""The tests that look at files or start programs: they see the source as it is, whatever is planted. The tests of the
-lesson are left out too: they show what the formulas compute, which others hold to autograd, and take a minute and more.
+"""The tests that look at files or start programs: they see the source as it is, whatever is planted."""
+
+ELSEWHERE = {"lesson", "followed", "lines", "files"}
+"""Rooms whose tests no mutant of the formulas meets: the lesson shows what the formulas compute, which others hold to
+autograd, and the others are about code that people bring.
 """
 
 ROOMS = ("numbers", "steps", "verdict", "check")
@@ -39,10 +42,10 @@ SLOW = ("trial", "pytest_plugin")
 
 
 def parts_of_formulas(file: str) -> Parts:
-    """Return the suite in three parts, for a file of `manual_bp`; without those of the checkout and of the lesson."""
+    """Return the suite in three parts, for a file of `manual_bp`; without those of the checkout and of other rooms."""
     first = FIRST.get(file, ("layers",))
     apart = (*first, *QUICK, *OF_THE_CHECKOUT)
-    others = [name for name, path in files().items() if name not in apart and "lesson" not in path.parts]
+    others = [name for name, path in files().items() if name not in apart and not ELSEWHERE & set(path.parts)]
     return paths(first), paths(QUICK), paths(others)
 
 
