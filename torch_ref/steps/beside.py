@@ -38,10 +38,16 @@ SLOPES = {
 
 
 def at_a_kink(chain: Chain, claim: Claim, i: int) -> Arrived:
-    """Return how a claim compares at a place: as one that agrees, where it lies at a kink and is right there."""
+    """Return how a claim compares at a place: as one that agrees, where it lies at a kink and is right there.
+
+    What is right in the plain pass is right, too, though something else was handed on to it.
+    """
     arrived = chain.alone[claim.name][i]
-    if arrived.found.ok or chain.tolerance:
+    if arrived.found.ok:
         return arrived
+    plain = chain.whole[claim.name][i]
+    if plain.found.ok or chain.tolerance:
+        return plain if plain.found.ok else arrived
     for which, by_hand in enumerate(claim.by_hand[i]):
         found = _agreeing(chain, claim, i, by_hand, arrived)
         if found is not None:

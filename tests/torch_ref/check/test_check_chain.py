@@ -307,3 +307,11 @@ def test_kinks_of_operations(function, at, slopes):
         assert check_chain(loss, {"z": (z, d)}).ok
     for change in ([6.5, 0, 0], [-6.5, 0, 0], [0, 0.5, 0]):
         assert not check_chain(loss, {"z": (z, right + torch.tensor(change))}).ok
+
+
+def test_what_is_right_in_the_plain_pass_is_right_although_something_wrong_was_handed_on():
+    loss, named = network()
+    value, d_h = named["h"]
+    report = check_chain(loss, named | {"h": (value, 2 * d_h)})  # scaled after z was computed from it
+    assert guilty(report) == ["h"]
+    assert not report.consequences
