@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from torch_ref.lines.names import path_of, values_of
+from torch_ref.lines.names import is_bare, path_of, values_of
 from torch_ref.lines.pairing import Backward, Pair
 from torch_ref.lines.record import Version
 from torch_ref.lines.subject import Pass
@@ -96,6 +96,8 @@ class Chained:
         mine = path_of(pair.name).name
 
         def is_mine(other: Version) -> bool:
+            if is_bare(other.place):
+                return True
             owner, stems = self._owners.get(other.place), {path.name for path in values_of(other.place)}
             return owner == pair.name if owner else not stems or mine in stems
 

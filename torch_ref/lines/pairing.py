@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.lines.matching import Matched, fits, matched, outcome
-from torch_ref.lines.names import named_after, path_of, values_of
+from torch_ref.lines.names import is_bare, named_after, path_of, values_of
 from torch_ref.lines.places import is_array
 from torch_ref.lines.record import Version
 from torch_ref.lines.trace import RETURNED, Run
@@ -157,7 +157,8 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
     if backward.is_output(place) or (alias.isidentifier() and alias == path_of(place).name != place):
         return None  # the value itself, kept under its own name
     if place.startswith(RETURNED):
-        named = [*values_of(place)] + ([*values_of(alias)] if alias != place else [])
+        is_told = alias != place and not (place in backward.by_order and is_bare(alias))  # dout is used again and again
+        named = [*values_of(place)] + ([*values_of(alias)] if is_told else [])
         if place in backward.by_order and not any(values.called(path) for path in named):
             name = backward.by_order[place]
             return (name, outcome(values.by_place[name], versions)) if name in values.by_place else None

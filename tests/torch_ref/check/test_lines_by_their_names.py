@@ -1,0 +1,71 @@
+"""What the names of a program say, and what they only seem to say."""
+
+from typing import Any
+
+import numpy as np
+
+from tests.torch_ref.lines.programs import arrays, broken, pair_of
+from torch_ref import Report, check_lines
+
+REUSED = """
+def forward(x, W1, W2):
+    z1 = x @ W1
+    h1 = np.maximum(z1, 0)
+    out = np.tanh(h1 @ W2)
+    return out, (x, W1, W2, z1, h1, out)
+
+
+def backward(dout, cache):
+    x, W1, W2, z1, h1, out = cache
+    dout = dout * (1 - out**2)
+    dW2 = h1.T @ dout
+    dout = dout @ W2.T
+    dout = dout * (z1 > 0)
+    dW1 = x.T @ dout
+    dout = dout @ W1.T
+    return dout, dW1, dW2
+"""
+
+CACHE = """
+def forward(x, W):
+    cache = []
+    h = x
+    for _ in range(2):
+        cache.append(h)
+        h = np.tanh(h @ W)
+    return h, (cache, W, h)
+
+
+def backward(dout, cache):
+    steps, W, h = cache
+    dW = np.zeros_like(W)
+    for x in reversed(steps):
+        da = dout * (1 - h**2)
+        dW += x.T @ da
+        dout = da @ W.T
+        h = x
+    return dout, dW
+"""
+
+
+def check(text: str, *shapes: tuple[int, ...], **more: Any) -> Report:
+    return check_lines(*pair_of(text), arrays(np.random.default_rng(0), *shapes), power=False, **more)
+
+
+def accused(report: Report) -> list[str]:
+    return [line for line in report.verdict.splitlines() if line.startswith("Wrong")]
+
+
+def test_what_is_returned_as_dout_is_by_order() -> None:
+    shapes = (6, 4), (4, 5), (5, 3)
+    report = check(REUSED, *shapes)
+    assert report.ok
+    assert "gradient of x" in [row.quantity for row in report.rows]
+    text, at = broken(REUSED, "dout = dout @ W1.T", "dout = -dout @ W1.T")
+    assert at in accused(check(text, *shapes))[0]
+
+
+def test_what_forward_returned_goes_before_a_variable_called_cache() -> None:
+    report = check(CACHE, (4, 3), (3, 3))
+    assert report.ok
+    assert not report.note
