@@ -17,6 +17,7 @@ from torch_ref.lines.chained import Chained, distance, near, off
 from torch_ref.lines.names import named_after, path_of
 from torch_ref.lines.pairing import Pair
 from torch_ref.lines.record import Version
+from torch_ref.lines.used_again import most_right
 from torch_ref.numbers.given import as_gradient
 from torch_ref.steps.graph import Key, Place
 
@@ -84,7 +85,9 @@ def _divided(
     best = next((one for one in reversed(found) if one[2]), None) or next((one for one in found if one[3]), None)
     if best is None and found and any(len(o) == 1 < len(s) for o, s in zip(own, series, strict=True)):
         best = found[-1]
-    return best[:2] if best else ([len(one) - 1 for one in own], [[] for _ in own])
+    if best:
+        return best[:2]
+    return [len(one) - 1 for one in own] if found else most_right(chained, pair, own), [[] for _ in own]
 
 
 def made_of(chained: Chained, place: Place) -> Iterator[Place]:

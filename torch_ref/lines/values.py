@@ -121,7 +121,8 @@ class Values:
 
     @cached_property
     def _where(self) -> dict[Key, tuple[int, int]]:
-        return {n.place.key: n.where for several in self.by_place.values() for n in reversed(several)}
+        named = [n for several in self.by_place.values() for n in several]
+        return {n.place.key: n.where for n in sorted(named, key=lambda n: -n.order)}  # where it was made first
 
     def called(self, path: Path) -> list[str]:
         """Return the places that a path may mean, one of each value; those that lie in the same object alone."""
