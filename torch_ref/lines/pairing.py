@@ -242,12 +242,20 @@ def _fitting(place: Place, versions: list[Version]) -> list[Version]:
 
 
 def _once(pairs: Sequence[Pair], values: Values) -> list[Pair]:
-    """Return every input and every parameter once, under its first name, with what was stored or returned last."""
-    last = {pair.places[0].key: pair for pair in pairs if pair.is_outcome}
-    in_loops = {place.key for pair in pairs if not pair.is_outcome for place in pair.places}
+    """Return every input and every parameter once, under its first name, with what was stored or returned last.
+
+    As a step of a loop it is there already, unless another gradient is made of that one in the end.
+    """
+    outcomes = sorted((pair for pair in pairs if pair.is_outcome), key=lambda pair: pair.gradients[0][-1].order)
+    last = {pair.places[0].key: pair for pair in outcomes}
     found = [pair for pair in pairs if not pair.is_outcome]
+    in_loops = {
+        (place.key, *(version.made for version in several))
+        for pair in found
+        for place, several in zip(pair.places, pair.gradients, strict=True)
+    }
     for key, pair in last.items():
-        if key not in in_loops:
+        if (key, pair.gradients[0][-1].made) not in in_loops:
             name = values.leaves[key] if pair.name in values.by_place else pair.name
             found.append(replace(pair, name=name))
     return found
