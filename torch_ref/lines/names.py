@@ -72,7 +72,7 @@ def values_of(place: str) -> Iterator[Path]:
     path = path_of(place)
     for of in named_after(path.name):
         yield Path(path.before, of, path.behind)
-        for longer in LONG.get(of, ()):
+        for longer in LONG.get(of.lower(), ()):
             yield Path("", longer, path.behind)
     holders = re.findall(r"[A-Za-z_]\w*", path.before)
     if any(one == "return" or CONTAINERS.match(one) for one in holders):

@@ -92,6 +92,10 @@ class Backward:
         """Tell whether a place is one of forward's outputs."""
         return self.outputs > 0 and (place == RETURNED or place in [f"{RETURNED}[{i}]" for i in range(self.outputs)])
 
+    def count_beside(self, place: str) -> int:
+        """Return how many gradients a list holds that holds one at a place, as self.dW does at self.dW[0]."""
+        return sum(path_of(other)[:2] == path_of(place)[:2] for other in self.gradients)
+
     def recomputed(self, name: str, before: int) -> Version | None:
         """Return the last value of a variable before something was made; of an argument too."""
         found = [v for v in self.run.places.get(name, []) if v.order < before and is_array(v.value)]
@@ -177,6 +181,8 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
         several = values.each_in(path.name) if not path.behind else []
         if several:
             return path.name, matched(several, versions, values)
+        if step := values.step(path, backward.count_beside(place)):
+            return step[0], outcome([step[1]], versions)
     return _recomputed(place, versions, values, backward)
 
 

@@ -5,6 +5,7 @@ Values that have no name are there, too: backward may compute such a value again
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -141,6 +142,13 @@ class Values:
         """Return the values that a list holds, one for each step of a loop, in the order in which they were made."""
         names = (f"{name}s", f"{name}_list", f"{name}_seq", f"all_{name}", name)
         return next((self.holders[holder] for holder in names if holder in self.holders), [])
+
+    def step(self, path: Path, count: int) -> tuple[str, Named] | None:
+        """Return a value that a variable had in one step of a loop of so many: the second W for dW[1]; with its name."""
+        index = re.fullmatch(r"\[(\d+)\]", path.behind)
+        names = self.called(path._replace(behind="")) if index else []
+        several = self.by_place[names[0]] if len(names) == 1 else []
+        return (names[0], several[int(index[1])]) if index and len(several) == count > int(index[1]) else None
 
     @cached_property
     def holders(self) -> dict[str, list[Named]]:
