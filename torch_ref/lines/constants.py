@@ -27,5 +27,6 @@ def is_constant(versions: Sequence[Version]) -> bool:
     Where there is no source nobody knows.
     """
     return all(
-        is_number(v.value) and v.value not in (0, 1) and v.where.mentions == {path_of(v.place).name} for v in versions
+        is_number(v.value) and v.value not in (0, 1) and v.where.mentions == frozenset({path_of(v.place).name})
+        for v in versions
     )
