@@ -120,10 +120,11 @@ class Filling:
         for p in parameters:
             if p.name in found:
                 continue
-            if p.name in known:
-                found[p.name] = known[p.name]
-            elif CACHE.fullmatch(p.name) and self.result.cache is not None:
+            is_returned = CACHE.fullmatch(p.name) and self.result.cache is not None and p.name not in self.inputs
+            if is_returned:  # before a variable of that name, which may be a part of it
                 found[p.name] = self.result.cache
+            elif p.name in known:
+                found[p.name] = known[p.name]
             elif p.name in self.result.outputs:
                 found[p.name] = self.result.outputs[p.name]
         return found

@@ -6,6 +6,7 @@ right all the same.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from torch_ref.lines.names import path_of, values_of
+from torch_ref.lines.names import is_bare, path_of, values_of
 from torch_ref.lines.pairing import Backward, Pair
 from torch_ref.lines.record import Version
 from torch_ref.lines.subject import Pass
@@ -96,14 +97,23 @@ class Chained:
         mine = path_of(pair.name).name
 
         def is_mine(other: Version) -> bool:
-            owner, stems = self._owners.get(other.place), {path.name for path in values_of(other.place)}
-            return owner == pair.name if owner else not stems or mine in stems
+            if is_bare(other.place):
+                return True
+            owners, stems = self._owners.get(other.place), {path.name for path in values_of(other.place)}
+            if owners:  # what its variable was used for once more is nobody's
+                return owners.get(other.made, pair.name) == pair.name
+            return not stems or mine in stems
 
         return next((other for other in same if is_mine(other)), version)
 
     @cached_property
-    def _owners(self) -> dict[str, str]:
-        return {v.place: pair.name for pair in self.pairs for several in pair.gradients for v in several}
+    def _owners(self) -> dict[str, dict[int, str]]:
+        """Return for each variable which of its values are the gradients of which pairs."""
+        found: defaultdict[str, dict[int, str]] = defaultdict(dict)
+        for pair in self.pairs:
+            for version in (v for several in pair.gradients for v in several):
+                found[version.place][version.made] = pair.name
+        return dict(found)
 
     # ------------------------------------------------------------------------------ misnamed
 

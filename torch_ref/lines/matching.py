@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from torch_ref.lines.record import Version
 from torch_ref.lines.values import Named, Values
@@ -30,7 +31,7 @@ def matched(xs: list[Named], gradients: list[Version], values: Values) -> Matche
     for several in (own, xs):
         if len(several) > 1 and len(several) == len(gradients):
             return [(x.place, (g,)) for x, g in zip(several, reversed(gradients), strict=True)]
-    rounds = rounds_of(gradients)
+    rounds = rounds_of(_begun(gradients))
     for several in (own, xs, *reversed(by_statement(own))):
         if len(several) > 1 and len(several) == len(rounds):
             return [(x.place, tuple(r)) for x, r in zip(several, reversed(rounds), strict=True)]
@@ -44,6 +45,13 @@ def matched(xs: list[Named], gradients: list[Version], values: Values) -> Matche
 def outcome(xs: list[Named], gradients: list[Version]) -> Matched:
     """Return an input or a parameter with the last value of its gradient, which is what counts."""
     return [(xs[0].place, (gradients[-1],))]
+
+
+def _begun(gradients: list[Version]) -> list[Version]:
+    """Return the gradients without the zeros with which a loop begins: they are of no round of it."""
+    first, *rest = gradients
+    is_again = any(first.where is other.where for other in rest)
+    return gradients if not rest or is_again or bool((torch.as_tensor(first.value) != 0).any()) else rest
 
 
 def rounds_of(gradients: Sequence[Version]) -> list[list[Version]]:

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from torch_ref.lines.constants import CONSTANT, is_constant, is_forwards
 from torch_ref.lines.matching import Matched, fits, matched, outcome
-from torch_ref.lines.names import named_after, path_of, values_of
+from torch_ref.lines.names import is_bare, is_numbered, named_after, path_of, values_of
 from torch_ref.lines.places import is_array
 from torch_ref.lines.record import Version
 from torch_ref.lines.trace import RETURNED, Run
@@ -92,6 +93,10 @@ class Backward:
         """Tell whether a place is one of forward's outputs."""
         return self.outputs > 0 and (place == RETURNED or place in [f"{RETURNED}[{i}]" for i in range(self.outputs)])
 
+    def count_beside(self, place: str) -> int:
+        """Return how many gradients a list holds that holds one at a place, as self.dW does at self.dW[0]."""
+        return sum(path_of(other)[:2] == path_of(place)[:2] for other in self.gradients)
+
     def recomputed(self, name: str, before: int) -> Version | None:
         """Return the last value of a variable before something was made; of an argument too."""
         found = [v for v in self.run.places.get(name, []) if v.order < before and is_array(v.value)]
@@ -112,8 +117,11 @@ def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | N
     reasons: dict[str, str] = {}
     for place, versions in _ranked(backward):
         found: tuple[str, Matched] | str | None = None
-        if place not in given.values():
+        is_forwards_own = not backward.outputs and is_forwards(place, versions, values.run)
+        if place not in given.values() and not is_forwards_own:
             found = _found(place, versions, values, backward)
+        if isinstance(found, tuple) and is_constant(versions):
+            found = CONSTANT
         if isinstance(found, str):
             reasons[place] = found
         elif found and found[0] not in given:
@@ -157,7 +165,8 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
     if backward.is_output(place) or (alias.isidentifier() and alias == path_of(place).name != place):
         return None  # the value itself, kept under its own name
     if place.startswith(RETURNED):
-        named = [*values_of(place)] + ([*values_of(alias)] if alias != place else [])
+        is_told = alias != place and not (place in backward.by_order and is_bare(alias))  # dout is used again and again
+        named = [*values_of(place)] + ([*values_of(alias)] if is_told else [])
         if place in backward.by_order and not any(values.called(path) for path in named):
             name = backward.by_order[place]
             return (name, outcome(values.by_place[name], versions)) if name in values.by_place else None
@@ -176,6 +185,8 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
         several = values.each_in(path.name) if not path.behind else []
         if several:
             return path.name, matched(several, versions, values)
+        if step := values.step(path, backward.count_beside(place)):
+            return step[0], outcome([step[1]], versions)
     return _recomputed(place, versions, values, backward)
 
 
@@ -194,6 +205,8 @@ def _recomputed(
                 found[there.key] = there, (*before, version)
         if found:
             return of, [*found.values()]
+    if is_numbered(place):
+        return f"its name does not say what it is the gradient of; {BY_MAPPING}"
     if not stems or not is_array(versions[-1].value):
         return None
     return f"no value that the output is made of is called {' or '.join(stems)}; {BY_MAPPING}"
@@ -241,12 +254,20 @@ def _fitting(place: Place, versions: list[Version]) -> list[Version]:
 
 
 def _once(pairs: Sequence[Pair], values: Values) -> list[Pair]:
-    """Return every input and every parameter once, under its first name, with what was stored or returned last."""
-    last = {pair.places[0].key: pair for pair in pairs if pair.is_outcome}
-    in_loops = {place.key for pair in pairs if not pair.is_outcome for place in pair.places}
+    """Return every input and every parameter once, under its first name, with what was stored or returned last.
+
+    As a step of a loop it is there already, unless another gradient is made of that one in the end.
+    """
+    outcomes = sorted((pair for pair in pairs if pair.is_outcome), key=lambda pair: pair.gradients[0][-1].order)
+    last = {pair.places[0].key: pair for pair in outcomes}
     found = [pair for pair in pairs if not pair.is_outcome]
+    in_loops = {
+        (place.key, *(version.made for version in several))
+        for pair in found
+        for place, several in zip(pair.places, pair.gradients, strict=True)
+    }
     for key, pair in last.items():
-        if key not in in_loops:
+        if (key, pair.gradients[0][-1].made) not in in_loops:
             name = values.leaves[key] if pair.name in values.by_place else pair.name
             found.append(replace(pair, name=name))
     return found

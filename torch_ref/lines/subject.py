@@ -21,9 +21,10 @@ from torch_ref.followed.cannot import CannotFollow
 from torch_ref.followed.follow import follow
 from torch_ref.lines.calls import Filling, Result
 from torch_ref.lines.cells import Cell, result_of
+from torch_ref.lines.mentioned import names_in
 from torch_ref.lines.names import named_after
 from torch_ref.lines.places import copied, followed, is_complex
-from torch_ref.lines.trace import Run, code_of, run
+from torch_ref.lines.trace import Run, run
 from torch_ref.lines.values import Unnamed, Values, kept_of
 from torch_ref.lines.world import World
 from torch_ref.steps.beside import moved
@@ -78,8 +79,8 @@ class Subject:
     def prepared(self) -> dict[str, Any]:
         """Return the inputs, a number as an array where backward has a variable for its gradient."""
         tensor = next((t for t in self.inputs.values() if isinstance(t, Tensor) and t.is_floating_point()), None)
-        code = code_of(self.forward if self.backward is None else self.backward)
-        wanted = {of for name in (*code.co_varnames, *code.co_names) for of in named_after(name)}
+        names = names_in(self.forward if self.backward is None else self.backward)
+        wanted = {of for name in names for of in named_after(name)}
 
         def as_array(value: float) -> Any:
             return np.array(value) if tensor is None else torch.tensor(value, dtype=tensor.dtype, device=tensor.device)
@@ -190,6 +191,8 @@ def read(subject: Subject, upstream: Any = None) -> Read:
     if first.failure:
         raise ValueError(f"check_lines expects a forward that runs under autograd, but it {first.failure}")
     result = Result.of(first.returned, first.variables, subject.backward)
+    if said := _makes_all_itself(subject, world, first, result.outputs):
+        raise ValueError(said)
     outputs = [_tensor_of(name, value) for name, value in result.outputs.items()]
     d_outputs = [*map(negative, drawn(outputs))] if upstream is None else given_upstream(upstream, outputs)
     here = _pass(world, first, unnamed, outputs, d_outputs)
@@ -238,6 +241,19 @@ def _with_gradient(value: Any) -> Any:
     if isinstance(value, Tensor):
         return plain(value).clone().requires_grad_()
     return follow(value)
+
+
+def _makes_all_itself(subject: Subject, world: World, first: Run, outputs: Mapping[str, Any]) -> str:
+    """Return what to do where forward makes its data and weights itself, over those that were there; '' elsewhere."""
+    new = {v.place for v in first.versions if not v.given and v.value is None}
+    if world.given.keys() - new or any(kept_of(value) is not None for value in outputs.values()):
+        return ""
+    is_cell = isinstance(subject.forward, Cell)
+    return (
+        "check_lines expects a forward that is given the values that gradients are of, as inputs or as variables from "
+        f"outside, but this {'cell' if is_cell else 'function'} makes all of them itself. Move the lines that make "
+        f"data and weights {'into a cell of their own before it' if is_cell else 'out of it'}"
+    )
 
 
 def _tensor_of(name: str, value: Any) -> Tensor:

@@ -5,6 +5,7 @@ Values that have no name are there, too: backward may compute such a value again
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -121,7 +122,8 @@ class Values:
 
     @cached_property
     def _where(self) -> dict[Key, tuple[int, int]]:
-        return {n.place.key: n.where for several in self.by_place.values() for n in reversed(several)}
+        named = [n for several in self.by_place.values() for n in several]
+        return {n.place.key: n.where for n in sorted(named, key=lambda n: -n.order)}  # where it was made first
 
     def called(self, path: Path) -> list[str]:
         """Return the places that a path may mean, one of each value; those that lie in the same object alone."""
@@ -140,6 +142,13 @@ class Values:
         """Return the values that a list holds, one for each step of a loop, in the order in which they were made."""
         names = (f"{name}s", f"{name}_list", f"{name}_seq", f"all_{name}", name)
         return next((self.holders[holder] for holder in names if holder in self.holders), [])
+
+    def step(self, path: Path, count: int) -> tuple[str, Named] | None:
+        """Return a value that a variable had in one of so many steps, and its name: the second W for dW[1]."""
+        index = re.fullmatch(r"\[(\d+)\]", path.behind)
+        names = self.called(path._replace(behind="")) if index else []
+        several = self.by_place[names[0]] if len(names) == 1 else []
+        return (names[0], several[int(index[1])]) if index and len(several) == count > int(index[1]) else None
 
     @cached_property
     def holders(self) -> dict[str, list[Named]]:

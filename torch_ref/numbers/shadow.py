@@ -162,10 +162,13 @@ class Shadows(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _keep_whole(real: Tensor, shadow: Tensor) -> None:
-    """Put small whole numbers back: an exponent, a mask, a label, and what is computed of them, is exact."""
+    """Put small whole numbers back: an exponent, a mask, a label, and what is computed of them, is exact.
+
+    What is 0 without a rounding stays 0 with it; a sum that is 0 only here, because its terms cancel, is 0 by chance.
+    """
     if real.is_complex():
         return
-    whole = (real == real.round()) & (real.abs() < SMALL / torch.finfo(real.dtype).eps)
+    whole = (real == real.round()) & (real.abs() < SMALL / torch.finfo(real.dtype).eps) & (real != 0)
     if bool(whole.any()):
         shadow.copy_(torch.where(whole, real.to(shadow.dtype), shadow))
 
