@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from torch_ref.lines.names import Path, path_of
 from torch_ref.lines.places import followed
-from torch_ref.lines.trace import Run
+from torch_ref.lines.trace import RETURNED, Run
 from torch_ref.steps.graph import Graph, Key, Place, place_of
 
 SAME = 100
@@ -92,10 +92,14 @@ class Values:
         for name, place in self.given.items():
             if self.graph.reaches(place):
                 found[name].append(Named(place, (0, 0), -1))
+        named: set[Key] = set()
         for version in self.run.versions:
             place = version.value
             if place is None or not self.graph.reaches(place) or path_of(version.place).name == "return":
                 continue
+            if version.place.startswith(f"{RETURNED}[") and place.key in named:
+                continue  # it has another name already
+            named.add(place.key)
             if all(other.place.key != place.key for other in found[version.place]):
                 found[version.place].append(Named(place, (version.where.line, version.where.column), version.order))
         return {name: several for name, several in found.items() if several}
