@@ -18,6 +18,7 @@ from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
 from torch_ref.lines.left_out import with_left_out
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
+from torch_ref.lines.shifted import with_shifted
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.lines.suspected import suspects_of
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
@@ -120,7 +121,7 @@ def _report(
         return _without_pairs(seen, found)
     with torch.inference_mode(mode=False):
         chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict, beside=seen.beside)
-        chained = with_left_out(with_adopted(with_bare(chained)).without_misnamed())
+        chained = with_left_out(with_shifted(with_adopted(with_bare(chained))).without_misnamed())
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
         left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
