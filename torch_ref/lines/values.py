@@ -142,8 +142,21 @@ class Values:
 
     def each_in(self, name: str) -> list[Named]:
         """Return the values that a list holds, one for each step of a loop, in the order in which they were made."""
+        return self.holders.get(self._holder_of(name), [])
+
+    def _holder_of(self, name: str) -> str:
         names = (f"{name}s", f"{name}_list", f"{name}_seq", f"all_{name}", name)
-        return next((self.holders[holder] for holder in names if holder in self.holders), [])
+        return next((holder for holder in names if holder in self.holders), "")
+
+    def steps_in(self, name: str, count: int) -> list[Named]:
+        """Return what a list holds, with the input that it begins with where there are that many."""
+        own, holder = self.each_in(name), self._holder_of(name)
+        held = [n for (of, behind), places in self._paths.items() if of == holder and behind for n in self._all(places)]
+        given = list({n.place.key: n for n in held if n.place.key in self.leaves}.values())
+        return [*given, *own] if own and len(given) == 1 and len(own) + 1 == count else own
+
+    def _all(self, places: Iterable[str]) -> list[Named]:
+        return [n for place in places for n in self.by_place[place]]
 
     @cached_property
     def holders(self) -> dict[str, list[Named]]:

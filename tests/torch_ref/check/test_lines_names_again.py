@@ -79,3 +79,83 @@ def test_what_a_dict_holds_and_is_returned_is_compared_once() -> None:
     report = report_of(IN_RETURN, None, inputs)
     assert report.ok
     assert sorted(row.quantity for row in report.rows) == ["gradient of c['a']", "gradient of c['z']", "gradient of w"]
+
+
+ATTENTION = """
+def forward(q, k, v):
+    s = q @ k.T / np.sqrt(q.shape[1])
+    s = np.where(np.triu(np.ones((4, 4)), 1) == 1, -1e9, s)
+    e = np.exp(s - s.max(1, keepdims=True))
+    a = e / e.sum(1, keepdims=True)
+    y = a @ v
+    return 0.5 * (y ** 2).sum(), (a, y)
+def backward(q, k, v, cache):
+    a, y = cache
+    da = y @ v.T
+    dv = a.T @ y
+    ds = a * (da - (da * a).sum(1, keepdims=True))
+    ds /= np.sqrt(q.shape[1])
+    dq = ds @ k
+    dk = ds.T @ q
+    return dq, dk, dv
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        (("ds /= np.sqrt(q.shape[1])", "ds /= q.shape[1]"), "14"),
+        (("da - (da * a)", "da + (da * a)"), "13"),
+        (("dq = ds @ k", "dq = ds.T @ k"), "15"),
+        (("da = y @", "da = 2 * y @"), "11"),
+    ],
+)
+def test_a_gradient_that_passes_a_mask_as_it_is_belongs_to_both_values(wrong: tuple[str, str], line: str) -> None:
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(4, 3)) for _ in range(3)]
+    assert report_of(ATTENTION, None, inputs).ok
+    report = report_of(ATTENTION, wrong, inputs)
+    assert lines_of(report) == [(line, "")], str(report)
+
+
+GATED = """
+def forward(xs, Wz, Uz, Wh, h0):
+    h, z, c = [h0], [], []
+    for t in range(len(xs)):
+        z.append(1 / (1 + np.exp(-(xs[t] @ Wz + h[t] @ Uz))))
+        c.append(np.tanh(xs[t] @ Wh))
+        h.append((1 - z[t]) * h[t] + z[t] * c[t])
+    return 0.5 * (h[-1] ** 2).sum(), (h, z, c)
+def backward(xs, Wz, Uz, Wh, h0, cache):
+    h, z, c = cache
+    dWz, dUz, dWh = np.zeros_like(Wz), np.zeros_like(Uz), np.zeros_like(Wh)
+    dh = h[-1].copy()
+    for t in reversed(range(len(xs))):
+        dc = dh * z[t]
+        dWh += xs[t].T @ (dc * (1 - c[t] ** 2))
+        dz = dh * (c[t] - h[t])
+        dpre = dz * z[t] * (1 - z[t])
+        dWz += xs[t].T @ dpre
+        dUz += h[t].T @ dpre
+        dh = dh * (1 - z[t]) + dpre @ Uz.T
+    return dWz, dUz, dWh, dh
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        (("dh * (1 - z[t]) + dpre @ Uz.T", "dh * (1 - z[t])"), "20"),
+        (("dc = dh * z[t]", "dc = dh * (1 - z[t])"), "14"),
+        (("c[t] - h[t]", "h[t] - c[t]"), "16"),
+        (("h[-1].copy()", "2 * h[-1]"), "12"),
+    ],
+)
+def test_the_state_that_a_loop_begins_with_is_one_of_its_steps(wrong: tuple[str, str], line: str) -> None:
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=shape) for shape in ((4, 3, 5), (5, 2), (2, 2), (5, 2), (3, 2))]
+    right = report_of(GATED, None, inputs)
+    assert right.ok
+    assert "gradient of h (5 steps)" in [row.quantity for row in right.rows]
+    report = report_of(GATED, wrong, inputs)
+    assert lines_of(report) == [(line, "")], str(report)
