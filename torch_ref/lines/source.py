@@ -238,8 +238,13 @@ def _segment(node: ast.AST, lines: list[str]) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a text of at most so many characters as are shown."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
+    """Return a text of at most so many characters as are shown: of a long left side the beginning, and what follows."""
+    if len(text) <= LONGEST:
+        return text
+    left = re.match(r"(.*?)( (?:[-+*/@%&|^]|\*\*|//|>>|<<)?= )", text)
+    if left and len(left[1]) > LONGEST // 2:
+        text = f"{left[1][: LONGEST // 2 - 4]} ...{text[left.end(1) :]}"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4].rstrip()} ..."
 
 
 def _shown(file: str) -> str:
