@@ -9,16 +9,18 @@ from typing import Any
 
 import torch
 
+from torch_ref.check.accused import name_of, with_accused
 from torch_ref.check.lines_measured import report_by_differences
 from torch_ref.check.reading import check_no_autocast
 from torch_ref.lines.adopted import with_adopted
 from torch_ref.lines.bare import with_bare
 from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
-from torch_ref.lines.culprit import culprit
-from torch_ref.lines.left_out import is_left_out, with_left_out
+from torch_ref.lines.left_out import with_left_out
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
+from torch_ref.lines.shifted import with_shifted
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
+from torch_ref.lines.suspected import suspects_of
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.verdict.chain import Written, report_of_chain
 from torch_ref.verdict.report import Report
@@ -61,8 +63,9 @@ def check_lines(
     loop go with gradients in reverse order. Of an input or a parameter the last gradient counts.
 
     Each gradient is compared with what autograd makes of the handwritten ones behind it, as in ``check_chain``: so the
-    verdict accuses the statement with which the numbers went wrong, with file, line and text. What has no counterpart
-    is in ``not_compared``. Where autograd cannot follow a forward of numpy, inputs and parameters alone are compared,
+    verdict accuses the statement with which the numbers went wrong, with file, line and text. Where it may also be one
+    that it is computed from, their lines follow: nothing in between has a counterpart. What has none is in
+    ``not_compared``. Where autograd cannot follow a forward of numpy, inputs and parameters alone are compared,
     with central differences. ``tolerance``, ``strict`` and ``power`` are those of ``check_function``.
 
     What backward raises is part of the report. Raises TypeError where inputs or arguments of backward cannot be found,
@@ -118,12 +121,13 @@ def _report(
         return _without_pairs(seen, found)
     with torch.inference_mode(mode=False):
         chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict, beside=seen.beside)
-        chained = with_left_out(with_adopted(with_bare(chained)).without_misnamed())
+        chained = with_left_out(with_shifted(with_adopted(with_bare(chained))).without_misnamed())
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
         left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
         report = report_of_chain(chained.chain, power=power, written=written, not_compared=tuple(left))
-        return replace(report, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
+        rows = with_accused(report.rows, suspects_of(chained, [name_of(row) for row in report.guilty]).accused())
+        return replace(report, rows=rows, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
 
 
 def _without_pairs(seen: Read, found: Backward) -> Report:
@@ -139,10 +143,6 @@ def _without_pairs(seen: Read, found: Backward) -> Report:
 
 
 def _written(pair: Pair, chained: Chained) -> tuple[Written, ...]:
-    """Return for each place of a pair the statement that made its gradient, or that with which it went wrong."""
-    found = chained.chain.alone[pair.name]
-    last = max((i for i, one in enumerate(found) if not one.found.ok), default=None)
+    """Return for each place of a pair the statement that made its gradient."""
     made = [chained.made_as(pair, several[-1]) for several in pair.gradients]
-    if last is not None and not is_left_out(made[last]):
-        made[last] = culprit(chained.chain, chained.claims[pair.name], last, chained.backward.run, made[last])
     return tuple(Written(version.where.text, version.where.at) for version in made)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from torch_ref.check.accused import name_of, with_accused
 from torch_ref.followed.differences import differences
 from torch_ref.lines.calls import Result
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.places import copied
 from torch_ref.lines.subject import Subject, given_upstream
+from torch_ref.lines.suspects import Suspects
 from torch_ref.lines.trace import Run
 from torch_ref.lines.values import Values
 from torch_ref.lines.world import World
@@ -97,9 +98,8 @@ def report_by_differences(
     pairing = pairing_of(values, backward, mapping)
     measured = [forward.measured(pair, values) for pair in pairing.pairs]
     rows, _ = rows_of_measured(measured, tolerance or {}, strict=strict)
-    where = {pair.name: backward.run.origin(pair.gradients[0][-1]).where for pair in pairing.pairs}
-    rows = [_placed(row, where) for row in rows]
-    told = {row.quantity.removeprefix("gradient of ") for row in rows}
+    accused = with_accused(rows, _suspects(rows, pairing.pairs, backward).accused())
+    told = {row.quantity.removeprefix("gradient of ") for row in accused}
     unsure = [
         (f"gradient of {one.name}", "central differences are not sure enough here")
         for one in measured
@@ -108,12 +108,12 @@ def report_by_differences(
     first = forward.outputs[0]
     note = backward.run.failure and f"backward {backward.run.failure}"
     left = pairing.unpaired(pairing.pairs, values, backward)
-    return Report(tuple(rows), 1, first.dtype, first.device, note, (REMARK.format(why),), (*unsure, *left))
+    return Report(accused, 1, first.dtype, first.device, note, (REMARK.format(why),), (*unsure, *left))
 
 
-def _placed(row: Row, where: Mapping[str, Any]) -> Row:
-    """Return a row with the statement that made the gradient, where it is wrong."""
-    statement = where.get(row.quantity.removeprefix("gradient of "))
-    if not row.blame or statement is None:
-        return row
-    return replace(row, of=replace(row.of, text=statement.text), source=statement.at)
+def _suspects(rows: Sequence[Row], pairs: Sequence[Pair], backward: Backward) -> Suspects:
+    """Return what may have made the gradients wrong that are; their order is that in which they were made."""
+    made = {pair.name: pair.gradients[0][-1] for pair in pairs}
+    wrong = sorted((row for row in rows if row.blame), key=lambda row: backward.run.origin(made[name_of(row)]).order)
+    right = [made[name_of(row)] for row in rows if row.status != "wrong"]
+    return Suspects(backward, {name_of(row): made[name_of(row)] for row in wrong}, right)

@@ -20,7 +20,11 @@ def wrong_line(
         lines = check_lines(forward, backward, copied(inputs), power=False)
     except Exception:  # of somebody's code, which may be written so that nothing can be paired
         return ""
-    places = dict.fromkeys(f"{row.of.text}, at {row.source}" for row in lines.guilty if row.source)
+    places = dict.fromkeys(
+        f"{row.of.text}, at {row.source}" + (f", or one that it is computed from: {row.others}" if row.others else "")
+        for row in lines.guilty
+        if row.source
+    )
     if not places:
         return ""
     return f"The line{'s' * (len(places) > 1)} with the mistake: {'; '.join(places)}"

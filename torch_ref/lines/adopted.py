@@ -99,7 +99,8 @@ def made_of(chained: Chained, place: Place) -> Iterator[Place]:
         before = [(node, number) for node, number in place.edge.node.next_functions if node is not None]
         found = [chained.values.by_key[key] for key in before if key in chained.values.by_key]
         found = [p for p in found if p.value.shape == place.value.shape]
-        if len(found) != 1 or found[0].key in taken or found[0].key in chained.values.leaves:
+        found = [p for p in found if p.key not in chained.values.leaves]  # a mask is an input
+        if len(found) != 1 or found[0].key in taken:
             return
         (place,) = found
         yield place

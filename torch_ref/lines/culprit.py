@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,23 +22,34 @@ ROUNDINGS = 30
 """By how many roundings of the whole a part may be off."""
 
 
-def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version) -> Version:
+class Culprit(NamedTuple):
+    """Where a gradient went wrong."""
+
+    version: Version
+    """The last value with whose statement it may have."""
+    right: tuple[Version, ...] = ()
+    """What went before and was right."""
+
+
+def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version) -> Culprit:
     """Return the value with whose statement a gradient went wrong: what was added afterwards is a part of it."""
     history = [*_history(run, version)]
     value = claim.places[i].value
     tensors = [as_gradient(one.value, value) for one in history]
     fitting = [t.reshape(value.shape) for t in tensors if t is not None and t.numel() == value.numel()]
     if len(fitting) < 2 or len(fitting) < len(history):
-        return version
+        return Culprit(version)
     last = len(fitting) - 1
     if (kept := _kept_since(fitting, chain.alone[claim.name][i].witness.value)) < last:
-        return history[kept]
+        return Culprit(history[kept])
     parts = [part.gradient for part in chain.parts(claim, i)]
     first = last
     scale = float(fitting[last].norm())
     while first and _is_sum(fitting[first] - fitting[first - 1], parts, scale):
         first -= 1
-    return history[last if not first and _is_sum(fitting[0], parts, scale) else first]
+    if first and _is_sum(fitting[first - 1], parts, scale):
+        return Culprit(history[first], tuple(history[:first]))
+    return Culprit(history[last if not first and _is_sum(fitting[0], parts, scale) else first])
 
 
 def _kept_since(tensors: Sequence[Tensor], right: Tensor) -> int:

@@ -124,13 +124,20 @@ def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | N
             found = CONSTANT
         if isinstance(found, str):
             reasons[place] = found
-        elif found and found[0] not in given:
+        elif found and found[0] not in given and not _is_a_step(place, found[1], together[found[0]], values):
             together[found[0]].append(found[1])
     for name, chosen in given.items():
         if chosen is not None:
             together[name] = [matched(values.by_place[name], backward.gradients[chosen], values)]
-    pairs = [pair for name, several in together.items() for pair in _pairs(name, several, values)]
+    pairs = [pair for name, several in together.items() if several for pair in _pairs(name, several, values)]
     return Pairing(tuple(_once(pairs, values)), reasons)
+
+
+def _is_a_step(place: str, ways: Matched, before: Sequence[Matched], values: Values) -> bool:
+    """Tell whether what is returned is the gradient of a step of a loop, and has its value already."""
+    made = {version.made for several in before for _, versions in several for version in versions}
+    inside = all(there.key not in values.leaves for there, _ in ways)
+    return place.startswith(RETURNED) and inside and all(one.made in made for _, versions in ways for one in versions)
 
 
 def _checked(mapping: Mapping[str, str | None], values: Values, backward: Backward) -> dict[str, str | None]:
@@ -182,7 +189,7 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
         if names:
             return names[0], matched(values.by_place[names[0]], versions, values)
     for path in named:
-        several = values.each_in(path.name) if not path.behind else []
+        several = values.steps_in(path.name, len(versions)) if not path.behind else []
         if several:
             return path.name, matched(several, versions, values)
         if step := values.step(path, backward.count_beside(place)):

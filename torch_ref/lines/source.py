@@ -35,6 +35,8 @@ class Statement:
     column: int = 0
     reads: frozenset[str] = frozenset()
     """Names and attributes whose values go into what it does: of ``d += x`` both, of ``d = x`` x alone."""
+    parts: frozenset[str] = frozenset()
+    """The same with their keys, without what is only written into: of ``g['b'] = g['z'].sum(0)`` g['z']."""
 
     @property
     def at(self) -> str:
@@ -85,7 +87,8 @@ class Source:
             mentions.visit(part)
         found = None if mentions.anything else frozenset(mentions.found)
         at = self.code.co_filename, node.lineno, _text(node, lines)
-        return Statement(*at, found, node.col_offset, frozenset(mentions.read))
+        read = frozenset(mentions.read), frozenset(name for part in parts for name in _parts_read(part))
+        return Statement(*at, found, node.col_offset, *read)
 
     @property
     def is_dense(self) -> bool:
@@ -193,7 +196,20 @@ class _Mentions(ast.NodeVisitor):
             self.visit(part)
 
 
-def _dotted(node: ast.expr) -> str:
+def _parts_read(node: ast.AST) -> Iterator[str]:
+    """Yield what is read, as g['z'] or self.W1; g alone where the key is computed."""
+    context = getattr(node, "ctx", None)
+    base = _dotted(node.value if isinstance(node, ast.Subscript) else node)
+    if base and isinstance(context, ast.Load):
+        key = node.slice if isinstance(node, ast.Subscript) else None
+        yield f"{base}[{key.value!r}]" if isinstance(key, ast.Constant) else base
+    within = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+    inside = [node.slice] if base and isinstance(node, ast.Subscript) else [] if base else ast.iter_child_nodes(node)
+    for part in inside:
+        yield from _parts_read(within if within is not None and part is node.func else part)  # type: ignore[attr-defined]
+
+
+def _dotted(node: ast.AST) -> str:
     """Return 'self.W1' for such a chain, '' for another."""
     if isinstance(node, ast.Name):
         return node.id
@@ -222,8 +238,13 @@ def _segment(node: ast.AST, lines: list[str]) -> str:
 
 
 def shortened(text: str) -> str:
-    """Return a text of at most so many characters as are shown."""
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]} ..."
+    """Return a text of at most so many characters as are shown: of a long left side the beginning, and what follows."""
+    if len(text) <= LONGEST:
+        return text
+    left = re.match(r"(.*?)( (?:[-+*/@%&|^]|\*\*|//|>>|<<)?= )", text)
+    if left and len(left[1]) > LONGEST // 2:
+        text = f"{left[1][: LONGEST // 2 - 4]} ...{text[left.end(1) :]}"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4].rstrip()} ..."
 
 
 def _shown(file: str) -> str:

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from torch_ref.lines.names import Path, path_of
 from torch_ref.lines.places import followed
-from torch_ref.lines.trace import Run
+from torch_ref.lines.trace import RETURNED, Run
 from torch_ref.steps.graph import Graph, Key, Place, place_of
 
 SAME = 100
@@ -93,10 +93,14 @@ class Values:
         for name, place in self.given.items():
             if self.graph.reaches(place):
                 found[name].append(Named(place, (0, 0), -1))
+        named: set[Key] = set()
         for version in self.run.versions:
             place = version.value
             if place is None or not self.graph.reaches(place) or path_of(version.place).name == "return":
                 continue
+            if version.place.startswith(f"{RETURNED}[") and place.key in named:
+                continue  # it has another name already
+            named.add(place.key)
             if all(other.place.key != place.key for other in found[version.place]):
                 found[version.place].append(Named(place, (version.where.line, version.where.column), version.order))
         return {name: several for name, several in found.items() if several}
@@ -140,8 +144,21 @@ class Values:
 
     def each_in(self, name: str) -> list[Named]:
         """Return the values that a list holds, one for each step of a loop, in the order in which they were made."""
+        return self.holders.get(self._holder_of(name), [])
+
+    def _holder_of(self, name: str) -> str:
         names = (f"{name}s", f"{name}_list", f"{name}_seq", f"all_{name}", name)
-        return next((self.holders[holder] for holder in names if holder in self.holders), [])
+        return next((holder for holder in names if holder in self.holders), "")
+
+    def steps_in(self, name: str, count: int) -> list[Named]:
+        """Return what a list holds, with the input that it begins with where there are that many."""
+        own, holder = self.each_in(name), self._holder_of(name)
+        held = [n for (of, behind), places in self._paths.items() if of == holder and behind for n in self._all(places)]
+        given = list({n.place.key: n for n in held if n.place.key in self.leaves}.values())
+        return [*given, *own] if own and len(given) == 1 and len(own) + 1 == count else own
+
+    def _all(self, places: Iterable[str]) -> list[Named]:
+        return [n for place in places for n in self.by_place[place]]
 
     def step(self, path: Path, count: int) -> tuple[str, Named] | None:
         """Return a value that a variable had in one of so many steps, and its name: the second W for dW[1]."""

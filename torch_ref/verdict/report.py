@@ -89,9 +89,12 @@ class Report:
         if self.note:
             said.append(f"{self.note}." if said else f"Wrong: {self.note}.")
         if self.guilty:
+            apart = [row for row in self.consequences if not row.shares]
             by_itself, for_the_wrong = (
-                ", ".join(row.quantity for row in self.consequences if row.isolated.ok is ok) for ok in (True, False)
+                ", ".join(row.quantity for row in apart if row.isolated.ok is ok) for ok in (True, False)
             )
+            sharing = ", ".join(row.quantity for row in self.consequences if row.shares)
+            said += [f"Wrong because of the same lines: {sharing}."] * bool(sharing)
             said += [f"Consequences, each right by itself: {by_itself}."] * bool(by_itself)
             said += [f"Right for the forward formula that is wrong: {for_the_wrong}."] * bool(for_the_wrong)
         return said or ["Not compared: there was no quantity to compare."]

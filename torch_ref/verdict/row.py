@@ -54,6 +54,10 @@ class Row:
     source: str = ""
     """File and line of the method, where somebody is to blame."""
     method: str = ""
+    others: str = ""
+    """Where the lines are that may be wrong instead: the named one is computed from them; '' where it is known."""
+    shares: str = ""
+    """The quantity that is accused, where this one is wrong because of the same lines."""
 
     @property
     def quantity(self) -> str:
@@ -111,6 +115,7 @@ class Row:
         """Return the row in terms that JSON knows."""
         head = {"quantity": self.quantity, "formula": self.formula, "text": self.of.text, "layer": self.of.layer}
         where = {"owner": self.of.owner, "method": self.method, "source": self.source, "shape": list(self.shape)}
+        where["others"] = self.others
         found: dict[str, Any] = {"status": self.status, "blame": self.blame, "cause": self.cause, "code": self.code}
         found |= {"numbers": dict(self.why.numbers) if self.why else {}, "differences": self.differences}
         views = {"isolated": asdict(self.isolated), "end_to_end": self.end_to_end and asdict(self.end_to_end)}

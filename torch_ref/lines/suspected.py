@@ -1,0 +1,58 @@
+"""The suspects of a chain: each gradient was judged by those behind it, so what made those is not looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from torch_ref.lines.chained import Chained
+from torch_ref.lines.culprit import culprit
+from torch_ref.lines.left_out import is_left_out
+from torch_ref.lines.pairing import Pair
+from torch_ref.lines.places import is_array
+from torch_ref.lines.record import Version
+from torch_ref.lines.suspects import Suspects
+from torch_ref.numbers.given import as_gradient
+
+
+def suspects_of(chained: Chained, guilty: Sequence[str]) -> Suspects:
+    """Return what may have made the gradients of some pairs wrong, which are given in the order of the backward pass.
+
+    A step that is left out is known where it is, and is not among them.
+    """
+    pairs = {pair.name: pair for pair in chained.pairs}
+    wrong: dict[str, Version] = {}
+    known: list[Version] = []
+    for name in guilty:
+        i = _wrong_at(chained, pairs[name])
+        version = chained.made_as(pairs[name], pairs[name].gradients[i][-1])
+        if not is_left_out(version):
+            found = culprit(chained.chain, chained.claims[name], i, chained.backward.run, version)
+            wrong[name] = found.version
+            known += found.right
+    chosen = {pair.name: _chosen(chained, pair) for pair in chained.pairs}
+    right = [one for name, several in chosen.items() if name not in guilty for one in several]
+    handed_on = {one.made for several in (*chosen.values(), known) for one in several}
+    return Suspects(chained.backward, wrong, right, frozenset(handed_on), lambda value: _is_known(chained, value))
+
+
+def _wrong_at(chained: Chained, pair: Pair) -> int:
+    """Return which of several places is the first, backward, whose gradient is wrong."""
+    found = chained.chain.alone[pair.name]
+    return max((i for i, one in enumerate(found) if not one.found.ok), default=0)
+
+
+def _chosen(chained: Chained, pair: Pair) -> list[Version]:
+    """Return the gradients that are handed on."""
+    found = chained.chain.alone[pair.name]
+    return [several[one.which] for several, one in zip(pair.gradients, found, strict=True) if several]
+
+
+def _is_known(chained: Chained, value: Any) -> bool:
+    """Tell whether a value is one of the forward pass."""
+    if not is_array(value):
+        return False
+    t = as_gradient(value, torch.empty(0, dtype=torch.float64))
+    return t is not None and chained.values.equal_to(t) is not None
