@@ -18,6 +18,7 @@ from torch_ref.lines.chained import Chained
 from torch_ref.lines.culprit import culprit
 from torch_ref.lines.left_out import is_left_out, with_left_out
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
+from torch_ref.lines.scale import remark_of, scaled
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.verdict.chain import Written, report_of_chain
@@ -118,11 +119,13 @@ def _report(
         return _without_pairs(seen, found)
     with torch.inference_mode(mode=False):
         chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict, beside=seen.beside)
-        chained = with_left_out(with_adopted(with_bare(chained)).without_misnamed())
+        chained = scaled(with_bare(chained))
+        chained = with_left_out(with_adopted(chained).without_misnamed())
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
         left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
-        report = report_of_chain(chained.chain, power=power, written=written, not_compared=tuple(left))
+        remarks = tuple(filter(None, [remark_of(chained)]))
+        report = report_of_chain(chained.chain, power=power, written=written, remarks=remarks, not_compared=tuple(left))
         return replace(report, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
 
 
@@ -144,5 +147,6 @@ def _written(pair: Pair, chained: Chained) -> tuple[Written, ...]:
     last = max((i for i, one in enumerate(found) if not one.found.ok), default=None)
     made = [chained.made_as(pair, several[-1]) for several in pair.gradients]
     if last is not None and not is_left_out(made[last]):
-        made[last] = culprit(chained.chain, chained.claims[pair.name], last, chained.backward.run, made[last])
+        run, factor = chained.backward.run, chained.factor
+        made[last] = culprit(chained.chain, chained.claims[pair.name], last, run, made[last], factor)
     return tuple(Written(version.where.text, version.where.at) for version in made)
