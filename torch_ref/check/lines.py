@@ -17,6 +17,7 @@ from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
 from torch_ref.lines.culprit import culprit
 from torch_ref.lines.left_out import is_left_out, with_left_out
+from torch_ref.lines.order import with_order
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.scale import remark_of, scaled
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
@@ -119,7 +120,7 @@ def _report(
         return _without_pairs(seen, found)
     with torch.inference_mode(mode=False):
         chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict, beside=seen.beside)
-        chained = scaled(with_bare(chained))
+        chained = scaled(with_order(with_bare(chained)))
         chained = with_left_out(with_adopted(chained).without_misnamed())
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
