@@ -17,7 +17,9 @@ from torch_ref.lines.bare import with_bare
 from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
 from torch_ref.lines.left_out import with_left_out
+from torch_ref.lines.order import with_order
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
+from torch_ref.lines.scale import remark_of, scaled
 from torch_ref.lines.shifted import with_shifted
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.lines.suspected import suspects_of
@@ -121,11 +123,13 @@ def _report(
         return _without_pairs(seen, found)
     with torch.inference_mode(mode=False):
         chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict, beside=seen.beside)
-        chained = with_left_out(with_shifted(with_adopted(with_bare(chained))).without_misnamed())
+        chained = scaled(with_order(with_bare(chained)))
+        chained = with_left_out(with_shifted(with_adopted(chained)).without_misnamed())
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
         left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
-        report = report_of_chain(chained.chain, power=power, written=written, not_compared=tuple(left))
+        remarks = tuple(filter(None, [remark_of(chained)]))
+        report = report_of_chain(chained.chain, power=power, written=written, remarks=remarks, not_compared=tuple(left))
         rows = with_accused(report.rows, suspects_of(chained, [name_of(row) for row in report.guilty]).accused())
         return replace(report, rows=rows, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from torch import Tensor
+
 from torch_ref.lines.chained import Chained, distance, near
 from torch_ref.lines.matching import by_statement, fits, rounds_of
 from torch_ref.lines.names import is_bare
 from torch_ref.lines.pairing import Pair
 from torch_ref.lines.record import Version
+from torch_ref.lines.scale import times
 from torch_ref.lines.values import Named, Values
+from torch_ref.steps.graph import Place
 
 
 def with_bare(chained: Chained) -> Chained:
     """Return the pairs and those of variables like ``delta``, where a series of values fits.
 
-    A series fits where it has as many values, of the same shapes in reverse order, and at least one gradient is right;
-    of several that fit the one counts with most that are.
+    A series fits where it has as many values, of the same shapes in reverse order, and at least one gradient is right,
+    or is but for a factor; of several that fit the one counts with most that are.
     """
     for place, versions in chained.backward.gradients.items():
         if is_bare(place):
@@ -38,8 +42,15 @@ def _tried(chained: Chained, versions: Sequence[Version]) -> Iterator[tuple[int,
                 continue
             ways = {x.place.key: g for x, g in pairs}
             arrived = chained.arriving(ways, [x.place for x in xs])
-            right = [distance(ways[x.place.key], arrived[x.place.key]) < near(x.place) for x in xs]
+            right = [_fitness(ways[x.place.key], arrived[x.place.key], x.place) for x in xs]
             yield sum(right), Pair(name, tuple(x.place for x in xs), tuple((g,) for g in ways.values()), False)
+
+
+def _fitness(version: Version, right: Tensor, place: Place) -> int:
+    """Return 2 for a gradient that is right, and 1 for one that is so but for 1/N."""
+    if distance(version, right) < near(place):
+        return 2
+    return int(right.numel() > 1 and times(version, right, near(place)) is not None)
 
 
 def _each_once(versions: Sequence[Version]) -> Iterator[list[Version]]:

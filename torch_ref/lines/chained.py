@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -44,6 +46,20 @@ def _tensor(version: Version, place: Place, *, keep: bool = False) -> Tensor:
     return found.reshape(place.value.shape) if fits and not keep else found
 
 
+class Off(NamedTuple):
+    """How much is wrong by itself, but for rounding; kinks count."""
+
+    statements: frozenset[tuple[int, int]]
+    """Line and column of what made it."""
+    pairs: frozenset[str]
+    places: int
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Return what is compared: the fewer statements the better, then the fewer pairs and places."""
+        return len(self.statements), len(self.pairs), self.places
+
+
 @dataclass(frozen=True)
 class Chained:
     """Pairs along the graph of a forward pass."""
@@ -58,6 +74,8 @@ class Chained:
     """What was left out."""
     beside: Callable[[int], Pass] | None = None
     """Computes the forward pass once more, at inputs moved a little."""
+    factor: Fraction = Fraction(1)
+    """By what the gradients inside were divided: 1/N that comes in the end is a convention."""
 
     @cached_property
     def chain(self) -> Chain:
@@ -90,6 +108,23 @@ class Chained:
             for claim in chain.claims
             if not all(at_a_kink(chain, claim, i).found.ok for i in range(len(claim.places)))
         )
+
+    @cached_property
+    def off(self) -> Off:
+        """Return what is wrong, from one pass that is quicker than that of ``guilty``."""
+        found = [
+            (pair.name, several[-1].where)
+            for pair in self.pairs
+            for place, several in zip(pair.places, pair.gradients, strict=True)
+            if not any(distance(version, self.arrived[place.key]) < near(place) for version in several)
+        ]
+        statements = frozenset((where.line, where.column) for _, where in found)
+        return Off(statements, frozenset(name for name, _ in found), len(found))
+
+    @cached_property
+    def arrived(self) -> Mapping[Key, Tensor]:
+        """Return what arrives at each place where all gradients by hand are handed on."""
+        return self.arriving({}, [], is_last=True)
 
     def made_as(self, pair: Pair, version: Version) -> Version:
         """Return the first version that is the same value, under whichever name that is not of another gradient."""
@@ -149,8 +184,13 @@ class Chained:
             found.append(replace(pair, name=name))
         return replace(self, pairs=(*self.pairs, *found))
 
-    def arriving(self, ways: Mapping[Key, Version], probes: Sequence[Place]) -> dict[Key, Tensor]:
-        """Return what arrives at some places where all gradients by hand are handed on, the given ones among them."""
+    def arriving(
+        self, ways: Mapping[Key, Version], probes: Sequence[Place], *, is_last: bool = False
+    ) -> dict[Key, Tensor]:
+        """Return what arrives at some places where all gradients by hand are handed on, the given ones among them.
+
+        Of several that may be meant for a place it is the nearest, or with ``is_last`` one that is right or the last.
+        """
         places = {p.key: p for pair in self.pairs for p in pair.places} | {p.key: p for p in probes}
         several = {p.key: list(g) for pair in self.pairs for p, g in zip(pair.places, pair.gradients, strict=True)}
         several |= {key: [version] for key, version in ways.items()}
@@ -161,6 +201,8 @@ class Chained:
             if not several.get(key):
                 return None
             best = min(reversed(several[key]), key=lambda version: distance(version, value))
+            if is_last and distance(best, value) >= near(places[key]):
+                best = several[key][-1]
             t = _tensor(best, places[key])
             return t.to(value.dtype) if t.shape == value.shape else None
 

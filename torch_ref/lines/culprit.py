@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import combinations
 from typing import NamedTuple
 
@@ -31,14 +32,22 @@ class Culprit(NamedTuple):
     """What went before and was right."""
 
 
-def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version) -> Culprit:
-    """Return the value with whose statement a gradient went wrong: what was added afterwards is a part of it."""
-    history = [*_history(run, version)]
+def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version, factor: Fraction) -> Culprit:
+    """Return the value with whose statement a gradient went wrong: what was added afterwards is a part of it.
+
+    What is divided in the end by the factor that all gradients inside are too large went wrong before.
+    """
     value = claim.places[i].value
-    tensors = [as_gradient(one.value, value) for one in history]
-    fitting = [t.reshape(value.shape) for t in tensors if t is not None and t.numel() == value.numel()]
+    history, fitting = _series(run, version, value)
     if len(fitting) < 2 or len(fitting) < len(history):
         return Culprit(version)
+    over = [k for k in range(1, len(fitting)) if factor != 1 and _is_over(fitting[k], fitting[k - 1], factor)]
+    if over:
+        before, earlier = _series(run, run.origin(history[over[-1] - 1]), value)
+        history = [*before, *history[over[-1] + 1 :]]
+        fitting = [*(t / float(factor) for t in earlier), *fitting[over[-1] + 1 :]]
+        if len(fitting) < len(history):
+            return Culprit(version)
     last = len(fitting) - 1
     if (kept := _kept_since(fitting, chain.alone[claim.name][i].witness.value)) < last:
         return Culprit(history[kept])
@@ -50,6 +59,18 @@ def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version) -> C
     if first and _is_sum(fitting[first - 1], parts, scale):
         return Culprit(history[first], tuple(history[:first]))
     return Culprit(history[last if not first and _is_sum(fitting[0], parts, scale) else first])
+
+
+def _series(run: Run, version: Version, value: Tensor) -> tuple[list[Version], list[Tensor]]:
+    """Return the values of a variable up to one of them, and those as tensors that are of the shape."""
+    history = [*_history(run, version)]
+    tensors = [as_gradient(one.value, value) for one in history]
+    return history, [t.reshape(value.shape) for t in tensors if t is not None and t.numel() == value.numel()]
+
+
+def _is_over(t: Tensor, before: Tensor, factor: Fraction) -> bool:
+    """Tell whether a tensor is another, divided by a factor."""
+    return float((t * float(factor) - before).norm()) <= ROUNDINGS * torch.finfo(t.dtype).eps * float(before.norm())
 
 
 def _kept_since(tensors: Sequence[Tensor], right: Tensor) -> int:

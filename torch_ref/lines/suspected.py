@@ -29,7 +29,8 @@ def suspects_of(chained: Chained, guilty: Sequence[str]) -> Suspects:
         i = _wrong_at(chained, pairs[name])
         version = chained.made_as(pairs[name], pairs[name].gradients[i][-1])
         if not is_left_out(version):
-            found = culprit(chained.chain, chained.claims[name], i, chained.backward.run, version)
+            run, factor = chained.backward.run, chained.factor
+            found = culprit(chained.chain, chained.claims[name], i, run, version, factor)
             wrong[name] = found.version
             known += found.right
     chosen = {pair.name: _chosen(chained, pair) for pair in chained.pairs}
