@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 from decimal import Decimal
 
-from torch_ref.known.place import NO_PATTERN
 from torch_ref.numbers.agreement import Comparison
 from torch_ref.numbers.power import Power
 from torch_ref.verdict.row import Row
@@ -93,32 +92,15 @@ def _percent(share: float) -> str:
 
 
 def accusations(rows: Iterable[Row]) -> list[str]:
-    """Name every guilty formula, and once those of one method that all did the same instead of giving a tensor.
-
-    A statement that is wrong for several quantities, as in a loop over the layers, is named once, too.
-    """
+    """Name every guilty formula, and once those of one method that all did the same instead of giving a tensor."""
     failed: dict[tuple[str, ...], list[Row]] = {}
     for i, row in enumerate(rows):
         alone = row.formula != "-" or row.isolated.worst is not None
-        same = (row.of.text,) if _is_statement(row) else (row.cause, str(i) if alone else "")
-        failed.setdefault((row.blame, row.source, row.method, *same), []).append(row)
-    return [_of_several(several) for several in failed.values()]
-
-
-def _is_statement(row: Row) -> bool:
-    """Tell whether a row accuses a statement by its text, with file and line."""
-    return row.formula == "-" and bool(row.source) and not row.method and row.of.text not in ("", row.quantity)
-
-
-def _of_several(rows: list[Row]) -> str:
-    first, *others = rows
-    if not others or not _is_statement(first):
-        return accusation(first, ", ".join(row.of.text for row in rows))
-    also = ", ".join(
-        row.quantity if row.why in (first.why, NO_PATTERN) else f"{row.quantity} (likely cause: {row.cause})"
-        for row in others
-    )
-    return f"{accusation(first)}\nThe same statement is wrong for {also}."
+        failed.setdefault((row.blame, row.cause, row.source, row.method, str(i) if alone else ""), []).append(row)
+    return [
+        accusation(first, ", ".join([first.of.text, *(other.of.text for other in others)]))
+        for first, *others in failed.values()
+    ]
 
 
 def accusation(row: Row, text: str = "") -> str:
