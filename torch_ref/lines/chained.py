@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import Node
 
 from torch_ref.lines.names import is_bare, path_of, values_of
 from torch_ref.lines.pairing import Backward, Pair
@@ -159,6 +160,8 @@ class Chained:
         one sample, say, whose 1/N comes in the end.
         """
         inside = [pair for pair in self.pairs if pair.name in self.guilty and not pair.is_outcome]
+        if inside and len(inside) == len(self.guilty) and all(map(self._is_without_effect, inside)):
+            return self._without(inside)
         for pair in inside if len(self.guilty) > 1 else []:
             without = self._without([pair])
             if without.guilty < self.guilty - {pair.name}:
@@ -168,6 +171,17 @@ class Chained:
             without = self._without(inside)
             return without if without.guilty <= rest else self
         return self
+
+    def _is_without_effect(self, pair: Pair) -> bool:
+        """Tell whether gradients of inputs or parameters that a value was made of are right although its own is not."""
+        outcomes = {place.edge.node: other for other in self.pairs if other.is_outcome for place in other.places}
+        waiting, seen = [place.edge.node for place in pair.places], set[Node]()
+        while waiting:
+            node = waiting.pop()
+            seen.add(node)
+            waiting += [before for before, _ in node.next_functions if before is not None and before not in seen]
+        reached = [other for node, other in outcomes.items() if node in seen]
+        return bool(reached) and all(one.found.ok for other in reached for one in self.chain.whole[other.name])
 
     def _without(self, pairs: Sequence[Pair]) -> Chained:
         kept = tuple(other for other in self.pairs if all(other is not pair for pair in pairs))

@@ -37,17 +37,23 @@ SLOPES = {
 """Operations that have a kink, and between what their slope may lie there."""
 
 
-def at_a_kink(chain: Chain, claim: Claim, i: int) -> Arrived:
-    """Return how a claim compares at a place: as one that agrees, where it lies at a kink and is right there.
+def judged(chain: Chain, claim: Claim, i: int) -> Arrived:
+    """Return how a claim compares at a place, at a kink too.
 
-    What is right in the plain pass is right, too, though something else was handed on to it.
+    What is right in the plain pass is right, though something else was handed on to it.
     """
-    arrived = chain.alone[claim.name][i]
+    arrived = at_a_kink(chain, claim, i)
     if arrived.found.ok:
         return arrived
     plain = chain.whole[claim.name][i]
-    if plain.found.ok or chain.tolerance:
-        return plain if plain.found.ok else arrived
+    return plain if plain.found.ok else arrived
+
+
+def at_a_kink(chain: Chain, claim: Claim, i: int) -> Arrived:
+    """Return how a claim compares at a place: as one that agrees, where it lies at a kink and is right there."""
+    arrived = chain.alone[claim.name][i]
+    if arrived.found.ok or chain.tolerance:
+        return arrived
     for which, by_hand in enumerate(claim.by_hand[i]):
         found = _agreeing(chain, claim, i, by_hand, arrived)
         if found is not None:

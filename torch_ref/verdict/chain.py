@@ -16,7 +16,7 @@ from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.given import room_of
 from torch_ref.numbers.power import At, Power, Room
 from torch_ref.numbers.witness import CEILING, all_finite, doubled_tensor
-from torch_ref.steps.beside import at_a_kink
+from torch_ref.steps.beside import judged as judged_at
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.verdict.explain import misfit, of_failure, real, tolerance_of
 from torch_ref.verdict.power import MOST, shares_of, weakest
@@ -76,7 +76,7 @@ Judged = Mapping[str, tuple[Arrived, ...]]
 
 def judged_of(chain: Chain) -> Judged:
     """Return how each claim compares by itself, where the values at a kink agree that may."""
-    return {c.name: tuple(at_a_kink(chain, c, i) for i in range(len(c.places))) for c in chain.claims}
+    return {c.name: tuple(judged_at(chain, c, i) for i in range(len(c.places))) for c in chain.claims}
 
 
 def rows_of_chain(
