@@ -104,6 +104,8 @@ class Suspects:
     def _behind(self, version: Version) -> dict[Where, Version]:
         """Return the values one of which may have made another wrong, that itself too, one for each statement."""
         own = self.backward.run.origin(version)
+        if any(one.made == own.made for one in self.right):  # right for another value: it is only taken for this one's
+            return {(version.where.line, version.where.column): version}
         found = self.flow.behind(own, lambda one: self._stops(one) or one.made in self._cleared)
         found = {made: one for made, one in found.items() if one is own or self._is_suspect(one)}
         same = [one for one in self.backward.run.versions if one.made == own.made]

@@ -243,3 +243,23 @@ def test_a_return_is_not_accused_of_what_it_returns() -> None:
     inputs = [[rng.normal(size=(3, 4)), rng.normal(size=(3, 3))], rng.normal(size=(5, 4))]
     report = report_of(RETURNED, ("np.outer(dz, hs[t])", "np.outer(dz, hs[t + 1])"), inputs)
     assert lines_of(report) == [("14", "")], str(report)
+
+
+def test_a_right_gradient_that_is_taken_for_another_is_accused_where_it_is_taken() -> None:
+    text = """
+def forward(u, v, t):
+    a = np.tanh(u)
+    b = np.tanh(v)
+    r = a - b - t
+    return 0.5 * np.sum(r ** 2), (a, b, r)
+def backward(u, v, t, cache):
+    a, b, r = cache
+    dr = 1.0 * r
+    da, db = dr, -dr
+    return da * (1 - a ** 2), db * (1 - b ** 2), -dr
+"""
+    inputs = [one[:3] for one in given()[4:5] * 3]
+    inputs = [inputs[0], inputs[1] + 1, inputs[2] - 1]
+    assert report_of(text, None, inputs).ok
+    report = report_of(text, ("dr, -dr\n", "dr, dr\n"), inputs)
+    assert lines_of(report) == [("10", "")], str(report)
