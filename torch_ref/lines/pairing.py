@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from torch_ref.lines.constants import CONSTANT, is_constant, is_forwards
 from torch_ref.lines.matching import Matched, fits, matched, outcome
 from torch_ref.lines.names import is_bare, named_after, path_of, values_of
 from torch_ref.lines.places import is_array
@@ -116,8 +117,11 @@ def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | N
     reasons: dict[str, str] = {}
     for place, versions in _ranked(backward):
         found: tuple[str, Matched] | str | None = None
-        if place not in given.values():
+        is_forwards_own = not backward.outputs and is_forwards(place, versions, values.run)
+        if place not in given.values() and not is_forwards_own:
             found = _found(place, versions, values, backward)
+        if isinstance(found, tuple) and is_constant(versions):
+            found = CONSTANT
         if isinstance(found, str):
             reasons[place] = found
         elif found and found[0] not in given:

@@ -144,7 +144,7 @@ class Values:
         return next((self.holders[holder] for holder in names if holder in self.holders), [])
 
     def step(self, path: Path, count: int) -> tuple[str, Named] | None:
-        """Return a value that a variable had in one step of a loop of so many: the second W for dW[1]; with its name."""
+        """Return a value that a variable had in one of so many steps, and its name: the second W for dW[1]."""
         index = re.fullmatch(r"\[(\d+)\]", path.behind)
         names = self.called(path._replace(behind="")) if index else []
         several = self.by_place[names[0]] if len(names) == 1 else []

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.torch_ref.lines.programs import arrays, broken, pair_of
 from torch_ref import Report, check_lines
@@ -47,6 +48,19 @@ def backward(dout, cache):
     return dout, dW
 """
 
+EULER = """
+def forward(x, t, W):
+    dt = 0.25
+    h = x + dt * np.tanh(x @ W + t)
+    return h
+
+
+def backward(dout, x, t, W):
+    dt = 0.25
+    s = dt * dout * (1 - np.tanh(x @ W + t) ** 2)
+    return {"dx": dout + s @ W.T, "dW": x.T @ s}
+"""
+
 
 def check(text: str, *shapes: tuple[int, ...], **more: Any) -> Report:
     return check_lines(*pair_of(text), arrays(np.random.default_rng(0), *shapes), power=False, **more)
@@ -69,3 +83,13 @@ def test_what_forward_returned_goes_before_a_variable_called_cache() -> None:
     report = check(CACHE, (4, 3), (3, 3))
     assert report.ok
     assert not report.note
+
+
+@pytest.mark.parametrize("forward", ["h = x + dt * np.tanh(x @ W + t)", "h = x + 0.25 * np.tanh(x @ W + t)"])
+def test_a_number_of_the_program_is_no_gradient(forward: str) -> None:
+    text = EULER.replace("h = x + dt * np.tanh(x @ W + t)", forward)
+    if "0.25 *" in forward:
+        text = text.replace("    dt = 0.25\n", "", 1)
+    report = check(text, (4, 3), (4, 1), (3, 3))
+    assert report.ok, report.verdict
+    assert "gradient of t" in [name for name, _ in report.not_compared]
