@@ -21,9 +21,10 @@ from torch_ref.followed.cannot import CannotFollow
 from torch_ref.followed.follow import follow
 from torch_ref.lines.calls import Filling, Result
 from torch_ref.lines.cells import Cell, result_of
+from torch_ref.lines.mentioned import names_in
 from torch_ref.lines.names import named_after
 from torch_ref.lines.places import copied, followed, is_complex
-from torch_ref.lines.trace import Run, code_of, run
+from torch_ref.lines.trace import Run, run
 from torch_ref.lines.values import Unnamed, Values, kept_of
 from torch_ref.lines.world import World
 from torch_ref.steps.beside import moved
@@ -78,8 +79,8 @@ class Subject:
     def prepared(self) -> dict[str, Any]:
         """Return the inputs, a number as an array where backward has a variable for its gradient."""
         tensor = next((t for t in self.inputs.values() if isinstance(t, Tensor) and t.is_floating_point()), None)
-        code = code_of(self.forward if self.backward is None else self.backward)
-        wanted = {of for name in (*code.co_varnames, *code.co_names) for of in named_after(name)}
+        names = names_in(self.forward if self.backward is None else self.backward)
+        wanted = {of for name in names for of in named_after(name)}
 
         def as_array(value: float) -> Any:
             return np.array(value) if tensor is None else torch.tensor(value, dtype=tensor.dtype, device=tensor.device)
