@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,7 +76,10 @@ def _parts(value: Any) -> list[Part]:
         return _attributes(held | {name: part for name, part in vars(value).items() if not name.startswith("_")})
     found = parts_of(value)
     if found is not None:
-        return found
+        more = (
+            vars(value) if is_dataclass(value) and hasattr(value, "__dict__") else {}
+        )  # what is set beside its fields
+        return found + _attributes({name: part for name, part in more.items() if all(name != p.key for p in found)})
     theirs = isinstance(value, SimpleNamespace) or type(value).__module__.split(".")[0] not in NOT_THEIRS
     if isinstance(value, type) or not theirs or not hasattr(value, "__dict__"):
         return []
