@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from torch_ref.lines.chained import Chained, distance, near, off
+from torch_ref.lines.matching import fits
 from torch_ref.lines.names import named_after, path_of
 from torch_ref.lines.pairing import Pair
 from torch_ref.lines.record import Version
+from torch_ref.lines.summands import numbered_parts
 from torch_ref.lines.used_again import most_right
 from torch_ref.numbers.given import as_gradient
 from torch_ref.steps.graph import Key, Place
@@ -125,7 +127,7 @@ def _computed_from(chained: Chained, pair: Pair, i: int) -> list[Version]:
     later = [v.order for other in pair.gradients for v in other if v.order > own[-1].order]
     orders = range(own[-1].order + 1, min(later, default=len(chained.backward.run.versions)))
     found = [v for versions in _orphans(chained).values() for v in versions if v.order in orders]
-    computed = [v for v in found if names & v.where.reads]
+    computed = [v for v in found if names & v.where.reads and fits(pair.places[i], v)]
     last = {v.place: v for v in computed}
     return sorted(last.values(), key=lambda v: v.order)
 
@@ -133,11 +135,13 @@ def _computed_from(chained: Chained, pair: Pair, i: int) -> list[Version]:
 def _orphans(chained: Chained) -> dict[str, list[Version]]:
     """Return the variables that are named as gradients and are in no pair."""
     made = {version.made for pair in chained.pairs for several in pair.gradients for version in several}
-    return {
+    found = {
         place: versions
         for place, versions in chained.backward.gradients.items()
         if place.isidentifier() and any(named_after(place)) and not any(v.made in made for v in versions)
     }
+    parts = numbered_parts(chained.backward.run, found)
+    return {place: versions for place, versions in found.items() if place not in parts}
 
 
 def _name(chained: Chained, pair: Pair, i: int, versions: tuple[Version, ...]) -> str:

@@ -60,7 +60,8 @@ def _where_used(chained: Chained, version: Version, explained: frozenset[str]) -
     pairs = [pair for pair in chained.pairs if pair.name in explained]
     made = [chained.made_as(pair, several[-1]) for pair in pairs for several in pair.gradients]
     users = [one for one in made if name in one.where.reads]
-    first = min(users, key=lambda one: one.order, default=version)
+    later = (one for one in chained.backward.run.versions if one.order > version.order and name in one.where.reads)
+    first = min(users, key=lambda one: one.order, default=next(later, version))
     return replace(version, where=first.where, made=-1 - version.made)
 
 
