@@ -25,6 +25,12 @@ CONTAINERS = re.compile(
 BARE = re.compile(r"delta|grads?|gradient|error|err|d|g|dout|d_out|dnext|upstream|grad_out|grad_output|out_grad")
 """What the gradient of whatever comes next is called, again and again."""
 
+WORDS = re.compile(
+    r"(?i:delta|diffs?|differences?|dists?|distances?|denom|denominators?|deriv|derivatives?|data|drop|dropout|decay|dot"
+    r"|double|depth|directions?|density|domain|duration|degrees?|damping|discount)_?\d*"
+)
+"""Names that begin with a d of their own: diff is no gradient of iff."""
+
 LONG = {"w": ("weights", "weight", "W"), "b": ("biases", "bias", "B")}
 """Longer names for short ones, as nabla_w for weights."""
 
@@ -56,6 +62,8 @@ def named_after(name: str) -> Iterator[str]:
     if BARE.fullmatch(name):
         yield from [name[1:]] if name == "dout" else []
         return
+    if WORDS.fullmatch(name):
+        return
     for shape in SHAPES:
         found = re.fullmatch(shape, name)
         of = found["of"].strip("_") if found else ""
@@ -82,3 +90,8 @@ def values_of(place: str) -> Iterator[Path]:
 def is_bare(place: str) -> bool:
     """Tell whether a variable is a gradient by its name, but does not say of what."""
     return BARE.fullmatch(place) is not None
+
+
+def is_numbered(place: str) -> bool:
+    """Tell whether a variable is a gradient by its name, and has a number, but does not say of what: delta1."""
+    return re.fullmatch(r"[dD]elta_?\d+", place) is not None

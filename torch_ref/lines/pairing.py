@@ -18,7 +18,7 @@ from torch import Tensor
 
 from torch_ref.lines.constants import CONSTANT, is_constant, is_forwards
 from torch_ref.lines.matching import Matched, fits, matched, outcome
-from torch_ref.lines.names import is_bare, named_after, path_of, values_of
+from torch_ref.lines.names import is_bare, is_numbered, named_after, path_of, values_of
 from torch_ref.lines.places import is_array
 from torch_ref.lines.record import Version
 from torch_ref.lines.trace import RETURNED, Run
@@ -205,6 +205,8 @@ def _recomputed(
                 found[there.key] = there, (*before, version)
         if found:
             return of, [*found.values()]
+    if is_numbered(place):
+        return f"its name does not say what it is the gradient of; {BY_MAPPING}"
     if not stems or not is_array(versions[-1].value):
         return None
     return f"no value that the output is made of is called {' or '.join(stems)}; {BY_MAPPING}"

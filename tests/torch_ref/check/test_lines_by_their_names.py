@@ -61,6 +61,20 @@ def backward(dout, x, t, W):
     return {"dx": dout + s @ W.T, "dW": x.T @ s}
 """
 
+WORDS = """
+def forward(x, t, W):
+    y = x @ W
+    return 0.5 * ((y - t) ** 2).sum()
+
+
+def backward(x, t, W, y):
+    diff = y - t
+    Delta1 = x.T @ diff
+    dW = Delta1
+    dq = 2 * diff
+    return {"dW": dW}
+"""
+
 
 def check(text: str, *shapes: tuple[int, ...], **more: Any) -> Report:
     return check_lines(*pair_of(text), arrays(np.random.default_rng(0), *shapes), power=False, **more)
@@ -93,3 +107,17 @@ def test_a_number_of_the_program_is_no_gradient(forward: str) -> None:
     report = check(text, (4, 3), (4, 1), (3, 3))
     assert report.ok, report.verdict
     assert "gradient of t" in [name for name, _ in report.not_compared]
+
+
+def test_a_word_that_begins_with_d_is_no_gradient_of_the_rest() -> None:
+    left = dict(check(WORDS, (6, 4), (6, 3), (4, 3)).not_compared)
+    assert "diff" not in left
+    assert "called q" in left["dq"]
+    assert "elta" not in str([*left.values()])
+
+
+@pytest.mark.parametrize("name", ["Delta1", "delta2"])
+def test_a_delta_with_a_number_does_not_say_of_what_it_is(name: str) -> None:
+    text = WORDS.replace("dW = Delta1", "dW = 1 * Delta1").replace("Delta1", name)
+    left = dict(check(text, (6, 4), (6, 3), (4, 3)).not_compared)
+    assert left[name].startswith("its name does not say")
