@@ -191,6 +191,8 @@ def read(subject: Subject, upstream: Any = None) -> Read:
     if first.failure:
         raise ValueError(f"check_lines expects a forward that runs under autograd, but it {first.failure}")
     result = Result.of(first.returned, first.variables, subject.backward)
+    if said := _makes_all_itself(subject, world, first, result.outputs):
+        raise ValueError(said)
     outputs = [_tensor_of(name, value) for name, value in result.outputs.items()]
     d_outputs = [*map(negative, drawn(outputs))] if upstream is None else given_upstream(upstream, outputs)
     here = _pass(world, first, unnamed, outputs, d_outputs)
@@ -239,6 +241,19 @@ def _with_gradient(value: Any) -> Any:
     if isinstance(value, Tensor):
         return plain(value).clone().requires_grad_()
     return follow(value)
+
+
+def _makes_all_itself(subject: Subject, world: World, first: Run, outputs: Mapping[str, Any]) -> str:
+    """Return what to do where forward makes its data and weights itself, over those that were there; '' elsewhere."""
+    new = {v.place for v in first.versions if not v.given and v.value is None}
+    if world.given.keys() - new or any(kept_of(value) is not None for value in outputs.values()):
+        return ""
+    is_cell = isinstance(subject.forward, Cell)
+    return (
+        "check_lines expects a forward that is given the values that gradients are of, as inputs or as variables from "
+        f"outside, but this {'cell' if is_cell else 'function'} makes all of them itself. Move the lines that make "
+        f"data and weights {'into a cell of their own before it' if is_cell else 'out of it'}"
+    )
 
 
 def _tensor_of(name: str, value: Any) -> Tensor:
