@@ -33,6 +33,8 @@ class Result:
     """Those that have an upstream gradient, by the names that they had in forward."""
     cache: Any = None
     """What is kept for backward; None where nothing is."""
+    rest: Sequence[Any] = ()
+    """What else was returned, part by part."""
 
     @classmethod
     def of(cls, returned: Any, variables: Mapping[str, Any], backward: Callable[..., Any] | None) -> Result:
@@ -58,7 +60,7 @@ class Result:
             _name_of(part, variables) or ("output" if count == 1 else f"output {i}")
             for i, part in enumerate(parts[:count])
         ]
-        return cls(dict(zip(names, parts[:count], strict=True)), cache)
+        return cls(dict(zip(names, parts[:count], strict=True)), cache, rest)
 
 
 def _name_of(value: Any, variables: Mapping[str, Any]) -> str:
@@ -120,8 +122,9 @@ class Filling:
         for p in parameters:
             if p.name in found:
                 continue
-            is_returned = CACHE.fullmatch(p.name) and self.result.cache is not None and p.name not in self.inputs
-            if is_returned:  # before a variable of that name, which may be a part of it
+            is_part = p.name in known and any(part is known[p.name] for part in self.result.rest)
+            is_cache = CACHE.fullmatch(p.name) and self.result.cache is not None and p.name not in self.inputs
+            if is_cache and not is_part:  # before a variable of that name, which may lie in it
                 found[p.name] = self.result.cache
             elif p.name in known:
                 found[p.name] = known[p.name]

@@ -109,6 +109,13 @@ def test_a_number_of_the_program_is_no_gradient(forward: str) -> None:
     assert "gradient of t" in [name for name, _ in report.not_compared]
 
 
+def test_a_variable_called_cache_is_meant_that_forward_returned_among_others() -> None:
+    several = CACHE.replace("return h, (cache, W, h)", "return h, W, cache")
+    text = several.replace("steps, W, h = cache", "steps = cache").replace("(dout, cache)", "(dout, h, W, cache)")
+    report = check(text, (4, 3), (3, 3))
+    assert report.ok, report.verdict
+
+
 def test_a_word_that_begins_with_d_is_no_gradient_of_the_rest() -> None:
     left = dict(check(WORDS, (6, 4), (6, 3), (4, 3)).not_compared)
     assert "diff" not in left

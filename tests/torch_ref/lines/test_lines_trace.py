@@ -154,7 +154,7 @@ def test_what_a_function_raises_is_said_with_its_line() -> None:
 
     found = run(backward, [torch.ones(1)])
     assert found.failure.startswith("raises ValueError: no 2 (raise ValueError(")
-    assert "test_trace.py:" in found.failure
+    assert "test_lines_trace.py:" in found.failure
     assert "y" in found.places
 
 
