@@ -25,6 +25,7 @@ class Report:
 
     rows: tuple[Row, ...]
     batch: int
+    """How many samples there are; 0 where that is not known."""
     dtype: torch.dtype
     device: torch.device
     note: str = ""

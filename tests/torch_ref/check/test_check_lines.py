@@ -429,3 +429,20 @@ def test_a_step_that_is_left_out_is_one_accusation_where_it_is_missing() -> None
     assert row.of.text == "dW1 = x.T @ dh"
     assert row.code == "slope-missing"
     assert [one.quantity for one in report.consequences] == ["gradient of b1", "gradient of W1"]
+
+
+def test_samples_in_columns_are_no_single_sample() -> None:
+    text = """
+def forward(x, w, t):
+    y = w @ x
+    return ((y - t) ** 2).sum()
+
+
+def backward(x, w, t, y):
+    dy = 2 * (y - t)
+    dw = dy @ x.T
+    return {"dw": dw}
+"""
+    report = check_lines(*pair_of(text), [np.arange(8.0).reshape(2, 4), np.ones((1, 2)), np.zeros((1, 4))])
+    assert report.ok
+    assert "one sample" not in report.verdict
