@@ -161,7 +161,8 @@ class Chained:
         """
         inside = [pair for pair in self.pairs if pair.name in self.guilty and not pair.is_outcome]
         if inside and len(inside) == len(self.guilty) and all(map(self._is_without_effect, inside)):
-            return self._without(inside)
+            without = self._without(inside)
+            return self if without.guilty else without
         for pair in inside if len(self.guilty) > 1 else []:
             without = self._without([pair])
             if without.guilty < self.guilty - {pair.name}:

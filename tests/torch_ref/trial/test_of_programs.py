@@ -37,7 +37,7 @@ def test_what_is_planned() -> None:
 
 
 @pytest.mark.parametrize("check", ["chain", "lines"])
-@pytest.mark.parametrize(("broken", "way"), [(None, 0), (6, 0), (10, 0), (21, 0), (25, 1), (31, 0)])
+@pytest.mark.parametrize(("broken", "way"), [(None, 0), (6, 0), (10, 0), (21, 0), (22, 3), (25, 1), (31, 0)])
 def test_exactly_the_broken_line_is_found(check: str, broken: int | None, way: int) -> None:
     outcome = outcome_of(Task(broken, way, torch.float32, check))
     assert outcome.found, outcome
