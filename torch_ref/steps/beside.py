@@ -128,9 +128,15 @@ def _by_operation(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
     for part in chain.parts(claim, i):
         if part.use.operation in SLOPES and part.came is not None and part.came.shape == exact.shape:
             kinks = _kinks(part.use, value)
-            for slope in SLOPES[part.use.operation]:
+            for slope in _slopes(part.use):
                 moved = slope * part.came.double() - part.gradient.double()
                 yield torch.where(kinks, exact + moved, exact)
+
+
+def _slopes(use: Use) -> tuple[float, float]:
+    """Return between what the slope of an operation may lie at its kink."""
+    low, high = SLOPES[use.operation]
+    return getattr(use.node, "_saved_negative_slope", low), high
 
 
 def _kinks(use: Use, value: Tensor) -> Tensor:
