@@ -65,7 +65,7 @@ def check_gradients(
 
     Raises TypeError where ``loss`` cannot be called or returns no number, or there are no parameters or gradients;
     ValueError where names and order of the two do not fit, the loss changes its parameters, draws random numbers or is
-    not finite, or depends on none of them; RuntimeError under autocast. What ``loss`` raises is raised as it is.
+    not finite; RuntimeError under autocast. What ``loss`` raises is raised as it is.
     """
     check_tolerance(tolerance)
     check_no_autocast()
