@@ -1,0 +1,54 @@
+"""The input gate is multiplied by itself where the candidate is meant.
+
+Source: https://github.com/wvabrinskas/Neuron/pull/181
+What it did: gradients were off by 5 to 17 times, with changed signs; normalising the updates had hidden it.
+"""
+
+import torch
+from museum.exhibit import Exhibit, normal
+
+
+def forward(x, c0, Wi, Wf, Wg, Wo):
+    zi, zf, zg, zo = x @ Wi, x @ Wf, x @ Wg, x @ Wo
+    i, f, g, o = torch.sigmoid(zi), torch.sigmoid(zf), torch.tanh(zg), torch.sigmoid(zo)
+    cell = f * c0 + i * g
+    h = o * torch.tanh(cell)
+    return h
+
+
+def right(dh, x, c0, Wi, Wf, Wg, Wo):
+    i, f, g, o = torch.sigmoid(x @ Wi), torch.sigmoid(x @ Wf), torch.tanh(x @ Wg), torch.sigmoid(x @ Wo)
+    cell = f * c0 + i * g
+    dcell = dh * o * (1 - torch.tanh(cell) ** 2)
+    dzf = dcell * c0 * f * (1 - f)
+    dzi = dcell * g * i * (1 - i)
+    dzg = dcell * i * (1 - g**2)
+    dzo = dh * torch.tanh(cell) * o * (1 - o)
+    dx = dzi @ Wi.T + dzf @ Wf.T + dzg @ Wg.T + dzo @ Wo.T
+    return dx, dcell * f, x.T @ dzi, x.T @ dzf, x.T @ dzg, x.T @ dzo
+
+
+def wrong(dh, x, c0, Wi, Wf, Wg, Wo):
+    i, f, g, o = torch.sigmoid(x @ Wi), torch.sigmoid(x @ Wf), torch.tanh(x @ Wg), torch.sigmoid(x @ Wo)
+    cell = f * c0 + i * g
+    dcell = dh * o * (1 - torch.tanh(cell) ** 2)
+    dzf = dcell * c0 * f * (1 - f)
+    dzi = dcell * i * i * (1 - i)
+    dzg = dcell * i * (1 - g**2)
+    dzo = dh * torch.tanh(cell) * o * (1 - o)
+    dx = dzi @ Wi.T + dzf @ Wf.T + dzg @ Wg.T + dzo @ Wo.T
+    return dx, dcell * f, x.T @ dzi, x.T @ dzf, x.T @ dzg, x.T @ dzo
+
+
+def inputs():
+    return normal((3, 4), (3, 5), (4, 5), (4, 5), (4, 5), (4, 5), seed=46)
+
+
+EXHIBIT = Exhibit(
+    title="LSTM: input gate by itself",
+    source="https://github.com/wvabrinskas/Neuron/pull/181",
+    check="check_lines",
+    guilty=("gradient of zi",),
+    causes=frozenset({"another-tensor"}),
+    line="dzi = dcell * i * i * (1 - i)",
+)
