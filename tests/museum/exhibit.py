@@ -33,6 +33,7 @@ NEW_CODES = frozenset(
         "broadcast-not-summed",
         "conjugate-missing",
         "duplicates-overwritten",
+        "half-precision-sum",
         "mean-for-sum",
         "path-detached",
         "projection-missing",

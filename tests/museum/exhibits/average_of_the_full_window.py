@@ -32,7 +32,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="average pooling: full-window divisor",
+    title="average pooling: full divisor",
     source="https://github.com/tracel-ai/burn/issues/5604",
     check="check_function",
     guilty=("gradient of x",),

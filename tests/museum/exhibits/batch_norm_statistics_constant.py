@@ -40,7 +40,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="batch norm: statistics as constants",
+    title="batch norm: constant statistics",
     source="https://github.com/facebookresearch/CrypTen/pull/143",
     check="check_autograd_function",
     guilty=("gradient of x",),

@@ -31,7 +31,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="cross-entropy: ignored rows trained",
+    title="cross-entropy: ignored rows train",
     source="https://github.com/PaddlePaddle/Paddle/pull/28622",
     check="check_function",
     guilty=("gradient of z",),

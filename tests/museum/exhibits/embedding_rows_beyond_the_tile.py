@@ -30,7 +30,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="embedding: rows beyond the last tile",
+    title="embedding: rows beyond the tile",
     source="https://github.com/tenstorrent/tt-mlir/issues/9220",
     check="check_function",
     guilty=("gradient of w",),

@@ -32,5 +32,5 @@ EXHIBIT = Exhibit(
     source="https://github.com/apache/mxnet/issues/17703",
     check="check_function",
     guilty=("gradient of w",),
-    causes=frozenset({"no-pattern", "factor"}),
+    causes=frozenset({"half-precision-sum"}),
 )

@@ -31,7 +31,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="Huber loss: threshold with its sign",
+    title="Huber loss: signed threshold",
     source="https://github.com/BobMcDear/attorch/issues/13",
     check="check_function",
     guilty=("gradient of y", "gradient of t"),

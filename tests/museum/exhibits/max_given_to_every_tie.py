@@ -31,7 +31,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="pooling: each tied maximum gets all",
+    title="pooling: each tied maximum gets it",
     source="https://github.com/Theano/Theano/issues/5248",
     check="check_function",
     guilty=("gradient of x",),

@@ -44,6 +44,6 @@ EXHIBIT = Exhibit(
     source="https://community.deeplearning.ai/t/w3-ex-6-assertionerror-wrong-values-for-dw1/402919",
     check="check_lines",
     guilty=("gradient of z1",),
-    causes=frozenset({"slope-miswritten", "no-pattern"}),
+    causes=frozenset({"slope-miswritten", "another-axis"}),
     line="dz1 = da1 @ (1 - a1.T @ a1)",
 )

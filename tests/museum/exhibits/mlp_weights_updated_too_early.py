@@ -39,7 +39,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="tutorial: weights updated too early",
+    title="tutorial: weights updated early",
     source="https://github.com/Bot-Academy/NeuralNetworkFromScratch/pull/3",
     check="check_function",
     guilty=("gradient of x", "gradient of W1"),

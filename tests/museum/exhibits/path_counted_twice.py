@@ -34,7 +34,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="autograd engine: path counted twice",
+    title="engine: path counted twice",
     source="https://github.com/sebgao/cTensor/issues/5",
     check="check_function",
     guilty=("gradient of x",),

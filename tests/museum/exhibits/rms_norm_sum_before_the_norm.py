@@ -35,7 +35,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="pre-norm: residual through the norm",
+    title="pre-norm: residual through norm",
     source="https://github.com/Dao-AILab/quack/pull/53",
     check="check_function",
     guilty=("gradient of x", "gradient of residual"),

@@ -40,9 +40,9 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="RMS norm: weight summed in bfloat16",
+    title="RMS norm: weight sum in bfloat16",
     source="https://github.com/linkedin/Liger-Kernel/pull/950",
     check="check_function",
     guilty=("gradient of w",),
-    causes=frozenset({"no-pattern", "factor"}),
+    causes=frozenset({"half-precision-sum"}),
 )

@@ -33,7 +33,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="two directions: upstream overwritten",
+    title="two directions: one buffer",
     source="https://github.com/apache/mxnet/pull/18203",
     check="check_function",
     guilty=("gradient of x", "gradient of a", "gradient of b"),

@@ -36,7 +36,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="second derivative: value kept aside",
+    title="second derivative: kept value",
     source="https://github.com/pytorch/pytorch/issues/58509",
     check="check_autograd_function",
     guilty=("second derivative by x",),

@@ -30,7 +30,7 @@ def inputs():
 
 
 EXHIBIT = Exhibit(
-    title="autograd engine: = for +=",
+    title="engine: = for +=",
     source="https://github.com/karpathy/nn-zero-to-hero/issues/52",
     check="check_function",
     guilty=("gradient of x",),
