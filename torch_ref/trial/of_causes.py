@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +27,10 @@ Worth = Literal["right", "missing", "misleading"]
 SAYS_NOTHING = frozenset({"no-pattern", "differs"})
 PLACES = frozenset({"one-entry", "only-some", "dead-unit", "zero-rows"})
 """Causes that say where, not what; ``sample-missing`` and the like say what."""
+
+COUNTED = frozenset({"mean-for-sum", "another-axis"})
+COUNT = re.compile(r"^[^02-9]*(?:\bN\b|\bn\b|number of)[^02-9]*$")
+"""A sentence that takes a factor for a number of samples or units, and does not even give its value."""
 
 OF_PROGRAM = {program.name: program for program in PROGRAMS}
 
@@ -97,12 +102,14 @@ def worth_of(row: Row, mistake: Mistake | None) -> Worth:
     """Return what the cause of one row is worth: a place that is not the mistake's sends a reader astray."""
     if mistake is None:
         return "misleading"
-    if row.code in PLACES and mistake.places and row.why and tuple(row.why.numbers.get("places", ())) != mistake.places:
+    there = tuple(row.why.numbers.get("places", ())) in mistake.places if row.why else False
+    if row.code in PLACES and mistake.places and not there:
+        return "misleading"
+    if row.code == "factor" and not mistake.accepts & COUNTED and COUNT.search(row.cause):
         return "misleading"
     if row.code in mistake.accepts:
         return "right"
-    bare = row.code == "only-some" and bool(mistake.places)
-    return "missing" if row.code in SAYS_NOTHING or bare else "misleading"
+    return "missing" if row.code in SAYS_NOTHING or (row.code in PLACES and there) else "misleading"
 
 
 def try_causes(each: Each = map, planned: Sequence[Task] | None = None) -> tuple[Outcome, ...]:
@@ -111,7 +118,7 @@ def try_causes(each: Each = map, planned: Sequence[Task] | None = None) -> tuple
 
 
 def text(outcomes: Sequence[Outcome], *, show_unseen: bool = False) -> list[str]:
-    """Return the figures of both parts, a table by kind, and what was missing or misleading in the part that is shown."""
+    """Return the figures of both parts, and of what is shown a table by kind and all that is missing or misleading."""
     right, mistakes = ([o for o in outcomes if bool(o.mistake) is wanted] for wanted in (False, True))
     shown = [o for o in mistakes if show_unseen or not o.unseen]
     alarms = [o for o in right if o.rejected or o.raised]
@@ -124,7 +131,12 @@ def text(outcomes: Sequence[Outcome], *, show_unseen: bool = False) -> list[str]
         "",
         *(f"called wrong: {o.name}: {_sentences(o)}" for o in alarms),
         *(f"accepted: {o.name}{o.raised and f': {o.raised}'}" for o in shown if not o.rejected),
-        *(f"{worth}: {o.name}: {_sentences(o)}" for worth in UNWANTED for o in shown if o.rejected and o.worth == worth),
+        *(
+            f"{worth}: {o.name}: {_sentences(o)}"
+            for worth in UNWANTED
+            for o in shown
+            if o.rejected and o.worth == worth
+        ),
     ]
 
 

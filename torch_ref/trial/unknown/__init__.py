@@ -10,6 +10,7 @@ from torch_ref.trial.unknown import (
     convolution,
     directions,
     distances,
+    gates,
     linear,
     lookups,
     networks,
@@ -21,6 +22,7 @@ from torch_ref.trial.unknown.program import Program
 
 FILES = (
     activations,
+    gates,
     linear,
     networks,
     norms,

@@ -1,4 +1,4 @@
-"""Activations entry by entry, and gated units."""
+"""Activations, entry by entry."""
 
 from __future__ import annotations
 
@@ -28,44 +28,12 @@ class SoftPlus:
         wrong("slope at the output", "(x)", "(self.forward(x))", "slope-at-output wrong-argument another-tensor"),
         wrong("slope squared", "torch.sigmoid(x)", "torch.sigmoid(x) ** 2", "slope-twice wrong-power"),
         wrong("slope added", "d * torch", "d + torch", "slope-added"),
-        wrong(
-            "slope of the sigmoid", "(x)", "(x) * torch.sigmoid(-x)", "slope-of-another-function slope-miswritten"
-        ),
+        wrong("slope of the sigmoid", "(x)", "(x) * torch.sigmoid(-x)", "slope-of-another-function slope-miswritten"),
         wrong("argument of the other sign", "(x)", "(-x)", "wrong-argument slope-miswritten"),
         wrong("value for the slope", "torch.sigmoid(x)", "self.forward(x)", "slope-miswritten another-tensor"),
         wrong("only the slope", "d * torch", "torch", "upstream-missing upstream-ignored"),
         wrong("divided by the slope", "d * torch", "d / torch", "slope-divided"),
         wrong("upstream inside", "(x)", "(d)", "slope-at-upstream wrong-argument another-tensor"),
-    )
-
-
-class Swish:
-    """x σ(βx), with one β to be learned."""
-
-    def forward(self, x: Tensor, beta: Tensor) -> Tensor:
-        return x * torch.sigmoid(beta * x)
-
-    def backward(self, d: Tensor, x: Tensor, beta: Tensor) -> Any:
-        s = torch.sigmoid(beta * x)
-        d_x = d * (s + beta * x * s * (1 - s))
-        d_beta = (d * x * x * s * (1 - s)).sum()
-        return d_x, d_beta
-
-    def draw(self, g: Numbers) -> Inputs:
-        return g.normal(17, 6), torch.tensor(1.7)
-
-    mistakes = (
-        wrong("first term alone", "(s + beta * x * s * (1 - s))", "s",
-              "part-missing path-detached slope-miswritten term-missing"),
-        wrong("second term alone", "(s + beta", "(beta", "part-missing path-detached slope-miswritten term-missing"),
-        wrong("inner derivative forgotten", "s + beta * x", "s + x", "slope-miswritten"),
-        wrong("mean for beta", ".sum()", ".mean()", "mean-for-sum factor"),
-        wrong("one x too few for beta", "(d * x * x", "(d * x", "input-missing slope-miswritten"),
-        wrong("upstream squared for beta", "(d * x * x", "(d * d * x * x", "upstream-twice"),
-        wrong("plus in the slope", "s + beta * x * s * (1 - s)", "s + beta * x * s * (1 + s)",
-              "plus-for-minus slope-miswritten"),
-        wrong("first row for beta", ".sum()", "[0].sum()", "one-sample"),
-        wrong("upstream forgotten for beta", "(d * x * x", "(x * x", "upstream-missing upstream-ignored"),
     )
 
 
@@ -113,8 +81,12 @@ class HardSwish:
         wrong("nothing above three", "(x >= 3).to(x.dtype)", "0.0", "wrong-mask slope-miswritten"),
         wrong("limits of one", "(x > -3) & (x < 3)", "(x > -1) & (x < 1)", "wrong-mask slope-miswritten"),
         wrong("sixth forgotten", "(2 * x + 3) / 6", "2 * x + 3", "slope-miswritten"),
-        wrong("slope of the hard sigmoid", "(2 * x + 3) / 6, (x >= 3).to(x.dtype)", "1 / 6, 0.0",
-              "slope-of-another-function slope-miswritten"),
+        wrong(
+            "slope of the hard sigmoid",
+            "(2 * x + 3) / 6, (x >= 3).to(x.dtype)",
+            "1 / 6, 0.0",
+            "slope-of-another-function slope-miswritten",
+        ),
         wrong("handed on", "d * torch.where(inside, (2 * x + 3) / 6, (x >= 3).to(x.dtype))", "d * 1", "slope-missing"),
         wrong("lower limit forgotten", "(x > -3) & (x < 3)", "x < 3", "wrong-mask slope-miswritten"),
     )
@@ -136,7 +108,12 @@ class ParametricReLU:
 
     mistakes = (
         wrong("mean for a", ".sum(0)", ".mean(0)", "mean-for-sum factor"),
-        wrong("a summed over the channels too", ".sum(0)", ".sum().expand(a.shape).clone()", "another-axis"),
+        wrong(
+            "a summed over the channels too",
+            ".sum(0)",
+            ".sum().expand(a.shape).clone()",
+            "another-axis broadcast-over-batch",
+        ),
         wrong("positive side for a", "x <= 0", "x >= 0", "wrong-mask"),
         wrong("a without upstream", "a * d", "a.expand_as(d)", "upstream-missing upstream-ignored"),
         wrong("mask reversed", "torch.where(x > 0", "torch.where(x < 0", "wrong-mask"),
@@ -144,40 +121,6 @@ class ParametricReLU:
         wrong("x forgotten for a", "d * x *", "d *", "input-missing"),
         wrong("usual slope of 0.01", "a * d", "0.01 * d", "slope-miswritten slope-of-another-function another-tensor"),
         wrong("mask forgotten for a", " * (x <= 0)", "", "wrong-mask"),
-    )
-
-
-class GatedGELU:
-    """GELU(x W) times x V."""
-
-    def forward(self, x: Tensor, w: Tensor, v: Tensor) -> Tensor:
-        a = x @ w
-        return a * 0.5 * (1 + torch.erf(a / math.sqrt(2))) * (x @ v)
-
-    def backward(self, d: Tensor, x: Tensor, w: Tensor, v: Tensor) -> Any:
-        a, b = x @ w, x @ v
-        below = 0.5 * (1 + torch.erf(a / math.sqrt(2)))
-        bell = torch.exp(-a * a / 2) / math.sqrt(2 * math.pi)
-        d_a = d * b * (below + a * bell)
-        d_b = d * a * below
-        return d_a @ w.T + d_b @ v.T, x.T @ d_a, x.T @ d_b
-
-    def draw(self, g: Numbers) -> Inputs:
-        return g.normal(13, 4), g.normal(4, 6), g.normal(4, 6)
-
-    mistakes = (
-        wrong("gate not differentiated", " * (below + a * bell)", "", "slope-missing"),
-        wrong("bell forgotten", "(below + a * bell)", "below", "part-missing path-detached slope-miswritten"),
-        wrong("slope of SiLU", "(below + a * bell)", "torch.sigmoid(a) * (1 + a * torch.sigmoid(-a))",
-              "slope-of-another-function slope-miswritten"),
-        wrong("gate's way to x forgotten", "d_a @ w.T + ", "", "part-missing path-detached"),
-        wrong("linear way to x forgotten", " + d_b @ v.T", "", "part-missing path-detached"),
-        wrong("weights' gradients exchanged", "x.T @ d_a, x.T @ d_b", "x.T @ d_b, x.T @ d_a",
-              "another-gradient swapped another-tensor"),
-        wrong("pre-activation for the gate", "d * a * below", "d * a", "another-tensor slope-miswritten"),
-        wrong("mean over the samples", "x.T @ d_a,", "x.T @ d_a / len(x),", "mean-for-sum factor"),
-        wrong("other weights on the way back", "d_a @ w.T + d_b @ v.T", "d_a @ v.T + d_b @ w.T",
-              "another-tensor swapped"),
     )
 
 
@@ -195,10 +138,15 @@ class ArcTan:
 
     mistakes = (
         wrong("square forgotten", "1 + x * x", "1 + x.abs()", "wrong-power slope-miswritten"),
-        wrong("slope of tanh at the output", "/ (1 + x * x)", "* (1 - self.forward(x) ** 2)",
-              "slope-of-another-function slope-miswritten"),
-        wrong("root of it", "(1 + x * x)", "(1 + x * x).sqrt()",
-              "wrong-power slope-miswritten slope-of-another-function"),
+        wrong(
+            "slope of tanh at the output",
+            "/ (1 + x * x)",
+            "* (1 - self.forward(x) ** 2)",
+            "slope-of-another-function slope-miswritten",
+        ),
+        wrong(
+            "root of it", "(1 + x * x)", "(1 + x * x).sqrt()", "wrong-power slope-miswritten slope-of-another-function"
+        ),
         wrong("slope at the output", "1 + x * x", "1 + torch.atan(x) ** 2", "slope-at-output another-tensor"),
         wrong("multiplied", "d / (", "d * (", "slope-divided slope-miswritten"),
         wrong("upstream squared", "d / (", "d * d / (", "upstream-twice"),
@@ -223,12 +171,10 @@ class Decibel:
         wrong("natural logarithm", " * math.log(10)", "", "wrong-logarithm factor"),
         wrong("base of two", "log(10)", "log(2)", "wrong-logarithm factor"),
         wrong("inner derivative forgotten", "20 * x", "10", "slope-missing slope-miswritten input-missing"),
-        wrong("one forgotten", "(1 + x * x)", "(x * x)", "term-missing slope-miswritten"),
+        wrong("one forgotten", "(1 + x * x)", "(x * x)", "term-missing slope-miswritten slope-of-another-function"),
         wrong("two forgotten", "20 * x", "10 * x", "factor"),
         wrong("upstream forgotten", "d * 20", "20", "upstream-missing upstream-ignored"),
     )
 
 
-PROGRAMS = programs(
-    "activations", SoftPlus, Swish, ExponentialUnit, HardSwish, ParametricReLU, GatedGELU, ArcTan, Decibel
-)
+PROGRAMS = programs("activations", SoftPlus, ExponentialUnit, HardSwish, ParametricReLU, ArcTan, Decibel)

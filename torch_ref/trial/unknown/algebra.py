@@ -29,12 +29,19 @@ class BilinearForm:
         wrong("a transposed for x", '"n,ij,nj->ni"', '"n,ji,nj->ni"', "transposed-weights"),
         wrong("a's gradient transposed", '"n,ni,nj->ij"', '"n,ni,nj->ji"', "transposed swapped"),
         wrong("product of sums", '"n,ni,nj->ij", d, x, y', '"n,ni,mj->ij", d, x, y', "broadcast-over-batch"),
-        wrong("upstream forgotten", 'torch.einsum("n,ni,ij->nj", d, x, a)', "x @ a", "upstream-missing upstream-ignored"),
+        wrong(
+            "upstream forgotten", 'torch.einsum("n,ni,ij->nj", d, x, a)', "x @ a", "upstream-missing upstream-ignored"
+        ),
         wrong("upstream squared", '"n,ni,nj->ij", d,', '"n,ni,nj->ij", d * d,', "upstream-twice"),
         wrong("mean over the samples", "return d_x, d_a,", "return d_x, d_a / len(d),", MEAN),
         wrong("x and y exchanged", "d_x, d_a, d_y\n", "d_y, d_a, d_x\n", "another-gradient swapped"),
         wrong("x for y", "d, x, y)", "d, x, x)", "another-tensor input-too-often"),
-        wrong("last sample left out", 'torch.einsum("n,ni,nj->ij", d, x, y)', 'torch.einsum("n,ni,nj->ij", d[:-1], x[:-1], y[:-1])', "sample-missing"),
+        wrong(
+            "last sample left out",
+            'torch.einsum("n,ni,nj->ij", d, x, y)',
+            'torch.einsum("n,ni,nj->ij", d[:-1], x[:-1], y[:-1])',
+            "sample-missing",
+        ),
         wrong("a forgotten", 'torch.einsum("n,ij,nj->ni", d, a, y)', "d[:, None] * y", "weights-missing"),
     )
 
@@ -61,7 +68,12 @@ class OuterSum:
         wrong("mean for the scale", ".sum()", ".mean()", MEAN),
         wrong("mean over the columns", "(d @ v)", "(d @ v) / len(v)", MEAN),
         wrong("v forgotten", "d @ v", "d.sum(1)", "input-missing weights-missing"),
-        wrong("diagonal for the scale", "(d * torch.outer(u, v)).sum()", "(d.diagonal() * u * v).sum()", "term-missing part-missing step-missing"),
+        wrong(
+            "diagonal for the scale",
+            "(d * torch.outer(u, v)).sum()",
+            "(d.diagonal() * u * v).sum()",
+            "term-missing part-missing step-missing",
+        ),
         wrong("u for v", "(d @ v)", "(d @ u)", "another-tensor swapped"),
     )
 
@@ -69,7 +81,7 @@ class OuterSum:
 class PairDistances:
     """‖x_i − y_j‖ of all pairs."""
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+    def forward(self, x: Tensor, y: Tensor) -> Any:
         return (x[:, None] - y).norm(dim=2)
 
     def backward(self, d: Tensor, x: Tensor, y: Tensor) -> Any:
@@ -82,13 +94,23 @@ class PairDistances:
         return g.normal(7, 3), g.normal(7, 3)
 
     mistakes = (
-        wrong("sums exchanged", "each.sum(1), -each.sum(0)", "each.sum(0), -each.sum(1)", "another-axis another-gradient swapped"),
+        wrong(
+            "sums exchanged",
+            "each.sum(1), -each.sum(0)",
+            "each.sum(0), -each.sum(1)",
+            "another-axis another-gradient swapped",
+        ),
         wrong("same sign", "-each.sum(0)", "each.sum(0)", "wrong-sign"),
         wrong("square root forgotten", "(d / far)", "(2 * d)", "wrong-power slope-missing another-function"),
         wrong("distance squared below", "(d / far)", "(d / far**2)", "wrong-power slope-twice"),
         wrong("mean over the pairs", "each.sum(1),", "each.mean(1),", MEAN),
         wrong("both by x", "-each.sum(0)", "-each.sum(1)", "another-axis another-gradient wrong-sign"),
-        wrong("y forgotten", "each = (d / far)[..., None] * gaps", "each = (d / far)[..., None] * x[:, None]", "term-missing part-missing another-tensor"),
+        wrong(
+            "y forgotten",
+            "each = (d / far)[..., None] * gaps",
+            "each = (d / far)[..., None] * x[:, None]",
+            "term-missing part-missing another-tensor",
+        ),
         wrong("first partner left out", "each.sum(1),", "each[:, 1:].sum(1),", "step-missing sample-missing"),
         wrong("upstream forgotten", "(d / far)", "(1 / far)", "upstream-missing upstream-ignored"),
     )
@@ -131,7 +153,7 @@ class GaussianKernel:
 class Inverse:
     """A⁻¹ B."""
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor) -> Any:
         return torch.linalg.solve(a, b)
 
     def backward(self, d: Tensor, a: Tensor, b: Tensor) -> Any:
@@ -149,16 +171,23 @@ class Inverse:
         wrong("right side for the solution", "d_b @ y.T", "d_b @ b.T", "another-tensor"),
         wrong("transposed", "-d_b @ y.T", "-y @ d_b.T", "transposed swapped"),
         wrong("y not transposed", "d_b @ y.T", "d_b @ y", "transposed transposed-weights"),
-        wrong("upstream for what came through", "-d_b @ y.T", "-d @ y.T", "another-tensor weights-missing slope-missing"),
+        wrong(
+            "upstream for what came through", "-d_b @ y.T", "-d @ y.T", "another-tensor weights-missing slope-missing"
+        ),
         wrong("exchanged", "return d_a, d_b", "return d_b, d_a", "another-gradient swapped"),
-        wrong("product with a", "torch.linalg.solve(a.T, d)", "a.T @ d", "slope-divided another-tensor another-function wrong-power"),
+        wrong(
+            "product with a",
+            "torch.linalg.solve(a.T, d)",
+            "a.T @ d",
+            "slope-divided another-tensor another-function wrong-power",
+        ),
     )
 
 
 class LogVolume:
     """ln |det A| + one quadratic form xᵀ A x; no batch anywhere."""
 
-    def forward(self, a: Tensor, x: Tensor) -> Tensor:
+    def forward(self, a: Tensor, x: Tensor) -> Any:
         return torch.linalg.slogdet(a)[1] + x @ a @ x
 
     def backward(self, d: Tensor, a: Tensor, x: Tensor) -> Any:
@@ -180,4 +209,29 @@ class LogVolume:
     )
 
 
-PROGRAMS = programs("algebra", BilinearForm, OuterSum, PairDistances, GaussianKernel, Inverse, LogVolume)
+class Phasors:
+    """|w z + 1|², complex z, one complex w."""
+
+    def forward(self, z: Tensor, w: Tensor) -> Tensor:
+        return (w * z + 1).abs() ** 2
+
+    def backward(self, d: Tensor, z: Tensor, w: Tensor) -> Any:
+        d_y = 2 * d * (w * z + 1)
+        return d_y * w.conj(), (d_y * z.conj()).sum()
+
+    def draw(self, g: Numbers) -> Inputs:
+        return torch.complex(g.normal(12), g.normal(12)), torch.tensor(0.5 + 1.2j)
+
+    mistakes = (
+        wrong("conjugate of w forgotten", "w.conj()", "w", "no-pattern another-tensor"),
+        wrong("conjugate of z forgotten", "z.conj()", "z", "no-pattern another-tensor"),
+        wrong("two forgotten", "2 * d", "d", "factor"),
+        wrong("one forgotten", "(w * z + 1)", "(w * z)", "term-missing"),
+        wrong("mean for w", ".sum()", ".mean()", MEAN),
+        wrong("w forgotten", "d_y * w.conj(),", "d_y,", "weights-missing slope-missing"),
+        wrong("size for its square", "2 * d * (w * z + 1)", "d * (w * z + 1) / (w * z + 1).abs()", "wrong-power"),
+        wrong("upstream forgotten", "2 * d *", "2 *", "upstream-missing upstream-ignored"),
+    )
+
+
+PROGRAMS = programs("algebra", Phasors, BilinearForm, OuterSum, PairDistances, GaussianKernel, Inverse, LogVolume)

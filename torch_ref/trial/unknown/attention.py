@@ -27,13 +27,19 @@ class TemperedSoftmax:
 
     mistakes = (
         wrong("projection forgotten", "(d - (d * p).sum(-1, keepdim=True))", "d", f"{PROJECTION} slope-miswritten"),
-        wrong("as a sigmoid", "(d - (d * p).sum(-1, keepdim=True))", "(1 - p) * d",
-              "softmax-not-differentiated slope-of-another-function projection-missing"),
+        wrong(
+            "as a sigmoid",
+            "(d - (d * p).sum(-1, keepdim=True))",
+            "(1 - p) * d",
+            "softmax-not-differentiated slope-of-another-function projection-missing",
+        ),
         wrong("temperature forgotten", "keepdim=True)) / self.tau", "keepdim=True))", "factor"),
         wrong("times the temperature", "keepdim=True)) / self.tau", "keepdim=True)) * self.tau", "factor"),
         wrong("over the samples", "(d * p).sum(-1", "(d * p).sum(0", "another-axis"),
         wrong("mean in the projection", "(d * p).sum", "(d * p).mean", "mean-for-sum"),
-        wrong("upstream alone in the projection", "(d * p).sum", "d.sum", "projection-missing term-missing another-tensor"),
+        wrong(
+            "upstream alone in the projection", "(d * p).sum", "d.sum", "projection-missing term-missing another-tensor"
+        ),
         wrong("probability forgotten", "p * (d -", "(d -", "slope-missing term-missing"),
         wrong("input for probability", "return p *", "return x *", "another-tensor slope-at-input"),
     )
@@ -52,17 +58,29 @@ class LogProbabilities:
         return (g.normal(5, 9, scale=2),)
 
     mistakes = (
-        wrong("projection forgotten", "d - torch.softmax(x, 0) * d.sum(0, keepdim=True)", "d.clone()", PROJECTION),
+        wrong(
+            "projection forgotten",
+            "d - torch.softmax(x, 0) * d.sum(0, keepdim=True)",
+            "d.clone()",
+            f"{PROJECTION} slope-missing",
+        ),
         wrong("sum over the samples", "d.sum(0", "d.sum(1", "another-axis"),
         wrong("softmax over the samples", "(x, 0)", "(x, 1)", "another-axis"),
         wrong("mean for sum", "d.sum(", "d.mean(", "mean-for-sum"),
-        wrong("upstream for its sum", "d.sum(0, keepdim=True)", "d",
-              "slope-miswritten projection-missing softmax-not-differentiated term-missing"),
+        wrong(
+            "upstream for its sum",
+            "d.sum(0, keepdim=True)",
+            "d",
+            "slope-miswritten projection-missing softmax-not-differentiated term-missing",
+        ),
         wrong("output for the softmax", "torch.softmax(x, 0)", "self.forward(x)", "another-tensor wrong-logarithm"),
         wrong("sum forgotten", " * d.sum(0, keepdim=True)", "", "upstream-missing"),
-        wrong("of a softmax", "d - torch.softmax(x, 0) * d.sum(0, keepdim=True)",
-              "torch.softmax(x, 0) * (d - (torch.softmax(x, 0) * d).sum(0, keepdim=True))",
-              "slope-of-another-function wrong-logarithm"),
+        wrong(
+            "of a softmax",
+            "d - torch.softmax(x, 0) * d.sum(0, keepdim=True)",
+            "torch.softmax(x, 0) * (d - (torch.softmax(x, 0) * d).sum(0, keepdim=True))",
+            "slope-of-another-function wrong-logarithm",
+        ),
     )
 
 
@@ -121,11 +139,17 @@ class CausalAttention:
         wrong("mask forgotten", 's.masked_fill(later, float("-inf"))', "s", "wrong-mask"),
         wrong("earlier steps masked", "triu(1)", "tril(-1)", "wrong-mask transposed"),
         wrong("itself masked not", "triu(1)", "triu(2)", "wrong-mask shifted"),
-        wrong("q and k exchanged", "return d_s @ k * scale, d_s.T @ q * scale", "return d_s.T @ q * scale, d_s @ k * scale",
-              "another-gradient swapped"),
+        wrong(
+            "q and k exchanged",
+            "return d_s @ k * scale, d_s.T @ q * scale",
+            "return d_s.T @ q * scale, d_s @ k * scale",
+            "another-gradient swapped",
+        ),
         wrong("scores for v", "p.T @ d\n", "s.T @ d\n", "softmax-missing another-tensor"),
         wrong("keys for values", "d @ v.T", "d @ k.T", "another-tensor"),
-        wrong("softmax as constant", "return d_s @ k * scale, d_s.T @ q * scale", "return 0 * q, 0 * k", "zeros " + PART),
+        wrong(
+            "softmax as constant", "return d_s @ k * scale, d_s.T @ q * scale", "return 0 * q, 0 * k", "zeros " + PART
+        ),
     )
 
 
@@ -169,14 +193,22 @@ class TwoHeadedAttention:
         wrong("projection forgotten", "(d_p - (d_p * p).sum(-1, keepdim=True))", "d_p", PROJECTION),
         wrong("q and k exchanged", "x.T @ d_q, x.T @ d_k", "x.T @ d_k, x.T @ d_q", "another-gradient swapped"),
         wrong("mean over the steps", "x.T @ d_v", "x.T @ d_v / len(x)", MEAN),
-        wrong("first head alone for the keys", "(d_s.mT @ q)", "(d_s.mT @ q * torch.tensor([[[1.0]], [[0.0]]]))",
-              "dead-unit only-some zero-rows part-missing", places=(3, 4, 5)),
-        wrong("heads exchanged", "self._joined(d_s @ k)", "self._joined((d_s @ k).flip(0))", "swapped shifted unit-beside another-tensor"),
+        wrong(
+            "first head alone for the keys",
+            "(d_s.mT @ q)",
+            "(d_s.mT @ q * torch.tensor([[[1.0]], [[0.0]]]))",
+            "dead-unit only-some zero-rows part-missing",
+            places=((3, 4, 5),),
+        ),
+        wrong(
+            "heads exchanged",
+            "self._joined(d_s @ k)",
+            "self._joined((d_s @ k).flip(0))",
+            "swapped shifted unit-beside another-tensor",
+        ),
         wrong("weights not transposed", "d_v @ wv.T", "d_v @ wv", "transposed-weights"),
         wrong("way through the values twice", "+ d_v @ wv.T", "+ 2 * d_v @ wv.T", "part-twice"),
     )
 
 
-PROGRAMS = programs(
-    "attention", TemperedSoftmax, LogProbabilities, MaskedSoftmax, CausalAttention, TwoHeadedAttention
-)
+PROGRAMS = programs("attention", TemperedSoftmax, LogProbabilities, MaskedSoftmax, CausalAttention, TwoHeadedAttention)

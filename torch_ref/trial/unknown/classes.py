@@ -34,7 +34,7 @@ class TokenLoss:
 
     mistakes = (
         wrong("divided by all", "keep.sum()", "len(t)", f"{MEAN}"),
-        wrong("padding not masked", "    d_z[~keep] = 0\n", "", "wrong-mask only-some", places=(3, 8, 9)),
+        wrong("padding not masked", "    d_z[~keep] = 0\n", "", "wrong-mask only-some", places=((3, 8, 9),)),
         wrong("softmax forgotten", "p.clone()", "logits.clone()", "softmax-missing"),
         wrong("right class not subtracted", "    d_z[torch.arange(len(t)), t.clamp(min=0)] -= 1\n", "", "term-missing"),
         wrong("sign", "d * d_z", "-d * d_z", "wrong-sign"),
@@ -43,8 +43,13 @@ class TokenLoss:
         wrong("right class added", "-= 1", "+= 1", "plus-for-minus"),
         wrong("softmax over the samples", "(logits, -1)", "(logits, 0)", "another-axis"),
         wrong("divided by the classes", "keep.sum()", "logits.shape[1]", "factor another-axis"),
-        wrong("last sample left out", "d_z[~keep] = 0", "d_z[~keep] = 0\n    d_z[-1] = 0",
-              "zero-rows sample-missing only-some", places=(11,)),
+        wrong(
+            "last sample left out",
+            "d_z[~keep] = 0",
+            "d_z[~keep] = 0\n    d_z[-1] = 0",
+            "zero-rows sample-missing only-some",
+            places=((11,),),
+        ),
     )
 
 
@@ -69,11 +74,18 @@ class SmoothedLabels:
     mistakes = (
         wrong("labels not smoothed", "(p - q)", "(p - t)", "another-loss term-missing another-tensor"),
         wrong("mean over the samples", "d * (p - q)", "d * (p - q) / len(z)", MEAN),
-        wrong("logits for the logarithm", "(self.eps - 1) * log_p", "(self.eps - 1) * z", "softmax-missing another-tensor"),
+        wrong(
+            "logits for the logarithm", "(self.eps - 1) * log_p", "(self.eps - 1) * z", "softmax-missing another-tensor"
+        ),
         wrong("smoothing forgotten for t", "(self.eps - 1) * log_p", "-log_p", "factor another-loss"),
         wrong("sign", "(p - q)", "(q - p)", "wrong-sign"),
         wrong("logarithm forgotten for t", "* log_p", "* p", "wrong-logarithm another-tensor"),
-        wrong("softmax of the smoothed labels", "d * (p - q)", "d * (p - torch.softmax(q, 1))", "applied-twice another-function softmax-miswritten wrong-argument"),
+        wrong(
+            "softmax of the smoothed labels",
+            "d * (p - q)",
+            "d * (p - torch.softmax(q, 1))",
+            "applied-twice another-function softmax-miswritten wrong-argument",
+        ),
         wrong("slope of the softmax too", "d * (p - q)", "d * (p - q) * p * (1 - p)", "slope-not-here slope-twice"),
     )
 
@@ -99,7 +111,12 @@ class Focal:
         wrong("weight taken as constant", " + of_weight", "", PART),
         wrong("entropy taken as constant", "of_entropy + ", "", PART),
         wrong("two forgotten", "2 * (1 - p) * p", "(1 - p) * p", "part-missing wrong-power slope-miswritten"),
-        wrong("sign of the class forgotten", "d * s *", "d *", "weights-without-sign upstream-missing term-missing slope-missing"),
+        wrong(
+            "sign of the class forgotten",
+            "d * s *",
+            "d *",
+            "weights-without-sign upstream-missing term-missing slope-missing",
+        ),
         wrong("plain cross-entropy", "d * s * (of_entropy + of_weight)", "d * s * (p - 1)", "another-loss"),
         wrong("sum for mean", " / z.numel()", "", MEAN),
         wrong("minus between the parts", "of_entropy + of_weight", "of_entropy - of_weight", "plus-for-minus"),
@@ -160,9 +177,19 @@ class MarginOfClasses:
         wrong("one for the right class", "-over.sum(1)", "-1", "slope-miswritten mean-for-sum part-missing"),
         wrong("sum for mean", " / len(z)", "", MEAN),
         wrong("mean over the classes too", "/ len(z)", "/ z.numel()", MEAN),
-        wrong("only the right class", "over.clone()", "torch.zeros_like(z)", "target-unit-only term-missing part-missing path-detached"),
+        wrong(
+            "only the right class",
+            "over.clone()",
+            "torch.zeros_like(z)",
+            "target-unit-only term-missing part-missing path-detached",
+        ),
         wrong("plus for the right class", "-over.sum(1)", "over.sum(1)", "plus-for-minus"),
-        wrong("squared hinge", "d_z = over.clone()", "over = over * (z - z[rows, t][:, None] + 1)\n    d_z = over.clone()", "another-loss wrong-power"),
+        wrong(
+            "squared hinge",
+            "d_z = over.clone()",
+            "over = over * (z - z[rows, t][:, None] + 1)\n    d_z = over.clone()",
+            "another-loss wrong-power",
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from torch_ref.trial.unknown.program import MEAN, PROJECTION, Inputs, Numbers, p
 class UnitVectors:
     """Every row divided by its length."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
         return x / x.norm(dim=1, keepdim=True)
 
     def backward(self, d: Tensor, x: Tensor) -> Any:
@@ -32,15 +32,19 @@ class UnitVectors:
         wrong("mean in the projection", "(d * y).sum", "(d * y).mean", "mean-for-sum"),
         wrong("length forgotten", ") / n", ")", "term-missing slope-missing"),
         wrong("plus at the projection", "d - y", "d + y", "plus-for-minus"),
-        wrong("only the projection", "(d - y * (d * y).sum(1, keepdim=True))", "(y * (d * y).sum(1, keepdim=True))",
-              "part-missing path-detached term-missing"),
+        wrong(
+            "only the projection",
+            "(d - y * (d * y).sum(1, keepdim=True))",
+            "(y * (d * y).sum(1, keepdim=True))",
+            "part-missing path-detached term-missing",
+        ),
     )
 
 
 class WeightNorm:
     """x Wᵀ with rows g v / ‖v‖."""
 
-    def forward(self, x: Tensor, v: Tensor, g: Tensor) -> Tensor:
+    def forward(self, x: Tensor, v: Tensor, g: Tensor) -> Any:
         return x @ (g * v / v.norm(dim=1, keepdim=True)).T
 
     def backward(self, d: Tensor, x: Tensor, v: Tensor, g: Tensor) -> Any:
@@ -59,8 +63,13 @@ class WeightNorm:
         wrong("g not in the direction", "g / n * (", "1 / n * (", "weights-missing term-missing"),
         wrong("v for its direction in g", "(d_w * u)", "(d_w * v)", "another-tensor"),
         wrong("direction forgotten in g", "(d_w * u)", "d_w", "term-missing another-tensor input-missing"),
-        wrong("mean over the inputs", ".sum(1, keepdim=True)\n", ".mean(1, keepdim=True)\n", MEAN,
-              ("u * d_g)", "u * d_g * 5)")),
+        wrong(
+            "mean over the inputs",
+            ".sum(1, keepdim=True)\n",
+            ".mean(1, keepdim=True)\n",
+            MEAN,
+            ("u * d_g)", "u * d_g * 5)"),
+        ),
         wrong("gradient of the product", "d @ (g * u), d_v,", "d @ (g * u), d_w,", "another-gradient part-missing"),
         wrong("g forgotten for x", "d @ (g * u)", "d @ u", "weights-missing term-missing another-tensor"),
         wrong("mean over the samples", "d.T @ x", "d.T @ x / len(x)", MEAN),
@@ -71,7 +80,7 @@ class WeightNorm:
 class CosineOfPairs:
     """The cosine between the rows of a and of b."""
 
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor) -> Any:
         return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1))
 
     def backward(self, d: Tensor, a: Tensor, b: Tensor) -> Any:
@@ -102,7 +111,7 @@ class CosineOfPairs:
 class MaxLengthColumns:
     """Columns longer than 1 are cut to length 1."""
 
-    def forward(self, w: Tensor) -> Tensor:
+    def forward(self, w: Tensor) -> Any:
         return w / w.norm(dim=0, keepdim=True).clamp(min=1)
 
     def backward(self, d: Tensor, w: Tensor) -> Any:
@@ -115,12 +124,24 @@ class MaxLengthColumns:
 
     mistakes = (
         wrong("length taken as constant", "(d - u * (d * u).sum(0, keepdim=True))", "d", PROJECTION),
-        wrong("all cut", "torch.where(n > 1, (d - u * (d * u).sum(0, keepdim=True)) / n, d)",
-              "(d - u * (d * u).sum(0, keepdim=True)) / n", "wrong-mask slope-miswritten"),
-        wrong("long ones get nothing", "(d - u * (d * u).sum(0, keepdim=True)) / n, d", "0 * d, d",
-              "wrong-mask part-missing path-detached dead-unit"),
-        wrong("handed on", "torch.where(n > 1, (d - u * (d * u).sum(0, keepdim=True)) / n, d)", "d.clone()",
-              "slope-missing wrong-mask"),
+        wrong(
+            "all cut",
+            "torch.where(n > 1, (d - u * (d * u).sum(0, keepdim=True)) / n, d)",
+            "(d - u * (d * u).sum(0, keepdim=True)) / n",
+            "wrong-mask slope-miswritten",
+        ),
+        wrong(
+            "long ones get nothing",
+            "(d - u * (d * u).sum(0, keepdim=True)) / n, d",
+            "0 * d, d",
+            "wrong-mask part-missing path-detached dead-unit",
+        ),
+        wrong(
+            "handed on",
+            "torch.where(n > 1, (d - u * (d * u).sum(0, keepdim=True)) / n, d)",
+            "d.clone()",
+            "slope-missing wrong-mask",
+        ),
         wrong("over all entries", "(d * u).sum(0, keepdim=True)", "(d * u).sum()", "another-axis"),
     )
 

@@ -33,8 +33,12 @@ class SmoothAbsolute:
         wrong("threshold of one", "r.clamp(-self.delta, self.delta)", "r.clamp(-1, 1)", "wrong-mask slope-miswritten"),
         wrong("sign alone", "r.clamp(-self.delta, self.delta)", "self.delta * r.sign()", "sign-alone"),
         wrong("never cut", "r.clamp(-self.delta, self.delta)", "r", "another-loss wrong-mask"),
-        wrong("far slope of one", "r.clamp(-self.delta, self.delta)", "torch.where(r.abs() <= 1.5, r, r.sign())",
-              "slope-miswritten sign-alone"),
+        wrong(
+            "far slope of one",
+            "r.clamp(-self.delta, self.delta)",
+            "torch.where(r.abs() <= 1.5, r, r.sign())",
+            "slope-miswritten sign-alone",
+        ),
         wrong("sum for mean", " / y.numel()", "", MEAN),
         wrong("same sign for both", "-d_y", "d_y", "wrong-sign another-gradient"),
         wrong("cut on one side", "clamp(-self.delta, self.delta)", "clamp(max=self.delta)", "wrong-mask"),
@@ -57,7 +61,9 @@ class MaskedSquares:
         return g.normal(4, 6, 3), g.normal(4, 6, 3), torch.arange(6) < torch.tensor([[6], [4], [2], [5]])
 
     mistakes = (
-        wrong("mask forgotten", "(y - t) * m / m", "(y - t) / m", "wrong-mask only-some"),
+        wrong(
+            "mask forgotten", "(y - t) * m / m", "(y - t) / m", "wrong-mask only-some", places=((1, 2, 3), (2, 3, 4, 5))
+        ),
         wrong("all steps counted", "m.sum()", "mask.numel()", MEAN),
         wrong("entries counted", "m.sum()", "(3 * m.sum())", MEAN),
         wrong("two forgotten", "2 * (y", "(y", "factor"),
@@ -91,10 +97,20 @@ class Divergence:
         wrong("mean over all", "(q - p) / len(z)", "(q - p) / z.numel()", MEAN),
         wrong("softmax not differentiated", "(q - p)", "(-p / q)", "softmax-not-differentiated"),
         wrong("distributions exchanged", "(q - p)", "(p - q)", "wrong-sign swapped"),
-        wrong("one forgotten", "p.log() + 1 - log_q", "p.log() - log_q", "part-missing path-detached term-missing constant-added"),
+        wrong(
+            "one forgotten",
+            "p.log() + 1 - log_q",
+            "p.log() - log_q",
+            "part-missing path-detached term-missing constant-added",
+        ),
         wrong("logits for their logarithm", "1 - log_q", "1 - z", "softmax-missing another-tensor"),
         wrong("sum for mean", "- log_q) / len(z)", "- log_q)", MEAN),
-        wrong("entropy forgotten", "(p.log() + 1 - log_q)", "-log_q", "part-missing path-detached term-missing another-loss"),
+        wrong(
+            "entropy forgotten",
+            "(p.log() + 1 - log_q)",
+            "-log_q",
+            "part-missing path-detached term-missing another-loss",
+        ),
         wrong("p not subtracted", "(q - p)", "q", "term-missing"),
         wrong("logits for the softmax", "(q - p)", "(z - p)", "softmax-missing"),
         wrong("logarithm to base two", "p.log()", "p.log2()", "wrong-logarithm"),
@@ -126,7 +142,9 @@ class Pairing:
         wrong("sum for mean", " / len(a) / self.tau", " / self.tau", MEAN),
         wrong("exchanged", "d_s @ b, d_s.T @ a", "d_s.T @ a, d_s @ b", "another-gradient swapped"),
         wrong("itself for the other", "d_s @ b,", "d_s @ a,", "another-tensor swapped"),
-        wrong("temperature not in the softmax", "b.T / self.tau", "b.T", "softmax-miswritten wrong-argument term-missing"),
+        wrong(
+            "temperature not in the softmax", "b.T / self.tau", "b.T", "softmax-miswritten wrong-argument term-missing"
+        ),
         wrong("divided by the features", " / len(a)", " / a.shape[1]", "factor another-axis"),
     )
 

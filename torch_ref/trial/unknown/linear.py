@@ -36,7 +36,12 @@ class Dense:
         wrong("updated weights", "d @ w.T", "d @ (w - 0.1 * x.T @ d).T", "stale-weights"),
         wrong("norm clipped", "x.T @ d\n", "x.T @ d\n    d_w = d_w / d_w.norm()\n", "factor"),
         wrong("sign of the bias", "d.sum(0)", "-d.sum(0)", "wrong-sign"),
-        wrong("input for what comes back", "d @ w.T", "x * 1", "another-tensor weights-missing upstream-missing"),
+        wrong(
+            "input for what comes back",
+            "d @ w.T",
+            "x * 1",
+            "another-tensor weights-missing upstream-missing upstream-ignored",
+        ),
     )
 
 
@@ -59,13 +64,43 @@ class Columns:
         wrong("weights not transposed", "w.T @ d", "w @ d", "transposed-weights"),
         wrong("gradient transposed", "d @ x.T", "x @ d.T", "transposed swapped"),
         wrong("weights over the samples", "d @ x.T", "d @ x.T / x.shape[1]", MEAN),
-        wrong("weights over the units", "d @ x.T", "d @ x.T / len(x)", "factor"),
+        wrong("weights over the units", "d @ x.T", "d @ x.T / len(x)", "factor another-axis"),
         wrong("mean for the bias", "d.sum(1", "d.mean(1", MEAN),
         wrong("first column left out", "d @ x.T", "d[:, 1:] @ x[:, 1:].T", "sample-missing"),
         wrong("last column alone", "d.sum(1, keepdim=True)", "d[:, -1:].clone()", "one-sample"),
-        wrong("clipped", "w.T @ d", "(w.T @ d).clamp(-2, 2)", "no-pattern only-some"),
+        wrong("clipped", "w.T @ d", "(w.T @ d).clamp(-2, 2)", "no-pattern"),
         wrong("updated weights", "w.T @ d", "(w - 0.1 * d_w).T @ d", "stale-weights"),
         wrong("bias twice", "d_w, d_x, d_b", "d_w, d_x, 2 * d_b", "factor"),
+    )
+
+
+class OneVector:
+    """W x + b of one vector; no batch."""
+
+    def forward(self, w: Tensor, x: Tensor, b: Tensor) -> Tensor:
+        return w @ x + b
+
+    def backward(self, d: Tensor, w: Tensor, x: Tensor, b: Tensor) -> Any:
+        d_w = torch.outer(d, x)
+        d_x = w.T @ d
+        d_b = d.clone()
+        return d_w, d_x, d_b
+
+    def draw(self, g: Numbers) -> Inputs:
+        return g.normal(7, 7), g.normal(7), g.normal(7, scale=0.1)
+
+    mistakes = (
+        wrong("outer product turned round", "(d, x)", "(x, d)", "transposed swapped"),
+        wrong("weights not transposed", "w.T @ d", "w @ d", "transposed-weights"),
+        wrong("input in the bias", "d.clone()", "d * x", "input-too-often"),
+        wrong("weights forgotten", "w.T @ d", "d.clone()", "weights-missing slope-missing another-gradient"),
+        wrong("input forgotten", "torch.outer(d, x)", "d[:, None].expand(7, 7).clone()", "input-missing"),
+        wrong("upstream forgotten", "torch.outer(d, x)", "x.expand(7, 7).clone()", "upstream-missing upstream-ignored"),
+        wrong("exchanged", "d_w, d_x, d_b", "d_w, d_b, d_x", "another-gradient swapped"),
+        wrong("updated weights", "w.T @ d", "(w - 0.1 * d_w).T @ d", "stale-weights"),
+        wrong("output for input", "(d, x)", "(d, w @ x + b)", "another-tensor"),
+        wrong("sum for the bias", "d.clone()", "d.sum().expand(7).clone()", "another-axis broadcast-over-batch"),
+        wrong("mean over the units", "w.T @ d", "w.T @ d / len(d)", "factor mean-for-sum"),
     )
 
 
@@ -93,7 +128,9 @@ class Square:
         wrong("returned in another order", "d_x, d_w, d_b", "d_w, d_x, d_b", "another-gradient swapped"),
         wrong("output for input", "d.T @ x", "d.T @ self.forward(x, w, b)", "another-tensor"),
         wrong("size of the weights", "d @ w", "d @ w.abs()", "weights-without-sign"),
-        wrong("sum over all for the bias", "d.sum(0)", "d.sum().expand(6).clone()", "another-axis"),
+        wrong(
+            "sum over all for the bias", "d.sum(0)", "d.sum().expand(6).clone()", "another-axis broadcast-over-batch"
+        ),
         wrong("transposed twice", "d @ w", "d.T @ w", "transposed another-axis swapped another-tensor"),
     )
 
@@ -144,7 +181,7 @@ class Residual:
 
     mistakes = (
         wrong("skip forgotten", "d + d_a", "d_a", PART),
-        wrong("branch forgotten", "d + d_a @ w.T", "d.clone()", PART),
+        wrong("branch forgotten", "d + d_a @ w.T", "d.clone()", f"{PART} slope-missing weights-missing"),
         wrong("skip twice", "d + d_a", "2 * d + d_a", "part-twice"),
         wrong("slope forgotten", " * (1 - h * h)", "", "slope-missing"),
         wrong("slope at the input", "1 - h * h", "1 - (x @ w) ** 2", "slope-at-input another-tensor"),
@@ -190,4 +227,4 @@ class Adapter:
     )
 
 
-PROGRAMS = programs("linear", Dense, Columns, Square, Sequences, Residual, Adapter)
+PROGRAMS = programs("linear", Dense, Columns, OneVector, Square, Sequences, Residual, Adapter)

@@ -74,12 +74,16 @@ class ThreeLayers:
 
     mistakes = (
         wrong("mask of the layer below", "(a2 > 0)", "(a1 > 0)", "wrong-mask another-tensor"),
-        wrong("mask of the error", "(d_a2 @ w2.T) * (a1 > 0)", "(d_a2 @ w2.T).clamp(min=0)",
-              "wrong-mask slope-at-upstream"),
+        wrong(
+            "mask of the error",
+            "(d_a2 @ w2.T) * (a1 > 0)",
+            "(d_a2 @ w2.T).clamp(min=0)",
+            "wrong-mask slope-at-upstream",
+        ),
         wrong("upper mask forgotten", " * (a2 > 0)", "", "slope-missing wrong-mask"),
         wrong("lower mask forgotten", " * (a1 > 0)", "", "slope-missing wrong-mask"),
         wrong("w2 not transposed", "d_a2 @ w2.T", "d_a2 @ w2", "transposed-weights"),
-        wrong("pre-activation for w2", "h1.T @ d_a2", "a1.T @ d_a2", "another-tensor slope-missing"),
+        wrong("pre-activation for w2", "h1.T @ d_a2", "a1.T @ d_a2", "another-tensor"),
         wrong("lower layer for w3", "h2.T @ d\n", "h1.T @ d\n", "another-tensor"),
         wrong("w2 before the mask", "h1.T @ d_a2", "h1.T @ (d @ w3.T)", "slope-missing another-tensor wrong-mask"),
         wrong("mask reversed", "(a1 > 0)", "(a1 < 0)", "wrong-mask"),
@@ -138,15 +142,25 @@ class TwoHeads:
     mistakes = (
         wrong("written over", "+= d_z", "= d_z", PART),
         wrong("second head forgotten", "    d_h += d_z @ v.T\n", "", PART),
-        wrong("first head for both", "+= d_z @ v.T", "+= d_y @ u.T",
-              "part-twice part-missing another-tensor path-detached factor"),
-        wrong("upstreams exchanged", "h.T @ d_y, h.T @ d_z", "h.T @ d_z, h.T @ d_y",
-              "swapped another-gradient another-tensor"),
+        wrong(
+            "first head for both",
+            "+= d_z @ v.T",
+            "+= d_y @ u.T",
+            "part-twice part-missing another-tensor path-detached factor",
+        ),
+        wrong(
+            "upstreams exchanged",
+            "h.T @ d_y, h.T @ d_z",
+            "h.T @ d_z, h.T @ d_y",
+            "swapped another-gradient another-tensor",
+        ),
         wrong("cosine forgotten", " * torch.cos(a)", "", "slope-missing"),
         wrong("cosine of the output", "cos(a)", "cos(h)", "slope-at-output another-tensor"),
         wrong("sign of the cosine", "torch.cos(a)", "-torch.cos(a)", "wrong-sign"),
         wrong("sine for cosine", "torch.cos(a)", "torch.sin(a)", "slope-miswritten another-tensor"),
-        wrong("sum of the heads for u", "h.T @ d_y,", "h.T @ (d_y + d_z),", "another-gradient another-tensor part-twice"),
+        wrong(
+            "sum of the heads for u", "h.T @ d_y,", "h.T @ (d_y + d_z),", "another-gradient another-tensor part-twice"
+        ),
         wrong("other head's weights", "+= d_z @ v.T", "+= d_z @ u.T", "another-tensor"),
     )
 

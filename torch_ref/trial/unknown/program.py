@@ -55,12 +55,12 @@ class Mistake:
     """What stands once in the right backward, and what stands in its place."""
     accepts: frozenset[str]
     """The codes of all causes that a competent teacher would call right."""
-    places: tuple[int, ...] = ()
-    """The rows, columns or entries that are wrong, where the mistake is a matter of place."""
+    places: tuple[tuple[int, ...], ...] = ()
+    """The rows that are wrong, or the columns, where the mistake is a matter of place; each is right."""
 
 
 def wrong(
-    name: str, old: str, new: str, accepts: str, *also: tuple[str, str], places: tuple[int, ...] = ()
+    name: str, old: str, new: str, accepts: str, *also: tuple[str, str], places: tuple[tuple[int, ...], ...] = ()
 ) -> Mistake:
     """Return a mistake; the codes that it accepts are separated by spaces."""
     return Mistake(name, ((old, new), *also), frozenset(accepts.split()), places)

@@ -29,7 +29,12 @@ class Standardised:
         wrong("deviation taken as constant", " - y * (d * y).sum(0) / (n - 1)", "", PROJECTION),
         wrong("mean taken as constant", " - d.mean(0)", "", PROJECTION),
         wrong("both taken as constant", "(d - d.mean(0) - y * (d * y).sum(0) / (n - 1))", "d", PROJECTION),
-        wrong("samples for degrees of freedom", "/ (n - 1)", "/ n", "slope-miswritten mean-for-sum wrong-argument projection-missing"),
+        wrong(
+            "samples for degrees of freedom",
+            "/ (n - 1)",
+            "/ n",
+            "slope-miswritten mean-for-sum wrong-argument projection-missing",
+        ),
         wrong("mean over the columns", "d.mean(0)", "d.mean(1, keepdim=True)", "another-axis"),
         wrong("variance below", "(n - 1)) / s", "(n - 1)) / s**2", "wrong-power slope-twice factor"),
         wrong("deviation of n", "x.std(0)", "x.std(0, correction=0)", "factor"),
@@ -60,7 +65,12 @@ class VarianceOfRows:
         wrong("upstream forgotten", "d[:, None] * 2", "2", "upstream-missing upstream-ignored"),
         wrong("count forgotten", " / (x.shape[1] - 1)", "", MEAN),
         wrong("upstream summed", "d[:, None] * 2", "d.sum() * 2", "broadcast-over-batch another-axis"),
-        wrong("of the standard deviation", "* 2 * (x - m) /", "* (x - m) / x.std(1, keepdim=True) /", "another-function wrong-power slope-of-another-function"),
+        wrong(
+            "of the standard deviation",
+            "* 2 * (x - m) /",
+            "* (x - m) / x.std(1, keepdim=True) /",
+            "another-function wrong-power slope-of-another-function",
+        ),
     )
 
 
@@ -95,7 +105,7 @@ class LargestAndSoftest:
 class LengthOfAll:
     """The Euclidean norm of a matrix plus a tenth of its sum of sizes: a penalty."""
 
-    def forward(self, w: Tensor) -> Tensor:
+    def forward(self, w: Tensor) -> Any:
         return w.norm() + 0.1 * w.abs().sum()
 
     def backward(self, d: Tensor, w: Tensor) -> Any:
@@ -168,7 +178,9 @@ class Pendulum:
     mistakes = (
         wrong("cosine for sine", "torch.sin(phi)", "torch.cos(phi)", "slope-miswritten"),
         wrong("sign of the sine", "* torch.sin(phi)", "* -torch.sin(phi)", "wrong-sign"),
-        wrong("angle for its sine", "torch.sin(phi)", "phi", "slope-miswritten another-tensor slope-of-another-function"),
+        wrong(
+            "angle for its sine", "torch.sin(phi)", "phi", "slope-miswritten another-tensor slope-of-another-function"
+        ),
         wrong("two times the speed", "length**2 * omega\n", "length**2 * omega * 2\n", "factor"),
         wrong("length not squared", "d_omega = d * m * length**2", "d_omega = d * m * length", "factor wrong-power"),
         wrong("potential energy forgotten for m", " + self.g * length * lifted", "", PART),
