@@ -62,7 +62,7 @@ class OuterSum:
         return g.normal(6), g.normal(6, scale=10), torch.tensor(0.3)
 
     mistakes = (
-        wrong("other axis", "d.T @ u", "d @ u", "another-axis transposed transposed-weights"),
+        wrong("other axis", "d.T @ u", "d @ u", "another-axis transposed transposed-weights swapped"),
         wrong("exchanged", "d_u, d_v, d_s\n", "d_v, d_u, d_s\n", "another-gradient swapped"),
         wrong("scale forgotten", "s * (d @ v)", "d @ v", "factor"),
         wrong("mean for the scale", ".sum()", ".mean()", MEAN),

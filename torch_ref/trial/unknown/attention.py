@@ -26,7 +26,12 @@ class TemperedSoftmax:
         return (g.normal(6, 4),)
 
     mistakes = (
-        wrong("projection forgotten", "(d - (d * p).sum(-1, keepdim=True))", "d", f"{PROJECTION} slope-miswritten"),
+        wrong(
+            "projection forgotten",
+            "(d - (d * p).sum(-1, keepdim=True))",
+            "d",
+            f"{PROJECTION} slope-miswritten softmax-not-differentiated",
+        ),
         wrong(
             "as a sigmoid",
             "(d - (d * p).sum(-1, keepdim=True))",
@@ -100,7 +105,7 @@ class MaskedSoftmax:
 
     mistakes = (
         wrong("mask forgotten", 'x.masked_fill(~mask, float("-inf"))', "x", "wrong-mask"),
-        wrong("projection forgotten", "(d - inner)", "d", PROJECTION),
+        wrong("projection forgotten", "(d - inner)", "d", f"{PROJECTION} softmax-not-differentiated"),
         wrong("masked with zero", 'float("-inf")', "0", "wrong-mask"),
         wrong("over the samples", "sum(1", "sum(0", "another-axis"),
         wrong("upstream alone in the projection", "(p * d)", "(mask * d)", "projection-missing another-tensor"),
@@ -133,7 +138,12 @@ class CausalAttention:
     mistakes = (
         wrong("scale forgotten for q", "d_s @ k * scale", "d_s @ k", "factor"),
         wrong("scale twice for k", "d_s.T @ q * scale", "d_s.T @ q * scale**2", "factor"),
-        wrong("projection forgotten", "(d_p - (d_p * p).sum(1, keepdim=True))", "d_p", PROJECTION),
+        wrong(
+            "projection forgotten",
+            "(d_p - (d_p * p).sum(1, keepdim=True))",
+            "d_p",
+            f"{PROJECTION} softmax-not-differentiated",
+        ),
         wrong("not transposed for v", "p.T @ d", "p @ d", "transposed swapped transposed-weights another-tensor"),
         wrong("not transposed for k", "d_s.T @ q", "d_s @ q", "transposed swapped transposed-weights another-tensor"),
         wrong("mask forgotten", 's.masked_fill(later, float("-inf"))', "s", "wrong-mask"),
@@ -190,7 +200,12 @@ class TwoHeadedAttention:
         wrong("way through the keys forgotten", " + d_k @ wk.T", "", PART),
         wrong("scale of the whole width", "keepdim=True)) / scale", "keepdim=True)) / x.shape[1] ** 0.5", "factor"),
         wrong("scale forgotten", "keepdim=True)) / scale", "keepdim=True))", "factor"),
-        wrong("projection forgotten", "(d_p - (d_p * p).sum(-1, keepdim=True))", "d_p", PROJECTION),
+        wrong(
+            "projection forgotten",
+            "(d_p - (d_p * p).sum(-1, keepdim=True))",
+            "d_p",
+            f"{PROJECTION} softmax-not-differentiated",
+        ),
         wrong("q and k exchanged", "x.T @ d_q, x.T @ d_k", "x.T @ d_k, x.T @ d_q", "another-gradient swapped"),
         wrong("mean over the steps", "x.T @ d_v", "x.T @ d_v / len(x)", MEAN),
         wrong(

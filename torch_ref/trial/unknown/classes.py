@@ -38,6 +38,7 @@ class TokenLoss:
         wrong("softmax forgotten", "p.clone()", "logits.clone()", "softmax-missing"),
         wrong("right class not subtracted", "    d_z[torch.arange(len(t)), t.clamp(min=0)] -= 1\n", "", "term-missing"),
         wrong("sign", "d * d_z", "-d * d_z", "wrong-sign"),
+        wrong("upstream squared", "d * d_z", "d * d * d_z", "upstream-twice"),
         wrong("sum for mean", " / keep.sum()", "", MEAN),
         wrong("only the right class", "p.clone()", "torch.zeros_like(p)", "target-unit-only term-missing"),
         wrong("right class added", "-= 1", "+= 1", "plus-for-minus"),

@@ -52,7 +52,7 @@ class Conv1d:
         wrong("mean over the places", "d.sum((0, 2))", "d.sum(0).mean(1)", MEAN),
         wrong("mean over the samples", "return d_x, d_w,", "return d_x, d_w / len(x),", MEAN),
         wrong("last place of w alone", "d_w += torch", "d_w = torch", "step-missing duplicates-overwritten one-sample"),
-        wrong("bias of the first sample", "d.sum((0, 2))", "d[0].sum(1)", "one-sample"),
+        wrong("bias of the first sample", "d.sum((0, 2))", "d[0].sum(1)", "one-sample broadcast-not-summed"),
         wrong("channels of w exchanged", '"no,nck->ock"', '"no,nck->cok"', "transposed swapped"),
     )
 

@@ -32,7 +32,9 @@ class SmoothAbsolute:
     mistakes = (
         wrong("threshold of one", "r.clamp(-self.delta, self.delta)", "r.clamp(-1, 1)", "wrong-mask slope-miswritten"),
         wrong("sign alone", "r.clamp(-self.delta, self.delta)", "self.delta * r.sign()", "sign-alone"),
-        wrong("never cut", "r.clamp(-self.delta, self.delta)", "r", "another-loss wrong-mask"),
+        wrong(
+            "never cut", "r.clamp(-self.delta, self.delta)", "r", "another-loss wrong-mask slope-of-another-function"
+        ),
         wrong(
             "far slope of one",
             "r.clamp(-self.delta, self.delta)",
@@ -67,6 +69,7 @@ class MaskedSquares:
         wrong("all steps counted", "m.sum()", "mask.numel()", MEAN),
         wrong("entries counted", "m.sum()", "(3 * m.sum())", MEAN),
         wrong("two forgotten", "2 * (y", "(y", "factor"),
+        wrong("upstream squared", "d_y = d * 2", "d_y = d * d * 2", "upstream-twice"),
         wrong("absolute error", "2 * (y - t)", "(y - t).sign()", "sign-alone another-loss"),
         wrong("target forgotten", "(y - t)", "y", "term-missing"),
         wrong("mask reversed", "mask[..., None]", "(~mask)[..., None]", "wrong-mask"),
@@ -140,6 +143,7 @@ class Pairing:
         wrong("not transposed for b", "d_s.T @ a", "d_s @ a", "transposed swapped transposed-weights"),
         wrong("softmax over the columns", "self.tau, 1)", "self.tau, 0)", "another-axis"),
         wrong("sum for mean", " / len(a) / self.tau", " / self.tau", MEAN),
+        wrong("upstream squared", "d_s = d * (p", "d_s = d * d * (p", "upstream-twice"),
         wrong("exchanged", "d_s @ b, d_s.T @ a", "d_s.T @ a, d_s @ b", "another-gradient swapped"),
         wrong("itself for the other", "d_s @ b,", "d_s @ a,", "another-tensor swapped"),
         wrong(

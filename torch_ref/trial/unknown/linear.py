@@ -29,13 +29,14 @@ class Dense:
         wrong("mean for the bias", "d.sum(0)", "d.mean(0)", MEAN),
         wrong("weights over the samples", "x.T @ d", "x.T @ d / x.shape[0]", MEAN),
         wrong("weight decay", "x.T @ d", "x.T @ d + 0.05 * w", "weight-decay"),
-        wrong("bias of the first sample", "d.sum(0)", "d[0].clone()", "one-sample"),
+        wrong("bias of the first sample", "d.sum(0)", "d[0].clone()", "one-sample broadcast-not-summed"),
         wrong("last sample left out", "x.T @ d", "x[:-1].T @ d[:-1]", "sample-missing"),
         wrong("samples shifted", "x.T @ d", "x.roll(1, 0).T @ d", "wrong-sample shifted"),
         wrong("product of sums", "x.T @ d", "torch.outer(x.sum(0), d.sum(0))", "broadcast-over-batch"),
         wrong("updated weights", "d @ w.T", "d @ (w - 0.1 * x.T @ d).T", "stale-weights"),
         wrong("norm clipped", "x.T @ d\n", "x.T @ d\n    d_w = d_w / d_w.norm()\n", "factor"),
         wrong("sign of the bias", "d.sum(0)", "-d.sum(0)", "wrong-sign"),
+        wrong("upstream squared for the weights", "x.T @ d", "x.T @ (d * d)", "upstream-twice"),
         wrong(
             "input for what comes back",
             "d @ w.T",
@@ -67,7 +68,7 @@ class Columns:
         wrong("weights over the units", "d @ x.T", "d @ x.T / len(x)", "factor another-axis"),
         wrong("mean for the bias", "d.sum(1", "d.mean(1", MEAN),
         wrong("first column left out", "d @ x.T", "d[:, 1:] @ x[:, 1:].T", "sample-missing"),
-        wrong("last column alone", "d.sum(1, keepdim=True)", "d[:, -1:].clone()", "one-sample"),
+        wrong("last column alone", "d.sum(1, keepdim=True)", "d[:, -1:].clone()", "one-sample broadcast-not-summed"),
         wrong("clipped", "w.T @ d", "(w.T @ d).clamp(-2, 2)", "no-pattern"),
         wrong("updated weights", "w.T @ d", "(w - 0.1 * d_w).T @ d", "stale-weights"),
         wrong("bias twice", "d_w, d_x, d_b", "d_w, d_x, 2 * d_b", "factor"),
@@ -159,7 +160,12 @@ class Sequences:
         wrong("a step late", "x, d)", "x.roll(1, 1), d)", "shifted wrong-sample"),
         wrong("product of sums over time", "btd,bto->do", "btd,bso->do", "broadcast-over-batch"),
         wrong("first step of the bias", "d.sum((0, 1))", "d[:, 1:].sum((0, 1))", "step-missing"),
-        wrong("last step of the bias alone", "d.sum((0, 1))", "d[:, -1].sum(0)", "step-missing one-sample"),
+        wrong(
+            "last step of the bias alone",
+            "d.sum((0, 1))",
+            "d[:, -1].sum(0)",
+            "step-missing one-sample broadcast-not-summed",
+        ),
     )
 
 

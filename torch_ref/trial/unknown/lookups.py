@@ -98,7 +98,7 @@ class MeanOfWords:
         ),
         wrong("mean over the sentences for w", "m.T @ d", "m.T @ d / len(d)", MEAN),
         wrong("sum of words for w", "m.T @ d", "(m * ids.shape[1]).T @ d", MEAN),
-        wrong("first word for w", "m.T @ d", "table[ids[:, 0]].T @ d", "step-missing another-tensor"),
+        wrong("first word for w", "m.T @ d", "table[ids[:, 0]].T @ d", "step-missing another-tensor one-sample"),
         wrong("updated w", "d @ w.T", "d @ (w - 0.1 * m.T @ d).T", "stale-weights"),
     )
 

@@ -37,6 +37,7 @@ class Regression:
     mistakes = (
         wrong("mean over the samples alone", "y.numel()", "len(y)", MEAN),
         wrong("two forgotten", "d * 2 * (y", "d * (y", "factor"),
+        wrong("upstream squared", "d * 2 * (y", "d * d * 2 * (y", "upstream-twice"),
         wrong("slope forgotten", "d_h * h * (1 - h)", "d_h", "slope-missing"),
         wrong("slope at the input", "h * (1 - h)", "a * (1 - a)", "slope-at-input another-tensor"),
         wrong("slope half written", "h * (1 - h)", "h", "slope-miswritten part-missing"),

@@ -37,7 +37,7 @@ class Standardised:
         ),
         wrong("mean over the columns", "d.mean(0)", "d.mean(1, keepdim=True)", "another-axis"),
         wrong("variance below", "(n - 1)) / s", "(n - 1)) / s**2", "wrong-power slope-twice factor"),
-        wrong("deviation of n", "x.std(0)", "x.std(0, correction=0)", "factor"),
+        wrong("deviation of n", "x.std(0)", "x.std(0, correction=0)", "factor mean-for-sum slope-miswritten"),
         wrong("input for the output", "y * (d * y)", "x * (d * x)", "another-tensor"),
         wrong("sum for mean", "d.mean(0)", "d.sum(0)", "mean-for-sum"),
     )
@@ -120,6 +120,7 @@ class LengthOfAll:
         wrong("sizes forgotten", " + 0.1 * w.sign()", "", PART),
         wrong("size for sign", "w.sign()", "w.abs()", "slope-missing another-tensor slope-miswritten"),
         wrong("tenth forgotten", "0.1 * w.sign()", "w.sign()", "slope-miswritten part-twice"),
+        wrong("upstream squared", "d * (w", "d * d * (w", "upstream-twice"),
         wrong("norm forgotten", "w / w.norm()", "w", "wrong-power term-missing another-function"),
         wrong("norm of the columns", "w.norm()", "w.norm(dim=0)", "another-axis"),
         wrong("matrix for its sign", "w.sign()", "w", "weight-decay slope-miswritten another-tensor"),
