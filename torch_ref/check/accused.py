@@ -28,4 +28,5 @@ def _placed(row: Row, accused: Accused) -> Row:
     if name_of(row) != first:
         consequence = replace(row.of, text=row.quantity)
         return replace(row, of=consequence, blame="", why=None, source="", shares=GRADIENT + first)
-    return replace(row, of=replace(row.of, text=named.text or row.of.text), source=named.at, others=accused.others)
+    of = replace(row.of, text=named.text or row.of.text)
+    return replace(row, of=of, source=named.at, others=accused.others, called=accused.called)

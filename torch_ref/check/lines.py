@@ -10,17 +10,14 @@ from typing import Any
 import torch
 
 from torch_ref.check.accused import name_of, with_accused
+from torch_ref.check.lines_inside import Outside, accused_inside
 from torch_ref.check.lines_measured import report_by_differences
 from torch_ref.check.reading import check_no_autocast
-from torch_ref.lines.adopted import with_adopted
-from torch_ref.lines.bare import with_bare
 from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
-from torch_ref.lines.left_out import with_left_out
-from torch_ref.lines.order import with_order
+from torch_ref.lines.judged import judged
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
-from torch_ref.lines.scale import remark_of, scaled
-from torch_ref.lines.shifted import with_shifted
+from torch_ref.lines.scale import remark_of
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.lines.suspected import suspects_of
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
@@ -122,15 +119,17 @@ def _report(
     if not pairing.pairs:
         return _without_pairs(seen, found)
     with torch.inference_mode(mode=False):
-        chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict, beside=seen.beside)
-        chained = scaled(with_order(with_bare(chained)))
-        chained = with_left_out(with_shifted(with_adopted(chained)).without_misnamed())
+        chained = judged(seen, found, pairing, tolerance=tolerance, strict=strict)
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
         left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
         remarks = tuple(filter(None, [remark_of(chained)]))
         report = report_of_chain(chained.chain, power=power, written=written, remarks=remarks, not_compared=tuple(left))
-        rows = with_accused(report.rows, suspects_of(chained, [name_of(row) for row in report.guilty]).accused())
+        guilty = [name_of(row) for row in report.guilty]
+        accused = suspects_of(chained, guilty).accused()
+        outside = Outside.of(chained, guilty)
+        inside = accused_inside(accused, seen.calls, outside, chained=chained, is_wide=subject.is_wide)
+        rows = with_accused(report.rows, inside)
         return replace(report, rows=rows, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
 
 

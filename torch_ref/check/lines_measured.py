@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from torch_ref.check.accused import name_of, with_accused
+from torch_ref.check.lines_inside import Outside, accused_inside
 from torch_ref.followed.differences import differences
-from torch_ref.lines.calls import Result
+from torch_ref.lines.arguments import Result
+from torch_ref.lines.calls import key_of
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.places import copied
 from torch_ref.lines.subject import Subject, given_upstream
@@ -98,7 +100,9 @@ def report_by_differences(
     pairing = pairing_of(values, backward, mapping)
     measured = [forward.measured(pair, values) for pair in pairing.pairs]
     rows, _ = rows_of_measured(measured, tolerance or {}, strict=strict)
-    accused = with_accused(rows, _suspects(rows, pairing.pairs, backward).accused())
+    suspects = _suspects(rows, pairing.pairs, backward)
+    wrong = {key_of(forward.given[pair.name]): pair.name in suspects.wrong for pair in pairing.pairs}
+    accused = with_accused(rows, accused_inside(suspects.accused(), lambda: subject.calls(upstream), Outside(wrong)))
     told = {row.quantity.removeprefix("gradient of ") for row in accused}
     unsure = [
         (f"gradient of {one.name}", "central differences are not sure enough here")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch_ref.lines.calls import OUTPUT
+from torch_ref.lines.arguments import OUTPUT
 from torch_ref.lines.places import is_value
 from torch_ref.lines.trace import Run
 from torch_ref.lines.world import World

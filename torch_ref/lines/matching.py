@@ -31,7 +31,7 @@ def matched(xs: list[Named], gradients: list[Version], values: Values) -> Matche
     for several in (own, xs):
         if len(several) > 1 and len(several) == len(gradients):
             return [(x.place, (g,)) for x, g in zip(several, reversed(gradients), strict=True)]
-    rounds = rounds_of(_begun(gradients))
+    rounds = rounds_of(begun(gradients))
     for several in (own, xs, *reversed(by_statement(own))):
         if len(several) > 1 and len(several) == len(rounds):
             return [(x.place, tuple(r)) for x, r in zip(several, reversed(rounds), strict=True)]
@@ -47,7 +47,7 @@ def outcome(xs: list[Named], gradients: list[Version]) -> Matched:
     return [(xs[0].place, (gradients[-1],))]
 
 
-def _begun(gradients: list[Version]) -> list[Version]:
+def begun(gradients: list[Version]) -> list[Version]:
     """Return the gradients without the zeros with which a loop begins: they are of no round of it."""
     first, *rest = gradients
     is_again = any(first.where is other.where for other in rest)

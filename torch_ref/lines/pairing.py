@@ -206,7 +206,7 @@ def _recomputed(
         found: dict[Key, tuple[Place, tuple[Version, ...]]] = {}
         for version in versions:
             again = backward.recomputed(of, version.order)
-            there = None if again is None else values.equal_to(_tensor(again.value))
+            there = None if again is None else values.equal_to(tensor_of(again.value))
             if there is not None:
                 _, before = found.get(there.key, (there, ()))
                 found[there.key] = there, (*before, version)
@@ -280,5 +280,6 @@ def _once(pairs: Sequence[Pair], values: Values) -> list[Pair]:
     return found
 
 
-def _tensor(value: Any) -> Tensor:
+def tensor_of(value: Any) -> Tensor:
+    """Return a tensor, an array or a number as a tensor without history."""
     return value.detach() if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))

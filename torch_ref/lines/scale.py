@@ -19,6 +19,7 @@ from torch_ref.lines.chained import Chained, near, off
 from torch_ref.lines.pairing import Backward, Pair
 from torch_ref.lines.places import is_array
 from torch_ref.lines.record import Version
+from torch_ref.lines.trace import RETURNED
 from torch_ref.numbers.given import as_gradient
 
 EXACT = 1e-4
@@ -98,16 +99,27 @@ def _fraction(number: float) -> Fraction | None:
 
 def _divided(chained: Chained, factor: Fraction) -> Chained:
     """Return the pairs with those inside divided by a factor, from the first in the backward pass that is wrong."""
-    inside = [pair for pair in chained.pairs if not pair.is_outcome]
+    inside = [pair for pair in chained.pairs if not pair.is_outcome or _is_by_the_way(chained, pair)]
     order = {claim.name: n for n, claim in enumerate(chained.chain.in_order)}
     first = min((order[pair.name] for pair in inside if pair.name in chained.off.pairs), default=0)
     those = {pair.name for pair in inside if order[pair.name] >= first}
-    pairs = tuple(_pair_over(pair, factor) if pair.name in those else pair for pair in chained.pairs)
+    pairs = tuple(over(pair, factor) if pair.name in those else pair for pair in chained.pairs)
     backward = _backward_over(chained, those, factor)
     return replace(chained, pairs=pairs, backward=backward, factor=factor)
 
 
-def _pair_over(pair: Pair, factor: Fraction) -> Pair:
+def _is_by_the_way(chained: Chained, pair: Pair) -> bool:
+    """Tell whether the gradient of an input is a variable that nothing keeps, where others are returned."""
+    (*_, last) = pair.gradients[0]
+    run = chained.backward.run
+    kept = {version.place for version in run.versions if version.made == last.made}
+    return run.returned is not None and all(place.isidentifier() and place != RETURNED for place in kept)
+
+
+def over(pair: Pair, factor: Fraction) -> Pair:
+    """Return a pair with its gradients divided by a factor."""
+    if factor == 1:
+        return pair
     return replace(pair, gradients=tuple(tuple(_over(v, factor) for v in several) for several in pair.gradients))
 
 

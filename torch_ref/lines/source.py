@@ -37,6 +37,8 @@ class Statement:
     """Names and attributes whose values go into what it does: of ``d += x`` both, of ``d = x`` x alone."""
     parts: frozenset[str] = frozenset()
     """The same with their keys, without what is only written into: of ``g['b'] = g['z'].sum(0)`` g['z']."""
+    is_several: bool = False
+    """Whether it makes several values, each by itself, as ``return {'W': dW * 2, 'b': dz.sum(0)}``."""
 
     @property
     def at(self) -> str:
@@ -88,7 +90,8 @@ class Source:
         found = None if mentions.anything else frozenset(mentions.found)
         at = self.code.co_filename, node.lineno, _text(node, lines)
         read = frozenset(mentions.read), frozenset(name for part in parts for name in _parts_read(part))
-        return Statement(*at, found, node.col_offset, *read)
+        is_several = isinstance(getattr(node, "value", None), ast.Dict | ast.Tuple | ast.List)
+        return Statement(*at, found, node.col_offset, *read, is_several)
 
     @property
     def is_dense(self) -> bool:

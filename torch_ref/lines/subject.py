@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from manual_bp.layer import described
 from torch_ref.followed.cannot import CannotFollow
 from torch_ref.followed.follow import follow
-from torch_ref.lines.calls import Filling, Result
+from torch_ref.lines.arguments import Filling, Result
+from torch_ref.lines.calls import Calls
 from torch_ref.lines.cells import Cell, result_of
 from torch_ref.lines.mentioned import names_in
 from torch_ref.lines.names import named_after
@@ -36,6 +37,9 @@ from torch_ref.steps.upstream import drawn
 
 class NotFollowed(ValueError):  # noqa: N818 - it is what happened, and no mistake of anybody's
     """Autograd cannot follow forward, for the reason that it says."""
+
+
+NO_CALLS = (None, None)
 
 
 @dataclass(frozen=True)
@@ -114,27 +118,41 @@ class Subject:
         found = self._inputs(world)
         return ([], found) if self.as_keywords else ([*found.values()], {})
 
-    def by_hand(self, upstream: Sequence[Any]) -> Run:
+    def by_hand(self, upstream: Sequence[Any], calls: tuple[Calls | None, Calls | None] = NO_CALLS) -> Run:
         """Run forward on plain numbers, then backward on what that left, and return what backward did.
 
-        Raises TypeError where backward's arguments cannot be found.
+        ``calls`` collect what the two call; of a forward that is the backward, too, the second does. Raises TypeError
+        where backward's arguments cannot be found.
         """
         world = World(self.copied)
         arguments, named = self.arguments(world)
         forward = self.within(world, self.forward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             self._begin()
-            first = _completed(run(forward, arguments, named), forward)
+            first = run(forward, arguments, named, calls=calls[self.backward is None])
+            first = _completed(first, forward)
         if self.backward is None or first.failure:
             return first
         backward = self.within(world, self.backward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             self._begin()
             if isinstance(backward, Cell):
-                return run(backward)
+                return run(backward, calls=calls[1])
             result = Result.of(first.returned, first.variables, backward)
             filling = Filling(self._inputs(world), first.variables, result, upstream)
-            return run(backward, (), filling.arguments(backward))
+            return run(backward, (), filling.arguments(backward), calls=calls[1])
+
+    def calls(self, upstream: Sequence[Any]) -> tuple[Calls, Calls]:
+        """Run forward and backward by hand, and return what each of them called."""
+        found = (Calls(), Calls())
+        self.by_hand(upstream, found)
+        return found
+
+    def run_plain(self, function: Callable[..., Any], named: Mapping[str, Any], calls: Calls | None) -> Run:
+        """Run a function on plain numbers."""
+        with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
+            self._begin()
+            return run(function, (), named, calls=calls)
 
 
 def _completed(found: Run, function: Callable[..., Any]) -> Run:
@@ -168,6 +186,8 @@ class Read:
     """The outputs, each with its upstream gradient."""
     beside: Callable[[int], Pass]
     """Computes the forward pass once more, with its inputs moved a little in a direction of that number."""
+    calls: Callable[[], tuple[Calls, Calls]]
+    """Runs forward and backward by hand once more, and returns what each of them called."""
 
 
 def read(subject: Subject, upstream: Any = None) -> Read:
@@ -210,7 +230,7 @@ def read(subject: Subject, upstream: Any = None) -> Read:
         return _pass(world, run, unnamed, [_tensor_of(*named) for named in result.outputs.items()], d_outputs)
 
     handed = [_like(value, d) for value, d in zip(result.outputs.values(), d_outputs, strict=True)]
-    return Read(here.values, subject.by_hand(handed), here.roots, beside)
+    return Read(here.values, subject.by_hand(handed), here.roots, beside, lambda: subject.calls(handed))
 
 
 def _pass(world: World, run: Run, unnamed: Unnamed, outputs: list[Tensor], d_outputs: Sequence[Tensor]) -> Pass:

@@ -34,7 +34,8 @@ def suspects_of(chained: Chained, guilty: Sequence[str]) -> Suspects:
             wrong[name] = found.version
             known += found.right
     chosen = {pair.name: _chosen(chained, pair) for pair in chained.pairs}
-    right = [one for name, several in chosen.items() if name not in guilty for one in several]
+    zeros = {name for name in chosen if any(one.found.reason == "zero" for one in chained.chain.alone[name])}
+    right = [one for name, several in chosen.items() if name not in {*guilty, *zeros} for one in several]
     handed_on = {one.made for several in (*chosen.values(), known) for one in several}
     return Suspects(chained.backward, wrong, right, frozenset(handed_on), lambda value: _is_known(chained, value))
 

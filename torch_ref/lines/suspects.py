@@ -37,8 +37,17 @@ class Accused:
 
     names: tuple[str, ...]
     """The gradients that are wrong because of it, in the order of the backward pass."""
-    statements: tuple[Statement, ...]
-    """In the order in which they ran; the last is named, the others are what it is computed from."""
+    values: tuple[Version, ...]
+    """What these statements made, in the order in which they ran; the last is named, the others are what it is computed
+    from.
+    """
+    called: tuple[str, ...] = ()
+    """Where the function was called that the statements stand in, from outside to inside."""
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """Return the statements."""
+        return tuple(one.where for one in self.values)
 
     @property
     def named(self) -> Statement:
@@ -95,11 +104,13 @@ class Suspects:
                     break
             else:
                 groups.append(([name], mine))
-        return [Accused(tuple(names), self._statements(shared)) for names, shared in groups]
+        return [Accused(tuple(names), self._values(shared, names)) for names, shared in groups]
 
-    def _statements(self, shared: Mapping[Where, Version]) -> tuple[Statement, ...]:
+    def _values(self, shared: Mapping[Where, Version], names: Sequence[str]) -> tuple[Version, ...]:
         rest = [one for one in shared.values() if one.made not in self._cleared_by_sums] or [*shared.values()]
-        return tuple(one.where for one in sorted(rest, key=lambda one: one.order))
+        made = {self.wrong[name].made for name in names}
+        rest = [one for one in rest if not one.where.is_several or len(made) == 1] or rest  # one mistake, several wrong
+        return tuple(sorted(rest, key=lambda one: one.order))
 
     def _behind(self, version: Version) -> dict[Where, Version]:
         """Return the values one of which may have made another wrong, that itself too, one for each statement."""
@@ -110,6 +121,7 @@ class Suspects:
         found = {made: one for made, one in found.items() if one is own or self._is_suspect(one)}
         same = [one for one in self.backward.run.versions if one.made == own.made]
         renamed = [one for one in same if NEW_NAME.fullmatch(one.where.text)]
+        found = {made: one for made, one in found.items() if not (one.given and renamed)}  # an argument
         ordered = sorted([*found.values(), *renamed], key=lambda one: one.order)
         return {(one.where.line, one.where.column): one for one in ordered}
 

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from torch import nn
 
-from torch_ref.lines.places import NOT_THEIRS, copied
+from torch_ref.lines.calls import Calls, is_theirs
+from torch_ref.lines.places import copied
 from torch_ref.lines.record import Record, Version
 from torch_ref.lines.source import Source, Statement
 
@@ -55,15 +56,16 @@ def run(
     arguments: Sequence[Any] = (),
     named: Mapping[str, Any] | None = None,
     keep: Callable[[Any], Any] = copied,
+    calls: Calls | None = None,
 ) -> Run:
     """Call a function, a method, a module or a callable object, and record the values of its variables.
 
     ``keep`` says what is kept of a value when it is made: a copy, unless told otherwise. Only the first call of the
-    function itself is recorded, not what it calls. What it raises is part of what is returned. A trace function that
-    was there before is put aside meanwhile.
+    function itself is recorded; ``calls`` collects what the functions that it calls are given. What it raises is part
+    of what is returned. A trace function that was there before is put aside meanwhile.
     """
     code = code_of(function)
-    tracer = _Tracer(code, keep)
+    tracer = _Tracer(code, keep, calls)
     earlier, returned, failure = sys.gettrace(), None, ""
     sys.settrace(tracer.called)
     try:
@@ -100,8 +102,8 @@ def code_of(function: Callable[..., Any]) -> CodeType:
 class _Tracer:
     """Follows the first frame of a code object, statement by statement."""
 
-    def __init__(self, code: CodeType, keep: Callable[[Any], Any]) -> None:
-        self.keep = keep
+    def __init__(self, code: CodeType, keep: Callable[[Any], Any], calls: Calls | None) -> None:
+        self.keep, self.calls = keep, calls
         self._expect(code)
 
     def _expect(self, code: CodeType) -> None:
@@ -119,14 +121,32 @@ class _Tracer:
             self.frame is not None
             and self.code.co_name == "<lambda>"
             and frame.f_back is self.frame
-            and _is_theirs(frame)
+            and is_theirs(frame)
         ):
             self._expect(frame.f_code)
         if frame.f_code is not self.code or self.frame is not None:
-            return None
+            return self._other(frame)
         self.frame, frame.f_trace_opcodes = frame, self.is_dense
         self.record.begin(self._variables(), Statement(self.code.co_filename, self.code.co_firstlineno))
         return self.inside
+
+    def _other(self, frame: FrameType) -> Any:
+        """Collect the call of another function, where that is asked for."""
+        if self.calls is None or self.frame is None:
+            return None
+        caller = frame.f_back
+        while caller is not None and not is_theirs(caller):
+            caller = caller.f_back
+        where = self.record.now if caller is self.frame else None
+        one = self.calls.begin(frame, where, len(self.record.versions))
+        frame.f_trace_lines = False
+
+        def until_the_end(frame: FrameType, event: str, argument: Any) -> Any:
+            if event == "return" and one is not None:
+                Calls.end(one, frame, argument)
+            return until_the_end
+
+        return None if one is None else until_the_end
 
     def _variables(self) -> Mapping[str, Any]:
         """Return the variables of the frame; of a notebook's cell, which has everybody's, those that it names."""
@@ -153,7 +173,3 @@ class _Tracer:
                 record.after(record.now, self._variables())
                 record.now = upcoming
         return self.inside
-
-
-def _is_theirs(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).split(".")[0] not in {*NOT_THEIRS, "torch_ref"}

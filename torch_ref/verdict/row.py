@@ -56,6 +56,8 @@ class Row:
     method: str = ""
     others: str = ""
     """Where the lines are that may be wrong instead: the named one is computed from them; '' where it is known."""
+    called: tuple[str, ...] = ()
+    """Where the function was called that the named line stands in, from outside to inside."""
     shares: str = ""
     """The quantity that is accused, where this one is wrong because of the same lines."""
 
@@ -115,7 +117,7 @@ class Row:
         """Return the row in terms that JSON knows."""
         head = {"quantity": self.quantity, "formula": self.formula, "text": self.of.text, "layer": self.of.layer}
         where = {"owner": self.of.owner, "method": self.method, "source": self.source, "shape": list(self.shape)}
-        where["others"] = self.others
+        where |= {"others": self.others, "called": list(self.called)}
         found: dict[str, Any] = {"status": self.status, "blame": self.blame, "cause": self.cause, "code": self.code}
         found |= {"numbers": dict(self.why.numbers) if self.why else {}, "differences": self.differences}
         views = {"isolated": asdict(self.isolated), "end_to_end": self.end_to_end and asdict(self.end_to_end)}

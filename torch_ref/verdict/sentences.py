@@ -111,6 +111,7 @@ def accusation(row: Row, text: str = "") -> str:
     where = ".".join(filter(None, (of.owner, row.method)))
     source = f"{'' if where else ','} at {row.source}" if row.source else ""
     where = f", {where}" if where else ""
+    source += f", called at {' and '.join(row.called)}" if row.called else ""
     source += f", or a line that it is computed from: {row.others}" if row.others else ""
     who = {"reference": "Wrong in the reference", "both": "Wrong on both sides"}.get(row.blame, "Wrong")
     lines = [f"{who}: {text or of.text}{number}{layer}{where}{source}.", f"Likely cause: {row.cause}."]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from torch_ref.lines.calls import Filling, Result
+from torch_ref.lines.arguments import Filling, Result
 from torch_ref.lines.world import World
 
 A, B, OUT, D = torch.ones(2), torch.zeros(3), torch.ones(4), torch.full((4,), 7.0)

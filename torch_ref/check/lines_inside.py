@@ -1,0 +1,166 @@
+"""A statement is accused that calls somebody's own functions: the line inside is looked for, which is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from torch_ref.check.accused import name_of
+from torch_ref.lines.calls import Called, Calls, Key, key_of
+from torch_ref.lines.chained import Chained, near, off
+from torch_ref.lines.inside import Inside, calls_at, pairs_with
+from torch_ref.lines.judged import judged
+from torch_ref.lines.names import path_of
+from torch_ref.lines.pairing import Backward, Pair, pairing_of, tensor_of
+from torch_ref.lines.scale import over
+from torch_ref.lines.slope import behind_return, is_wrong_factor
+from torch_ref.lines.source import Statement
+from torch_ref.lines.subject import read
+from torch_ref.lines.suspected import suspects_of
+from torch_ref.lines.suspects import Accused
+from torch_ref.verdict.chain import report_of_chain
+
+DEEPEST = 4
+"""Functions in functions that are looked into."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What is known of the inputs and parameters of the whole, for what is called to compute their gradients."""
+
+    wrong: Mapping[Key, bool]
+    """Whether the gradient of each is wrong."""
+    factor: Fraction = Fraction(1)
+    """By what all other gradients are too large, which comes with those of these."""
+
+    @classmethod
+    def of(cls, chained: Chained, guilty: Container[str]) -> Outside:
+        """Return what a chain says."""
+        pairs = [pair for pair in chained.pairs if pair.is_outcome]
+        return cls({key_of(pair.places[0].value): pair.name in guilty for pair in pairs}, chained.factor)
+
+    def scaled(self, pair: Pair) -> Pair:
+        """Return a pair inside with the factor that its gradient has outside."""
+        return over(pair, 1 / self.factor) if key_of(pair.places[0].value) in self.wrong else pair
+
+    def agrees(self, pair: Pair) -> bool:
+        """Tell whether it may be that the gradient of a pair inside is wrong."""
+        return self.wrong.get(key_of(pair.places[0].value), True)
+
+
+def accused_inside(
+    accused: Sequence[Accused],
+    calls: Callable[[], tuple[Calls, Calls]],
+    outside: Outside,
+    *,
+    chained: Chained | None = None,
+    is_wide: bool = False,
+    depth: int = 0,
+) -> list[Accused]:
+    """Return accusations of the lines inside in place of those of calls, where they are found."""
+    if not accused or depth == DEEPEST:
+        return [*accused]
+    forwards, backwards = calls()
+    if not backwards.found:
+        return [*accused]
+    within = Within(chained, forwards if forwards.found else backwards, backwards, outside, is_wide, depth)
+    return _merged([found for one in accused for found in within.instead_of(one)])
+
+
+def _merged(accused: Sequence[Accused]) -> list[Accused]:
+    """Return accusations of which each names another statement."""
+    found: dict[Statement, Accused] = {}
+    for one in accused:
+        before = found.get(one.named)
+        found[one.named] = one if before is None else replace(before, names=before.names + one.names)
+    return [*found.values()]
+
+
+@dataclass(frozen=True)
+class Within:
+    """What is called by a forward and a backward."""
+
+    chained: Chained | None
+    forwards: Calls
+    """Of one function for both those of that."""
+    backwards: Calls
+    outside: Outside
+    is_wide: bool
+    depth: int
+
+    def instead_of(self, one: Accused) -> list[Accused]:
+        """Return what is wrong inside of what was called by the accused statements, or else these."""
+        innocent: set[int] = set()
+        for value in reversed(one.values):
+            for n, call in enumerate(reversed(calls_at(value, self.backwards))):
+                pair, found = self._judged(call)
+                if found:
+                    return _in_place_of(one, [replace(f, called=(value.where.at, *f.called)) for f in found])
+                if n == 0 and pair is not None and found == [] and self._is_given_wrong(pair):
+                    innocent.add(value.made)
+                if pair is None and self.chained is not None and is_wrong_factor(call, self.chained, value):
+                    return [replace(one, values=behind_return(call, self.chained), called=(value.where.at,))]
+        left = tuple(value for value in one.values if value.made not in innocent)
+        return [replace(one, values=left or one.values)]
+
+    def _judged(self, call: Called) -> tuple[Inside | None, list[Accused] | None]:
+        """Return the pair of functions that a call belongs to, and what is wrong in it; None where nobody can tell."""
+        for pair in pairs_with(call, self.forwards, is_wide=self.is_wide):
+            if any(map(self._is_known, pair.upstream.values())):
+                continue
+            found = _wrong_in(pair, self.outside, self.depth)
+            if found is not None:
+                return pair, found
+        return None, None
+
+    def _is_known(self, value: Any) -> bool:
+        """Tell whether something is a value of the forward pass, and so no gradient."""
+        return self.chained is not None and self.chained.values.equal_to(tensor_of(value)) is not None
+
+    def _is_given_wrong(self, pair: Inside) -> bool:
+        """Tell whether the gradients that a backward was given are not those that arrive there."""
+        if self.chained is None or self.outside.factor != 1:
+            return False
+        for output, d in zip(pair.outputs, pair.upstream.values(), strict=True):
+            place = self.chained.values.equal_to(tensor_of(output))
+            if place is None:
+                return False
+            right = self.chained.arriving({}, [place])[place.key]
+            if off(tensor_of(d).reshape(right.shape), right) > near(place):
+                return True
+        return False
+
+
+def _wrong_in(pair: Inside, outside: Outside, depth: int) -> list[Accused] | None:
+    """Return what is wrong in a pair of functions; None where they cannot be judged."""
+    try:
+        seen = read(pair, [*pair.upstream.values()] or None)
+        inputs = [name for name in pair.inputs if name != "self"]
+        found = Backward(seen.by_hand, inputs, len(seen.roots) if pair.backward is None else 0)
+        pairing = pairing_of(seen.values, found)
+        if not pairing.pairs or seen.by_hand.failure:
+            return None
+        pairing = replace(pairing, pairs=tuple(map(outside.scaled, pairing.pairs)))
+        chained = judged(seen, found, pairing, tolerance=None, strict=False)
+        report = report_of_chain(chained.chain, power=False)
+    except Exception:  # of somebody's code, which is called in another way here
+        return None
+    possible = {one.name for one in chained.pairs if outside.agrees(one)}
+    guilty = [name for row in report.guilty if (name := name_of(row)) in possible]
+    accused = suspects_of(chained, guilty).accused()
+    return accused_inside(accused, seen.calls, outside, chained=chained, is_wide=pair.is_wide, depth=depth + 1)
+
+
+def _in_place_of(one: Accused, found: Sequence[Accused]) -> list[Accused]:
+    """Return what was found inside under the names of the gradients outside: those of the same name go together."""
+    left = [*one.names]
+    others: list[Accused] = []
+    for inner in found[1:]:
+        tails = {path_of(name).name for name in inner.names}
+        names = [name for name in left[1:] if path_of(name).name in tails]
+        if names:
+            left = [name for name in left if name not in names]
+            others.append(replace(inner, names=tuple(names)))
+    return [replace(found[0], names=tuple(left)), *others]

@@ -1,0 +1,192 @@
+"""How a backward gets its arguments: by name from what forward was given, had and returned; or in the usual order."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manual_bp.layer import described
+from torch_ref.lines.names import named_after
+from torch_ref.lines.places import is_value, values_in
+
+UPSTREAM = re.compile(
+    r"d_?(?:out|y|L|l|loss|J|next|a)|grad_?(?:out|outputs?)?|out(?:put)?_grad|upstream(?:_grad(?:ient)?)?|gradient|g|d|"
+    r"delta|error|dL_?d_?(?:out|y)"
+)
+"""What the gradient of the output is called."""
+
+CACHE = re.compile(r"caches?|ctx|context|saved|memory|tape|state|intermediates|activations|stored|memo|residuals")
+"""What forward's values for backward are called."""
+
+OUTPUT = ("loss", "L", "cost", "J", "total_loss", "out", "output", "y", "logits", "scores", "probs", "y_pred", "y_hat")
+"""What the output of a forward pass is called, the surest first."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What forward returned, read."""
+
+    outputs: dict[str, Any]
+    """Those that have an upstream gradient, by the names that they had in forward."""
+    cache: Any = None
+    """What is kept for backward; None where nothing is."""
+    rest: Sequence[Any] = ()
+    """What else was returned, part by part."""
+
+    @classmethod
+    def of(cls, returned: Any, variables: Mapping[str, Any], backward: Callable[..., Any] | None) -> Result:
+        """Read what forward returned: an output, several, or outputs with a cache.
+
+        Raises TypeError where there is no output.
+        """
+        if isinstance(returned, Mapping):
+            name = next((name for name in OUTPUT if is_value(returned.get(name))), None)
+            if name is not None:
+                return cls({name: returned[name]}, returned)
+        parts = list(returned) if isinstance(returned, tuple | list) else [returned]
+        parts = _loss_first(parts)
+        count = next((i for i, part in enumerate(parts) if not is_value(part)), len(parts))
+        if not count:
+            raise TypeError(
+                "check_lines expects a forward that returns its output (a tensor, an array or a loss), or a tuple that "
+                f"begins with it, got {described(returned)}"
+            )
+        count = min(count, max(1, _asked(backward, variables)))
+        rest = parts[count:]
+        cache = None if not rest else rest[0] if len(rest) == 1 else tuple(rest)
+        names = [
+            _name_of(part, variables) or ("output" if count == 1 else f"output {i}")
+            for i, part in enumerate(parts[:count])
+        ]
+        return cls(dict(zip(names, parts[:count], strict=True)), cache, rest)
+
+
+def _loss_first(parts: list[Any]) -> list[Any]:
+    """Return what was returned with the loss at its beginning, where it is the only value among other things."""
+    values = [i for i, part in enumerate(parts) if is_value(part)]
+    if len(values) != 1 or math.prod(np.shape(parts[values[0]])) != 1:
+        return parts
+    return [parts[values[0]], *parts[: values[0]], *parts[values[0] + 1 :]]
+
+
+def _name_of(value: Any, variables: Mapping[str, Any]) -> str:
+    return next((name for name, other in variables.items() if other is value), "")
+
+
+def _asked(backward: Callable[..., Any] | None, variables: Mapping[str, Any]) -> int:
+    """Return how many gradients of outputs a backward takes, by the names of its parameters."""
+    parameters = _parameters(backward) if backward is not None else []
+    return sum(_is_upstream(p.name, variables) for p in parameters)
+
+
+def _is_upstream(name: str, variables: Mapping[str, Any]) -> bool:
+    if name in variables:
+        return False
+    return UPSTREAM.fullmatch(name) is not None or any(of in variables or of in OUTPUT for of in named_after(name))
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return the parameters that have to be given; none where a function does not say."""
+    try:
+        found = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What a backward can be given."""
+
+    inputs: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    """Those of forward, at its end."""
+    result: Result
+    upstream: Sequence[Any]
+    """The gradient of each output."""
+
+    def arguments(self, backward: Callable[..., Any]) -> dict[str, Any]:
+        """Return the arguments of backward, by name.
+
+        Raises TypeError where one cannot be filled.
+        """
+        parameters = _parameters(backward)
+        found = self._by_name(parameters)
+        missing = [p for p in parameters if p.name not in found and p.default is p.empty]
+        if missing:
+            found |= self._in_order(parameters) or self._left_over(missing, found)
+        missing = [p for p in parameters if p.name not in found and p.default is p.empty]
+        if missing:
+            raise TypeError(self._what_is_missing(backward, [p.name for p in missing]))
+        return found
+
+    def _by_name(self, parameters: Sequence[inspect.Parameter]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        known = {**self.variables, **self.inputs}
+        upstream = [p.name for p in parameters if p.name not in self.inputs and _is_upstream(p.name, self.variables)]
+        found |= self._of_outputs(upstream)
+        for p in parameters:
+            if p.name in found:
+                continue
+            is_part = p.name in known and any(part is known[p.name] for part in self.result.rest)
+            is_cache = CACHE.fullmatch(p.name) and self.result.cache is not None and p.name not in self.inputs
+            if is_cache and not is_part:  # before a variable of that name, which may lie in it
+                found[p.name] = self.result.cache
+            elif p.name in known:
+                found[p.name] = known[p.name]
+            elif p.name in self.result.outputs:
+                found[p.name] = self.result.outputs[p.name]
+        return found
+
+    def _of_outputs(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the upstream gradients: by the outputs' names, else in order."""
+        outputs = list(self.result.outputs)
+        exact = {name: self.upstream[outputs.index(of)] for name in names for of in named_after(name) if of in outputs}
+        if len(exact) == len(names):
+            return exact
+        return dict(zip(names, self.upstream, strict=False)) if len(names) <= len(outputs) else {}
+
+    def _in_order(self, parameters: Sequence[inspect.Parameter]) -> dict[str, Any]:
+        """Return the arguments as those of a pair of functions: the gradients of the outputs, then forward's inputs."""
+        usual = [*self.upstream, *self.inputs.values()]
+        for values in (usual, [*self.inputs.values()]):
+            alone = len(self.upstream) == 1 and getattr(self.upstream[0], "ndim", 0) == 0
+            if (values is usual or alone) and len(parameters) == len(values):
+                return {p.name: value for p, value in zip(parameters, values, strict=True)}
+        return {}
+
+    def _left_over(self, missing: Sequence[inspect.Parameter], found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the cache for the only parameter that is left over; the upstream gradient where it is the first."""
+        has_upstream = any(value is d for value in found.values() for d in self.upstream)
+        rest: dict[str, Any] = {}
+        left = [p.name for p in missing]
+        if self.result.cache is not None and len(left) == (1 if has_upstream else 2):
+            rest[left.pop()] = self.result.cache
+        if not has_upstream and len(left) == len(self.upstream):
+            rest |= dict(zip(left, self.upstream, strict=True))
+        return rest
+
+    def _what_is_missing(self, backward: Callable[..., Any], names: Sequence[str]) -> str:
+        there = [
+            *dict.fromkeys(
+                [*self.inputs, *(name for name, v in self.variables.items() if _is_shown(v)), "the upstream gradient"]
+            )
+        ]
+        if self.result.cache is not None:
+            there.append("the cache that forward returned")
+        name = getattr(backward, "__name__", "backward")
+        return (
+            f"check_lines expects a {name} whose arguments can be found by name, but nothing is called "
+            f"{' or '.join(names)}. There are {', '.join(there)}. Name the parameter after one of them, give it a "
+            f"default, or give a backward without parameters that calls yours"
+        )
+
+
+def _is_shown(value: Any) -> bool:
+    return any(True for _ in values_in(value, ""))
