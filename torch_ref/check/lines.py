@@ -112,7 +112,7 @@ def _report(
     try:
         seen = read(subject, upstream)
     except NotFollowed as error:
-        measured = {"mapping": mapping, "upstream": upstream, "tolerance": tolerance, "strict": strict}
+        measured = {"mapping": mapping, "upstream": upstream, "tolerance": tolerance, "strict": strict, "power": power}
         return report_by_differences(subject, str(error), **measured)
     found = Backward(seen.by_hand, [*subject.inputs], len(seen.roots) if subject.backward is None else 0)
     pairing = pairing_of(seen.values, found, mapping)

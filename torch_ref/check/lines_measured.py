@@ -25,6 +25,7 @@ from torch_ref.numbers.given import as_gradient
 from torch_ref.steps.graph import Graph, place_of
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.upstream import random_like
+from torch_ref.verdict.chain import power_of_all
 from torch_ref.verdict.measured import Measured, rows_of_measured
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Row
@@ -91,6 +92,7 @@ def report_by_differences(
     upstream: Any,
     tolerance: Tolerance | None,
     strict: bool,
+    power: bool,
 ) -> Report:
     """Return the report of a forward that cannot be followed."""
     forward = Measurement(subject, upstream)
@@ -99,7 +101,7 @@ def report_by_differences(
     backward = Backward(subject.by_hand(upstream), [*subject.inputs], 0 if subject.backward else len(upstream))
     pairing = pairing_of(values, backward, mapping)
     measured = [forward.measured(pair, values) for pair in pairing.pairs]
-    rows, _ = rows_of_measured(measured, tolerance or {}, strict=strict)
+    rows, arrived = rows_of_measured(measured, tolerance or {}, strict=strict)
     suspects = _suspects(rows, pairing.pairs, backward)
     wrong = {key_of(forward.given[pair.name]): pair.name in suspects.wrong for pair in pairing.pairs}
     accused = with_accused(rows, accused_inside(suspects.accused(), lambda: subject.calls(upstream), Outside(wrong)))
@@ -112,7 +114,17 @@ def report_by_differences(
     first = forward.outputs[0]
     note = backward.run.failure and f"backward {backward.run.failure}"
     left = pairing.unpaired(pairing.pairs, values, backward)
-    return Report(accused, 1, first.dtype, first.device, note, (REMARK.format(why),), (*unsure, *left))
+    seen = power and rows and all(row.status != "wrong" for row in rows)
+    return Report(
+        accused,
+        1,
+        first.dtype,
+        first.device,
+        note,
+        (REMARK.format(why),),
+        (*unsure, *left),
+        power=power_of_all(arrived, tolerance or {}, strict=strict) if seen else None,
+    )
 
 
 def _suspects(rows: Sequence[Row], pairs: Sequence[Pair], backward: Backward) -> Suspects:

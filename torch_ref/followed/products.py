@@ -121,6 +121,39 @@ def _pinv(a: Any) -> Any:
     return torch.linalg.pinv(a)
 
 
+@PRODUCTS.of(np.linalg.cholesky)
+def _cholesky(a: Any) -> Any:
+    return torch.linalg.cholesky(a)
+
+
+@PRODUCTS.of(np.linalg.eigvalsh)
+def _eigvalsh(a: Any) -> Any:
+    return torch.linalg.eigvalsh(a)
+
+
+@PRODUCTS.of(np.convolve)
+def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    x, y = _alike(np.convolve, a, v)
+    return _correlated(x, y, mode, flip=True)
+
+
+@PRODUCTS.of(np.correlate)
+def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    x, y = _alike(np.correlate, a, v)
+    return _correlated(x, y, mode, flip=False)
+
+
+def _correlated(a: Tensor, v: Tensor, mode: str, *, flip: bool) -> Tensor:
+    """Return the sums of products of two vectors, the shorter one shifted along the other."""
+    is_turned = len(v) > len(a)
+    long, short = (v, a) if is_turned else (a, v)
+    n = len(short)
+    found = torch.nn.functional.pad(long, (n - 1, n - 1)).unfold(0, n, 1) @ (short.flip(0) if flip else short)
+    found = found.flip(0) if is_turned and not flip else found
+    begin = {"full": 0, "same": n // 2 if is_turned and not flip else (n - 1) // 2, "valid": n - 1}[mode]
+    return found[begin : begin + {"full": len(found), "same": len(long), "valid": len(long) - n + 1}[mode]]
+
+
 @PRODUCTS.of(np.linalg.matrix_power)
 def _matrix_power(a: Any, n: int) -> Any:
     return torch.linalg.matrix_power(a, n)

@@ -57,6 +57,31 @@ def _mean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False
     return found / _counted(a, axes_of(a, axis), keepdims, where).to(found.dtype)
 
 
+def _numbers(a: Any) -> Any:
+    """Return where numbers stand and not NaN, to sum over those alone."""
+    return ~np.isnan(numbers_of(a))
+
+
+@STATISTICS.of(np.nansum)
+def _nansum(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+    return _sum(a, axis, dtype, keepdims=keepdims, where=_numbers(a))
+
+
+@STATISTICS.of(np.nanmean)
+def _nanmean(a: Any, axis: Any = None, dtype: Any = None, *, keepdims: bool = False) -> Any:
+    return _mean(a, axis, dtype, keepdims=keepdims, where=_numbers(a))
+
+
+@STATISTICS.of(np.nanmax)
+def _nanmax(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return reduced(np.maximum, a, axis, None, keepdims, -np.inf, _numbers(a))
+
+
+@STATISTICS.of(np.nanmin)
+def _nanmin(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return reduced(np.minimum, a, axis, None, keepdims, np.inf, _numbers(a))
+
+
 @STATISTICS.of(np.var)
 def _var(
     a: Any,

@@ -80,7 +80,7 @@ def _divided(
         follows = any(
             distance(v, right) < near(p)
             for one, k, places in zip(series, at, free, strict=True)
-            for v in one[k + 1 : k + 2]
+            for v in one[k + 1 :]
             for p, right in places
         )
         found.append((at, free, is_right, follows))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from torch_ref.lines.flow import Flow
 from torch_ref.lines.names import path_of
 from torch_ref.lines.record import Version
 from torch_ref.lines.trace import Run
@@ -41,6 +42,9 @@ def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version, fact
     history, fitting = _series(run, version, value)
     if len(fitting) < 2 or len(fitting) < len(history):
         return Culprit(version)
+    right = chain.alone[claim.name][i].witness.value
+    if (lost := _bound_over(run, history[0], value)) is not None and _is_near(fitting[-1] + lost, right):
+        return Culprit(history[0])  # = where += is meant
     over = [k for k in range(1, len(fitting)) if factor != 1 and _is_over(fitting[k], fitting[k - 1], factor)]
     if over:
         before, earlier = _series(run, run.origin(history[over[-1] - 1]), value)
@@ -49,7 +53,7 @@ def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version, fact
         if len(fitting) < len(history):
             return Culprit(version)
     last = len(fitting) - 1
-    if (kept := _kept_since(fitting, chain.alone[claim.name][i].witness.value)) < last:
+    if (kept := _kept_since(fitting, right)) < last:
         return Culprit(history[kept])
     parts = [part.gradient for part in chain.parts(claim, i)]
     first = last
@@ -59,6 +63,34 @@ def culprit(chain: Chain, claim: Claim, i: int, run: Run, version: Version, fact
     if first and _is_sum(fitting[first - 1], parts, scale):
         return Culprit(history[first], tuple(history[:first]))
     return Culprit(history[last if not first and _is_sum(fitting[0], parts, scale) else first])
+
+
+def _bound_over(run: Run, first: Version, like: Tensor) -> Tensor | None:
+    """Return what a variable was before it was bound anew, if that is of the same shape."""
+    before = [one for one in run.places[first.place] if one.order < first.order]
+    t = as_gradient(before[-1].value, like) if before else None
+    return t.reshape(like.shape) if t is not None and t.numel() == like.numel() and bool(t.any()) else None
+
+
+def _is_near(t: Tensor, right: Tensor) -> bool:
+    return float((t - right).norm()) <= ROUNDINGS * torch.finfo(t.dtype).eps * float(t.norm() + right.norm())
+
+
+def wrong_summand(chain: Chain, claim: Claim, i: int, flow: Flow, version: Version) -> Version:
+    """Return what a gradient is the sum of that alone is wrong, as dh_next of dh = dy @ W.T + dh_next; else itself."""
+    like = claim.places[i].value
+    whole = as_gradient(version.value, like)
+    parts = [part.gradient for part in chain.parts(claim, i)]
+    if whole is None or whole.shape != like.shape or len(parts) < 2:
+        return version
+    scale = float(whole.norm())
+    for one in flow.read(flow.run.origin(version)):
+        t = None if one.given or one.where == version.where else as_gradient(one.value, like)
+        if t is None or t.shape != like.shape or not bool(t.any()) or _is_sum(t, parts, scale):
+            continue
+        if _is_sum(whole - t, parts, scale):
+            return one
+    return version
 
 
 def _series(run: Run, version: Version, value: Tensor) -> tuple[list[Version], list[Tensor]]:

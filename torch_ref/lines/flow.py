@@ -26,13 +26,13 @@ class Flow:
         first = self.run.origin(version)
         found, waiting = {first.made: first}, [first]
         while waiting:
-            for one in self._read(waiting.pop(), surely):
+            for one in self.read(waiting.pop(), surely=surely):
                 if one.made not in found and not one.given and not stops(one):
                     found[one.made] = one
                     waiting.append(one)
         return found
 
-    def _read(self, version: Version, surely: bool) -> Iterator[Version]:
+    def read(self, version: Version, *, surely: bool = True) -> Iterator[Version]:
         """Yield what the statement of a value read, where that was made first."""
         begin = self._begins[version.order]
         before = {version.place} if _is_read(version) else set()

@@ -190,7 +190,8 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
             return names[0], matched(values.by_place[names[0]], versions, values)
     for path in named:
         several = values.steps_in(path.name, len(versions)) if not path.behind else []
-        if several:
+        several = several or values.numbered(path.name)
+        if len(several) > 1 or (several and several == values.steps_in(path.name, len(versions))):
             return path.name, matched(several, versions, values)
         if step := values.step(path, backward.count_beside(place)):
             return step[0], outcome([step[1]], versions)

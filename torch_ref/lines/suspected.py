@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from torch_ref.lines.chained import Chained
-from torch_ref.lines.culprit import culprit
+from torch_ref.lines.culprit import culprit, wrong_summand
+from torch_ref.lines.flow import Flow
 from torch_ref.lines.left_out import is_left_out
 from torch_ref.lines.pairing import Pair
 from torch_ref.lines.places import is_array
@@ -31,7 +32,7 @@ def suspects_of(chained: Chained, guilty: Sequence[str]) -> Suspects:
         if not is_left_out(version):
             run, factor = chained.backward.run, chained.factor
             found = culprit(chained.chain, chained.claims[name], i, run, version, factor)
-            wrong[name] = found.version
+            wrong[name] = wrong_summand(chained.chain, chained.claims[name], i, Flow(run), found.version)
             known += found.right
     chosen = {pair.name: _chosen(chained, pair) for pair in chained.pairs}
     zeros = {name for name in chosen if any(one.found.reason == "zero" for one in chained.chain.alone[name])}

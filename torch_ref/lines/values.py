@@ -157,6 +157,15 @@ class Values:
         given = list({n.place.key: n for n in held if n.place.key in self.leaves}.values())
         return [*given, *own] if own and len(given) == 1 and len(own) + 1 == count else own
 
+    def numbered(self, name: str) -> list[Named]:
+        """Return the last value of each variable whose name is one and a number: A1, A2, ... for A."""
+        found: dict[int, Named] = {}
+        for (of, behind), places in self._paths.items():
+            number = re.fullmatch(rf"{re.escape(name)}_?(\d+)", of)
+            if number and not behind:
+                found[int(number[1])] = self.by_place[places[-1]][-1]
+        return [found[n] for n in sorted(found)]
+
     def _all(self, places: Iterable[str]) -> list[Named]:
         return [n for place in places for n in self.by_place[place]]
 

@@ -36,7 +36,7 @@ def forward(X, W1, b1, W2, b2, t):
     Z1 = np.dot(X, W1) + b1
     A1 = np.maximum(0, Z1)
     Y = np.dot(A1, W2) + b2
-    return 0.5 * np.nansum((Y - t) ** 2) / len(X), (Z1, A1, Y)
+    return 0.5 * float(((Y - t) ** 2).sum()) / len(X), (Z1, A1, Y)
 def backward(X, W1, b1, W2, b2, t, cache):
     Z1, A1, Y = cache
     dY = (Y - t) / len(X)
@@ -49,7 +49,7 @@ def backward(X, W1, b1, W2, b2, t, cache):
     db1 = np.sum(dZ1, axis=0)
     return {"dW1": dW1, "db1": db1, "dW2": dW2, "db2": db2}
 """
-"""Autograd cannot follow nansum."""
+"""Autograd cannot follow float()."""
 
 
 def given() -> list[Any]:
@@ -208,7 +208,7 @@ def backward(X, p, c):
     [
         (("** 2)\n        g[", "** 1)\n        g["), ("12", "")),
         (("= c['A' + str(l - 1)].T @", "= -c['A' + str(l - 1)].T @"), ("13", "")),
-        (("].T\n", "].T * 2\n"), ("12", "14")),
+        (("].T\n", "].T * 2\n"), ("14", "")),
     ],
 )
 def test_a_statement_of_a_loop_is_accused_once(wrong: tuple[str, str], accused: tuple[str, str]) -> None:
