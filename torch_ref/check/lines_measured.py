@@ -13,6 +13,7 @@ from torch_ref.check.lines_inside import Outside, accused_inside
 from torch_ref.followed.differences import differences
 from torch_ref.lines.arguments import Result
 from torch_ref.lines.calls import key_of
+from torch_ref.lines.mentioned import names_in
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.places import copied
 from torch_ref.lines.subject import Subject, given_upstream
@@ -61,7 +62,8 @@ class Measurement:
             returned = self.forward(*self.arguments, **self.named)
         for value in self.given.values():
             value[...] = before[id(value)]
-        return [*Result.of(returned, {}, self.subject.backward).outputs.values()]
+        known = dict.fromkeys(names_in(self.subject.forward)) | dict(self.subject.inputs)
+        return [*Result.of(returned, known, self.subject.backward).outputs.values()]
 
     def loss(self) -> float:
         """Return the sum of the outputs with their upstream gradients, less what it is here."""

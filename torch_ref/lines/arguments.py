@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,20 +11,16 @@ from typing import Any
 import numpy as np
 
 from manual_bp.layer import described
-from torch_ref.lines.names import named_after
 from torch_ref.lines.places import is_value, values_in
-
-UPSTREAM = re.compile(
-    r"d_?(?:out|y|L|l|loss|J|next|a)|grad_?(?:out|outputs?)?|out(?:put)?_grad|upstream(?:_grad(?:ient)?)?|gradient|g|d|"
-    r"delta|error|dL_?d_?(?:out|y)"
+from torch_ref.lines.upstream import (
+    CACHE,
+    OUTPUT,
+    count_of_arrays,
+    count_of_outputs,
+    parameters_of,
+    shared_out,
+    upstream_of,
 )
-"""What the gradient of the output is called."""
-
-CACHE = re.compile(r"caches?|ctx|context|saved|memory|tape|state|intermediates|activations|stored|memo|residuals")
-"""What forward's values for backward are called."""
-
-OUTPUT = ("loss", "L", "cost", "J", "total_loss", "out", "output", "y", "logits", "scores", "probs", "y_pred", "y_hat")
-"""What the output of a forward pass is called, the surest first."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +46,25 @@ class Result:
                 return cls({name: returned[name]}, returned)
         parts = list(returned) if isinstance(returned, tuple | list) else [returned]
         parts = _loss_first(parts)
-        count = next((i for i, part in enumerate(parts) if not is_value(part)), len(parts))
-        if not count:
+        if not parts or not is_value(parts[0]):
             raise TypeError(
                 "check_lines expects a forward that returns its output (a tensor, an array or a loss), or a tuple that "
                 f"begins with it, got {described(returned)}"
             )
-        count = min(count, max(1, _asked(backward, variables)))
+        called = [_name_of(part, variables) for part in parts]
+        count = _count(parts[: count_of_outputs(parts, called)], variables, backward)
         rest = parts[count:]
         cache = None if not rest else rest[0] if len(rest) == 1 else tuple(rest)
-        names = [
-            _name_of(part, variables) or ("output" if count == 1 else f"output {i}")
-            for i, part in enumerate(parts[:count])
-        ]
+        names = [name or ("output" if count == 1 else f"output {i}") for i, name in enumerate(called[:count])]
         return cls(dict(zip(names, parts[:count], strict=True)), cache, rest)
+
+
+def _count(parts: Sequence[Any], known: Mapping[str, Any], backward: Callable[..., Any] | None) -> int:
+    """Return how many of the parts are outputs: as many as backward asks for gradients."""
+    if backward is None:
+        return 1
+    asked = upstream_of(parameters_of(backward), known, len(parts), count_of_arrays(parts))
+    return min(len(parts), max(1, len(asked)))
 
 
 def _loss_first(parts: list[Any]) -> list[Any]:
@@ -77,27 +77,6 @@ def _loss_first(parts: list[Any]) -> list[Any]:
 
 def _name_of(value: Any, variables: Mapping[str, Any]) -> str:
     return next((name for name, other in variables.items() if other is value), "")
-
-
-def _asked(backward: Callable[..., Any] | None, variables: Mapping[str, Any]) -> int:
-    """Return how many gradients of outputs a backward takes, by the names of its parameters."""
-    parameters = _parameters(backward) if backward is not None else []
-    return sum(_is_upstream(p.name, variables) for p in parameters)
-
-
-def _is_upstream(name: str, variables: Mapping[str, Any]) -> bool:
-    if name in variables:
-        return False
-    return UPSTREAM.fullmatch(name) is not None or any(of in variables or of in OUTPUT for of in named_after(name))
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return the parameters that have to be given; none where a function does not say."""
-    try:
-        found = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return []
-    return [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 @dataclass(frozen=True)
@@ -116,11 +95,12 @@ class Filling:
 
         Raises TypeError where one cannot be filled.
         """
-        parameters = _parameters(backward)
+        parameters = parameters_of(backward)
         found = self._by_name(parameters)
         missing = [p for p in parameters if p.name not in found and p.default is p.empty]
         if missing:
-            found |= self._in_order(parameters) or self._left_over(missing, found)
+            rest = self._left_over(missing, found)
+            found |= rest if found and rest else self._in_order(parameters) or rest
         missing = [p for p in parameters if p.name not in found and p.default is p.empty]
         if missing:
             raise TypeError(self._what_is_missing(backward, [p.name for p in missing]))
@@ -129,8 +109,8 @@ class Filling:
     def _by_name(self, parameters: Sequence[inspect.Parameter]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         known = {**self.variables, **self.inputs}
-        upstream = [p.name for p in parameters if p.name not in self.inputs and _is_upstream(p.name, self.variables)]
-        found |= self._of_outputs(upstream)
+        outputs = [*self.result.outputs.values()]
+        found |= self._of_outputs(upstream_of(parameters, known, len(outputs), len(outputs)))
         for p in parameters:
             if p.name in found:
                 continue
@@ -146,11 +126,7 @@ class Filling:
 
     def _of_outputs(self, names: Sequence[str]) -> dict[str, Any]:
         """Return the upstream gradients: by the outputs' names, else in order."""
-        outputs = list(self.result.outputs)
-        exact = {name: self.upstream[outputs.index(of)] for name in names for of in named_after(name) if of in outputs}
-        if len(exact) == len(names):
-            return exact
-        return dict(zip(names, self.upstream, strict=False)) if len(names) <= len(outputs) else {}
+        return {name: self.upstream[n] for name, n in shared_out(names, list(self.result.outputs)).items()}
 
     def _in_order(self, parameters: Sequence[inspect.Parameter]) -> dict[str, Any]:
         """Return the arguments as those of a pair of functions: the gradients of the outputs, then forward's inputs."""

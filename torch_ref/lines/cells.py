@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch_ref.lines.arguments import OUTPUT
 from torch_ref.lines.places import is_value
 from torch_ref.lines.trace import Run
+from torch_ref.lines.upstream import OUTPUT
 from torch_ref.lines.world import World
 
 _numbers = itertools.count(1)
