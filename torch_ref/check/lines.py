@@ -16,6 +16,7 @@ from torch_ref.check.reading import check_no_autocast
 from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
 from torch_ref.lines.judged import judged
+from torch_ref.lines.changed import said_of_changes
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.scale import remark_of
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
@@ -123,7 +124,7 @@ def _report(
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
         left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
-        remarks = tuple(filter(None, [remark_of(chained)]))
+        remarks = tuple(filter(None, [remark_of(chained), said_of_changes(seen.by_hand)]))
         report = report_of_chain(chained.chain, power=power, written=written, remarks=remarks, not_compared=tuple(left))
         guilty = [name_of(row) for row in report.guilty]
         accused = suspects_of(chained, guilty).accused()

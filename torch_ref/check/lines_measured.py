@@ -15,6 +15,7 @@ from torch_ref.lines.arguments import Result
 from torch_ref.lines.calls import key_of
 from torch_ref.lines.mentioned import names_in
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
+from torch_ref.lines.changed import said_of_changes
 from torch_ref.lines.places import copied
 from torch_ref.lines.subject import Subject, given_upstream
 from torch_ref.lines.suspects import Suspects
@@ -123,7 +124,7 @@ def report_by_differences(
         first.dtype,
         first.device,
         note,
-        (REMARK.format(why),),
+        tuple(filter(None, [REMARK.format(why), said_of_changes(backward.run)])),
         (*unsure, *left),
         power=power_of_all(arrived, tolerance or {}, strict=strict) if seen else None,
     )

@@ -22,6 +22,7 @@ from torch_ref.followed.follow import follow
 from torch_ref.lines.arguments import Filling, Result
 from torch_ref.lines.calls import Calls
 from torch_ref.lines.cells import Cell, result_of
+from torch_ref.lines.changed import Watched
 from torch_ref.lines.mentioned import names_in
 from torch_ref.lines.names import named_after
 from torch_ref.lines.places import copied, followed, is_complex
@@ -127,20 +128,32 @@ class Subject:
         world = World(self.copied)
         arguments, named = self.arguments(world)
         forward = self.within(world, self.forward)
+        inputs = Watched({} if self.backward else self._inputs(world))
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             self._begin()
             first = run(forward, arguments, named, calls=calls[self.backward is None])
             first = _completed(first, forward)
         if self.backward is None or first.failure:
-            return first
+            return replace(first, changed=inputs.changed(first.versions))
+        return self._backward_by_hand(world, first, [copied(d) for d in upstream], calls[1])
+
+    def _backward_by_hand(self, world: World, first: Run, upstream: Sequence[Any], calls: Calls | None) -> Run:
+        """Run backward on what the run of forward left in a world."""
+        assert self.backward is not None
         backward = self.within(world, self.backward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             self._begin()
+            inputs = Watched(self._inputs(world))
             if isinstance(backward, Cell):
-                return run(backward, calls=calls[1])
+                found = run(backward, calls=calls)
+                return replace(found, changed=inputs.changed(found.versions))
             result = Result.of(first.returned, first.variables, backward)
-            filling = Filling(self._inputs(world), first.variables, result, upstream)
-            return run(backward, (), filling.arguments(backward), calls=calls[1])
+            arguments = Filling(self._inputs(world), first.variables, result, upstream).arguments(backward)
+            given = {name: d for name, value in arguments.items() for d in upstream if value is d}
+            gradients = Watched(given)
+            found = run(backward, (), arguments, calls=calls)
+            changed = (*inputs.changed(found.versions), *gradients.changed())
+            return replace(found, changed=changed, upstream=tuple(given))
 
     def calls(self, upstream: Sequence[Any]) -> tuple[Calls, Calls]:
         """Run forward and backward by hand, and return what each of them called."""
@@ -186,8 +199,15 @@ class Read:
     """The outputs, each with its upstream gradient."""
     beside: Callable[[int], Pass]
     """Computes the forward pass once more, with its inputs moved a little in a direction of that number."""
+    again: Callable[[float], Run]
+    """Runs both by hand once more, with upstream gradients that many times as large."""
     calls: Callable[[], tuple[Calls, Calls]]
     """Runs forward and backward by hand once more, and returns what each of them called."""
+
+    @property
+    def is_of_a_loss(self) -> bool:
+        """Tell whether backward was given the gradient of one number, a loss."""
+        return bool(self.by_hand.upstream) and len(self.roots) == 1 and self.roots[0][0].numel() == 1
 
 
 def read(subject: Subject, upstream: Any = None) -> Read:
@@ -230,7 +250,11 @@ def read(subject: Subject, upstream: Any = None) -> Read:
         return _pass(world, run, unnamed, [_tensor_of(*named) for named in result.outputs.items()], d_outputs)
 
     handed = [_like(value, d) for value, d in zip(result.outputs.values(), d_outputs, strict=True)]
-    return Read(here.values, subject.by_hand(handed), here.roots, beside, lambda: subject.calls(handed))
+
+    def again(factor: float) -> Run:
+        return subject.by_hand([d * factor for d in handed])
+
+    return Read(here.values, subject.by_hand(handed), here.roots, beside, again, lambda: subject.calls(handed))
 
 
 def _pass(world: World, run: Run, unnamed: Unnamed, outputs: list[Tensor], d_outputs: Sequence[Tensor]) -> Pass:

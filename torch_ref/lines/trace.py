@@ -33,6 +33,10 @@ class Run:
     """What the variables were bound to at the end."""
     failure: str = ""
     """What it raised, and where; '' where it came to its end."""
+    changed: tuple[str, ...] = ()
+    """The names of what it was given, and changed in place."""
+    upstream: tuple[str, ...] = ()
+    """The parameters that were given the gradients of outputs."""
 
     @functools.cached_property
     def places(self) -> dict[str, list[Version]]:
