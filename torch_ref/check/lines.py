@@ -12,11 +12,12 @@ import torch
 from torch_ref.check.accused import name_of, with_accused
 from torch_ref.check.lines_inside import Outside, accused_inside
 from torch_ref.check.lines_measured import report_by_differences
+from torch_ref.check.lines_upstream import TIMES, at_another_upstream
 from torch_ref.check.reading import check_no_autocast
 from torch_ref.lines.cells import Cell
 from torch_ref.lines.chained import Chained
-from torch_ref.lines.judged import judged
 from torch_ref.lines.changed import said_of_changes
+from torch_ref.lines.judged import judged
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.scale import remark_of
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
@@ -109,12 +110,13 @@ def _report(
     tolerance: Tolerance | None,
     strict: bool,
     power: bool,
+    is_again: bool = False,
 ) -> Report:
+    asked: dict[str, Any] = {"mapping": mapping, "tolerance": tolerance, "strict": strict, "power": power}
     try:
         seen = read(subject, upstream)
     except NotFollowed as error:
-        measured = {"mapping": mapping, "upstream": upstream, "tolerance": tolerance, "strict": strict, "power": power}
-        return report_by_differences(subject, str(error), **measured)
+        return report_by_differences(subject, str(error), upstream=upstream, **asked)
     found = Backward(seen.by_hand, [*subject.inputs], len(seen.roots) if subject.backward is None else 0)
     pairing = pairing_of(seen.values, found, mapping)
     if not pairing.pairs:
@@ -131,7 +133,14 @@ def _report(
         outside = Outside.of(chained, guilty)
         inside = accused_inside(accused, seen.calls, outside, chained=chained, is_wide=subject.is_wide)
         rows = with_accused(report.rows, inside)
-        return replace(report, rows=rows, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
+        report = replace(report, rows=rows, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
+    if is_again or not report.ok or not seen.is_of_a_loss:
+        return report
+
+    def report_of() -> Report:
+        return _report(subject, upstream=TIMES * seen.roots[0][1], is_again=True, **asked)
+
+    return at_another_upstream(report, chained.pairs, seen.by_hand, seen.again, report_of, strict=strict)
 
 
 def _without_pairs(seen: Read, found: Backward) -> Report:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from torch_ref.check.accused import name_of, with_accused
 from torch_ref.check.lines_inside import Outside, accused_inside
+from torch_ref.check.lines_upstream import TIMES, at_another_upstream
 from torch_ref.followed.differences import differences
 from torch_ref.lines.arguments import Result
 from torch_ref.lines.calls import key_of
+from torch_ref.lines.changed import said_of_changes
 from torch_ref.lines.mentioned import names_in
 from torch_ref.lines.pairing import Backward, Pair, pairing_of
-from torch_ref.lines.changed import said_of_changes
 from torch_ref.lines.places import copied
 from torch_ref.lines.subject import Subject, given_upstream
 from torch_ref.lines.suspects import Suspects
@@ -96,8 +98,10 @@ def report_by_differences(
     tolerance: Tolerance | None,
     strict: bool,
     power: bool,
+    is_again: bool = False,
 ) -> Report:
     """Return the report of a forward that cannot be followed."""
+    asked: dict[str, Any] = {"mapping": mapping, "tolerance": tolerance, "strict": strict, "power": power}
     forward = Measurement(subject, upstream)
     values = forward.values()
     upstream = [d.numpy()[()] for d in forward.upstream]
@@ -118,7 +122,7 @@ def report_by_differences(
     note = backward.run.failure and f"backward {backward.run.failure}"
     left = pairing.unpaired(pairing.pairs, values, backward)
     seen = power and rows and all(row.status != "wrong" for row in rows)
-    return Report(
+    report = Report(
         accused,
         1,
         first.dtype,
@@ -127,6 +131,20 @@ def report_by_differences(
         tuple(filter(None, [REMARK.format(why), said_of_changes(backward.run)])),
         (*unsure, *left),
         power=power_of_all(arrived, tolerance or {}, strict=strict) if seen else None,
+    )
+    if is_again or not report.ok or not backward.run.upstream or len(upstream) != 1 or np.size(upstream[0]) != 1:
+        return report
+
+    def report_of() -> Report:
+        return report_by_differences(subject, why, upstream=TIMES * forward.upstream[0], is_again=True, **asked)
+
+    return at_another_upstream(
+        report,
+        pairing.pairs,
+        backward.run,
+        lambda factor: subject.by_hand([factor * d for d in upstream]),
+        report_of,
+        strict=strict,
     )
 
 
