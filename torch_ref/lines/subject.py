@@ -29,10 +29,11 @@ from torch_ref.lines.places import copied, followed, is_complex
 from torch_ref.lines.trace import Run, run
 from torch_ref.lines.values import Unnamed, Values, kept_of
 from torch_ref.lines.world import World
-from torch_ref.steps.beside import moved
+from torch_ref.steps.beside import moved, shaken
 from torch_ref.steps.graph import Graph
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.step import negative, plain
+from torch_ref.steps.ties import TIES
 from torch_ref.steps.upstream import drawn
 
 
@@ -92,9 +93,9 @@ class Subject:
 
         return {n: as_array(v) if type(v) is float and n in wanted else v for n, v in self.inputs.items()}
 
-    def under_autograd(self, world: World) -> tuple[Run, Unnamed]:
+    def under_autograd(self, world: World, unnamed: Unnamed | None = None) -> tuple[Run, Unnamed]:
         """Run forward in a world of tensors that require a gradient."""
-        unnamed = Unnamed()
+        unnamed = unnamed or Unnamed()
         with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
             self._begin()
             arguments, named = self.arguments(world)
@@ -198,7 +199,8 @@ class Read:
     roots: tuple[tuple[Tensor, Tensor], ...]
     """The outputs, each with its upstream gradient."""
     beside: Callable[[int], Pass]
-    """Computes the forward pass once more, with its inputs moved a little in a direction of that number."""
+    """Computes the forward pass once more, with its inputs moved a little in a direction of that number; from ``TIES``
+    on every value in between, too."""
     again: Callable[[float], Run]
     """Runs both by hand once more, with upstream gradients that many times as large."""
     calls: Callable[[], tuple[Calls, Calls]]
@@ -245,7 +247,8 @@ def read(subject: Subject, upstream: Any = None) -> Read:
             return _without_leaf(found) if works_in_place else found
 
         world = World(change)
-        run, unnamed = subject.under_autograd(world)
+        moving = Unnamed(lambda found, given: shaken(found, given, generator)) if draw >= TIES else None
+        run, unnamed = subject.under_autograd(world, moving)
         result = Result.of(run.returned, run.variables, subject.backward)
         return _pass(world, run, unnamed, [_tensor_of(*named) for named in result.outputs.items()], d_outputs)
 

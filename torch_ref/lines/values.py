@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -39,16 +39,17 @@ class Named:
 class Unnamed(TorchFunctionMode):
     """While it is entered, every result of an operation that has a history is kept."""
 
-    def __init__(self) -> None:
-        """Keep nothing yet."""
+    def __init__(self, instead: Callable[[Any, Any], Any] = lambda found, given: found) -> None:
+        """Keep nothing yet; ``instead`` returns what takes the place of a result, from that and what was given."""
         super().__init__()
+        self._instead = instead
         self._found: list[tuple[Place, int]] = []
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Call the operation, and keep what comes out."""
-        found = func(*args, **(kwargs or {}))
+        found = self._instead(func(*args, **(kwargs or {})), (args, kwargs))
         for t in tree_leaves(found):
             if isinstance(t, Tensor) and t.requires_grad and not t.is_leaf:
                 alias = t.detach()

@@ -13,13 +13,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 
 from torch_ref.numbers.agreement import Comparison
 from torch_ref.numbers.another import share_off
-from torch_ref.numbers.half import HALF
-from torch_ref.numbers.witness import Witness, all_finite
+from torch_ref.numbers.witness import all_finite
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.steps.graph import Use
+from torch_ref.steps.ties import LARGER, adds_up, tolerance_of
 
 DRAWS, BOTH = 16, 2
 """How many points beside a kink are looked at: the first two lie on both sides."""
@@ -68,7 +69,7 @@ def _agreeing(chain: Chain, claim: Claim, i: int, by_hand: Tensor, arrived: Arri
     if not is_same_kind or by_hand.is_complex() or not all_finite(by_hand, value) or not by_hand.numel():
         return None
     value, exact = by_hand.double(), witness.exact
-    tolerance = _tolerance(witness)
+    tolerance = tolerance_of(witness)
     off = (value - exact).abs() > tolerance
     if not bool(off.any()):
         return None
@@ -79,16 +80,9 @@ def _agreeing(chain: Chain, claim: Claim, i: int, by_hand: Tensor, arrived: Arri
         if count == BOTH and not bool(is_open[off].any()):
             return None  # no kink: nothing changes to either side
         if bool(((value >= low - tolerance) & (value <= high + tolerance)).all()) and bool(is_open[off].all()):
-            return _said(arrived, by_hand, off, low, high)
+            is_once = adds_up(chain, claim.places[i].key, by_hand, off)
+            return _said(arrived, by_hand, off, low, high) if is_once else None
     return None
-
-
-def _tolerance(witness: Witness) -> Tensor:
-    """Return how far a number may be off without a kink, entry by entry."""
-    largest = witness.exact.abs().max()
-    unit = 16 * witness.growth * witness.eps if witness.value.dtype in HALF else 1e-6
-    noise = witness.scale * witness.growth * witness.squares.sqrt()
-    return torch.minimum(10 * noise, unit * largest) + unit * largest
 
 
 def _said(arrived: Arrived, by_hand: Tensor, off: Tensor, low: Tensor, high: Tensor) -> Comparison:
@@ -142,7 +136,7 @@ def _slopes(use: Use) -> tuple[float, float]:
 def _kinks(use: Use, value: Tensor) -> Tensor:
     """Tell where a value lies on a kink of an operation: at 0, at a bound, or where it is equal to the other number."""
     node: Any = use.node
-    if use.operation in ("maximum", "minimum", "fmax", "fmin"):
+    if use.operation in LARGER:
         return torch.eq(node._saved_self, node._saved_other).expand(value.shape)
     names = [name for name in ("_saved_min", "_saved_max", "_saved_min_val", "_saved_max_val") if hasattr(node, name)]
     bounds = [bound for name in names if (bound := getattr(node, name)) is not None] if names else [0.0]
@@ -151,8 +145,30 @@ def _kinks(use: Use, value: Tensor) -> Tensor:
 
 def moved(leaf: Tensor, draw: int, generator: torch.Generator) -> Tensor:
     """Return numbers moved a little: all of them up, all of them down, then each up or down at random."""
-    size = float(leaf.detach().double().norm()) / max(leaf.numel(), 1) ** 0.5 or 1.0
     steps = 0.5 + torch.rand(leaf.shape, generator=generator, dtype=torch.float64)
     signs = torch.randint(0, 2, leaf.shape, generator=generator) * 2 - 1 if draw > 1 else (-1) ** draw
-    near = max(1e-8, 8 * torch.finfo(leaf.dtype).eps)
-    return leaf.detach() + (near * size * signs * steps).to(leaf.device, leaf.dtype)
+    return leaf.detach() + _near(leaf, signs * steps)
+
+
+def shaken(found: Any, given: Any, generator: torch.Generator) -> Any:
+    """Return the result of an operation with each number moved a little on its own, in a history that goes on.
+
+    What shares its memory, with what was given or as a view, stays as it is: it moves with that.
+    """
+    known = {id(t) for t in tree_leaves(given)}
+
+    def moving(t: Any) -> Any:
+        is_new = isinstance(t, Tensor) and t.requires_grad and not t.is_leaf and not t._is_view() and id(t) not in known
+        if not is_new or not t.is_floating_point():
+            return t
+        steps = torch.randn(t.shape, generator=generator, dtype=torch.float64)
+        return t + _near(t, steps)
+
+    return tree_map(moving, found)
+
+
+def _near(t: Tensor, direction: Tensor) -> Tensor:
+    """Return a step in a direction to what is nearby, of the size of the numbers."""
+    size = float(t.detach().double().norm()) / max(t.numel(), 1) ** 0.5 or 1.0
+    near = max(1e-8, 8 * torch.finfo(t.dtype).eps)
+    return (near * size * direction).to(t.device, t.dtype)
