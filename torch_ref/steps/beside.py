@@ -22,8 +22,12 @@ from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.steps.graph import Use
 from torch_ref.steps.ties import LARGER, adds_up, tolerance_of
 
-DRAWS, BOTH = 16, 2
-"""How many points beside a kink are looked at: the first two lie on both sides."""
+DRAWS, BOTH, MOST = 16, 2, 96
+"""How many points beside a kink are looked at: the first two lie on both sides. As long as everything changes there, it
+may be one of many equal numbers that was the largest nowhere yet: so there are more points."""
+
+SMALL = 10_000
+"""Numbers of a value for which so many points can be afforded."""
 
 EXPLAINED = 0.5
 """Of a difference: so much has to be the kink's, the rest may be rounding."""
@@ -77,7 +81,8 @@ def _agreeing(chain: Chain, claim: Claim, i: int, by_hand: Tensor, arrived: Arri
     for count, other in enumerate(_beside(chain, claim, i), 1):
         low, high = torch.minimum(low, other), torch.maximum(high, other)
         is_open = high - low >= EXPLAINED * (value - exact).abs()
-        if count == BOTH and not bool(is_open[off].any()):
+        changes = (high - low > tolerance)[off]
+        if (count == BOTH and not bool(changes.any())) or (count >= DRAWS and not bool(changes.all())):
             return None  # no kink: nothing changes to either side
         if bool(((value >= low - tolerance) & (value <= high + tolerance)).all()) and bool(is_open[off].all()):
             is_once = adds_up(chain, claim.places[i].key, by_hand, off)
@@ -105,7 +110,7 @@ def _said(arrived: Arrived, by_hand: Tensor, off: Tensor, low: Tensor, high: Ten
 def _beside(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
     """Yield what may arrive at a place beside the kinks."""
     if chain.nearby is not None:
-        for draw in range(DRAWS):
+        for draw in range(MOST if claim.places[i].value.numel() <= SMALL else DRAWS):
             try:
                 yield chain.beside(draw)[claim.places[i].key].double()
             except Exception:  # of somebody's forward pass, which may take other steps there

@@ -115,13 +115,68 @@ def test_two_values_that_are_equal_share_one_gradient(p: str, q: str, right: boo
     assert right or {row.of.text[:2] for row in report.guilty} <= {"dp", "dq"}
 
 
+@pytest.mark.parametrize("columns", [12, 20])
+@pytest.mark.parametrize(("dz", "right"), [("np.where(np.arange(n) == 1, 0.5, 1 / n)", False), ("np.eye(n)[1]", True)])
+def test_a_row_of_many_equal_numbers(dz: str, right: bool, columns: int) -> None:
+    """Too many for a group: only their sum tells."""
+    text = ROWS.format(scale="1.0", dz=f"d * {dz.replace('n)', f'{columns})').replace('/ n', f'/ {columns}')}")
+    report = check_lines(*pair_of(text), [np.zeros((2, columns))])
+    assert report.ok is right, str(report)
+
+
+NEAR = """
+def forward(x):
+    y = x[:, :3].max(axis=1)
+    z = np.maximum(x[:, 3:], 0)
+    return y, z
+
+
+def backward(dy, dz, x):
+    dx = 0 * x
+    dx[:, :3] = {share} * dy[:, None]
+    dx[:, 3:] = dz * 0.5
+    return dx
+"""
+
+
+@pytest.mark.parametrize(
+    ("share", "right"), [("np.array([0.2, 0.7, 0.1])", True), ("np.array([0.2, 0.8, 0.2])", False)]
+)
+def test_three_equal_numbers_side_by_side(share: str, right: bool) -> None:
+    """Of many that lie at kinks those that change alike are others by chance."""
+    assert check_lines(*pair_of(NEAR.format(share=share)), [np.zeros((1, 300))]).ok is right
+
+
+FAR = """
+def forward(x):
+    y = np.maximum(x[:, 0], x[:, -1])
+    z = np.maximum(x[:, 1:-1], 0)
+    return y, z
+
+
+def backward(dy, dz, x):
+    dx = 0 * x
+    dx[:, 0] = dy * (x[:, 0] >= x[:, -1])
+    dx[:, -1] = dy * (x[:, -1] {sign} x[:, 0])
+    dx[:, 1:-1] = dz * (x[:, 1:-1] > 0)
+    return dx
+"""
+
+
+@pytest.mark.parametrize(("sign", "right"), [(">", True), (">=", False)])
+def test_equal_numbers_may_stand_far_from_each_other(sign: str, right: bool) -> None:
+    """Between them lie others at kinks of their own, so that no sum is the same everywhere."""
+    assert check_lines(*pair_of(FAR.format(sign=sign)), [np.zeros((2, 30))]).ok is right
+
+
 # ------------------------------------------------------------------------------------------------ what stays right
 
 RELUS = """
 def forward(x):
     n = -x
     p = 1 * x
-    y = 2 * np.maximum(p, 0) + 3 * np.maximum(n, 0)
+    zero = torch.zeros_like(x)
+    y = 2 * torch.maximum(p, zero) + 3 * torch.maximum(n, zero)
     return y
 
 
@@ -140,8 +195,9 @@ def backward(dy, x):
 @pytest.mark.parametrize("n", ["n > 0", "n >= 0"])
 def test_values_that_belong_to_no_tie_have_each_its_own_slope(p: str, n: str, shape: tuple[int, int]) -> None:
     """Two of opposite sign, both 0, are moved on their own: neither slope says anything of the other."""
-    report = check_lines(*pair_of(RELUS.format(p=p, n=n)), [halves(*shape)])
+    report = check_lines(*pair_of(RELUS.format(p=p, n=n)), [torch.tensor(halves(*shape))])
     assert report.ok, str(report)
+    assert report.not_compared == (), "both are compared"
 
 
 @pytest.mark.parametrize("slope", ["(x > 0) & (x < 1)", "(x >= 0) & (x <= 1)", "(x >= 0) & (x < 1)"])
@@ -160,7 +216,7 @@ def forward(x):
 def backward(dy, x):
     return dy * ((x > 0) + np.random.rand(*x.shape) * (x == 0))
 """
-    assert check_lines(*pair_of(text), [halves(50, 20)]).ok
+    assert check_lines(*pair_of(text), [halves(100, 100)]).ok, "among so many some change alike by chance"
 
 
 # ------------------------------------------------------------------------------------------------ the other checks
