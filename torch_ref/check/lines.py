@@ -56,7 +56,9 @@ def check_lines(
     Both are taken as they are, in torch or numpy: loops, work in place, lists, dicts and attributes are followed.
     ``forward(*inputs)``, or by name, runs once under autograd and once plainly; then ``backward`` gets its arguments by
     name: inputs and variables of forward, what forward returned beside its output as ``cache``, the gradient of the
-    output as ``dout``. It is 1 for a loss, random for others, or ``upstream``.
+    output as ``dout``. It is 1 for a loss, random for others, or ``upstream``. Of a loss, backward runs once more with
+    three times as much: what ignores it gets a remark, with ``strict`` it is wrong. Inputs and output gradients that
+    backward changes in place get a remark, too, but for an update.
 
     A variable of backward is the gradient of the value of forward after which it is named: dW1, d_W1, grad_W1, W1_grad,
     nabla_W1, dL_dW1, grads['W1'], self.dW; what is returned is by name too, or in the order of the inputs.
