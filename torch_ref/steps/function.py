@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -38,6 +38,11 @@ Function = type[torch.autograd.Function]
 
 class Nothing(Failure):
     """None for an input, or no gradient at all: a fault only where the input requires one."""
+
+
+@dataclass(frozen=True)
+class Zeros(Value):
+    """Zeros in place of None, which backward returned where the gradient is 0."""
 
 
 NOT_RETURNED = "backward returns no gradient for it, and it does not require one"
@@ -116,21 +121,23 @@ def _without_tables(step: Step, arguments: Arguments) -> Step:
     """Return the step without the gradients that backward does not give and nobody requires, which it names."""
     if arguments.required >= set(step.gradients):
         return step
-    values = step.compute(step, True)
-    absent = [
-        name
-        for name, made in step.gradients.items()
-        if isinstance(values[made.name].failure, Nothing) and name not in arguments.required
-    ]
+    computed = step.compute(step, True)
+    values = {name: computed[made.name] for name, made in step.gradients.items()}
+    optional = {name: value for name, value in values.items() if name not in arguments.required}
+    absent = [name for name, value in optional.items() if isinstance(value.failure, Nothing)]
     left = {name: made for name, made in step.gradients.items() if name not in absent}
     if not left:
         raise ValueError(
             f"a gradient check expects a backward that returns a gradient of at least one of {', '.join(absent)}, got "
             "none: there is nothing to compare"
         )
-    if not any(step.witnesses[made.name].value.any() for made in left.values()):
+    if absent and not any(step.witnesses[made.name].value.any() for made in left.values()):
         return step  # what is left is zeros, which nobody has to return: None elsewhere is a fault
-    named = tuple((f"gradient of {name}", NOT_RETURNED) for name in absent)
+    absent += [name for name, value in optional.items() if isinstance(value, Zeros) and name not in step.unconnected]
+    left = {name: made for name, made in left.items() if name not in absent}
+    if not left or not absent:
+        return step
+    named = tuple((f"gradient of {name}", NOT_RETURNED) for name in step.gradients if name in absent)
     return replace(step, gradients=left, not_compared=step.not_compared + named)
 
 
@@ -221,7 +228,8 @@ def _gradient(
     if isinstance(found, Tensor) or call.failure:
         return call.value(found, backward, "a tensor")
     if (found is None or found is Missing) and not right.any():  # None stands for zeros, as in autograd
-        return Value(torch.zeros_like(arguments.tensors[name]), backward)
+        kind = Zeros if found is None else Value
+        return kind(torch.zeros_like(arguments.tensors[name]), backward)
     if found is Missing:
         return Value(None, backward, Failure("wrong-return", f"gives {described(d)}, which has nothing for it"))
     value = call.missing(found, backward, "a tensor")
@@ -252,10 +260,13 @@ def by_autograd(function: Function, arguments: Arguments) -> Compute:
         for name, made in step.gradients.items():
             g = None if found is None else found[name]
             right = step.witnesses[made.name].value
-            if found is not None and g is None and (name in arguments.required or not right.any()):
+            is_none = found is not None and g is None
+            if is_none and (name in arguments.required or not right.any()):
                 g = torch.zeros_like(step.inputs[name])  # as autograd reads None
             value = after.value(g, function.backward, "a tensor")
-            if found is not None and g is None and value.failure and not after.failure:
+            if is_none and g is not None:
+                value = Zeros(value.tensor, value.method, value.failure)
+            if is_none and g is None and value.failure and not after.failure:
                 value = replace(value, failure=Nothing(value.failure.code, value.failure.text))
             values[made.name] = value
         return values

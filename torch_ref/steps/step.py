@@ -160,17 +160,29 @@ class Step:
 
     def by_reference(self, given: Tensors, fixed: Tensors) -> Tensors:
         """Return what the reference makes of inputs, errors and fixed tensors, by name; buffers are put back."""
+        found, d_inputs = self._differentiated(given, fixed)
+        for name, made in self.gradients.items():
+            d = d_inputs[name]
+            found[made.name] = torch.zeros_like(given[name]) if d is None else d if made.sign > 0 else -d
+        return found
+
+    def _differentiated(self, given: Tensors, fixed: Tensors) -> tuple[Tensors, dict[str, Tensor | None]]:
+        """Return the reference's outputs by name, and its gradients by input: None where no output depends on it."""
         given = given | {name: given[name].clone() for name in self.buffers}
         with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
             leaves = {name: plain(given[name]).requires_grad_(name in self.gradients) for name in self.inputs}
             outputs = self.reference(leaves, {name: plain(t).clone() for name, t in fixed.items()})
             found = {made.name: y.detach() for made, y in zip(self.outputs, outputs, strict=True)}
             errors = [plain(given[f"error of output {i}"]) for i in range(len(outputs))]
-            d_inputs = gradients_of(outputs, {name: leaves[name] for name in self.gradients}, [*map(negative, errors)])
-        for name, made in self.gradients.items():
-            d = d_inputs[name]
-            found[made.name] = torch.zeros_like(leaves[name]) if d is None else d if made.sign > 0 else -d
-        return found
+            return found, gradients_of(
+                outputs, {name: leaves[name] for name in self.gradients}, [*map(negative, errors)]
+            )
+
+    @cached_property
+    def unconnected(self) -> frozenset[str]:
+        """Return the inputs of which the gradient is 0 at any numbers: for autograd, no output depends on them."""
+        d_inputs = self._differentiated(self.given, self.fixed)[1]
+        return frozenset(name for name, d in d_inputs.items() if d is None)
 
     def check_repeatable(self) -> None:
         """Raise ValueError where the reference gives other outputs at another call, as with dropout."""
