@@ -91,7 +91,7 @@ OF_CHECKER: dict[str, str] = {
     "steps/second_look.py SecondLook.of_a_mistake: vars(other).update(by_hand_in_float64=self.by_hand_in_float64, … -> "
     "vars(other).update(…": TIME,
     "steps/second_look.py SecondLook._right_beside: 1 -> 2": ANOTHER_DRAW,
-    "steps/second_look.py Narrowest._should_skip_dynamo: False -> True": TIME,
+    "steps/finest.py Narrowest._should_skip_dynamo: False -> True": TIME,
     "verdict/judge.py quantity: 0 -> 1": "layers count from 1, and outside a network no text has an index",
     "verdict/judge.py _ignoring: [] -> None": "both are false, and nobody looks further",
     "verdict/judge.py _ignoring: same(a, b) -> same(b, a)": "two tensors are the same both ways",

@@ -18,6 +18,10 @@ At = tuple[slice, ...]
 """Where a tensor is changed, one slice for each dimension."""
 
 
+TINY = 1e-140
+"""The square of a change, in units of the largest number: squares of a share of less are no numbers in float64."""
+
+
 @dataclass(frozen=True)
 class Power:
     """The smallest changes that would have been rejected, each as a share of what is changed; None: none would."""
@@ -66,7 +70,7 @@ class Room:
                 if is_local and name in self._over_rows:
                     a, limit = a * self.every, limit * self.every
                 share = ((b**2 + c * (limit - a)).clamp(min=0).sqrt() - b) / c
-                share = torch.where(c > 0, torch.where(a > limit, 0.0, share), torch.inf)
+                share = torch.where(c > TINY, torch.where(a > limit, 0.0, share), torch.inf)
                 least = min(least, float(share.min()))
             found = max(found, least)
         return found if found <= 1 else None

@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from torch_ref.numbers.agreement import Comparison, Reason, compare
 from torch_ref.numbers.another import below, by_another_algorithm, error_of, limits_of_algorithms, share_off
@@ -23,6 +20,7 @@ from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
 from torch_ref.numbers.rounding import rounded_run
 from torch_ref.numbers.witness import CEILING, OWN, Level, Tensors, Witness, all_finite, doubled, levels
+from torch_ref.steps.finest import DOUBLE, Finest, Narrowest, finest
 from torch_ref.steps.kinks import Kinks
 from torch_ref.steps.step import Made, Outputs, Step, Value, can_flow
 
@@ -51,6 +49,9 @@ class SecondLook:
     def __init__(self, step: Step, strict: bool) -> None:
         """Take the step; with ``strict`` another algorithm is no reason."""
         self.step, self.strict, self.no_kinks = step, strict, False
+        self._finest: dict[str, Finest | None] = {}
+        self._decisive: dict[str, Finest | None] = {}
+        self._computes_in_float64 = False
 
     def again(self, made: Made, value: Value, found: Comparison) -> Comparison:
         """Return the comparison as it is after a second look."""
@@ -64,10 +65,25 @@ class SecondLook:
             return found
         if not all_finite(tensor, witness.value):
             return self._not_finite(made, tensor, found, witness)
+        if found.ok and not self.step.again and self._shows_little(made, tensor, found):
+            decided = self._in_float64(made, tensor, found)
+            if decided is not None:
+                return decided
         if witness.value.dtype in HALF:
             return self._in_half(made, tensor, found, witness)
         is_loose = found.reason == "zero" or (found.reason == "rounding" and found.relative > LOOSE)
         return found if found.ok and not is_loose else self._differing(made, tensor, found)
+
+    def _shows_little(self, made: Made, tensor: Tensor, found: Comparison) -> bool:
+        """Tell whether a gradient that agrees is 0, zero but for rounding, or so much rounding that it hides mistakes.
+
+        Of half precision, which is judged in float64 anyway, only zeros count.
+        """
+        if tensor.dtype in DOUBLE or made in self.step.outputs or not tensor.numel():
+            return False
+        if tensor.dtype in HALF or self.step.is_large or found.reason == "zero":
+            return not bool(tensor.any()) or (found.reason == "zero" and tensor.dtype not in HALF)
+        return share_off(tensor, self.step.witnesses[made.name]) > LOOSE or not bool(tensor.any())
 
     # ------------------------------------------------------------------------------ reasons
 
@@ -86,10 +102,38 @@ class SecondLook:
         if found.ok:
             return found
         if exact.is_rounding_alone and exact.distance(finest) <= SPREAD * exact.spread:
-            return replace(found, status="rounding", reason="zero", remark="zero but for rounding")
+            zero = replace(found, status="rounding", reason="zero", remark="zero but for rounding")
+            return zero if tensor.dtype in DOUBLE else self._in_float64(made, tensor, zero) or zero
         if not self.strict and (agrees := by_another_algorithm(found, finest, exact)):
             return agrees
         return self._at_a_kink(made, finest, exact) or found
+
+    def _in_float64(self, made: Made, tensor: Tensor, found: Comparison) -> Comparison | None:
+        """Return what float64 makes of a gradient of which its own dtype shows too little; None: nothing."""
+        finest = self.finest(made)
+        if finest is None:
+            return None
+        is_zero, dtype = not bool(tensor.any()), str(tensor.dtype).removeprefix("torch.")
+        in_float64 = compare(finest.by_hand, finest.witness)
+        if not in_float64.ok and not self.strict:
+            in_float64 = by_another_algorithm(in_float64, finest.by_hand, finest.witness) or in_float64
+        if in_float64.ok:
+            seen = replace(found, reason="accuracy", remark=f"right in float64; in {dtype} it is 0 on both sides")
+            return seen if is_zero else found
+        witness = self.step.witnesses[made.name].in_arithmetic_of(torch.float64)
+        remark = f"{in_float64.remark}, where it computes in float64"
+        remark += f"; in {dtype} it is 0 on both sides" if is_zero else ""
+        kink = self._at_a_kink(made, self.by_hand_in_float64[made.name], witness)
+        return kink or replace(in_float64, remark=remark)
+
+    def finest(self, made: Made) -> Finest | None:
+        """Return a gradient by hand in float64 with its witness; None where that shows nothing, or it cannot."""
+        if made.name not in self._finest:
+            exact = self.step.witnesses[made.name].exact
+            inside = self.by_hand_in_float64.get(made.name) if exact.any() else None
+            fits = inside is not None and inside.shape == exact.shape and self._computes_in_float64
+            self._finest[made.name] = finest(self.step, made, inside) if inside is not None and fits else None
+        return self._finest[made.name]
 
     def _not_finite(self, made: Made, tensor: Tensor, found: Comparison, witness: Witness) -> Comparison:
         """Return what float64 makes of numbers of which none is finite, on both sides alike."""
@@ -198,10 +242,10 @@ class SecondLook:
         dtype = self.step.witnesses[made.name].value.dtype
         return dtype not in HALF or dtype in (self.step.tolerance or {}) or made.name in self.by_hand_in_float64
 
-    def room(self, made: Made, value: Tensor, reason: Reason, every: int = 1) -> Room:
+    def room(self, made: Made, value: Tensor, reason: Reason, every: int = 1, finest: Finest | None = None) -> Room:
         """Return how far a result that agrees may be moved: past the limits here, and past those of algorithms.
 
-        The result may be one row in ``every`` so many of it.
+        The result may be one row in ``every`` so many of it, and may be what there is in float64.
         """
         witness, tolerance = self.step.witnesses[made.name], (self.step.tolerance or {}).get(value.dtype)
         witness = witness.of_rows(every) if self.step.is_large else witness
@@ -210,14 +254,18 @@ class SecondLook:
             limits[0] = Level("tensor", torch.as_tensor(tolerance * witness.norm), 1.0)
             return Room(error_of(value, witness), [limits], witness.scale, every)
         is_half = witness.value.dtype in HALF
-        if reason in ("algorithm", "accuracy") or is_half:
+        if finest is not None:
+            witness, value = finest.of_rows(every)
+        elif reason in ("algorithm", "accuracy") or is_half:
             inside = self.by_hand_in_float64.get(made.name)
             if inside is not None:
                 value = inside[::every] if every > 1 else inside
                 witness = witness.in_arithmetic_of(torch.float32 if is_half else torch.float64)
         error = error_of(value, witness)
         found = [below(witness, CEILING)]
-        if not is_half and self.step.is_large and LOOSE < witness.bound <= 4 * LOOSE:
+        if finest is not None:
+            pass
+        elif not is_half and self.step.is_large and LOOSE < witness.bound <= 4 * LOOSE:
             found = [below(witness, 2 * LOOSE)]  # right within a factor of two, whether or not it can use float64
         elif not is_half and witness.bound > LOOSE and made.name in self.by_hand_in_float64:
             found, witness = [below(witness, LOOSE)], witness.in_arithmetic_of(torch.float64)
@@ -229,6 +277,16 @@ class SecondLook:
             error = torch.zeros_like(error)
         return Room(error, found, witness.scale, every)
 
+    def decisive(self, made: Made, value: Tensor, found: Comparison) -> Finest | None:
+        """Return what there is in float64 where that decides about whatever differs from a result that agrees."""
+        if made.name not in self._decisive:
+            may = found.reason in ("", "rounding", "accuracy") and not self.step.tolerance
+            decides = (
+                may and self._shows_little(made, value, found) and (found.reason == "accuracy" or bool(value.any()))
+            )
+            self._decisive[made.name] = self.finest(made) if decides else None
+        return self._decisive[made.name]
+
     # ------------------------------------------------------------------------------ what else is computed
 
     @cached_property
@@ -237,14 +295,16 @@ class SecondLook:
 
         A formula that rounds to half precision inside does not count as one that can.
         """
-        watch = Narrowest()  # type: ignore[no-untyped-call]
+        watch, wide = Narrowest(), self.step.in_float64  # type: ignore[no-untyped-call]
         try:
+            _ = wide.witnesses  # not under watch: they are the reference's
             with watch:
-                values = self.step.compute(self.step.in_float64, True)
+                values = self.step.compute(wide, True)
         except Exception:  # of somebody's formula, which may be for one dtype only
             return {}
+        self._computes_in_float64 = watch.in_float64 and not watch.narrowed
         found = {name: v.tensor for name, v in values.items() if v.tensor is not None and not v.failure}
-        fits = {n: t for n, t in found.items() if t.dtype in (torch.float64, torch.complex128)}
+        fits = {n: t for n, t in found.items() if t.dtype in DOUBLE}
         return {} if watch.half else {n: t for n, t in fits.items() if all_finite(t)}
 
     def _kinks(self, name: str, value: Tensor, is_half: bool) -> Kinks:
@@ -329,23 +389,6 @@ class SecondLook:
     def _of_parts(self) -> list[dict[str, Value]]:
         """Return what the handwritten formulas give at the whole upstream gradient and at its parts."""
         return [step.compute(step, True) for step in (self.step, *self._halves)]
-
-
-class Narrowest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """While it is entered, ``half`` tells whether some operation gave a tensor in half precision."""
-
-    half = False
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Tell torch that nobody compiles this: it would load its compiler, which takes more than a second."""
-        return False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call the operation, and look at its dtype."""
-        found = func(*args, **(kwargs or {}))
-        self.half = self.half or any(isinstance(t, Tensor) and t.dtype in HALF for t in tree_leaves(found))
-        return found
 
 
 def _beside(given: Tensors, generator: torch.Generator, draw: int, near: float) -> Tensors:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from torch_ref.known import Cause, formula_of
-from torch_ref.numbers.differences import MARGIN, SURE
+from torch_ref.numbers.differences import MARGIN, SURE, Slope
 from torch_ref.numbers.half import HALF
 from torch_ref.numbers.witness import CEILING, Witness, all_finite
 from torch_ref.steps.buffers import is_alike
@@ -18,7 +18,7 @@ from torch_ref.steps.second_look import SecondLook
 from torch_ref.steps.step import Made, Step, same
 from torch_ref.verdict.blame import case_of
 from torch_ref.verdict.explain import cause_of
-from torch_ref.verdict.power import power_of
+from torch_ref.verdict.power import power_of, unseen_in
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Quantity, Row
 
@@ -95,6 +95,8 @@ def report_of(step: Step, *, differences: bool, strict: bool, power: bool, secon
         twice = rows_of(Evidence(second, second_look=SecondLook(second, strict)))
         rows += [twice[made.name] for made in second.gradients.values()]
     found = power_of(points) if power and all(row.status != "wrong" for row in rows) else None
+    if all(row.status != "wrong" for row in rows) and not (found and found.weakness):
+        remarks += [UNSEEN.format(name) for name in unseen_in(points)]
     batch = len(x) if x.ndim else 1
     return Report(
         tuple(rows), batch, x.dtype, x.device, remarks=tuple(remarks), not_compared=step.not_compared, power=found
@@ -152,6 +154,9 @@ KEPT = Cause(
     "keeps-state",
     "right at the first call, wrong at the next, at other inputs and parameters: something is kept from the first",
 )
+
+
+UNSEEN = "{} is 0 here on both sides: nothing could be seen of its formula"
 
 
 IGNORES = (
@@ -238,4 +243,18 @@ def _is_not_the_derivative(seen: Evidence, name: str) -> bool:
     gradient, slope = seen.gradient(made), seen.slope(made)
     if gradient is None or slope is None or slope.agrees(gradient) is not False:
         return False
-    return seen.confirmed(made, slope)
+    return not _is_inexact_here(seen, made, slope) and seen.confirmed(made, slope)
+
+
+def _is_inexact_here(seen: Evidence, made: Made, slope: Slope) -> bool:
+    """Tell whether autograd agrees with the slope in float64, and rounding explains what the gradient is off here.
+
+    A gradient that is right in float64, where it was looked at, needs no other explanation.
+    """
+    witness, value = seen.step.witnesses[made.name], seen.values[made.name].tensor
+    if value is None or slope.agrees(made.sign * witness.exact) is False:
+        return False
+    if seen.comparisons[made.name].reason in ("accuracy", "algorithm"):
+        return True
+    of_roundings = replace(witness, value=witness.exact, unit=witness.eps)  # whatever the reference itself is off
+    return not of_roundings.beyond(value)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch_ref.numbers.power import At, Power, Room
 from torch_ref.numbers.witness import Tensors, all_finite
 from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.finest import Finest
 from torch_ref.steps.second_look import SecondLook
 from torch_ref.steps.step import Made, Step, Value
 
@@ -36,9 +37,10 @@ class Plantable(Protocol):
 class Planted:
     """The result by hand of one gradient at one upstream gradient, and how small a change of it would be rejected."""
 
-    def __init__(self, seen: Evidence, made: Made, value: Tensor) -> None:
-        """Take the gradient and its value by hand."""
+    def __init__(self, seen: Evidence, made: Made) -> None:
+        """Take the gradient; where float64 decides about it, that in float64 is changed."""
         self.seen, self.made = seen, made
+        self.finest, value = _finest(seen, made), _result(seen, made)
         has_room = seen.second_look is not None and seen.second_look.can_be_solved(made)
         self.every = -(-value.numel() // MOST) if value.ndim and has_room else 1
         self.value = value[:: self.every] if self.every > 1 else value
@@ -49,12 +51,13 @@ class Planted:
         look, reason = self.seen.second_look, self.seen.comparisons[self.made.name].reason
         if look is None or not look.can_be_solved(self.made):
             return None
-        return look.room(self.made, self.value, reason, self.every)
+        return look.room(self.made, self.value, reason, self.every, self.finest)
 
     def smallest(self, change: Tensor, at: At | None = None) -> float | None:
         """Return the smallest share of a change at a place that would be rejected; None: not all of it."""
         if self.room is not None:
-            return self.room.smallest(change, at)
+            share = self.room.smallest(change, at)
+            return share if share != 0 else torch.finfo(self.value.dtype).eps  # less changes no number
         where = change if at is None else torch.zeros_like(change)
         if at is not None:
             where[at] = change[at]
@@ -63,7 +66,8 @@ class Planted:
     def lacking(self, parts: Tensors) -> float | None:
         """Return the smallest share of a part of it that would be missed."""
         part = parts[self.made.name]
-        return self.smallest(part[:: self.every] if self.every > 1 else part)
+        part = part[:: self.every] if self.every > 1 else part
+        return self.smallest(torch.where(self.value != 0, part, 0) if self.finest else part)
 
     def _rejects(self, change: Tensor, share: float) -> bool:
         """Tell whether the changed result is wrong: asked in half precision, of a formula that cannot use float64."""
@@ -81,7 +85,7 @@ def power_of(points: Sequence[Evidence]) -> Power:
     gradients = [made for made in first.step.gradients.values() if _can_be_changed(first, made)]
     if not gradients:
         return Power(None, None, None, None, None, _weakness(first))
-    planted = [[_planted(seen, made) for seen in _of_use(points, made)] for made in gradients]
+    planted = [[Planted(seen, made) for seen in _of_use(points, made)] for made in gradients]
     found = [shares_of(of_points) for of_points in planted]
     summed = [of_points for of_points in planted if _is_summed(of_points[0])]
     if summed:
@@ -112,21 +116,42 @@ def power_of_steps(steps: Sequence[Step]) -> Power:
 
 def _can_be_changed(seen: Evidence, made: Made) -> bool:
     """Tell whether a gradient has numbers of which a share could be wrong."""
-    value = seen.values[made.name].tensor
-    if value is None or seen.comparisons[made.name].reason in ("zero", "not-finite"):
+    if seen.values[made.name].tensor is None or seen.comparisons[made.name].reason in ("zero", "not-finite"):
         return False
+    value = _result(seen, made)
     return bool(value.any()) and all_finite(value)
+
+
+def _finest(seen: Evidence, made: Made) -> Finest | None:
+    """Return what there is of a gradient in float64 where that decides about it."""
+    value, look = seen.values[made.name].tensor, seen.second_look
+    if value is None or look is None:
+        return None
+    return look.decisive(made, value, seen.comparisons[made.name])
+
+
+def _result(seen: Evidence, made: Made) -> Tensor:
+    """Return the gradient by hand in which mistakes are planted."""
+    value, finest = seen.values[made.name].tensor, _finest(seen, made)
+    assert value is not None, made.name  # it is right
+    return finest.by_hand if finest else value
+
+
+def unseen_in(points: Sequence[Evidence]) -> list[str]:
+    """Return the gradients that are 0 at every point, although they need not be: no mistake in them would show."""
+    return [made.name for made in points[0].step.gradients.values() if all(_is_unseen(seen, made) for seen in points)]
+
+
+def _is_unseen(seen: Evidence, made: Made) -> bool:
+    value, reason = seen.values[made.name].tensor, seen.comparisons[made.name].reason
+    if value is None or not value.numel() or value.any() or reason not in ("", "rounding"):
+        return False
+    return seen.step.input_of(made) not in seen.step.unconnected
 
 
 def _of_use(points: Sequence[Evidence], made: Made) -> list[Evidence]:
     """Return the points at which a mistake is looked for."""
     return [seen for seen in (points[:1] if points[0].step.is_large else points) if _can_be_changed(seen, made)]
-
-
-def _planted(seen: Evidence, made: Made) -> Planted:
-    value = seen.values[made.name].tensor
-    assert value is not None, made.name  # it can be changed
-    return Planted(seen, made, value)
 
 
 def _weakness(seen: Evidence) -> str:
@@ -138,7 +163,7 @@ def _weakness(seen: Evidence) -> str:
 def shares_of(points: Sequence[Plantable]) -> tuple[float | None, float | None, float | None]:
     """Return the smallest change of everything, of the middle row in size, and of the middle entry."""
     value = points[0].value
-    sizes = value.abs().double()
+    sizes = value.abs().double() / value.abs().max()  # its square may be less than the smallest number
     entry = torch.unravel_index(torch.tensor(middle(sizes.reshape(-1))), value.shape) if value.ndim else ()
     at_entry = tuple(slice(int(i), int(i) + 1) for i in entry)
     at_row = at_entry
