@@ -83,7 +83,7 @@ class SecondLook:
             return False
         if tensor.dtype in HALF or self.step.is_large or found.reason == "zero":
             return not bool(tensor.any()) or (found.reason == "zero" and tensor.dtype not in HALF)
-        return share_off(tensor, self.step.witnesses[made.name]) > LOOSE or not bool(tensor.any())
+        return not bool(tensor.any()) or share_off(tensor, self.step.witnesses[made.name]) > LOOSE
 
     # ------------------------------------------------------------------------------ reasons
 
