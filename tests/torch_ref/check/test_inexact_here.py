@@ -104,6 +104,7 @@ def test_a_mistake_that_only_float64_shows_is_wrong() -> None:
     report = check_function(mixed, lambda d, x, v: of_mixed(d, x, v, 7.0), SURE)
     assert [row.quantity for row in report.guilty] == ["gradient of x"]
     assert "where it computes in float64; in float32 it is 0 on both sides" in report.verdict
+    assert "a constant factor of 7" in report.verdict
     assert not check_function(mixed, lambda d, x, v: of_mixed(d, x, v, 1.01), SURE).ok
 
 
