@@ -29,15 +29,10 @@ Check = Literal["check_function", "check_autograd_function", "check_gradients", 
 
 NEW_CODES = frozenset(
     {
-        "another-gradient",
         "broadcast-not-summed",
         "conjugate-missing",
-        "duplicates-overwritten",
         "half-precision-sum",
-        "mean-for-sum",
         "path-detached",
-        "projection-missing",
-        "step-missing",
     }
 )
 """Codes of causes that exhibits accept and that ``torch_ref.known.codes`` does not have yet."""

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from torch_ref.known import linear
 from torch_ref.known.scene import Addition, Candidate, Scene
+from torch_ref.numbers.agreement import relative_difference
+
+SAME = 1e-3
+"""Of the norm: by how much another formula may be off that is the same but for rounding."""
 
 
 def of_gradient(s: Scene) -> Iterator[Candidate | Addition]:
@@ -28,7 +33,7 @@ def _of_product(s: Scene) -> Iterator[Candidate | Addition]:
     if s.x.ndim != 2 or s.error.ndim != 2 or len(s.x) != len(s.error):
         return
     shape = (s.error.shape[1], s.x.shape[1])
-    weights = [p for p in s.others.values() if p.shape == shape]
+    weights = [p for p in s.others.values() if p.shape == shape and _is_of(s, p)]
     if not weights:
         return
     if s.makes == "error":
@@ -37,3 +42,10 @@ def _of_product(s: Scene) -> Iterator[Candidate | Addition]:
         yield from linear.of_weight(replace(s, others={"weight": weights[0]}))
     else:
         yield from linear.of_bias(replace(s, others={"weight": weights[0]}))
+
+
+def _is_of(s: Scene, w: Tensor) -> bool:
+    """Tell whether the right gradient is that of such a layer with these weights."""
+    d = s.upstream if s.makes == "error" else -s.error
+    right = d @ w if s.makes == "error" else d.t() @ s.x if s.right.shape == w.shape else d.sum(0)
+    return right.shape == s.right.shape and relative_difference(right, s.right) < SAME

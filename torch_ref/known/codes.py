@@ -74,6 +74,11 @@ GROUPS: dict[str, dict[str, Code]] = {
             "d_w = -(x.t() @ delta)  # δᵀ x is meant",
             "Exchange the two. Unequal numbers of inputs and outputs would have shown it as a wrong shape.",
         ),
+        "mean-for-sum": Code(
+            "A mean stands where a sum is meant, or the reverse: the numbers are too small or too large by a count.",
+            "d_b = d.mean(0)  # b was added to every sample: the sum is meant",
+            "What is broadcast gets the sum of what comes back; 1/N comes from the loss alone.",
+        ),
         "another-axis": Code(
             "A sum or a normalisation runs along the wrong axis.",
             "d_b = -delta.sum(1)  # over the units; over the samples is meant",
@@ -164,6 +169,22 @@ GROUPS: dict[str, dict[str, Code]] = {
             "dh = dy @ w2.t()\ndh = dz @ w3.t()  # = where += is meant",
             "Add what comes back through each use of the value; the sentence names the way that is left out.",
         ),
+        "upstream-twice": Code(
+            "The gradient that comes from above is multiplied in twice.",
+            "return d * d * (1 - y * y)",
+            "Multiply with it once.",
+        ),
+        "projection-missing": Code(
+            "Of a norm, a mean or a softmax, each entry is taken by itself: the part that comes through their sum is "
+            "missing.",
+            "d_x = d / x.norm()  # − x (d · x) / ‖x‖³ is missing",
+            "What is summed over depends on every entry: add the gradient that comes through the sum.",
+        ),
+        "another-gradient": Code(
+            "It is the gradient of another input, which the sentence names.",
+            "return d_w, d_x  # forward(x, w)",
+            "Return the gradients in the order of the inputs.",
+        ),
         "part-twice": Code(
             "A value is used several times, and what comes back through one of these uses is added twice.",
             "dh += dy @ w2.t()  # a second time",
@@ -242,6 +263,16 @@ GROUPS: dict[str, dict[str, Code]] = {
             "One sample is left out of the sum.",
             "d_b = -delta[:-1].sum(0)",
             "Look for a slice or a loop that ends too early or begins too late.",
+        ),
+        "step-missing": Code(
+            "One step in time, or one position, is left out of the sum.",
+            "for t in reversed(range(1, T)): d_w += ...  # step 0 is left out",
+            "Look for a loop that ends too early or begins too late, and for = where += is meant.",
+        ),
+        "duplicates-overwritten": Code(
+            "An entry that is looked up several times gets the last gradient only; their sum is meant.",
+            "d_table[ids] = d  # d_table.index_add_(0, ids, d) adds",
+            "Add what comes back for each time that it was looked up.",
         ),
         "zero-rows": Code(
             "The numbers of single samples are 0, the others are right.",

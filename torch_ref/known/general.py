@@ -27,12 +27,13 @@ def _named_factors(s: Scene) -> Iterator[tuple[str, float]]:
     for value, name in known.items():
         same = [symbol for symbol, number in {"N": n, "1/N": 1 / n}.items() if number == value]
         yield (f"{name}, which is {same[0]} here" if same else name), value
-    for symbol, count in (("N", n), ("n (the number of units)", units), ("N n (the number of entries)", n * units)):
+    if n > 2:
+        yield "N", float(n)
+        yield "1/N", 1 / n
+    for symbol, count in (("n, units", units), ("N n, entries", n * units), ("N²", n * n)):
         if count > 2:
-            yield symbol, float(count)
-            yield f"1/{symbol}" if " " not in symbol else f"1 / {symbol}", 1 / count
-    yield "N²", float(n * n)
-    yield "1/N²", 1 / (n * n)
+            yield f"{count} ({symbol}?)", float(count)
+            yield f"1/{count} (one over {symbol}?)", 1 / count
 
 
 def misplaced(s: Scene) -> Iterator[Candidate]:

@@ -8,7 +8,7 @@ where there is no pattern, nothing is claimed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from torch import Tensor
 
@@ -20,24 +20,35 @@ from torch_ref.known.registry import known_of
 from torch_ref.known.scene import Addition, Candidate, Scene
 
 
-def likely_cause(scene: Scene) -> Cause:
-    """Return the first cause that gives the numbers seen."""
+def likely_cause(scene: Scene, further: Callable[[bool], Cause | None] = lambda last: None) -> Cause:
+    """Return the first cause that gives the numbers seen.
+
+    ``further`` looks for more than is known of the formula: after that, and with True in the end.
+    """
     special = list(_special(scene))
     candidates = [c for c in special if isinstance(c, Candidate)]
     for candidate in [*plain(scene), *candidates, *misplaced(scene)]:
         if scene.fits(candidate.tensor):
             return Cause(candidate.code, candidate.text, candidate.numbers)
-    additions = [c for c in special if isinstance(c, Addition)]
-    for addition in [*added(scene), *additions, *constant(scene)]:
-        if (share := _share_of(scene, addition.tensor)) is not None:
-            return Cause(addition.code, addition.text.format(share=share), {"share": share})
+    if (cause := _addition(scene, [c for c in special if isinstance(c, Addition)]) or further(False)) is not None:
+        return cause
+    if (cause := _addition(scene, [*added(scene), *constant(scene)])) is not None:
+        return cause
     if (factor := _factor_of(scene, scene.right)) is not None:
         return Cause("factor", f"a constant factor of {_shown(factor)}", {"factor": factor})
     for candidate in candidates:
         if (factor := _factor_of(scene, candidate.tensor)) is not None:
             besides = ", and the sign is wrong" if factor == -1 else f", and a factor of {_shown(factor)}"
             return Cause(candidate.code, candidate.text + besides, {**candidate.numbers, "factor": factor})
-    return described(scene)
+    return further(True) or described(scene)
+
+
+def _addition(scene: Scene, additions: Iterable[Addition]) -> Cause | None:
+    """Return the first addition of which some share explains the numbers seen."""
+    for addition in additions:
+        if (share := _share_of(scene, addition.tensor)) is not None:
+            return Cause(addition.code, addition.text.format(share=share), {"share": share})
+    return None
 
 
 def _shown(factor: float) -> str:

@@ -52,7 +52,7 @@ FAULTS = (
         "squared-loss",
         ("no-half", "factor", "a factor of 2", lambda f, y, t: ((t - y) ** 2).sum() / _n(f, y)),
         ("not-averaged", "factor", "a factor of N", lambda f, y, t: 0.5 * ((t - y) ** 2).sum() / _n(f, y) * len(y)),
-        ("over-entries", "factor", "a factor of 1 / n", lambda f, y, t: 0.5 * ((t - y) ** 2).mean(1).sum() / _n(f, y)),
+        ("over-entries", "factor", "a factor of 1/", lambda f, y, t: 0.5 * ((t - y) ** 2).mean(1).sum() / _n(f, y)),
         ("no-square", "wrong-power", "the square is missing: |", lambda f, y, t: (t - y).abs().sum() / _n(f, y)),
         ("norm", "wrong-power", "the square root is taken", lambda f, y, t: (t - y).norm()),
     ),

@@ -184,6 +184,15 @@ class Step:
         d_inputs = self._differentiated(self.given, self.fixed)[1]
         return frozenset(name for name, d in d_inputs.items() if d is None)
 
+    def with_history(self) -> tuple[Outputs, Outputs, Tensors]:
+        """Return the outputs of the reference with their history, their gradients, and the leaves that they are of."""
+        given = self.given | {name: self.given[name].clone() for name in self.buffers}
+        with as_it_was(), torch.inference_mode(mode=False), torch.enable_grad():
+            leaves = {name: plain(given[name]).requires_grad_(name in self.gradients) for name in self.inputs}
+            outputs = self.reference(leaves, {name: plain(t).clone() for name, t in self.fixed.items()})
+            used = [(y, negative(plain(e))) for y, e in zip(outputs, self.errors, strict=True) if y.requires_grad]
+        return tuple(y for y, _ in used), tuple(d for _, d in used), {n: leaves[n] for n in self.gradients}
+
     def check_repeatable(self) -> None:
         """Raise ValueError where the reference gives other outputs at another call, as with dropout."""
         again = self.others[0].witnesses

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from manual_bp import one_hot
+from torch_ref.causes.search import Reference, found_in
+from torch_ref.causes.values import Values
 from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
 from torch_ref.numbers.witness import Tensors
@@ -17,6 +19,9 @@ from torch_ref.steps.step import Failure, Made, Step
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 """How near, of the norm, a known mistake must come to the numbers seen; and at least 30 times the rounding."""
+
+FINE = 1e-8
+"""The same where the formula by hand runs in float64."""
 
 PASSED_ON = (
     "the reference gives no gradient, since {} (if it is meant to pass, as in a straight-through estimator: "
@@ -36,10 +41,49 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
         return Cause("not-the-derivative", PASSED_ON.format(why))
     if seen.second_look and torch.equal(by_hand, right):  # what is wrong about it shows in float64 alone
         by_hand = seen.second_look.by_hand_in_float64.get(made.name, by_hand)
-    cause = likely_cause(_scene(seen, made, by_hand))
+    scene = _scene(seen, made, by_hand)
+    cause = likely_cause(scene, lambda last: _by_mathematics(seen, made, scene, last=last))
     if made in seen.step.outputs and _is_another_loss(seen):
         return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")
     return cause
+
+
+def _by_mathematics(seen: Evidence, made: Made, scene: Scene, *, last: bool) -> Cause | None:
+    """Return the mistake in one operation of the reference that gives the numbers seen; None where there is none."""
+    name = seen.step.input_of(made)
+    if name is None or scene.by_hand.shape != scene.right.shape:
+        return None
+    step, sign = seen.step.in_float64, made.sign
+    values = Values()
+    try:
+        with values:
+            outputs, d_outputs, inputs = step.with_history()
+        inside = seen.second_look.by_hand_in_float64.get(made.name) if seen.second_look else None
+    except Exception:  # of somebody's code, which may be for one dtype only
+        return None
+
+    def slope(x: Tensor) -> Tensor | None:
+        given = {key: x if key == name else t for key, t in step.inputs.items()}
+        try:
+            (y, *_), _, leaves = replace(step, inputs=given).with_history()
+            return torch.autograd.grad(y.sum(), leaves[name])[0]
+        except Exception:  # of a function that is not defined there
+            return None
+
+    is_fine = inside is not None and inside.shape == scene.by_hand.shape and inside.dtype == torch.float64
+    mine = replace(
+        scene,
+        by_hand=sign * (inside if is_fine and inside is not None else scene.by_hand),
+        right=sign * scene.right,
+        tolerance=FINE if is_fine else scene.tolerance,
+    )
+    wrong = sum(not found.ok for found in seen.comparisons.values())
+    try:
+        return found_in(
+            Reference(outputs, d_outputs, inputs, name, values.found, 1 / max(wrong, 1), slope), mine, last=last
+        )
+    except (RuntimeError, NotImplementedError):  # of an operation of somebody's reference, called by itself
+        return None
 
 
 def misfit(by_hand: Tensor, right: Tensor, remark: str) -> Cause | None:

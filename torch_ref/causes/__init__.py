@@ -1,0 +1,1 @@
+"""Likely causes by mathematics: what a known mistake in one operation of the reference would give."""

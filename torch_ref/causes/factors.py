@@ -1,0 +1,88 @@
+"""A factor of the whole gradient that is missing, there twice, or does not belong there: some value of the function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from torch_ref.causes.tape import Tape
+
+POWERS = (1.0, -1.0)
+OTHER_POWERS = (2.0, -2.0, 0.5, -0.5)
+
+
+def of_factor(tape: Tape, values: Sequence[Tensor], inputs: Sequence[Tensor]) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield the right gradient with a factor of it missing, or there twice, and with the upstream gradient twice."""
+    right = tape.total
+    if len(tape.upstream) == 1 and _fits(tape.upstream[0], right):
+        yield "upstream-twice", "the upstream gradient is multiplied in twice", right * tape.upstream[0]
+    for v in _factors(right, values):
+        is_input = any(_same(t.detach(), v) for t in inputs)
+        if depends := _dependence(tape, v):
+            yield from ((*_said(p, depends, v, is_input), right * v**p) for p in POWERS)
+
+
+def of_foreign_factor(tape: Tape, values: Sequence[Tensor]) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield the right gradient times something that is no factor of it, or with another power of one."""
+    right = tape.total
+    for v in _factors(right, values):
+        depends = _dependence(tape, v)
+        if not depends:
+            yield "input-too-often", f"a value of {_shape(v)} is multiplied in, which is no factor here", right * v
+            yield "slope-divided", f"it is divided by a value of {_shape(v)}", right / v
+        for slope in _slopes_of(v) if v.shape == right.shape else ():
+            yield (
+                "slope-not-here",
+                "the derivative of a sigmoid or softmax is multiplied in, which is not here",
+                right * slope,
+            )
+        for p in OTHER_POWERS:
+            if p == int(p) or not bool((v < 0).any()):
+                yield "wrong-power", f"a value of {_shape(v)} has another power: {p:+g} more", right * v**p
+
+
+def _factors(right: Tensor, values: Sequence[Tensor]) -> Iterator[Tensor]:
+    for v in values:
+        if _fits(v, right) and not bool((v == 0).any()) and not bool((v.abs() == 1).all()):
+            yield v
+
+
+def _shape(v: Tensor) -> str:
+    return f"shape {' x '.join(map(str, v.shape))}" if v.ndim else "one number"
+
+
+def _fits(v: Tensor, right: Tensor) -> bool:
+    try:
+        return v.expand(right.shape).shape == right.shape
+    except RuntimeError:  # of shapes that do not go together
+        return False
+
+
+def _dependence(tape: Tape, v: Tensor) -> int:
+    """Return −1 where something is divided by a value, 1 where it is a factor, 0 where it is neither."""
+    for one in tape.operations:
+        other, own = one.saved("other"), one.saved("self")
+        if one.name == "div" and other is not None and _same(other, v):
+            return -1
+        if one.name == "mul" and any(t is not None and _same(t, v) for t in (other, own)):
+            return 1
+    return 0
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a, b)
+
+
+def _said(p: float, depends: int, v: Tensor, is_input: bool) -> tuple[str, str]:
+    if depends * p < 0:
+        done = "divided by" if depends < 0 else "multiplied with"
+        code = "weights-missing" if is_input and depends > 0 else "term-missing"
+        return code, f"what it is {done} is missing: a value of {_shape(v)}"
+    return "wrong-power", f"a value of {_shape(v)} is there once too often"
+
+
+def _slopes_of(v: Tensor) -> Iterator[Tensor]:
+    for p in (torch.sigmoid(v), *(torch.softmax(v, d) for d in range(v.ndim)), v):
+        yield p * (1 - p)

@@ -1,0 +1,264 @@
+"""The mistake in one operation of the reference that gives just the numbers that were seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from torch_ref.causes.factors import of_factor, of_foreign_factor
+from torch_ref.causes.loops import Changes, in_every_step, of_ways, rounds_of
+from torch_ref.causes.masks import THRESHOLDS, of_mask
+from torch_ref.causes.operands import of_product, stale
+from torch_ref.causes.parts import claims, parts_of
+from torch_ref.causes.projections import of_projection
+from torch_ref.causes.slopes import Change, of_function, of_power, of_slope
+from torch_ref.causes.sums import of_sum
+from torch_ref.causes.tape import Operation, Tape
+from torch_ref.causes.upstream import of_upstream
+from torch_ref.causes.whole import Slope, of_whole
+from torch_ref.known.cause import Cause
+from torch_ref.known.scene import Scene
+
+SAME = 1e-6
+
+SMALL = 1e-3
+"""Of what an operation hands on: a mistake that makes less of it leaves it out."""
+
+MOST_WORK = 2e8
+"""Numbers that all tries of one check may compute together; what a try costs besides counts as some, too."""
+
+OF_A_TRY, OF_AN_OPERATION = 2e4, 3e3
+
+
+class Reference(NamedTuple):
+    """What a gradient comes from, in float64, with its history."""
+
+    outputs: Sequence[Tensor]
+    upstream: Sequence[Tensor]
+    inputs: Mapping[str, Tensor]
+    """Leaves."""
+    of: str
+    """The input whose gradient is asked for."""
+    values: Sequence[Tensor] = ()
+    """What was computed on the way."""
+    share: float = 1.0
+    """Of all work that may be done: several gradients of one check have the rest."""
+    slope: Slope = lambda x: None
+    """The derivative at another value of that input, where the function works entry by entry."""
+
+
+def found_in(reference: Reference, scene: Scene, *, last: bool = False) -> Cause | None:
+    """Return the first mistake that gives the numbers seen; None where there is none.
+
+    The ``last`` are those that come after all that is known otherwise, of a factor from anywhere, say.
+    """
+    tape = Tape(reference.outputs, reference.upstream, reference.inputs[reference.of])
+    if not tape.operations or tape.total.is_complex() or any(d.is_complex() for d in tape.upstream):
+        return None
+    if (factor := _factor(scene.by_hand, tape.total)) is not None:
+        return None if last else _of_factor(factor, reference.upstream)
+    search = Search(tape, reference, scene)
+    return next(iter(search.last() if last else search.found()), None)
+
+
+def _factor(by_hand: Tensor, right: Tensor) -> float | None:
+    """Return how many times the right gradient is seen; None where it is no multiple."""
+    if by_hand.numel() < 2:
+        return None
+    square = float((right * right).sum())
+    factor = float((by_hand * right).sum()) / square if square else 0.0
+    return factor if factor and float((by_hand - factor * right).norm()) <= SAME * float(by_hand.norm()) else None
+
+
+def _of_factor(factor: float, upstream: Sequence[Tensor]) -> Cause | None:
+    """Return what is wrong where the gradient is a multiple; None where that is not known."""
+    d = float(upstream[0]) if len(upstream) == 1 and upstream[0].numel() == 1 else 1.0
+    if d != 1 and abs(factor - d) <= SAME * abs(d):
+        return Cause("upstream-twice", "the upstream gradient is multiplied in twice")
+    if d != 1 and abs(factor * d - 1) <= SAME:
+        return Cause("upstream-ignored", "the upstream gradient is ignored")
+    return None
+
+
+class Search:
+    """Tries what is known, the plainest first."""
+
+    def __init__(self, tape: Tape, reference: Reference, scene: Scene) -> None:
+        """Begin with all work to be done."""
+        self.tape, self.reference, self.scene = tape, reference, scene
+        self.left = MOST_WORK * reference.share
+        self.cost = tape.size + OF_A_TRY + OF_AN_OPERATION * len(tape.operations)
+
+    def found(self) -> Iterator[Cause]:
+        """Yield the causes that give the numbers seen."""
+        values = self._values()
+
+        def products(one: Operation) -> Iterator[Change]:
+            yield from of_power(one, values)
+            yield from of_product(one, values)
+
+        yield from self._sign_alone()
+        yield from self._other_gradients()
+        yield from self._given(of_whole(self.tape, self.reference.slope))
+        yield from self._changed(of_sum)
+        yield from self._changed(of_function)
+        yield from self._given(of_factor(self.tape, values, [*self.reference.inputs.values()]))
+        yield from self._parts()
+        yield from self._given(of_projection(self.tape))
+        yield from self._given(of_upstream(self.tape))
+        yield from self._given(of_mask(self.tape, values))
+        yield from self._changed(products)
+        yield from self._changed(of_slope)
+        yield from self._stale()
+        for changes in (of_slope, of_ways, of_sum, products):
+            yield from self._in_every_step(changes)
+
+    def last(self) -> Iterator[Cause]:
+        """Yield what is tried in the end."""
+        values = self._values()
+        yield from self._given(of_foreign_factor(self.tape, values))
+        yield from self._at_a_threshold(values)
+
+    def _sign_alone(self) -> Iterator[Cause]:
+        seen, right = self.scene.by_hand, self.tape.total
+        has_signs = bool((seen > 0).any()) and bool((seen < 0).any())
+        if has_signs and seen.numel() > 3 and _is_of_one_size(seen) and not _is_of_one_size(right):
+            yield Cause("sign-alone", "only a sign is left: every entry has the same size")
+
+    def _at_a_threshold(self, values: Sequence[Tensor]) -> Iterator[Cause]:
+        """Yield that it is wrong just where a value is above a natural threshold: that is no matter of place."""
+        off = (self.scene.by_hand - self.tape.total).abs() > self.scene.tolerance * float(self.tape.total.abs().max())
+        for v in values:
+            for threshold in THRESHOLDS:
+                for where in (v > threshold, v < threshold, v.abs() > threshold):
+                    if 1 < int(where.sum()) < where.numel() - 1 and _is_broadcast(where, off):
+                        text = f"it is wrong just where a value of the forward pass lies on one side of {threshold:g}"
+                        yield Cause("no-pattern", f"no known pattern fits; {text}")
+
+    def _in_every_step(self, changes: Changes) -> Iterator[Cause]:
+        for group in rounds_of(self.tape.operations):
+            for change, gradient in in_every_step(self.tape, group, changes):
+                self.left -= 2 * self.cost
+                if self.left > 0 and self.scene.fits(gradient):
+                    yield Cause(change.code, f"{change.text}, in every step", {"operation": group[0].name})
+
+    def _given(self, candidates: Iterator[tuple[str, str, Tensor]]) -> Iterator[Cause]:
+        for code, text, gradient in candidates:
+            self.left -= self.cost
+            if self.left > 0 and self.scene.fits(gradient):
+                yield Cause(code, text)
+
+    def _other_gradients(self) -> Iterator[Cause]:
+        for name in self.reference.inputs:
+            if name != self.reference.of:
+                d = self._gradient_of(name)
+                if d is not None and self.scene.fits(d):
+                    yield Cause("another-gradient", f"it is the gradient of {name}", {"of": name})
+
+    def _gradient_of(self, name: str) -> Tensor | None:
+        (found,) = torch.autograd.grad(
+            self.reference.outputs,
+            [self.reference.inputs[name]],
+            self.reference.upstream,
+            retain_graph=True,
+            allow_unused=True,
+        )
+        return found
+
+    def _changed(self, changes: Changes) -> Iterator[Cause]:
+        for one in self.tape.operations:
+            for change in changes(one):
+                moved = self._moved(one, change)
+                if moved is not None and self.scene.fits(self.tape.total + moved):
+                    code = (
+                        "weights-missing"
+                        if change.code == "slope-missing" and self._is_of_input(one, change)
+                        else change.code
+                    )
+                    yield Cause(code, change.text, {"operation": one.name})
+
+    def _is_of_input(self, one: Operation, change: Change) -> bool:
+        """Tell whether the factor that is missing is one of the inputs."""
+        slope = one.slopes[change.position]
+        leaves = [t.detach() for t in self.reference.inputs.values() if t is not self.tape.target]
+        return (
+            one.name == "mul"
+            and slope is not None
+            and any(t.ndim <= slope.ndim and _is_broadcast(t, slope) for t in leaves)
+        )
+
+    def _moved(self, one: Operation, change: Change) -> Tensor | None:
+        """Return by how much a change moves the gradient; None where it does not, or all work is done."""
+        went = one.went[change.position]
+        self.left -= self.cost
+        if self.left < 0 or went is None or change.gradient.shape != went.shape:
+            return None
+        if not bool(torch.isfinite(change.gradient).all()) or float(change.gradient.norm()) < SMALL * float(
+            went.norm()
+        ):
+            return None
+        return self.tape.through(one, change.position, change.gradient - went)
+
+    def _parts(self) -> Iterator[Cause]:
+        self.left -= self.cost * len(self.tape.operations) / 2
+        if self.left < 0:
+            return
+        parts = parts_of(self.tape)
+        sizes = sorted({n for one in self.tape.operations for n in one.came.shape if n > 2})
+        for claim in claims(parts, sizes):
+            off = sum((share * part.gradient for part, share in claim.shares), torch.zeros_like(self.tape.total))
+            if self.scene.fits(self.tape.total + off):
+                yield Cause(claim.code, claim.text, {"through": [part.through for part, _ in claim.shares]})
+
+    def _values(self) -> list[Tensor]:
+        """Return the values that the reference was given or kept, each once."""
+        found: list[Tensor] = []
+        kept = [t for one in self.tape.operations for t in _kept(one.node)]
+        for t in [*self.reference.inputs.values(), *self.reference.values, *kept]:
+            for value in (t.detach(), t.detach().transpose(-1, -2)) if t.ndim > 1 else (t.detach(),):
+                if value.dtype == self.tape.total.dtype and not any(_same(value, other) for other in found):
+                    found.append(value)
+        return found
+
+    def _stale(self) -> Iterator[Cause]:
+        gradients = [d for name in self.reference.inputs if (d := self._gradient_of(name)) is not None]
+        for one in self.tape.operations:
+            for change in stale(one, gradients):
+                self.left -= self.cost
+                moved = self.tape.through(one, change.position, change.gradient) if self.left > 0 else None
+                share = _share(self.scene, self.tape.total, moved)
+                if share is not None and share < 0:
+                    yield Cause(change.code, change.text.format(share=-share), {"share": share})
+
+
+def _is_of_one_size(t: Tensor) -> bool:
+    size = t.abs()
+    return bool(((size - size.max()).abs() <= SAME * size.max()).all())
+
+
+def _is_broadcast(t: Tensor, to: Tensor) -> bool:
+    try:
+        return torch.equal(t.expand(to.shape), to)
+    except RuntimeError:  # of shapes that do not fit
+        return False
+
+
+def _kept(node: object) -> Iterator[Tensor]:
+    for name in dir(node):
+        if name.startswith("_saved_") and isinstance(found := getattr(node, name), Tensor):
+            yield found
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and torch.equal(a, b)
+
+
+def _share(scene: Scene, total: Tensor, direction: Tensor | None) -> float | None:
+    if direction is None or direction.shape != scene.by_hand.shape or direction.numel() < 2:
+        return None
+    square = float((direction * direction).sum())
+    share = float(((scene.by_hand - total) * direction).sum()) / square if square else 0.0
+    return share if share and scene.fits(total + share * direction) else None

@@ -1,0 +1,152 @@
+"""The operations of a reference in the order of its backward pass, with what went through each of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, Node
+
+MOST_OPERATIONS = 400
+"""Of a longer reference nothing is tried."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation, and the gradients that came to it and went on from it."""
+
+    node: Node
+    came: Tensor
+    went: tuple[Tensor | None, ...]
+
+    @property
+    def name(self) -> str:
+        """Return its name: mul for MulBackward0."""
+        return self.node.name().rpartition("::")[2].partition("Backward")[0].lower()
+
+    @cached_property
+    def slopes(self) -> tuple[Tensor | None, ...]:
+        """Return what it multiplies with entry by entry to make each of its gradients; None where it does not."""
+        if hasattr(self.node, "_forward_cls"):  # somebody's own Function, which may count its calls
+            return (None,) * len(self.went)
+        with torch.no_grad():
+            called: Any = self.node
+            found = called(torch.ones_like(self.came))
+            found = found if isinstance(found, tuple) else (found,)
+            return tuple(
+                s if w is not None and s is not None and _is_product(w, self.came, s) else None
+                for w, s in zip(self.went, found, strict=True)
+            )
+
+    def saved(self, name: str) -> Tensor | None:
+        """Return a tensor that the operation keeps for its backward pass; None where it does not."""
+        found = getattr(self.node, f"_saved_{name}", None)
+        return found.detach() if isinstance(found, Tensor) else None
+
+
+def _is_product(went: Tensor, came: Tensor, slope: Tensor) -> bool:
+    return went.shape == came.shape == slope.shape and torch.allclose(went, came * slope, rtol=1e-9, atol=1e-300)
+
+
+@dataclass(frozen=True)
+class Tape:
+    """A reference in float64, differentiated once with its operations looked at."""
+
+    outputs: Sequence[Tensor]
+    upstream: Sequence[Tensor]
+    target: Tensor
+    """A leaf: the input whose gradient is asked for."""
+    total: Tensor = field(init=False)
+    """Its gradient."""
+    operations: tuple[Operation, ...] = field(init=False)
+    """Those through which it comes, from the output on."""
+
+    def __post_init__(self) -> None:
+        """Run the backward pass."""
+        nodes = self._nodes()
+        came: dict[Node, tuple[Tensor | None, ...]] = {}
+        went: dict[Node, tuple[Tensor | None, ...]] = {}
+
+        def look(node: Node, gave: tuple[Tensor | None, ...], got: tuple[Tensor | None, ...]) -> None:
+            came[node], went[node] = got, gave
+
+        def looking(node: Node) -> object:
+            def hook(gave: tuple[Tensor | None, ...], got: tuple[Tensor | None, ...]) -> None:
+                look(node, gave, got)
+
+            return node.register_hook(hook)
+
+        handles = [looking(node) for node in nodes]
+        try:
+            (total,) = torch.autograd.grad(
+                self.outputs, [self.target], self.upstream, retain_graph=True, allow_unused=True
+            )
+        finally:
+            for handle in handles:
+                handle.remove()  # type: ignore[attr-defined]
+        object.__setattr__(self, "total", torch.zeros_like(self.target) if total is None else total)
+        found = [
+            Operation(node, got[0].detach(), tuple(None if t is None else t.detach() for t in went[node]))
+            for node in nodes
+            if node in came and len(got := came[node]) == 1 and got[0] is not None
+        ]
+        object.__setattr__(self, "operations", tuple(found))
+
+    @cached_property
+    def projections(self) -> frozenset[Node]:
+        """Return the operations behind a sum over what was broadcast: those of a mean or of a norm."""
+        found = set[Node]()
+        for one in self.operations:
+            for (before, _), went in zip(one.node.next_functions, one.went, strict=True):
+                is_small = went is not None and went.numel() < one.came.numel()
+                if before is not None and (is_small or one.node in found):
+                    found.add(before)
+        return frozenset(found)
+
+    @cached_property
+    def steps(self) -> frozenset[int]:
+        """Return the dimensions of the output along which the steps of a loop were put together."""
+        shape = self.outputs[0].shape
+        joined = [one for one in self.operations if one.name in ("stack", "cat") and one.came.shape == shape]
+        found = [getattr(one.node, "_saved_dim", None) for one in joined]
+        return frozenset(d % len(shape) if d < 2**31 else d - 2**64 + len(shape) for d in found if isinstance(d, int))
+
+    def _nodes(self) -> list[Node]:
+        """Return the operations through which the target is reached, in the order of the backward pass."""
+        seen: dict[Node, None] = {}
+        waiting = deque(y.grad_fn for y in self.outputs if y.grad_fn is not None)
+        while waiting and len(seen) <= MOST_OPERATIONS:
+            node = waiting.popleft()
+            if node not in seen:
+                seen[node] = None
+                waiting += [before for before, _ in node.next_functions if before is not None]
+        if len(seen) > MOST_OPERATIONS:
+            return []
+        reaching = set[Node]()
+        ordered = sorted(seen, key=lambda node: node._sequence_nr() if node.next_functions else -1)
+        for node in ordered:  # leaves first, then what was computed first
+            if getattr(node, "variable", None) is self.target or any(b in reaching for b, _ in node.next_functions):
+                reaching.add(node)
+        return [node for node in reversed(ordered) if node in reaching and node.next_functions]
+
+    @cached_property
+    def size(self) -> int:
+        """Return how many numbers go through it."""
+        return sum(one.came.numel() for one in self.operations) + self.total.numel()
+
+    def through(self, operation: Operation, i: int, gradient: Tensor) -> Tensor | None:
+        """Return what of a gradient arrives at the target that an operation hands on to its input i; None for none."""
+        node, number = operation.node.next_functions[i]
+        if node is None:
+            return None
+        if getattr(node, "variable", None) is not None:
+            return gradient if node.variable is self.target else None  # type: ignore[attr-defined]
+        (found,) = torch.autograd.grad(
+            [GradientEdge(node, number)], [self.target], [gradient], retain_graph=True, allow_unused=True
+        )
+        return found
