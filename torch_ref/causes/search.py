@@ -30,7 +30,7 @@ SMALL = 1e-3
 MOST_WORK = 2e8
 """Numbers that all tries of one check may compute together; what a try costs besides counts as some, too."""
 
-OF_A_TRY, OF_AN_OPERATION = 2e4, 3e3
+OF_A_TRY, OF_AN_OPERATION = 3e4, 1e4
 
 
 class Reference(NamedTuple):
@@ -113,7 +113,7 @@ class Search:
         yield from self._changed(products)
         yield from self._changed(of_slope)
         yield from self._stale()
-        for changes in (of_slope, of_ways, of_sum, products):
+        for changes in (of_slope, of_ways, of_sum, lambda one: of_product(one, [])):
             yield from self._in_every_step(changes)
 
     def last(self) -> Iterator[Cause]:
@@ -139,16 +139,20 @@ class Search:
                         yield Cause("no-pattern", f"no known pattern fits; {text}")
 
     def _in_every_step(self, changes: Changes) -> Iterator[Cause]:
-        for group in rounds_of(self.tape.operations):
-            for change, gradient in in_every_step(self.tape, group, changes):
-                self.left -= 2 * self.cost
-                if self.left > 0 and self.scene.fits(gradient):
+        for group in rounds_of(self.tape.operations) if self.left > 0 else ():
+            for change, gradient in in_every_step(self.tape, group, changes) if self.left > 0 else ():
+                self.left -= 2 * self.cost * len(group)
+                if self.left < 0:
+                    return
+                if self.scene.fits(gradient):
                     yield Cause(change.code, f"{change.text}, in every step", {"operation": group[0].name})
 
     def _given(self, candidates: Iterator[tuple[str, str, Tensor]]) -> Iterator[Cause]:
         for code, text, gradient in candidates:
             self.left -= self.cost
-            if self.left > 0 and self.scene.fits(gradient):
+            if self.left < 0:
+                return
+            if self.scene.fits(gradient):
                 yield Cause(code, text)
 
     def _other_gradients(self) -> Iterator[Cause]:
@@ -170,7 +174,7 @@ class Search:
 
     def _changed(self, changes: Changes) -> Iterator[Cause]:
         for one in self.tape.operations:
-            for change in changes(one):
+            for change in changes(one) if self.left > 0 else ():
                 moved = self._moved(one, change)
                 if moved is not None and self.scene.fits(self.tape.total + moved):
                     code = (
