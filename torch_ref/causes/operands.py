@@ -24,8 +24,20 @@ def of_product(one: Operation, values: Sequence[Tensor]) -> Iterator[Change]:
     """Yield the mistakes of a product of matrices, or entry by entry."""
     if one.name in PRODUCTS:
         yield from _of_matrices(one, values)
+    elif one.name in ("add", "sub"):
+        yield from _of_shift(one, values)
     elif one.name in ("mul", "div"):
         yield from _of_entries(one, values)
+
+
+def _of_shift(one: Operation, values: Sequence[Tensor]) -> Iterator[Change]:
+    """Yield what comes out where the gradient of something that was broadcast and added is multiplied with a value."""
+    for i, went in enumerate(one.went):
+        if went is None or went.shape == one.came.shape:
+            continue
+        for v in [v for v in values if v.shape == one.came.shape][:MOST_OTHERS]:
+            text = "it is multiplied with a value, which is no factor of what is only added"
+            yield Change("input-too-often", text, i, (one.came * v).sum_to_size(went.shape))
 
 
 def _of_matrices(one: Operation, values: Sequence[Tensor]) -> Iterator[Change]:

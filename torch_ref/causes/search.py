@@ -107,7 +107,7 @@ class Search:
         yield from self._changed(of_function)
         yield from self._given(of_factor(self.tape, values, [*self.reference.inputs.values()]))
         yield from self._parts()
-        yield from self._given(of_projection(self.tape))
+        yield from self._given(of_projection(self.tape, values))
         yield from self._given(of_upstream(self.tape))
         yield from self._given(of_mask(self.tape, values))
         yield from self._changed(products)

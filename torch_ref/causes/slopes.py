@@ -183,6 +183,8 @@ def _of_power(one: Operation, i: int) -> Iterator[Change]:
         return
     yield Change("wrong-power", f"the factor {p:g} of the derivative of a power is missing", i, one.came * x ** (p - 1))
     yield Change("wrong-power", "the derivative of a power keeps its exponent", i, one.came * p * x**p)
+    small = one.came * p * torch.where(x == 0, 1.0, x) ** (p - 2)
+    yield Change("wrong-power", "the derivative of a power has an exponent that is one too small", i, small)
     yield Change("sign-alone", "only the sign of what is squared is used", i, one.came * p * x.sign())
     yield Change("sign-alone", "only the sign of what is squared is used", i, one.came * x.sign())
     yield Change("wrong-power", "a power stands for its derivative", i, one.came * x**p)

@@ -51,5 +51,4 @@ EXHIBIT = Exhibit(
     guilty=("gradient of cell",),
     causes=frozenset({"part-missing", "path-detached", "step-missing"}),
     line="dcell = dh * o * (1 - torch.tanh(cell) ** 2)",
-    not_yet="check_lines takes the second output for a cache, and hands the cell itself to backward as dc",
 )
