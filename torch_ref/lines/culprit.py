@@ -88,7 +88,8 @@ def wrong_summand(chain: Chain, claim: Claim, i: int, flow: Flow, version: Versi
         t = None if one.given or one.where == version.where else as_gradient(one.value, like)
         if t is None or t.shape != like.shape or not bool(t.any()) or _is_sum(t, parts, scale):
             continue
-        if _is_sum(whole - t, parts, scale):
+        rest = whole - t
+        if float(rest.norm()) > torch.finfo(t.dtype).eps ** 0.5 * scale and _is_sum(rest, parts, scale):
             return one
     return version
 
