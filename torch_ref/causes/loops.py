@@ -51,7 +51,7 @@ def in_every_step(tape: Tape, group: Sequence[Operation], changes: Changes) -> I
 def _with(tape: Tape, group: Sequence[Operation], changes: Changes, change: Change) -> Tensor | None:
     handles = [_changed_at(one.node, changes, change) for one in group]
     try:
-        (found,) = torch.autograd.grad(tape.outputs, [tape.target], tape.upstream, retain_graph=True, allow_unused=True)
+        found = tape.gradient(tape.upstream)
     except RuntimeError:  # of a shape that does not fit in one of them
         return None
     finally:

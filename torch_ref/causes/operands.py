@@ -9,7 +9,7 @@ from torch import Tensor
 
 from torch_ref.causes.slopes import Change
 from torch_ref.causes.sums import terms_of
-from torch_ref.causes.tape import Operation
+from torch_ref.causes.tape import Operation, is_near
 
 PRODUCTS = {"mm": ("self", "mat2"), "bmm": ("self", "mat2"), "addmm": ("mat1", "mat2"), "mv": ("self", "vec")}
 """What a matrix product keeps, by the names that autograd has for it."""
@@ -156,7 +156,7 @@ def _instead_of(t: Tensor, v: Tensor, values: Sequence[Tensor]) -> tuple[str, st
 
 def _is_broadcast(w: Tensor, t: Tensor) -> bool:
     try:
-        return torch.allclose(w.expand(t.shape), t, rtol=1e-9)
+        return is_near(w.expand(t.shape), t)
     except RuntimeError:  # of shapes that do not go together
         return False
 

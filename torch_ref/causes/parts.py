@@ -13,7 +13,8 @@ from torch_ref.causes.loops import rounds_of
 from torch_ref.causes.tape import Operation, Tape
 
 MOST_PARTS = 40
-SAME = 1e-9
+SAME = 1e4
+"""Roundings by which two parts are the same."""
 
 REDUCTIONS = frozenset(
     {"sum", "mean", "var", "std", "logsumexp", "amax", "amin", "max", "min", "linalgvectornorm", "norm", "prod"}
@@ -34,7 +35,7 @@ def parts_of(tape: Tape) -> list[Part]:
     """Return what comes by each way that is not the only one; each once."""
     found: list[Part] = []
     in_loops = {id(one) for group in rounds_of(tape.operations) if len(group) > 2 for one in group}
-    size = float(tape.total.norm())
+    near = SAME * torch.finfo(tape.total.dtype).eps * float(tape.total.norm())
     for one in tape.operations:
         for i, went in enumerate(one.went):
             if went is None or len(found) >= MOST_PARTS:
@@ -43,7 +44,7 @@ def parts_of(tape: Tape) -> list[Part]:
             if gradient is None:
                 continue
             others = [torch.zeros_like(tape.total), tape.total, *(part.gradient for part in found)]
-            if all(float((gradient - other).norm()) > SAME * size for other in others):
+            if all(float((gradient - other).norm()) > near for other in others):
                 found.append(
                     Part(
                         _named(one, i),

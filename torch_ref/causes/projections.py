@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.causes.sums import terms_of
-from torch_ref.causes.tape import Operation, Tape
+from torch_ref.causes.tape import Operation, Tape, is_near
 
 
 def of_projection(tape: Tape, values: Sequence[Tensor]) -> Iterator[tuple[str, str, Tensor]]:
@@ -26,7 +26,7 @@ def _of(
     part, slope = tape.through(one, i, went), tape.through(one, i, torch.ones_like(went))
     if terms is None or part is None or slope is None or terms.shape != slope.shape or went.ndim != slope.ndim:
         return
-    if not torch.allclose(part, slope * went, rtol=1e-9, atol=1e-12 * float(part.abs().max())):
+    if not is_near(part, slope * went):
         return
     rest = tape.total - part
     name = f"the sum over what was broadcast at the {one.name}"

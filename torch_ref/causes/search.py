@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from torch_ref.causes.factors import of_factor, of_foreign_factor
 from torch_ref.causes.loops import Changes, in_every_step, of_ways, rounds_of
@@ -21,6 +22,7 @@ from torch_ref.causes.upstream import of_upstream
 from torch_ref.causes.whole import Slope, of_whole
 from torch_ref.known.cause import Cause
 from torch_ref.known.scene import Scene
+from torch_ref.steps.graph import Key
 
 SAME = 1e-6
 
@@ -34,20 +36,25 @@ OF_A_TRY, OF_AN_OPERATION = 3e4, 1e4
 
 
 class Reference(NamedTuple):
-    """What a gradient comes from, in float64, with its history."""
+    """What a gradient comes from, with its history."""
 
     outputs: Sequence[Tensor]
     upstream: Sequence[Tensor]
-    inputs: Mapping[str, Tensor]
-    """Leaves."""
-    of: str
-    """The input whose gradient is asked for."""
+    target: Tensor
+    """The value whose gradient is asked for."""
+    gradients: Mapping[str, Tensor] = {}  # of a NamedTuple: nobody writes into it
+    """Those of other values, by name."""
+    inputs: Sequence[Tensor] = ()
     values: Sequence[Tensor] = ()
     """What was computed on the way."""
     share: float = 1.0
     """Of all work that may be done: several gradients of one check have the rest."""
     slope: Slope = lambda x: None
-    """The derivative at another value of that input, where the function works entry by entry."""
+    """The derivative at another value of the target, where the function works entry by entry."""
+    edge: GradientEdge | None = None
+    """Where the gradient of a target arrives that is on the way."""
+    stops: Mapping[Key, Tensor] = {}
+    """What goes on from other places in place of what arrives there."""
 
 
 def found_in(reference: Reference, scene: Scene, *, last: bool = False) -> Cause | None:
@@ -55,7 +62,12 @@ def found_in(reference: Reference, scene: Scene, *, last: bool = False) -> Cause
 
     The ``last`` are those that come after all that is known otherwise, of a factor from anywhere, say.
     """
-    tape = Tape(reference.outputs, reference.upstream, reference.inputs[reference.of])
+    with torch.inference_mode(mode=False):
+        return _found_in(reference, scene, last=last)
+
+
+def _found_in(reference: Reference, scene: Scene, *, last: bool) -> Cause | None:
+    tape = Tape(reference.outputs, reference.upstream, reference.target, reference.edge, reference.stops)
     if not tape.operations or tape.total.is_complex() or any(d.is_complex() for d in tape.upstream):
         return None
     if (factor := _factor(scene.by_hand, tape.total)) is not None:
@@ -105,9 +117,10 @@ class Search:
         yield from self._given(of_whole(self.tape, self.reference.slope))
         yield from self._changed(of_sum)
         yield from self._changed(of_function)
-        yield from self._given(of_factor(self.tape, values, [*self.reference.inputs.values()]))
+        yield from self._given(of_factor(self.tape, values, self.reference.inputs))
         yield from self._parts()
         yield from self._given(of_projection(self.tape, values))
+        yield from self._given(self._from_others())
         yield from self._given(of_upstream(self.tape))
         yield from self._given(of_mask(self.tape, values))
         yield from self._changed(products)
@@ -144,7 +157,7 @@ class Search:
                 self.left -= 2 * self.cost * len(group)
                 if self.left < 0:
                     return
-                if self.scene.fits(gradient):
+                if self.scene.fits(gradient.double()):
                     yield Cause(change.code, f"{change.text}, in every step", {"operation": group[0].name})
 
     def _given(self, candidates: Iterator[tuple[str, str, Tensor]]) -> Iterator[Cause]:
@@ -152,31 +165,26 @@ class Search:
             self.left -= self.cost
             if self.left < 0:
                 return
-            if self.scene.fits(gradient):
+            if self.scene.fits(gradient.double()):
                 yield Cause(code, text)
 
     def _other_gradients(self) -> Iterator[Cause]:
-        for name in self.reference.inputs:
-            if name != self.reference.of:
-                d = self._gradient_of(name)
-                if d is not None and self.scene.fits(d):
-                    yield Cause("another-gradient", f"it is the gradient of {name}", {"of": name})
+        for name, d in self.reference.gradients.items():
+            if self.scene.fits(d.double()):
+                yield Cause("another-gradient", f"it is the gradient of {name}", {"of": name})
 
-    def _gradient_of(self, name: str) -> Tensor | None:
-        (found,) = torch.autograd.grad(
-            self.reference.outputs,
-            [self.reference.inputs[name]],
-            self.reference.upstream,
-            retain_graph=True,
-            allow_unused=True,
-        )
-        return found
+    def _from_others(self) -> Iterator[tuple[str, str, Tensor]]:
+        """Yield what comes out where an operation goes on with the gradient of another value than its own."""
+        for one in self.tape.operations:
+            for name, d in self.reference.gradients.items():
+                if d.shape == one.came.shape and (found := self.tape.instead(one, d)) is not None:
+                    yield "another-gradient", f"the gradient of {name} is used in place of another one", found
 
     def _changed(self, changes: Changes) -> Iterator[Cause]:
         for one in self.tape.operations:
             for change in changes(one) if self.left > 0 else ():
                 moved = self._moved(one, change)
-                if moved is not None and self.scene.fits(self.tape.total + moved):
+                if moved is not None and self.scene.fits((self.tape.total + moved).double()):
                     code = (
                         "weights-missing"
                         if change.code == "slope-missing" and self._is_of_input(one, change)
@@ -187,7 +195,7 @@ class Search:
     def _is_of_input(self, one: Operation, change: Change) -> bool:
         """Tell whether the factor that is missing is one of the inputs."""
         slope = one.slopes[change.position]
-        leaves = [t.detach() for t in self.reference.inputs.values() if t is not self.tape.target]
+        leaves = [t.detach() for t in self.reference.inputs if t is not self.tape.target]
         return (
             one.name == "mul"
             and slope is not None
@@ -214,21 +222,21 @@ class Search:
         sizes = sorted({n for one in self.tape.operations for n in one.came.shape if n > 2})
         for claim in claims(parts, sizes):
             off = sum((share * part.gradient for part, share in claim.shares), torch.zeros_like(self.tape.total))
-            if self.scene.fits(self.tape.total + off):
+            if self.scene.fits((self.tape.total + off).double()):
                 yield Cause(claim.code, claim.text, {"through": [part.through for part, _ in claim.shares]})
 
     def _values(self) -> list[Tensor]:
         """Return the values that the reference was given or kept, each once."""
         found: list[Tensor] = []
         kept = [t for one in self.tape.operations for t in _kept(one.node)]
-        for t in [*self.reference.inputs.values(), *self.reference.values, *kept]:
+        for t in [*self.reference.inputs, *self.reference.values, *kept]:
             for value in (t.detach(), t.detach().transpose(-1, -2)) if t.ndim > 1 else (t.detach(),):
                 if value.dtype == self.tape.total.dtype and not any(_same(value, other) for other in found):
                     found.append(value)
         return found
 
     def _stale(self) -> Iterator[Cause]:
-        gradients = [d for name in self.reference.inputs if (d := self._gradient_of(name)) is not None]
+        gradients = [*self.reference.gradients.values()]
         for one in self.tape.operations:
             for change in stale(one, gradients):
                 self.left -= self.cost
@@ -265,4 +273,4 @@ def _share(scene: Scene, total: Tensor, direction: Tensor | None) -> float | Non
         return None
     square = float((direction * direction).sum())
     share = float(((scene.by_hand - total) * direction).sum()) / square if square else 0.0
-    return share if share and scene.fits(total + share * direction) else None
+    return share if share and scene.fits((total + share * direction).double()) else None

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import GradientEdge, Node
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+
+from torch_ref.steps.chain import hooked
+from torch_ref.steps.graph import Key
 
 MOST_OPERATIONS = 400
 """Of a longer reference nothing is tried."""
@@ -29,19 +33,23 @@ class Operation:
         """Return its name: mul for MulBackward0."""
         return self.node.name().rpartition("::")[2].partition("Backward")[0].lower()
 
+    def of(self, came: Tensor) -> tuple[Tensor | None, ...]:
+        """Return what it hands on where something else comes to it; nothing where it is somebody's own Function."""
+        if hasattr(self.node, "_forward_cls"):  # which may count its calls
+            return (None,) * len(self.went)
+        called: Any = self.node
+        with torch.no_grad():
+            found = called(came)
+        return found if isinstance(found, tuple) else (found,)
+
     @cached_property
     def slopes(self) -> tuple[Tensor | None, ...]:
         """Return what it multiplies with entry by entry to make each of its gradients; None where it does not."""
-        if hasattr(self.node, "_forward_cls"):  # somebody's own Function, which may count its calls
-            return (None,) * len(self.went)
-        with torch.no_grad():
-            called: Any = self.node
-            found = called(torch.ones_like(self.came))
-            found = found if isinstance(found, tuple) else (found,)
-            return tuple(
-                s if w is not None and s is not None and _is_product(w, self.came, s) else None
-                for w, s in zip(self.went, found, strict=True)
-            )
+        found = self.of(torch.ones_like(self.came))
+        return tuple(
+            s if w is not None and s is not None and _is_product(w, self.came, s) else None
+            for w, s in zip(self.went, found, strict=True)
+        )
 
     def saved(self, name: str) -> Tensor | None:
         """Return a tensor that the operation keeps for its backward pass; None where it does not."""
@@ -50,19 +58,29 @@ class Operation:
 
 
 def _is_product(went: Tensor, came: Tensor, slope: Tensor) -> bool:
-    return went.shape == came.shape == slope.shape and torch.allclose(went, came * slope, rtol=1e-9, atol=1e-300)
+    return went.shape == came.shape == slope.shape and is_near(went, came * slope)
+
+
+def is_near(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two tensors are the same but for rounding."""
+    eps = torch.finfo(a.dtype).eps
+    return torch.allclose(a, b, rtol=1e4 * eps, atol=1e2 * eps * float(b.abs().max()) if b.numel() else 0.0)
 
 
 @dataclass(frozen=True)
 class Tape:
-    """A reference in float64, differentiated once with its operations looked at."""
+    """A reference, differentiated once with its operations looked at."""
 
     outputs: Sequence[Tensor]
     upstream: Sequence[Tensor]
     target: Tensor
-    """A leaf: the input whose gradient is asked for."""
+    """The value whose gradient is asked for: a leaf, or one on the way."""
+    edge: GradientEdge | None = None
+    """Where its gradient arrives; None for a leaf."""
+    stops: Mapping[Key, Tensor] = field(default_factory=dict)
+    """What goes on from other places in place of what arrives there."""
     total: Tensor = field(init=False)
-    """Its gradient."""
+    """The gradient of the target."""
     operations: tuple[Operation, ...] = field(init=False)
     """Those through which it comes, from the output on."""
 
@@ -72,20 +90,15 @@ class Tape:
         came: dict[Node, tuple[Tensor | None, ...]] = {}
         went: dict[Node, tuple[Tensor | None, ...]] = {}
 
-        def look(node: Node, gave: tuple[Tensor | None, ...], got: tuple[Tensor | None, ...]) -> None:
-            came[node], went[node] = got, gave
-
         def looking(node: Node) -> object:
             def hook(gave: tuple[Tensor | None, ...], got: tuple[Tensor | None, ...]) -> None:
-                look(node, gave, got)
+                came[node], went[node] = got, gave
 
             return node.register_hook(hook)
 
         handles = [looking(node) for node in nodes]
         try:
-            (total,) = torch.autograd.grad(
-                self.outputs, [self.target], self.upstream, retain_graph=True, allow_unused=True
-            )
+            total = self.gradient(self.upstream)
         finally:
             for handle in handles:
                 handle.remove()  # type: ignore[attr-defined]
@@ -96,6 +109,30 @@ class Tape:
             if node in came and len(got := came[node]) == 1 and got[0] is not None
         ]
         object.__setattr__(self, "operations", tuple(found))
+
+    @cached_property
+    def place(self) -> GradientEdge:
+        """Return where the gradient of the target arrives."""
+        return get_gradient_edge(self.target) if self.edge is None else self.edge
+
+    @cached_property
+    def _key(self) -> Key:
+        return self.place.node, self.place.output_nr
+
+    def gradient(self, upstream: Sequence[Tensor]) -> Tensor | None:
+        """Return the gradient of the target for other gradients of the outputs."""
+        with self._stopped(lambda key: self.stops[key]):
+            return self._arriving(self.outputs, upstream)
+
+    def _arriving(
+        self, outputs: Sequence[Tensor] | Sequence[GradientEdge], upstream: Sequence[Tensor]
+    ) -> Tensor | None:
+        (found,) = torch.autograd.grad(outputs, [self.place], upstream, retain_graph=True, allow_unused=True)
+        return found
+
+    def _stopped(self, at: Callable[[Key], Tensor]) -> AbstractContextManager[None]:
+        inside = [key for key in self.stops if key[0].next_functions]
+        return hooked(inside, lambda key, value: at(key).to(value.dtype))
 
     @cached_property
     def projections(self) -> frozenset[Node]:
@@ -130,9 +167,13 @@ class Tape:
         reaching = set[Node]()
         ordered = sorted(seen, key=lambda node: node._sequence_nr() if node.next_functions else -1)
         for node in ordered:  # leaves first, then what was computed first
-            if getattr(node, "variable", None) is self.target or any(b in reaching for b, _ in node.next_functions):
+            if any(
+                key == self._key or (key[0] in reaching and key not in self.stops)
+                for key in node.next_functions
+                if key[0] is not None
+            ):
                 reaching.add(node)
-        return [node for node in reversed(ordered) if node in reaching and node.next_functions]
+        return [node for node in reversed(ordered) if node in reaching]
 
     @cached_property
     def size(self) -> int:
@@ -142,11 +183,20 @@ class Tape:
     def through(self, operation: Operation, i: int, gradient: Tensor) -> Tensor | None:
         """Return what of a gradient arrives at the target that an operation hands on to its input i; None for none."""
         node, number = operation.node.next_functions[i]
-        if node is None:
+        if node is None or (node, number) in self.stops:
             return None
-        if getattr(node, "variable", None) is not None:
-            return gradient if node.variable is self.target else None  # type: ignore[attr-defined]
-        (found,) = torch.autograd.grad(
-            [GradientEdge(node, number)], [self.target], [gradient], retain_graph=True, allow_unused=True
-        )
-        return found
+        if (node, number) == self._key:
+            return gradient
+        if not node.next_functions:  # another leaf
+            return None
+        with self._stopped(lambda key: torch.zeros_like(self.stops[key])):
+            return self._arriving([GradientEdge(node, number)], [gradient])
+
+    def instead(self, operation: Operation, came: Tensor) -> Tensor | None:
+        """Return the gradient of the target where something else comes to an operation; None where nothing changes."""
+        found = self.total
+        for i, (went, other) in enumerate(zip(operation.went, operation.of(came.to(self.total.dtype)), strict=True)):
+            if went is not None and other is not None:
+                moved = self.through(operation, i, other - went)
+                found = found if moved is None else found + moved
+        return None if found is self.total else found

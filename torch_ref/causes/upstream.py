@@ -15,10 +15,10 @@ LEFT_OUT = frozenset({"sample-missing", "step-missing", "one-sample"})
 def of_upstream(tape: Tape) -> Iterator[tuple[str, str, Tensor]]:
     """Yield a code, a sentence, and the gradient for what may be wrong above."""
     (d, *more) = tape.upstream
-    if more:
+    if more or tape.stops:
         return
     for code, text, changed in _changes(d, tape):
-        (found,) = torch.autograd.grad(tape.outputs, [tape.target], [changed], retain_graph=True, allow_unused=True)
+        found = tape.gradient([changed])
         if found is not None and not (code in LEFT_OUT and _leaves_zeros(found, tape.total)):
             yield code, text, found
 

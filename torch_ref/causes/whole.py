@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.causes.slopes import FUNCTIONS, OTHERS, slope_at
-from torch_ref.causes.tape import Tape
+from torch_ref.causes.tape import Tape, is_near
 
 Slope = Callable[[Tensor], Tensor | None]
 """The derivative of the function at other inputs; None where it cannot be computed there."""
@@ -16,11 +16,11 @@ Slope = Callable[[Tensor], Tensor | None]
 
 def of_whole(tape: Tape, slope: Slope) -> Iterator[tuple[str, str, Tensor]]:
     """Yield what may go wrong in d times the derivative, where the function has one."""
-    if len(tape.outputs) != 1 or tape.outputs[0].shape != tape.target.shape or tape.target.is_complex():
+    if tape.stops or len(tape.outputs) != 1 or tape.outputs[0].shape != tape.target.shape or tape.target.is_complex():
         return
     y, d, x = tape.outputs[0].detach(), tape.upstream[0], tape.target.detach()
-    (s,) = torch.autograd.grad([tape.outputs[0]], [tape.target], [torch.ones_like(d)], retain_graph=True)
-    if not torch.allclose(tape.total, d * s, rtol=1e-9):
+    s = tape.gradient([torch.ones_like(d)])
+    if s is None or not is_near(tape.total, d * s):
         return
     yield "slope-added", "the derivative is added, not multiplied", d + s
     yield "slope-divided", "divides by the derivative", d / torch.where(s == 0, 1.0, s)

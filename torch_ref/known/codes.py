@@ -266,7 +266,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "step-missing": Code(
             "One step in time, or one position, is left out of the sum.",
-            "for t in reversed(range(1, T)): d_w += ...  # step 0 is left out",
+            "for t in reversed(range(1, T)):\n    d_w += ...  # step 0 is left out",
             "Look for a loop that ends too early or begins too late, and for = where += is meant.",
         ),
         "duplicates-overwritten": Code(

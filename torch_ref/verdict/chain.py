@@ -10,6 +10,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from torch_ref.causes.search import Reference, found_in
 from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
 from torch_ref.numbers.agreement import Tolerance
@@ -18,6 +19,7 @@ from torch_ref.numbers.power import At, Power, Room
 from torch_ref.numbers.witness import CEILING, all_finite, doubled_tensor
 from torch_ref.steps.beside import judged as judged_at
 from torch_ref.steps.chain import Arrived, Chain, Claim
+from torch_ref.steps.graph import Place
 from torch_ref.verdict.explain import misfit, of_failure, real, tolerance_of
 from torch_ref.verdict.power import MOST, shares_of, weakest
 from torch_ref.verdict.report import Report
@@ -185,20 +187,46 @@ def _of_numbers(chain: Chain, claim: Claim, i: int) -> Cause:
     if place.is_leaf:  # of a parameter: the value that it is used with
         rows = [t for key, t in values.items() if key != place.key and t.ndim == y.ndim and t.shape[:1] == y.shape[:1]]
         x = next((t for t in reversed(rows) if t is not y), x)
-    return likely_cause(
-        Scene(
-            owner=None,
-            makes=claim.name if place.is_leaf else "error",
-            by_hand=real(arrived.chosen),
-            right=real(arrived.witness.exact),
-            x=real(x),
-            y=real(y),
-            error=-real(torch.zeros_like(y) if d_y is None else d_y),
-            sign=1,
-            others=others,
-            tolerance=tolerance_of(arrived.chosen.dtype, arrived.found.bound),
-        )
+    scene = Scene(
+        owner=None,
+        makes=claim.name if place.is_leaf else "error",
+        by_hand=real(arrived.chosen),
+        right=real(arrived.witness.exact),
+        x=real(x),
+        y=real(y),
+        error=-real(torch.zeros_like(y) if d_y is None else d_y),
+        sign=1,
+        others=others,
+        tolerance=tolerance_of(arrived.chosen.dtype, arrived.found.bound),
     )
+    return likely_cause(scene, lambda last: _by_mathematics(chain, place, scene, last=last))
+
+
+def _by_mathematics(chain: Chain, place: Place, scene: Scene, *, last: bool) -> Cause | None:
+    """Return the mistake in one operation between a value and those behind it that gives the numbers seen."""
+    if place.value.is_complex() or scene.by_hand.shape != place.value.shape:
+        return None
+    stops = {key: d for key in chain.names if key != place.key and (d := chain.handed_on(key)) is not None}
+    leaves = {c.name: c.places[0] for c in chain.claims if c.places[0].is_leaf and c.places[0].key != place.key}
+    gradients = {chain.names[key]: d for key, d in stops.items()}
+    outputs, upstream = zip(*chain.roots, strict=True)
+    wrong = sum(not one.found.ok for several in chain.alone.values() for one in several)
+    reference = Reference(
+        outputs,
+        upstream,
+        place.value,
+        gradients,
+        [one.value for one in leaves.values()],
+        [*chain.values.values()],
+        share=1 / max(wrong, 1),
+        edge=place.edge,
+        stops=stops,
+    )
+    try:
+        with torch.autograd.set_multithreading_enabled(False):
+            return found_in(reference, scene, last=last)
+    except (RuntimeError, NotImplementedError):  # of an operation of somebody's forward, called by itself
+        return None
 
 
 # ---------------------------------------------------------------------------------------- what was seen

@@ -78,10 +78,17 @@ def _by_mathematics(seen: Evidence, made: Made, scene: Scene, *, last: bool) -> 
         tolerance=FINE if is_fine else scene.tolerance,
     )
     wrong = sum(not found.ok for found in seen.comparisons.values())
+    others = {
+        key: other.sign * real(seen.step.witnesses[other.name].exact)
+        for key, other in seen.step.gradients.items()
+        if key != name and not inputs[key].is_complex()
+    }
+    given = [*inputs.values()]
+    reference = Reference(
+        outputs, d_outputs, inputs[name], others, given, values.found, share=1 / max(wrong, 1), slope=slope
+    )
     try:
-        return found_in(
-            Reference(outputs, d_outputs, inputs, name, values.found, 1 / max(wrong, 1), slope), mine, last=last
-        )
+        return found_in(reference, mine, last=last)
     except (RuntimeError, NotImplementedError):  # of an operation of somebody's reference, called by itself
         return None
 
