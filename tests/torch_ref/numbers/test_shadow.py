@@ -60,6 +60,18 @@ def test_what_is_written_in_place_is_written_in_every_lane_and_nowhere_else():
     assert torch.equal(a, kept)
 
 
+@pytest.mark.parametrize("operation", [torch.fmax, torch.fmin])
+def test_a_mask_that_an_operation_turns_round_in_place_is_turned_once(operation):
+    a, b = (torch.tensor(values, requires_grad=True) for values in ([1.0, 2.0, 3.0], [1.5, 3.0, 1.0]))
+    y, d = operation(a, b), torch.tensor([5.0, 6.0, 7.0])
+    (right,) = torch.autograd.grad(y, a, d, retain_graph=True)
+    with Shadows(range(2)) as shadows:
+        (found,) = torch.autograd.grad(y, a, d)
+        witness = shadows.witness(found)
+    assert torch.equal(found, right)
+    assert torch.equal(witness.exact, right.double())
+
+
 def test_an_input_is_copied_so_that_a_lane_cannot_write_into_it():
     a = randn(4, dtype=torch.float64)
     lane = Lane()
