@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -29,8 +30,11 @@ SAME = 1e-6
 SMALL = 1e-3
 """Of what an operation hands on: a mistake that makes less of it leaves it out."""
 
-MOST_WORK = 2e8
+MOST_WORK = 1.2e8
 """Numbers that all tries of one check may compute together; what a try costs besides counts as some, too."""
+
+LARGEST, LARGE = 2e7, 1e6
+"""Numbers that go through a reference in which nothing is looked for, or not all values are compared."""
 
 OF_A_TRY, OF_AN_OPERATION = 3e4, 1e4
 
@@ -57,23 +61,34 @@ class Reference(NamedTuple):
     """What goes on from other places in place of what arrives there."""
 
 
-def found_in(reference: Reference, scene: Scene, *, last: bool = False) -> Cause | None:
-    """Return the first mistake that gives the numbers seen; None where there is none.
+class Causes:
+    """Looks for the mistake in one operation that gives the numbers seen; nothing is computed before it is called."""
 
-    The ``last`` are those that come after all that is known otherwise, of a factor from anywhere, say.
-    """
-    with torch.inference_mode(mode=False):
-        return _found_in(reference, scene, last=last)
+    def __init__(self, looked_for: Callable[[], tuple[Reference, Scene] | None]) -> None:
+        """Take in what to look, and the numbers that it has to give."""
+        self.looked_for = looked_for
 
+    @cached_property
+    def _search(self) -> Search | None:
+        found = self.looked_for()
+        if found is None:
+            return None
+        reference, scene = found
+        tape = Tape(reference.outputs, reference.upstream, reference.target, reference.edge, reference.stops)
+        if not tape.operations or tape.total.is_complex() or any(d.is_complex() for d in tape.upstream):
+            return None
+        return Search(tape, reference, scene) if tape.size <= LARGEST else None
 
-def _found_in(reference: Reference, scene: Scene, *, last: bool) -> Cause | None:
-    tape = Tape(reference.outputs, reference.upstream, reference.target, reference.edge, reference.stops)
-    if not tape.operations or tape.total.is_complex() or any(d.is_complex() for d in tape.upstream):
-        return None
-    if (factor := _factor(scene.by_hand, tape.total)) is not None:
-        return None if last else _of_factor(factor, reference.upstream)
-    search = Search(tape, reference, scene)
-    return next(iter(search.last() if last else search.found()), None)
+    def __call__(self, last: bool) -> Cause | None:
+        """Return the first mistake that gives the numbers; None where there is none.
+
+        The ``last`` are those that come after all that is known otherwise, of a factor from anywhere, say.
+        """
+        try:
+            with torch.inference_mode(mode=False), torch.autograd.set_multithreading_enabled(False):
+                return self._search.cause(last=last) if self._search else None
+        except (RuntimeError, NotImplementedError):  # of an operation of somebody's reference, called by itself
+            return None
 
 
 def _factor(by_hand: Tensor, right: Tensor) -> float | None:
@@ -104,9 +119,15 @@ class Search:
         self.left = MOST_WORK * reference.share
         self.cost = tape.size + OF_A_TRY + OF_AN_OPERATION * len(tape.operations)
 
+    def cause(self, *, last: bool) -> Cause | None:
+        """Return the first mistake that gives the numbers seen."""
+        if (factor := _factor(self.scene.by_hand, self.tape.total)) is not None:
+            return None if last else _of_factor(factor, self.reference.upstream)
+        return next(self.last() if last else self.found(), None)
+
     def found(self) -> Iterator[Cause]:
         """Yield the causes that give the numbers seen."""
-        values = self._values()
+        values = self._values
 
         def products(one: Operation) -> Iterator[Change]:
             yield from of_power(one, values)
@@ -131,7 +152,7 @@ class Search:
 
     def last(self) -> Iterator[Cause]:
         """Yield what is tried in the end."""
-        values = self._values()
+        values = self._values
         yield from self._given(of_foreign_factor(self.tape, values))
         yield from self._at_a_threshold(values)
 
@@ -225,9 +246,12 @@ class Search:
             if self.scene.fits((self.tape.total + off).double()):
                 yield Cause(claim.code, claim.text, {"through": [part.through for part, _ in claim.shares]})
 
+    @cached_property
     def _values(self) -> list[Tensor]:
-        """Return the values that the reference was given or kept, each once."""
+        """Return the values that the reference was given or kept, each once; of large ones those that it was given."""
         found: list[Tensor] = []
+        if self.tape.size > LARGE:
+            return [t.detach() for t in self.reference.inputs if t.dtype == self.tape.total.dtype]
         kept = [t for one in self.tape.operations for t in _kept(one.node)]
         for t in [*self.reference.inputs, *self.reference.values, *kept]:
             for value in (t.detach(), t.detach().transpose(-1, -2)) if t.ndim > 1 else (t.detach(),):

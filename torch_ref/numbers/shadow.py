@@ -82,9 +82,7 @@ class Lane:
         args, kwargs = given
         tensors = [t for t in tree_leaves(found) if isinstance(t, Tensor)]
         reals = [t for t in tensors if is_inexact(t)]
-        if (
-            tensors and not reals
-        ):  # a mask is the same in every lane, and what is done in place is done
+        if tensors and not reals:  # a mask is the same in every lane, and what is done in place is done
             return 1
         try:
             mine = [t for t in tree_leaves(func(*args, **kwargs)) if isinstance(t, Tensor) and is_inexact(t)]

@@ -16,6 +16,7 @@ from torch_ref.numbers.agreement import Comparison
 from torch_ref.numbers.differences import LEAST, MARGIN, Slope, slope
 from torch_ref.numbers.witness import doubled, doubled_tensor
 from torch_ref.steps.guarded import as_it_was
+from torch_ref.steps.history import History, history_of
 from torch_ref.steps.second_look import SecondLook
 from torch_ref.steps.step import Failure, Forward, Made, Outputs, Step, Value
 
@@ -32,6 +33,11 @@ class Evidence:
         self._slopes: dict[tuple[str, Made], Slope | None] = {}
         self._here: dict[Forward, Outputs] = {}
         self._marks: dict[str, Failure] | None = None
+
+    @cached_property
+    def history(self) -> History | None:
+        """Return the reference in float64 with its history; None where that cannot be."""
+        return history_of(self.step)
 
     @cached_property
     def values(self) -> dict[str, Value]:

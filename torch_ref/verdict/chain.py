@@ -10,7 +10,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from torch_ref.causes.search import Reference, found_in
+from torch_ref.causes.search import Causes, Reference
 from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
 from torch_ref.numbers.agreement import Tolerance
@@ -199,11 +199,11 @@ def _of_numbers(chain: Chain, claim: Claim, i: int) -> Cause:
         others=others,
         tolerance=tolerance_of(arrived.chosen.dtype, arrived.found.bound),
     )
-    return likely_cause(scene, lambda last: _by_mathematics(chain, place, scene, last=last))
+    return likely_cause(scene, Causes(lambda: _looked_for(chain, place, scene)))
 
 
-def _by_mathematics(chain: Chain, place: Place, scene: Scene, *, last: bool) -> Cause | None:
-    """Return the mistake in one operation between a value and those behind it that gives the numbers seen."""
+def _looked_for(chain: Chain, place: Place, scene: Scene) -> tuple[Reference, Scene] | None:
+    """Return in what a cause is looked for: the operations between a value and those behind it; None for nothing."""
     if place.value.is_complex() or scene.by_hand.shape != place.value.shape:
         return None
     stops = {key: d for key in chain.names if key != place.key and (d := chain.handed_on(key)) is not None}
@@ -222,11 +222,7 @@ def _by_mathematics(chain: Chain, place: Place, scene: Scene, *, last: bool) -> 
         edge=place.edge,
         stops=stops,
     )
-    try:
-        with torch.autograd.set_multithreading_enabled(False):
-            return found_in(reference, scene, last=last)
-    except (RuntimeError, NotImplementedError):  # of an operation of somebody's forward, called by itself
-        return None
+    return reference, scene
 
 
 # ---------------------------------------------------------------------------------------- what was seen

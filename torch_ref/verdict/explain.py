@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from manual_bp import one_hot
-from torch_ref.causes.search import Reference, found_in
-from torch_ref.causes.values import Values
+from torch_ref.causes.search import Causes, Reference
 from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
 from torch_ref.numbers.witness import Tensors
@@ -42,25 +41,18 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
     if seen.second_look and torch.equal(by_hand, right):  # what is wrong about it shows in float64 alone
         by_hand = seen.second_look.by_hand_in_float64.get(made.name, by_hand)
     scene = _scene(seen, made, by_hand)
-    cause = likely_cause(scene, lambda last: _by_mathematics(seen, made, scene, last=last))
+    cause = likely_cause(scene, Causes(lambda: _looked_for(seen, made, scene)))
     if made in seen.step.outputs and _is_another_loss(seen):
         return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")
     return cause
 
 
-def _by_mathematics(seen: Evidence, made: Made, scene: Scene, *, last: bool) -> Cause | None:
-    """Return the mistake in one operation of the reference that gives the numbers seen; None where there is none."""
-    name = seen.step.input_of(made)
-    if name is None or scene.by_hand.shape != scene.right.shape:
+def _looked_for(seen: Evidence, made: Made, scene: Scene) -> tuple[Reference, Scene] | None:
+    """Return in what a cause is looked for, and the numbers that it has to give; None where there is nothing."""
+    name, history, sign = seen.step.input_of(made), seen.history, made.sign
+    if name is None or history is None or scene.by_hand.shape != scene.right.shape:
         return None
-    step, sign = seen.step.in_float64, made.sign
-    values = Values()
-    try:
-        with values:
-            outputs, d_outputs, inputs = step.with_history()
-        inside = seen.second_look.by_hand_in_float64.get(made.name) if seen.second_look else None
-    except Exception:  # of somebody's code, which may be for one dtype only
-        return None
+    step = seen.step.in_float64
 
     def slope(x: Tensor) -> Tensor | None:
         given = {key: x if key == name else t for key, t in step.inputs.items()}
@@ -70,27 +62,25 @@ def _by_mathematics(seen: Evidence, made: Made, scene: Scene, *, last: bool) -> 
         except Exception:  # of a function that is not defined there
             return None
 
-    is_fine = inside is not None and inside.shape == scene.by_hand.shape and inside.dtype == torch.float64
-    mine = replace(
-        scene,
-        by_hand=sign * (inside if is_fine and inside is not None else scene.by_hand),
-        right=sign * scene.right,
-        tolerance=FINE if is_fine else scene.tolerance,
-    )
-    wrong = sum(not found.ok for found in seen.comparisons.values())
+    inside = seen.second_look.by_hand_in_float64.get(made.name) if seen.second_look else None
+    if inside is not None and inside.shape == scene.by_hand.shape and inside.dtype == torch.float64:
+        scene = replace(scene, by_hand=inside, tolerance=FINE)
     others = {
         key: other.sign * real(seen.step.witnesses[other.name].exact)
         for key, other in seen.step.gradients.items()
-        if key != name and not inputs[key].is_complex()
+        if key != name and not history.leaves[key].is_complex()
     }
-    given = [*inputs.values()]
     reference = Reference(
-        outputs, d_outputs, inputs[name], others, given, values.found, share=1 / max(wrong, 1), slope=slope
+        history.outputs,
+        history.upstream,
+        history.leaves[name],
+        others,
+        [*history.leaves.values()],
+        history.values,
+        share=1 / max(sum(not found.ok for found in seen.comparisons.values()), 1),
+        slope=slope,
     )
-    try:
-        return found_in(reference, mine, last=last)
-    except (RuntimeError, NotImplementedError):  # of an operation of somebody's reference, called by itself
-        return None
+    return reference, replace(scene, by_hand=sign * scene.by_hand, right=sign * scene.right)
 
 
 def misfit(by_hand: Tensor, right: Tensor, remark: str) -> Cause | None:
