@@ -36,7 +36,7 @@ MOST_WORK = 1.2e8
 LARGEST, LARGE = 2e7, 1e6
 """Numbers that go through a reference in which nothing is looked for, or not all values are compared."""
 
-OF_A_TRY, OF_AN_OPERATION = 3e4, 1e4
+OF_A_TRY, OF_AN_OPERATION = 1e4, 3e3
 
 
 class Reference(NamedTuple):
