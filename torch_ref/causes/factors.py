@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from torch_ref.causes.tape import Tape
+from torch_ref.causes.tape import Tape, expanded, same
 
 POWERS = (1.0, -1.0)
 OTHER_POWERS = (2.0, -2.0, 0.5, -0.5)
@@ -16,10 +16,10 @@ OTHER_POWERS = (2.0, -2.0, 0.5, -0.5)
 def of_factor(tape: Tape, values: Sequence[Tensor], inputs: Sequence[Tensor]) -> Iterator[tuple[str, str, Tensor]]:
     """Yield the right gradient with a factor of it missing, or there twice, and with the upstream gradient twice."""
     right = tape.total
-    if len(tape.upstream) == 1 and _fits(tape.upstream[0], right):
+    if len(tape.upstream) == 1 and expanded(tape.upstream[0], right) is not None:
         yield "upstream-twice", "the upstream gradient is multiplied in twice", right * tape.upstream[0]
     for v in _factors(right, values):
-        is_input = any(_same(t.detach(), v) for t in inputs)
+        is_input = any(same(t.detach(), v) for t in inputs)
         if depends := _dependence(tape, v):
             yield from ((*_said(p, depends, v, is_input), right * v**p) for p in POWERS)
 
@@ -45,7 +45,7 @@ def of_foreign_factor(tape: Tape, values: Sequence[Tensor]) -> Iterator[tuple[st
 
 def _factors(right: Tensor, values: Sequence[Tensor]) -> Iterator[Tensor]:
     for v in values:
-        if _fits(v, right) and not bool((v == 0).any()) and not bool((v.abs() == 1).all()):
+        if expanded(v, right) is not None and not bool((v == 0).any()) and not bool((v.abs() == 1).all()):
             yield v
 
 
@@ -53,26 +53,15 @@ def _shape(v: Tensor) -> str:
     return f"shape {' x '.join(map(str, v.shape))}" if v.ndim else "one number"
 
 
-def _fits(v: Tensor, right: Tensor) -> bool:
-    try:
-        return v.expand(right.shape).shape == right.shape
-    except RuntimeError:  # of shapes that do not go together
-        return False
-
-
 def _dependence(tape: Tape, v: Tensor) -> int:
     """Return −1 where something is divided by a value, 1 where it is a factor, 0 where it is neither."""
     for one in tape.operations:
         other, own = one.saved("other"), one.saved("self")
-        if one.name == "div" and other is not None and _same(other, v):
+        if one.name == "div" and other is not None and same(other, v):
             return -1
-        if one.name == "mul" and any(t is not None and _same(t, v) for t in (other, own)):
+        if one.name == "mul" and any(t is not None and same(t, v) for t in (other, own)):
             return 1
     return 0
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.equal(a, b)
 
 
 def _said(p: float, depends: int, v: Tensor, is_input: bool) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.graph import Node
 
 from torch_ref.causes.slopes import Change
-from torch_ref.causes.tape import Operation, Tape
+from torch_ref.causes.tape import Operation, Tape, way
 
 Changes = Callable[[Operation], Iterator[Change]]
 
@@ -78,12 +78,6 @@ def of_ways(one: Operation) -> Iterator[Change]:
     """Yield what may be wrong with a way in every step: it is missing, there twice, or has the wrong sign."""
     for i, went in enumerate(one.went):
         if went is not None and sum(w is not None for w in one.went) > 1:
-            yield Change("part-missing", f"the way through {_named(one, i)} is missing", i, torch.zeros_like(went))
-            yield Change("part-twice", f"the way through {_named(one, i)} is there twice", i, 2 * went)
-            yield Change("plus-for-minus", f"the way through {_named(one, i)} has the wrong sign", i, -went)
-
-
-def _named(one: Operation, i: int) -> str:
-    node = one.node.next_functions[i][0]
-    before = "" if node is None else node.name().rpartition("::")[2].partition("Backward")[0].lower()
-    return f"the {before} before the {one.name}" if before and before != "accumulategrad" else f"the {one.name}"
+            yield Change("part-missing", f"the way through {way(one, i)} is missing", i, torch.zeros_like(went))
+            yield Change("part-twice", f"the way through {way(one, i)} is there twice", i, 2 * went)
+            yield Change("plus-for-minus", f"the way through {way(one, i)} has the wrong sign", i, -went)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from torch_ref.causes.slopes import Change
 from torch_ref.causes.sums import terms_of
-from torch_ref.causes.tape import Operation, is_near
+from torch_ref.causes.tape import Operation, expanded, is_near
 
 PRODUCTS = {"mm": ("self", "mat2"), "bmm": ("self", "mat2"), "addmm": ("mat1", "mat2"), "mv": ("self", "vec")}
 """What a matrix product keeps, by the names that autograd has for it."""
@@ -110,30 +110,16 @@ def _of_second(at: Tensor, c: Tensor, i: int) -> Iterator[Change]:
 
 def stale(one: Operation, gradients: Sequence[Tensor]) -> Iterator[Change]:
     """Yield in which direction an update of the weights changes what a product hands on."""
-    if one.name == "mv":
-        a = one.saved("self")
-        for d in gradients if a is not None and one.went[1] is not None else ():
-            if d.shape == a.shape:  # type: ignore[union-attr]
-                yield Change("stale-weights", UPDATED, 1, d.t() @ one.came)
-    if one.name not in PRODUCTS or one.name == "mv":
+    if one.name not in PRODUCTS:
         return
-    a, b = (one.saved(name) for name in PRODUCTS[one.name])
+    (a, b), c = (one.saved(name) for name in PRODUCTS[one.name]), one.came
     first = len(one.went) - 2
-    for d in gradients if a is not None and one.went[first + 1] is not None else ():
-        for t in (d, d.transpose(-1, -2)) if d.ndim > 1 else ():
-            if t.shape == a.shape:  # type: ignore[union-attr]
-                yield Change("stale-weights", UPDATED, first + 1, t.transpose(-1, -2) @ one.came)
-    if b is None or one.went[first] is None:
-        return
-    for d in gradients:
-        for t in (d, d.transpose(-1, -2)) if d.ndim > 1 else ():
-            if t.shape == b.shape:
-                yield Change(
-                    "stale-weights",
-                    UPDATED,
-                    first,
-                    one.came @ t.transpose(-1, -2),
-                )
+    matrices = [d for d in gradients if d.ndim > 1]
+    for d in (*matrices, *(t.transpose(-1, -2) for t in matrices)):
+        if a is not None and d.shape == a.shape and one.went[first + 1] is not None:
+            yield Change("stale-weights", UPDATED, first + 1, d.transpose(-1, -2) @ c)
+        if b is not None and d.shape == b.shape and one.went[first] is not None:
+            yield Change("stale-weights", UPDATED, first, c @ d.transpose(-1, -2))
 
 
 def _of_entries(one: Operation, values: Sequence[Tensor]) -> Iterator[Change]:
@@ -149,16 +135,9 @@ def _of_entries(one: Operation, values: Sequence[Tensor]) -> Iterator[Change]:
 def _instead_of(t: Tensor, v: Tensor, values: Sequence[Tensor]) -> tuple[str, str]:
     """Return what it is where another tensor stands for one: perhaps a sum of which one part is missing."""
     for rest in (t - v, v - t):
-        if any(_is_broadcast(w, rest) for w in values):
+        if any((full := expanded(w, rest)) is not None and is_near(full, rest) for w in values):
             return "term-missing", "of a sum one part is missing in a factor"
     return "another-tensor", "another tensor of the same shape stands for a factor"
-
-
-def _is_broadcast(w: Tensor, t: Tensor) -> bool:
-    try:
-        return is_near(w.expand(t.shape), t)
-    except RuntimeError:  # of shapes that do not go together
-        return False
 
 
 def _of_broadcast_factor(one: Operation, i: int, values: Sequence[Tensor]) -> Iterator[Change]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from torch_ref.causes.loops import rounds_of
-from torch_ref.causes.tape import Operation, Tape
+from torch_ref.causes.tape import Operation, Tape, name_of, way
 
 MOST_PARTS = 40
 SAME = 1e4
@@ -47,19 +47,13 @@ def parts_of(tape: Tape) -> list[Part]:
             if all(float((gradient - other).norm()) > near for other in others):
                 found.append(
                     Part(
-                        _named(one, i),
+                        way(one, i),
                         gradient,
                         _is_projection(tape, one, i),
                         id(one) in in_loops or _is_step(tape, one, i),
                     )
                 )
     return found
-
-
-def _named(one: Operation, i: int) -> str:
-    node = one.node.next_functions[i][0]
-    before = "" if node is None else node.name().rpartition("::")[2].partition("Backward")[0].lower()
-    return f"the {before} before the {one.name}" if before and before != "accumulategrad" else f"the {one.name}"
 
 
 def _is_projection(tape: Tape, one: Operation, i: int) -> bool:
@@ -71,7 +65,7 @@ def _reaches_reduction(one: Operation, i: int) -> bool:
     """Tell whether a sum, a mean or a norm lies behind, with operations of one input in between."""
     node = one.node.next_functions[i][0]
     while node is not None:
-        if node.name().rpartition("::")[2].partition("Backward")[0].lower() in REDUCTIONS:
+        if name_of(node) in REDUCTIONS:
             return True
         before = [other for other, _ in node.next_functions if other is not None]
         node = before[0] if len(before) == 1 else None

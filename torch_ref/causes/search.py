@@ -18,7 +18,7 @@ from torch_ref.causes.parts import claims, parts_of
 from torch_ref.causes.projections import of_projection
 from torch_ref.causes.slopes import Change, of_function, of_power, of_slope
 from torch_ref.causes.sums import of_sum
-from torch_ref.causes.tape import Operation, Tape
+from torch_ref.causes.tape import Operation, Tape, expanded, same
 from torch_ref.causes.upstream import of_upstream
 from torch_ref.causes.whole import Slope, of_whole
 from torch_ref.known.cause import Cause
@@ -87,7 +87,7 @@ class Causes:
         try:
             with torch.inference_mode(mode=False), torch.autograd.set_multithreading_enabled(False):
                 return self._search.cause(last=last) if self._search else None
-        except (RuntimeError, NotImplementedError):  # of an operation of somebody's reference, called by itself
+        except RuntimeError:  # of an operation of somebody's reference, called by itself
             return None
 
 
@@ -168,7 +168,7 @@ class Search:
         for v in values:
             for threshold in THRESHOLDS:
                 for where in (v > threshold, v < threshold, v.abs() > threshold):
-                    if 1 < int(where.sum()) < where.numel() - 1 and _is_broadcast(where, off):
+                    if 1 < int(where.sum()) < where.numel() - 1 and _is_expanded(where, off):
                         text = f"it is wrong just where a value of the forward pass lies on one side of {threshold:g}"
                         yield Cause("no-pattern", f"no known pattern fits; {text}")
 
@@ -217,11 +217,7 @@ class Search:
         """Tell whether the factor that is missing is one of the inputs."""
         slope = one.slopes[change.position]
         leaves = [t.detach() for t in self.reference.inputs if t is not self.tape.target]
-        return (
-            one.name == "mul"
-            and slope is not None
-            and any(t.ndim <= slope.ndim and _is_broadcast(t, slope) for t in leaves)
-        )
+        return one.name == "mul" and slope is not None and any(_is_expanded(t, slope) for t in leaves)
 
     def _moved(self, one: Operation, change: Change) -> Tensor | None:
         """Return by how much a change moves the gradient; None where it does not, or all work is done."""
@@ -255,7 +251,7 @@ class Search:
         kept = [t for one in self.tape.operations for t in _kept(one.node)]
         for t in [*self.reference.inputs, *self.reference.values, *kept]:
             for value in (t.detach(), t.detach().transpose(-1, -2)) if t.ndim > 1 else (t.detach(),):
-                if value.dtype == self.tape.total.dtype and not any(_same(value, other) for other in found):
+                if value.dtype == self.tape.total.dtype and not any(same(value, other) for other in found):
                     found.append(value)
         return found
 
@@ -275,21 +271,15 @@ def _is_of_one_size(t: Tensor) -> bool:
     return bool(((size - size.max()).abs() <= SAME * size.max()).all())
 
 
-def _is_broadcast(t: Tensor, to: Tensor) -> bool:
-    try:
-        return torch.equal(t.expand(to.shape), to)
-    except RuntimeError:  # of shapes that do not fit
-        return False
+def _is_expanded(t: Tensor, to: Tensor) -> bool:
+    found = expanded(t, to)
+    return found is not None and torch.equal(found, to)
 
 
 def _kept(node: object) -> Iterator[Tensor]:
     for name in dir(node):
         if name.startswith("_saved_") and isinstance(found := getattr(node, name), Tensor):
             yield found
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and torch.equal(a, b)
 
 
 def _share(scene: Scene, total: Tensor, direction: Tensor | None) -> float | None:

@@ -31,7 +31,7 @@ class Operation:
     @property
     def name(self) -> str:
         """Return its name: mul for MulBackward0."""
-        return self.node.name().rpartition("::")[2].partition("Backward")[0].lower()
+        return name_of(self.node)
 
     def of(self, came: Tensor) -> tuple[Tensor | None, ...]:
         """Return what it hands on where something else comes to it; nothing where it is somebody's own Function."""
@@ -40,7 +40,10 @@ class Operation:
         called: Any = self.node
         with torch.no_grad():
             found = called(came)
-        return found if isinstance(found, tuple) else (found,)
+        found = found if isinstance(found, tuple) else (found,)
+        return tuple(  # what was broadcast is summed by the engine, not by the operation
+            t if t is None or w is None else t.sum_to_size(w.shape) for t, w in zip(found, self.went, strict=True)
+        )
 
     @cached_property
     def slopes(self) -> tuple[Tensor | None, ...]:
@@ -65,6 +68,31 @@ def is_near(a: Tensor, b: Tensor) -> bool:
     """Tell whether two tensors are the same but for rounding."""
     eps = torch.finfo(a.dtype).eps
     return torch.allclose(a, b, rtol=1e4 * eps, atol=1e2 * eps * float(b.abs().max()) if b.numel() else 0.0)
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two tensors are of one shape and hold the same numbers."""
+    return a.shape == b.shape and torch.equal(a, b)
+
+
+def expanded(t: Tensor, like: Tensor) -> Tensor | None:
+    """Return a tensor broadcast to the shape of another; None where it does not fit."""
+    try:
+        return t.expand(like.shape)
+    except RuntimeError:  # of shapes that do not go together
+        return None
+
+
+def way(one: Operation, i: int) -> str:
+    """Return how a reader finds the way from an operation to its input i: 'the tanh before the mul'."""
+    node = one.node.next_functions[i][0]
+    before = "" if node is None else name_of(node)
+    return f"the {before} before the {one.name}" if before and before != "accumulategrad" else f"the {one.name}"
+
+
+def name_of(node: Node) -> str:
+    """Return the name of an operation: mul for MulBackward0."""
+    return node.name().rpartition("::")[2].partition("Backward")[0].lower()
 
 
 @dataclass(frozen=True)

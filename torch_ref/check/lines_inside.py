@@ -101,7 +101,8 @@ class Within:
                 if n == 0 and pair is not None and found == [] and self._is_given_wrong(pair):
                     innocent.add(value.made)
                 if pair is None and self.chained is not None and is_wrong_factor(call, self.chained, value):
-                    return [replace(one, values=behind_return(call, self.chained), called=(value.where.at,))]
+                    behind = behind_return(call, self.chained)
+                    return [replace(one, values=behind, called=(value.where.at,))] if behind else [one]
         left = tuple(value for value in one.values if value.made not in innocent)
         return [replace(one, values=left or one.values)]
 

@@ -193,6 +193,41 @@ def test_the_gradient_of_another_input() -> None:
     assert code_of(lambda a, b: a * b, backward, draw(5), draw(5)) == "another-gradient"
 
 
+def test_the_gradient_of_another_value_where_something_was_broadcast() -> None:
+    def scaled(x: Tensor, g: Tensor) -> Tensor:
+        return torch.sin(x * g) * x
+
+    def backward(d: Tensor, x: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        dx = d * (torch.cos(x * g) * x * g + torch.sin(x * g))
+        return dx, (dx * x).sum((0, 2), keepdim=True)[0]  # d cos(x g) x is meant, not dx
+
+    assert code_of(scaled, backward, draw(4, 3, 5), draw(3, 1), of="g") == "another-gradient"
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(4, 4), (5, 4)])
+def test_weights_that_are_the_first_operand_and_were_updated_already(rows: int, columns: int) -> None:
+    def backward(d: Tensor, w: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        dw = d @ x.t()
+        return dw, (w - 0.1 * dw).t() @ d
+
+    inputs = draw(rows, columns), draw(columns, 6)
+    assert code_of(lambda w, x: w @ x, backward, *inputs, of="x") == "stale-weights"
+
+
+@pytest.mark.parametrize(
+    ("d_w", "d_x", "code"),
+    [
+        (lambda d, w, x: torch.outer(d, torch.ones_like(x)), lambda d, w, x: w.t() @ d, "input-missing"),
+        (lambda d, w, x: torch.outer(d, x * x), lambda d, w, x: w.t() @ d, "input-too-often"),
+        (lambda d, w, x: torch.outer(d, x), lambda d, w, x: w @ d, "transposed-weights"),
+        (lambda d, w, x: torch.outer(d, x), lambda d, w, x: (w - 0.1 * torch.outer(d, x)).t() @ d, "stale-weights"),
+    ],
+)
+def test_a_matrix_and_a_vector(d_w: Any, d_x: Any, code: str) -> None:
+    inputs = draw(4, 4), draw(4)
+    assert code_of(lambda w, x: w @ x, lambda d, w, x: (d_w(d, w, x), d_x(d, w, x)), *inputs) == code
+
+
 @pytest.mark.parametrize(
     ("mask", "code"),
     [(lambda x, d: x <= 0, "wrong-mask"), (lambda x, d: d > 0, "wrong-mask"), (lambda x, d: x > 1, "wrong-mask")],
@@ -275,3 +310,21 @@ def test_a_function_of_somebody_s_own_inside_is_not_called_by_the_search() -> No
 
     assert code_of(forward, lambda d, x: d * torch.sigmoid(2 * x) + torch.sin(99 * x), draw(3, 4)) == "no-pattern"
     assert set(calls) == {torch.Size([3, 4])}
+
+
+def test_a_function_of_somebody_s_own_that_refuses_other_gradients_leaves_the_verdict() -> None:
+    class Picky(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx: Any, d: Tensor) -> Tensor:
+            if bool((d == 0).all()) or bool((d == 1).all()):
+                raise RuntimeError("no such gradient was expected")
+            return 2 * d
+
+    def forward(x: Tensor) -> Tensor:
+        return torch.tanh(Picky.apply(x))
+
+    assert code_of(forward, lambda d, x: 2 * d + torch.sin(99 * x), draw(3, 4)) == "no-pattern"
