@@ -29,6 +29,8 @@ BY_MAPPING = "give it by mapping={'value': 'gradient'}"
 
 NO_GRADIENT = "backward has no variable with such a name; " + BY_MAPPING
 
+WHOLE = "{of} was given as a whole number, which has no gradient; give it with a fraction, as 0.0"
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -215,7 +217,10 @@ def _recomputed(
             return of, [*found.values()]
     if is_numbered(place):
         return f"its name does not say what it is the gradient of; {BY_MAPPING}"
-    if not stems or not is_array(versions[-1].value):
+    if not is_array(versions[-1].value):
+        whole = next((of for of in stems if of in backward.inputs), None)
+        return WHOLE.format(of=whole) if whole else None
+    if not stems:
         return None
     return f"no value that the output is made of is called {' or '.join(stems)}; {BY_MAPPING}"
 

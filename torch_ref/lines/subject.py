@@ -88,10 +88,11 @@ class Subject:
         names = names_in(self.forward if self.backward is None else self.backward)
         wanted = {of for name in names for of in named_after(name)}
 
-        def as_array(value: float) -> Any:
+        def as_array(value: float | np.floating) -> Any:
             return np.array(value) if tensor is None else torch.tensor(value, dtype=tensor.dtype, device=tensor.device)
 
-        return {n: as_array(v) if type(v) is float and n in wanted else v for n, v in self.inputs.items()}
+        is_number = {n: isinstance(v, float | np.floating) for n, v in self.inputs.items()}
+        return {n: as_array(v) if is_number[n] and n in wanted else v for n, v in self.inputs.items()}
 
     def under_autograd(self, world: World, unnamed: Unnamed | None = None) -> tuple[Run, Unnamed]:
         """Run forward in a world of tensors that require a gradient."""

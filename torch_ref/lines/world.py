@@ -36,6 +36,8 @@ class World:
 
     def of(self, value: Any, name: str) -> Any:
         """Return the copy of a value; ``name`` is how it is called."""
+        if isinstance(value, type | types.ModuleType):  # of whoever gives a cell all of globals()
+            return value
         if id(value) in self._copies:
             self._note(value, name)
             return self._copies[id(value)]
@@ -86,10 +88,8 @@ class World:
 
     def _read(self, value: Any, name: str) -> Any:
         """Return the copy of a variable that a function reads; what belongs to a library, or to nobody, as it is."""
-        if isinstance(value, type | types.ModuleType):
+        if isinstance(value, types.FunctionType) and not _is_theirs(value):
             return value
-        if isinstance(value, types.FunctionType):
-            return self.of(value, name) if _is_theirs(value) else value
         is_copied = isinstance(value, COPIED) or _is_theirs(value) or any(True for _ in values_in(value, name))
         return self.of(value, name) if is_copied else value
 

@@ -234,6 +234,11 @@ def test_the_texts_of_two_cells(line: str, guilty: list[str]) -> None:
     assert [row.source for row in report.guilty] == guilty, str(report)
 
 
+def test_a_cell_may_be_given_all_variables_with_the_modules_among_them() -> None:
+    variables = {"np": np, "torch": torch, "Linear": torch.nn.Linear, "X": torch.randn(6, 5), "W1": torch.randn(5, 4)}
+    assert check_lines(CELL, "dz1 = 2 * h * (1 - h**2)\ndW1 = X.T @ dz1\n", variables).ok
+
+
 def test_numbers_are_parameters_where_backward_has_their_gradients() -> None:
     def forward(m, b, x, t):
         return ((m * x + b - t) ** 2).mean()

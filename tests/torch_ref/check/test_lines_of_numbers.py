@@ -33,6 +33,21 @@ class Net:
 """
 
 
+LINEAR = """
+def forward(x, t, w, b):
+    y = x @ w + b
+    loss = ((y - t) ** 2).mean()
+    return loss
+
+
+def backward(x, t, w, b, y):
+    dy = 2 * (y - t) / len(t)
+    dw = x.T @ dy
+    db = dy.sum()
+    return dw, db
+"""
+
+
 def inputs() -> list[Any]:
     r = np.random.default_rng(0)
     return [r.normal(size=(3, 1)), 0.4, r.normal(size=(3, 6)), r.integers(0, 2, (1, 6))]
@@ -51,3 +66,23 @@ def test_the_gradient_of_a_number_is_compared_that_a_helper_makes(whose: str) ->
     assert report.ok, report.verdict
     text, _ = broken(PROPAGATE, "DB = 1 / m * np.sum(A - Y)", "DB = 1 / m * np.sum(Y - A)")
     assert not check(text, whose).ok
+
+
+@pytest.mark.parametrize("b", [0.4, np.float32(0.4), np.float64(0.4)])
+def test_a_number_of_numpy_is_one_too(b: Any) -> None:
+    x, t, w = (np.random.default_rng(0).normal(size=size) for size in ((5, 3), (5,), (3,)))
+    found = made(LINEAR)
+    assert check_lines(found["forward"], found["backward"], [x, t, w, b], power=False).ok
+    text, line = broken(LINEAR, "db = dy.sum()", "db = dy.mean()")
+    found = made(text)
+    report = check_lines(found["forward"], found["backward"], [x, t, w, b], power=False)
+    assert [row.source.endswith(line) for row in report.guilty] == [True], report.verdict
+
+
+def test_a_whole_number_is_named_as_not_compared() -> None:
+    x, t, w = (np.random.default_rng(0).normal(size=size) for size in ((5, 3), (5,), (3,)))
+    found = made(LINEAR)
+    report = check_lines(found["forward"], found["backward"], [x, t, w, 0], power=False)
+    assert dict(report.not_compared)["db"] == (
+        "b was given as a whole number, which has no gradient; give it with a fraction, as 0.0"
+    )
