@@ -22,6 +22,7 @@ from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.scale import remark_of
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.lines.suspected import suspects_of
+from torch_ref.lines.updates import Updates
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.verdict.chain import Written, report_of_chain
 from torch_ref.verdict.report import Report
@@ -33,6 +34,11 @@ SMALL = 1e-4
 IN_FLOAT64 = "compared in float64: in float32 rounding is larger than usual ({})"
 
 MISNAMED = "what backward has under this name is not it, but what is computed from that is right"
+
+UPDATED = (
+    ". What backward updates itself is compared where it moves it once, by a learning rate that is an argument or an "
+    "attribute called lr or learning_rate"
+)
 
 
 def check_lines(
@@ -121,6 +127,10 @@ def _report(
         return report_by_differences(subject, str(error), upstream=upstream, **asked)
     found = Backward(seen.by_hand, [*subject.inputs], len(seen.roots) if subject.backward is None else 0)
     pairing = pairing_of(seen.values, found, mapping)
+    updated = Updates(seen.by_hand, subject.around).paired(pairing, seen.values)
+    if updated is not pairing and updated.pairs and seen.roots[0][0].dtype == torch.float32:
+        return _report(replace(subject, is_wide=True), upstream=upstream, is_again=is_again, **asked)
+    pairing = updated
     if not pairing.pairs:
         return _without_pairs(seen, found)
     with torch.inference_mode(mode=False):
@@ -128,7 +138,8 @@ def _report(
         written = {pair.name: _written(pair, chained) for pair in chained.pairs}
         left = [(f"gradient of {pair.name}", MISNAMED) for pair in chained.misnamed]
         left += pairing.unpaired([*chained.pairs, *chained.misnamed], seen.values, found)
-        remarks = tuple(filter(None, [remark_of(chained), said_of_changes(seen.by_hand)]))
+        moved = frozenset(pair.name for pair in pairing.pairs if pair.gradients[0][-1].place == pair.name)
+        remarks = tuple(filter(None, [remark_of(chained), said_of_changes(seen.by_hand, moved)]))
         report = report_of_chain(chained.chain, power=power, written=written, remarks=remarks, not_compared=tuple(left))
         guilty = [name_of(row) for row in report.guilty]
         accused = suspects_of(chained, guilty).accused()
@@ -151,9 +162,11 @@ def _without_pairs(seen: Read, found: Backward) -> Report:
         root, _ = seen.roots[0]
         return Report((), 1, root.dtype, root.device, f"backward {seen.by_hand.failure}")
     forward, backward = (", ".join(names) or "nothing" for names in (seen.values.by_place, found.gradients))
+    is_updated = any(name in found.gradients for name in seen.values.leaves.values())
     raise ValueError(
         "check_lines expects gradients that are named after their values, as dW1 after W1, or a mapping="
         f"{{'value': 'gradient'}}, got none. Forward has {forward}; backward made {backward}"
+        + UPDATED * is_updated
     )
 
 

@@ -20,6 +20,7 @@ from torch_ref.lines.source import Statement
 from torch_ref.lines.subject import read
 from torch_ref.lines.suspected import suspects_of
 from torch_ref.lines.suspects import Accused
+from torch_ref.lines.updates import Updates
 from torch_ref.verdict.chain import report_of_chain
 
 DEEPEST = 4
@@ -140,7 +141,7 @@ def _wrong_in(pair: Inside, outside: Outside, depth: int) -> list[Accused] | Non
         seen = read(pair, [*pair.upstream.values()] or None)
         inputs = [name for name in pair.inputs if name != "self"]
         found = Backward(seen.by_hand, inputs, len(seen.roots) if pair.backward is None else 0)
-        pairing = pairing_of(seen.values, found)
+        pairing = Updates(seen.by_hand, pair.around).paired(pairing_of(seen.values, found), seen.values)
         if not pairing.pairs or seen.by_hand.failure:
             return None
         pairing = replace(pairing, pairs=tuple(map(outside.scaled, pairing.pairs)))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from manual_bp.layer import described
+from torch_ref.lines.names import RATE
 from torch_ref.lines.places import is_value, values_in
 from torch_ref.lines.upstream import (
     CACHE,
@@ -122,6 +123,8 @@ class Filling:
                 found[p.name] = known[p.name]
             elif p.name in self.result.outputs:
                 found[p.name] = self.result.outputs[p.name]
+            elif p.default is p.empty and RATE.fullmatch(p.name):
+                found[p.name] = 1.0
         return found
 
     def _of_outputs(self, names: Sequence[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -65,8 +65,9 @@ def _is_along(step: Tensor, along: Tensor) -> bool:
     return float((step - factor * along).norm()) <= UPDATED * float(step.norm())
 
 
-def said_of_changes(run: Run) -> str | None:
-    """Say which arrays that it was given backward changed; None where there are none."""
-    if not run.changed:
+def said_of_changes(run: Run, updated: Container[str] = ()) -> str | None:
+    """Say which arrays that it was given backward changed, but for those that it updated; None where there are none."""
+    changed = [name for name in run.changed if name not in updated]
+    if not changed:
         return None
-    return f"backward changes {' and '.join(run.changed)} in place: whoever calls it loses what was there"
+    return f"backward changes {' and '.join(changed)} in place: whoever calls it loses what was there"

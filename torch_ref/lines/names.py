@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 SHAPES = (
     r"(?:d|grad_?)(?:[LJEC]|loss|cost|out)_?(?:d|wrt)_?(?P<of>\w+)",
     r"d_?(?:loss|cost)_(?P<of>\w+)",
     r"(?:grads?|gradient|nabla|delta|error)_?(?:of_|wrt_)?(?P<of>\w+)",
-    r"(?P<of>\w+?)_(?:grads?|gradient|delta|bar)",
+    r"(?P<of>\w+?)_(?:grads?|gradient|delta|bar|error)",
     r"(?P<of>\w+?)grad",
     r"[dD]_?(?P<of>\w+)",
     r"g_?(?P<of>[A-Z]\w*|[a-z]\d*)",
@@ -24,6 +24,9 @@ CONTAINERS = re.compile(
 
 BARE = re.compile(r"delta|grads?|gradient|error|err|d|g|dout|d_out|dnext|upstream|grad_out|grad_output|out_grad")
 """What the gradient of whatever comes next is called, again and again."""
+
+RATE = re.compile(r"_*(?:learn(?:ing)?_?)?(?:rate|lr|eta|alpha|step(?:_?size)?)_*", re.IGNORECASE)
+"""What a learning rate is called."""
 
 WORDS = re.compile(
     r"(?i:delta|diffs?|differences?|dists?|distances?|denom|denominators?|deriv|derivatives?|data|drop|dropout|decay|dot"
@@ -90,6 +93,12 @@ def values_of(place: str) -> Iterator[Path]:
 def is_bare(place: str) -> bool:
     """Tell whether a variable is a gradient by its name, but does not say of what."""
     return BARE.fullmatch(place) is not None
+
+
+def is_behind(place: str, others: Container[str]) -> bool:
+    """Tell whether a gradient is that of what comes before its namesake: l2_delta beside l2_error is behind the slope."""
+    stem = path_of(place).name.removesuffix("_delta")
+    return place.endswith("_delta") and place.removesuffix(f"{stem}_delta") + f"{stem}_error" in others
 
 
 def is_numbered(place: str) -> bool:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from torch_ref.lines.constants import CONSTANT, is_constant, is_forwards
 from torch_ref.lines.matching import Matched, fits, matched, outcome
-from torch_ref.lines.names import is_bare, is_numbered, named_after, path_of, values_of
+from torch_ref.lines.names import is_bare, is_behind, is_numbered, named_after, path_of, values_of
 from torch_ref.lines.places import is_array
 from torch_ref.lines.record import Version
 from torch_ref.lines.trace import RETURNED, Run
@@ -120,7 +120,7 @@ def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | N
     for place, versions in _ranked(backward):
         found: tuple[str, Matched] | str | None = None
         is_forwards_own = not backward.outputs and is_forwards(place, versions, values.run)
-        if place not in given.values() and not is_forwards_own:
+        if place not in given.values() and not is_forwards_own and not is_behind(place, backward.gradients):
             found = _found(place, versions, values, backward)
         if isinstance(found, tuple) and is_constant(versions):
             found = CONSTANT

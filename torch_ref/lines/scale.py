@@ -65,17 +65,25 @@ def _factors(chained: Chained) -> Iterator[Fraction]:
     for pair in chained.pairs if chained.off.pairs else ():
         for place, several in zip(pair.places, pair.gradients, strict=True):
             for version in several if pair.name in chained.off.pairs else ():
-                found = times(version, chained.arrived[place.key], near(place))
-                if found is None:
+                found = _multiple(version, chained.arrived[place.key], near(place))
+                if found in (None, 1):
                     continue
                 if pair.is_outcome:
-                    yield 1 / found
-                elif found > 2 and sizes & {found, 2 * found}:
-                    yield found
+                    yield 1 / abs(found)
+                elif abs(found) > 2 and sizes & {abs(found), 2 * abs(found)}:
+                    yield abs(found)
+                if found < 0:  # an error, t - y, whose updates are added
+                    yield found if not pair.is_outcome else 1 / found
 
 
 def times(version: Version, right: Tensor, allowed: float) -> Fraction | None:
     """Return how many times another gradient one is, but for its sign; None where it is no multiple, or the same."""
+    found = _multiple(version, right, allowed)
+    return None if found is None or abs(found) == 1 else abs(found)
+
+
+def _multiple(version: Version, right: Tensor, allowed: float) -> Fraction | None:
+    """Return how many times another gradient one is; None where it is no multiple."""
     t = as_gradient(version.value, right)
     if t is None or t.numel() != right.numel() or not bool(right.any()):
         return None
@@ -83,7 +91,8 @@ def times(version: Version, right: Tensor, allowed: float) -> Fraction | None:
     number = float(ours @ theirs / (theirs @ theirs))
     if not number or off(ours, number * theirs) > allowed:
         return None
-    return _fraction(abs(number))
+    found = _fraction(abs(number))
+    return found and (found if number > 0 else -found)
 
 
 def _fraction(number: float) -> Fraction | None:
@@ -91,7 +100,7 @@ def _fraction(number: float) -> Fraction | None:
         found = _fraction(1 / number)
         return found and 1 / found
     found = Fraction(number).limit_denominator(DENOMINATORS)
-    return found if found != 1 and abs(float(found) - number) < EXACT * number else None
+    return found if abs(float(found) - number) < EXACT * number else None
 
 
 # ------------------------------------------------------------------------------------------ divided

@@ -68,6 +68,13 @@ class Subject:
         if self.is_wide:
             torch.set_default_dtype(torch.float64)
 
+    @property
+    def around(self) -> Mapping[str, Any]:
+        """Return the global variables of backward."""
+        function: Any = self.forward if self.backward is None else self.backward
+        found: Mapping[str, Any] = getattr(function, "variables", None) or getattr(function, "__globals__", {})
+        return found
+
     @classmethod
     def of(
         cls, forward: Callable[..., Any], backward: Callable[..., Any] | None, inputs: Sequence[Any] | Mapping[str, Any]

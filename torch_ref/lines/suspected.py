@@ -29,7 +29,9 @@ def suspects_of(chained: Chained, guilty: Sequence[str]) -> Suspects:
     for name in guilty:
         i = _wrong_at(chained, pairs[name])
         version = chained.made_as(pairs[name], pairs[name].gradients[i][-1])
-        if not is_left_out(version):
+        if pairs[name].gradients[i][-1].place in chained.values.given:  # moved by its gradient: what it was before is no part of that
+            wrong[name] = version
+        elif not is_left_out(version):
             run, factor = chained.backward.run, chained.factor
             found = culprit(chained.chain, chained.claims[name], i, run, version, factor)
             wrong[name] = wrong_summand(chained.chain, chained.claims[name], i, Flow(run), found.version)
