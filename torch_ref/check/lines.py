@@ -12,6 +12,7 @@ import torch
 from torch_ref.check.accused import name_of, with_accused
 from torch_ref.check.lines_inside import Outside, accused_inside
 from torch_ref.check.lines_measured import report_by_differences
+from torch_ref.check.lines_repaired import mended
 from torch_ref.check.lines_upstream import TIMES, at_another_upstream
 from torch_ref.check.reading import check_no_autocast
 from torch_ref.lines.cells import Cell
@@ -144,8 +145,9 @@ def _report(
         guilty = [name_of(row) for row in report.guilty]
         accused = suspects_of(chained, guilty).accused()
         outside = Outside.of(chained, guilty)
-        inside = accused_inside(accused, seen.calls, outside, chained=chained, is_wide=subject.is_wide)
-        rows = with_accused(report.rows, inside)
+        whole = None if subject.backward is None or seen.by_hand.upstream else subject
+        inside = accused_inside(accused, seen.calls, outside, chained=chained, is_wide=subject.is_wide, whole=whole)
+        rows = with_accused(report.rows, mended(inside, chained, seen, subject))
         report = replace(report, rows=rows, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
     if is_again or not report.ok or not seen.is_of_a_loss:
         return report
@@ -165,8 +167,7 @@ def _without_pairs(seen: Read, found: Backward) -> Report:
     is_updated = any(name in found.gradients for name in seen.values.leaves.values())
     raise ValueError(
         "check_lines expects gradients that are named after their values, as dW1 after W1, or a mapping="
-        f"{{'value': 'gradient'}}, got none. Forward has {forward}; backward made {backward}"
-        + UPDATED * is_updated
+        f"{{'value': 'gradient'}}, got none. Forward has {forward}; backward made {backward}" + UPDATED * is_updated
     )
 
 

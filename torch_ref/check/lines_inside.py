@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from torch_ref.check.accused import name_of
+from torch_ref.check.lines_repaired import mended
 from torch_ref.lines.calls import Called, Calls, Key, key_of
 from torch_ref.lines.chained import Chained, near, off
-from torch_ref.lines.inside import Inside, calls_at, pairs_with
+from torch_ref.lines.inside import Inside, calls_at, in_place_of, pairs_with
 from torch_ref.lines.judged import judged
 from torch_ref.lines.names import path_of
 from torch_ref.lines.pairing import Backward, Pair, pairing_of, tensor_of
+from torch_ref.lines.places import is_array, values_in
 from torch_ref.lines.scale import over
 from torch_ref.lines.slope import behind_return, is_wrong_factor
 from torch_ref.lines.source import Statement
-from torch_ref.lines.subject import read
+from torch_ref.lines.subject import Subject, read
 from torch_ref.lines.suspected import suspects_of
 from torch_ref.lines.suspects import Accused
 from torch_ref.lines.updates import Updates
@@ -59,14 +62,18 @@ def accused_inside(
     chained: Chained | None = None,
     is_wide: bool = False,
     depth: int = 0,
+    whole: Subject | None = None,
 ) -> list[Accused]:
-    """Return accusations of the lines inside in place of those of calls, where they are found."""
+    """Return accusations of the lines inside in place of those of calls, where they are found.
+
+    Of a ``whole`` backward that only calls another, that one is the backward.
+    """
     if not accused or depth == DEEPEST:
         return [*accused]
     forwards, backwards = calls()
     if not backwards.found:
         return [*accused]
-    within = Within(chained, forwards if forwards.found else backwards, backwards, outside, is_wide, depth)
+    within = Within(chained, forwards if forwards.found else backwards, backwards, outside, is_wide, depth, whole)
     return _merged([found for one in accused for found in within.instead_of(one)])
 
 
@@ -90,6 +97,7 @@ class Within:
     outside: Outside
     is_wide: bool
     depth: int
+    whole: Subject | None
 
     def instead_of(self, one: Accused) -> list[Accused]:
         """Return what is wrong inside of what was called by the accused statements, or else these."""
@@ -109,7 +117,9 @@ class Within:
 
     def _judged(self, call: Called) -> tuple[Inside | None, list[Accused] | None]:
         """Return the pair of functions that a call belongs to, and what is wrong in it; None where nobody can tell."""
-        for pair in pairs_with(call, self.forwards, is_wide=self.is_wide):
+        pairs = pairs_with(call, self.forwards, is_wide=self.is_wide)
+        whole = self.whole if self.whole is not None and self._is_given_no_gradient(call) else None
+        for pair in chain(pairs, [] if whole is None else in_place_of(whole, call)):
             if any(map(self._is_known, pair.upstream.values())):
                 continue
             found = _wrong_in(pair, self.outside, self.depth)
@@ -120,6 +130,10 @@ class Within:
     def _is_known(self, value: Any) -> bool:
         """Tell whether something is a value of the forward pass, and so no gradient."""
         return self.chained is not None and self.chained.values.equal_to(tensor_of(value)) is not None
+
+    def _is_given_no_gradient(self, call: Called) -> bool:
+        given = [part for name, value in call.inputs.items() for _, part in values_in(value, name) if is_array(part)]
+        return bool(given) and all(map(self._is_known, given))
 
     def _is_given_wrong(self, pair: Inside) -> bool:
         """Tell whether the gradients that a backward was given are not those that arrive there."""
@@ -152,7 +166,8 @@ def _wrong_in(pair: Inside, outside: Outside, depth: int) -> list[Accused] | Non
     possible = {one.name for one in chained.pairs if outside.agrees(one)}
     guilty = [name for row in report.guilty if (name := name_of(row)) in possible]
     accused = suspects_of(chained, guilty).accused()
-    return accused_inside(accused, seen.calls, outside, chained=chained, is_wide=pair.is_wide, depth=depth + 1)
+    inside = accused_inside(accused, seen.calls, outside, chained=chained, is_wide=pair.is_wide, depth=depth + 1)
+    return mended(inside, chained, seen, pair)
 
 
 def _in_place_of(one: Accused, found: Sequence[Accused]) -> list[Accused]:

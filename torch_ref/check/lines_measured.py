@@ -11,6 +11,7 @@ from torch import Tensor
 
 from torch_ref.check.accused import name_of, with_accused
 from torch_ref.check.lines_inside import Outside, accused_inside
+from torch_ref.check.lines_repaired import mended_by_differences
 from torch_ref.check.lines_upstream import TIMES, at_another_upstream
 from torch_ref.followed.differences import differences
 from torch_ref.lines.arguments import Result
@@ -111,7 +112,10 @@ def report_by_differences(
     rows, arrived = rows_of_measured(measured, tolerance or {}, strict=strict)
     suspects = _suspects(rows, pairing.pairs, backward)
     wrong = {key_of(forward.given[pair.name]): pair.name in suspects.wrong for pair in pairing.pairs}
-    accused = with_accused(rows, accused_inside(suspects.accused(), lambda: subject.calls(upstream), Outside(wrong)))
+    inside = accused_inside(suspects.accused(), lambda: subject.calls(upstream), Outside(wrong))
+    made = {p.name: (p.gradients[0][-1], one) for p, one in zip(pairing.pairs, measured, strict=True)}
+    mended = mended_by_differences(inside, made, backward.run, subject, lambda other: other.by_hand(upstream))
+    accused = with_accused(rows, mended)
     told = {row.quantity.removeprefix("gradient of ") for row in accused}
     unsure = [
         (f"gradient of {one.name}", "central differences are not sure enough here")

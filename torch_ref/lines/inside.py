@@ -16,6 +16,7 @@ import numpy as np
 
 from torch_ref.lines.arguments import Result
 from torch_ref.lines.calls import Called, Calls
+from torch_ref.lines.cells import Cell
 from torch_ref.lines.names import named_after
 from torch_ref.lines.places import is_array
 from torch_ref.lines.record import Version
@@ -73,6 +74,12 @@ def pairs_with(backward: Called, forwards: Calls, *, is_wide: bool) -> Iterator[
         yield Inside(backward.function, None, backward.arguments, True, is_wide)
 
 
+def in_place_of(whole: Subject, called: Called) -> Iterator[Inside]:
+    """Yield a function that a backward calls to do all, with the forward of that."""
+    if not isinstance(whole.forward, Cell):
+        yield Inside(whole.forward, called.function, whole.prepared, True, whole.is_wide, called.arguments)
+
+
 def _rating(backward: Called, forward: Called) -> tuple[bool, int, int]:
     """Return how surely two functions belong together: by their names, by the arrays that both have."""
     shared = len(forward.keys & {key for _, key in backward.given})
@@ -102,7 +109,12 @@ def _upstream(backward: Called, forward: Called) -> dict[str, Any] | None:
     except TypeError:
         return None
     known = {place for place, key in backward.given if key in forward.keys}
-    free = {name: value for name, value in backward.inputs.items() if is_array(value) and name not in known}
+    between = {name for name in forward.variables if name not in result.outputs}
+    free = {
+        name: value
+        for name, value in backward.inputs.items()
+        if is_array(value) and name not in known and not between & {*named_after(name)}
+    }
     found: dict[str, Any] = {}
     for of, output in result.outputs.items():
         fits = [name for name, value in free.items() if np.shape(value) == np.shape(output) and name not in found]

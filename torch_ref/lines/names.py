@@ -96,7 +96,7 @@ def is_bare(place: str) -> bool:
 
 
 def is_behind(place: str, others: Container[str]) -> bool:
-    """Tell whether a gradient is that of what comes before its namesake: l2_delta beside l2_error is behind the slope."""
+    """Tell whether a gradient is that of what its namesake is made of, as l2_delta beside l2_error, behind a slope."""
     stem = path_of(place).name.removesuffix("_delta")
     return place.endswith("_delta") and place.removesuffix(f"{stem}_delta") + f"{stem}_error" in others
 

@@ -75,11 +75,11 @@ class Source:
     def statements(self) -> tuple[Statement, ...]:
         """Return all statements in order; none where there is no source."""
         lines = linecache.getlines(self.code.co_filename)
-        scope = _scope("".join(lines), self.code)
+        scope = scope_of("".join(lines), self.code)
         if scope is None:
             return ()
-        nested = frozenset(node.name for node in _statements(scope) if isinstance(node, ast.FunctionDef))
-        found = [self._statement(node, lines, nested) for node in _statements(scope)]
+        nested = frozenset(node.name for node in statements_of(scope) if isinstance(node, ast.FunctionDef))
+        found = [self._statement(node, lines, nested) for node in statements_of(scope)]
         return tuple(sorted(found, key=lambda statement: (statement.line, statement.column)))
 
     def _statement(self, node: ast.stmt | ast.expr, lines: list[str], nested: frozenset[str]) -> Statement:
@@ -119,7 +119,7 @@ class Source:
         return self.statements[i - 1] if i else Statement(self.code.co_filename, line)
 
 
-def _scope(text: str, code: CodeType) -> Scope | None:
+def scope_of(text: str, code: CodeType) -> Scope | None:
     """Return the part of a file that a code object is made of."""
     try:
         tree = ast.parse(text)
@@ -140,7 +140,7 @@ def _is_made_of(node: Scope, code: CodeType) -> bool:
     return node.name == code.co_name and first == code.co_firstlineno
 
 
-def _statements(scope: ast.AST) -> Iterator[ast.stmt | ast.expr]:
+def statements_of(scope: ast.AST) -> Iterator[ast.stmt | ast.expr]:
     """Yield the statements of a scope with those in its loops and conditions, without those of functions in it."""
     if isinstance(scope, ast.Lambda):
         yield scope.body
@@ -150,7 +150,7 @@ def _statements(scope: ast.AST) -> Iterator[ast.stmt | ast.expr]:
             if isinstance(node, ast.stmt):
                 yield node
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                yield from _statements(node)
+                yield from statements_of(node)
 
 
 def _own_parts(node: ast.AST) -> list[ast.AST]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -209,6 +209,8 @@ class Read:
     beside: Callable[[int], Pass]
     """Computes the forward pass once more, with its inputs moved a little in a direction of that number; from ``TIES``
     on every value in between, too."""
+    by_hand_of: Callable[[Subject], Run]
+    """Runs a subject by hand with the same upstream gradients: this one with another backward, say."""
     again: Callable[[float], Run]
     """Runs both by hand once more, with upstream gradients that many times as large."""
     calls: Callable[[], tuple[Calls, Calls]]
@@ -265,7 +267,11 @@ def read(subject: Subject, upstream: Any = None) -> Read:
     def again(factor: float) -> Run:
         return subject.by_hand([d * factor for d in handed])
 
-    return Read(here.values, subject.by_hand(handed), here.roots, beside, again, lambda: subject.calls(handed))
+    def by_hand_of(other: Subject) -> Run:
+        return other.by_hand(handed)
+
+    calls = partial(subject.calls, handed)
+    return Read(here.values, by_hand_of(subject), here.roots, beside, by_hand_of, again, calls)
 
 
 def _pass(world: World, run: Run, unnamed: Unnamed, outputs: list[Tensor], d_outputs: Sequence[Tensor]) -> Pass:

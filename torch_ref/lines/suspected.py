@@ -27,9 +27,11 @@ def suspects_of(chained: Chained, guilty: Sequence[str]) -> Suspects:
     wrong: dict[str, Version] = {}
     known: list[Version] = []
     for name in guilty:
-        i = _wrong_at(chained, pairs[name])
+        i = wrong_at(chained, pairs[name])
         version = chained.made_as(pairs[name], pairs[name].gradients[i][-1])
-        if pairs[name].gradients[i][-1].place in chained.values.given:  # moved by its gradient: what it was before is no part of that
+        if (
+            pairs[name].gradients[i][-1].place in chained.values.given
+        ):  # moved by its gradient: what it was before is no part of that
             wrong[name] = version
         elif not is_left_out(version):
             run, factor = chained.backward.run, chained.factor
@@ -43,7 +45,7 @@ def suspects_of(chained: Chained, guilty: Sequence[str]) -> Suspects:
     return Suspects(chained.backward, wrong, right, frozenset(handed_on), lambda value: _is_known(chained, value))
 
 
-def _wrong_at(chained: Chained, pair: Pair) -> int:
+def wrong_at(chained: Chained, pair: Pair) -> int:
     """Return which of several places is the first, backward, whose gradient is wrong."""
     found = chained.chain.alone[pair.name]
     return max((i for i, one in enumerate(found) if not one.found.ok), default=0)

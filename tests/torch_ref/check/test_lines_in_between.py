@@ -63,9 +63,9 @@ def given() -> list[Any]:
         (("dY = (Y - t) /", "dY = (Y + t) /"), ("9", "")),
         (("dW2 = np.dot(A1.T, dY)", "dW2 = np.dot(2 * A1.T, dY)"), ("10", "")),
         (("db2 = np.sum(dY", "db2 = np.mean(dY"), ("11", "")),
-        (("dA1 = np.dot(dY, W2.T)", "dA1 = np.dot(-dY, W2.T)"), ("14", "12 to 13")),
-        (("dA1 = dA1 * 1.0", "dA1 = dA1 * 2.0"), ("14", "12 to 13")),
-        (("(Z1 > 0)", "(Z1 < 0)"), ("14", "12 to 13")),
+        (("dA1 = np.dot(dY, W2.T)", "dA1 = np.dot(-dY, W2.T)"), ("12", "")),
+        (("dA1 = dA1 * 1.0", "dA1 = dA1 * 2.0"), ("13", "")),
+        (("(Z1 > 0)", "(Z1 < 0)"), ("14", "")),
         (("dW1 = np.dot(X.T, dZ1)", "dW1 = np.dot(X.T, dZ1) / 7"), ("15", "")),
         (("db1 = np.sum(dZ1", "db1 = np.mean(dZ1"), ("16", "")),
     ],
@@ -80,7 +80,7 @@ def test_measured_gradients_have_one_accusation_for_what_they_share(
 
 
 def test_the_verdict_says_where_else_it_may_be_and_what_is_wrong_with_it() -> None:
-    report = report_of(MEASURED, ("dA1 * 1.0", "dA1 * 2.0"), given())
+    report = report_of(MEASURED, ("dA1 * 1.0", "np.sort(dA1) * 1.3"), given())  # two mistakes in one line
     first = report.verdict.splitlines()[0]
     assert first == (
         "Wrong: dZ1 = dA1 * (Z1 > 0), at <program>:14, or a line that it is computed from: <program>:12 to 13."
@@ -147,11 +147,16 @@ def backward(X, W, t, cache):
 """
 
 
-@pytest.mark.parametrize("wrong", [("-= 1", "+= 1"), ("/= N", "/= 2")])
-def test_of_several_statements_of_one_gradient_all_that_may_be_wrong_are_named(wrong: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "accused"),
+    [(("-= 1", "+= 1"), ("10", "")), (("/= N", "/= 2"), ("11", "10"))],  # no small change makes N of 2
+)
+def test_of_several_statements_of_one_gradient_all_that_may_be_wrong_are_named(
+    wrong: tuple[str, str], accused: tuple[str, str]
+) -> None:
     X, W = given()[:2]
     report = report_of(SEVERAL, wrong, [X, W, np.arange(7) % 5])
-    assert lines_of(report) == [("11", "10")], str(report)
+    assert lines_of(report) == [accused], str(report)
 
 
 LOOP = """
