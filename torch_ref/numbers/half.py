@@ -4,6 +4,9 @@ A kernel that accumulates in float32 is off by the one rounding of its result. O
 precision is off by more, but at random: of two upstream gradients that add up to a third, the errors do not. A mistake
 is linear in the upstream gradient, as the right formula is. So an error that adds up may only be as large as the
 rounding of a few intermediate numbers makes it; one that does not may be as large as sums in half precision are off.
+A sum in half precision that stops growing, since what is added is less than half a unit of it, is off by much more.
+Where the reference's own does, that is no excuse. A gradient in float32, beside others in half precision, may be made of
+rounded numbers, but not summed in them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from torch_ref.numbers.witness import Witness, doubled_tensor, levels
+from torch_ref.numbers.witness import CEILING, Witness, doubled_tensor, levels
 
 HALF = (torch.bfloat16, torch.float16)
 
@@ -30,8 +33,14 @@ SUMMED = 9.0
 ONE_ROUNDING = 0.76
 """Units in the last place of an entry: half a unit, and what float32 adds to it."""
 
+LEAP = 64.0
+"""How many times what finer arithmetic should be off is no rounding of it: a leap at a kink, or half precision inside."""
+
 ADDS_UP = 0.3
 """Of the error: what may be left of it where it is linear in the upstream gradient."""
+
+STOPPED = 3.0
+"""How many times farther off than roundings at random make it a reference is whose sum stops growing."""
 
 MANY = 16
 """Entries: from here on random errors average out in a common factor."""
@@ -56,20 +65,29 @@ def judged(by_hand: Tensor, witness: Witness, remainder: Callable[[], float | No
     error = witness.in_units(by_hand) - exact
     tiny = torch.finfo(by_hand.dtype).smallest_normal * eps / witness.scale
     fine = witness.in_arithmetic_of(torch.float32)
-    if bool((error.abs() <= ONE_ROUNDING * eps * exact.abs() + 10 * fine.growth * fine.squares.sqrt() + tiny).all()):
+    noise = torch.minimum(fine.squares.sqrt(), LEAP * fine.eps / eps * witness.squares.sqrt())
+    if bool((error.abs() <= ONE_ROUNDING * eps * exact.abs() + 10 * fine.growth * noise + tiny).all()):
         return Found("rounding", ONE_ROUNDING * eps)
-    terms = (witness.squares + witness.own).sqrt() / eps + exact.abs()
+    moved, own = eps * float((witness.squares.sqrt() / eps + exact.abs()).norm()), witness.own
+    if float(own.sum().sqrt()) > max(STOPPED * moved, CEILING * witness.norm):
+        own = torch.zeros_like(own)
+        if float(error.norm()) > CEILING * witness.norm and not witness.is_zero:
+            return Found("wrong", CEILING)
+    terms = (witness.squares + own).sqrt() / eps + exact.abs()
     size = float(terms.norm()) / (witness.norm or 1.0) * eps
     square = float((exact.abs() ** 2).sum())
     common = abs(float((error * exact.conj()).sum().real)) / square if square else 0.0
     if exact.numel() >= MANY and common * witness.norm > COMMON * eps * float(terms.norm()):
         return Found("wrong", COMMON * size)
-    left = remainder()
-    share = ROUNDED if left is not None and left < ADDS_UP else SUMMED
+    share = SUMMED if by_hand.dtype in HALF and not _adds_up(remainder()) else ROUNDED
     for (_, off, factor), (_, allowed, _) in zip(levels(error.abs() ** 2), levels(terms**2), strict=True):
         if bool((off > factor * share * eps * allowed + tiny).any()):
             return Found("wrong", share * size)
     return Found("half", share * size)
+
+
+def _adds_up(left: float | None) -> bool:
+    return left is not None and left < ADDS_UP
 
 
 def remainder_of(

@@ -389,7 +389,8 @@ def witnesses(
 
     def witness(name: str, value: Tensor) -> Witness:
         in_float64, rounded_by = (lambda: doubled_tensor(exact()[name])), partial(runs, name)
-        return Witness(value, in_float64, runs(name, unit), finer=eps / unit, rounded_by=rounded_by)
+        coarser = eps if is_inexact(value) and eps > torch.finfo(value.dtype).eps else 0.0  # what it was made of
+        return Witness(value, in_float64, runs(name, unit), coarser, eps / unit, rounded_by)
 
     return {name: witness(name, value) for name, value in values.items()}
 

@@ -69,7 +69,7 @@ class SecondLook:
             decided = self._in_float64(made, tensor, found)
             if decided is not None:
                 return decided
-        if witness.value.dtype in HALF:
+        if witness.is_half:
             return self._in_half(made, tensor, found, witness)
         is_loose = found.reason == "zero" or (found.reason == "rounding" and found.relative > LOOSE)
         return found if found.ok and not is_loose else self._differing(made, tensor, found)
@@ -195,7 +195,7 @@ class SecondLook:
 
     def _in_half(self, made: Made, tensor: Tensor, found: Comparison, witness: Witness) -> Comparison:
         """Return what a difference in half precision is: rounding, rounding in half precision, or a mistake."""
-        dtype = str(tensor.dtype).removeprefix("torch.")
+        dtype = self._coarsest(tensor)
         inside = self.by_hand_in_float64.get(made.name)
         off = share_off(tensor, witness)
         if inside is not None and inside.shape == tensor.shape:
@@ -230,6 +230,11 @@ class SecondLook:
             remark = f"right, but summed or rounded in {dtype}: off by {off:.1e} of its norm"
         return replace(found, status="rounding", reason="half", remark=remark)
 
+    def _coarsest(self, tensor: Tensor) -> str:
+        """Return the name of the dtype with the fewest digits, of a tensor and of what it was made of."""
+        given = [t.dtype for t in (tensor, *self.step.given.values()) if can_flow(t)]
+        return str(max(given, key=lambda dtype: torch.finfo(dtype).eps)).removeprefix("torch.")
+
     def of_a_mistake(self) -> SecondLook:
         """Return the same for a result in which a mistake is planted: it has no excuse at a kink."""
         other = SecondLook(self.step, self.strict)
@@ -239,8 +244,9 @@ class SecondLook:
 
     def can_be_solved(self, made: Made) -> bool:
         """Tell whether limits say what is seen: not in half precision, of a formula that cannot use more."""
-        dtype = self.step.witnesses[made.name].value.dtype
-        return dtype not in HALF or dtype in (self.step.tolerance or {}) or made.name in self.by_hand_in_float64
+        witness = self.step.witnesses[made.name]
+        is_given = witness.value.dtype in (self.step.tolerance or {})
+        return not witness.is_half or is_given or made.name in self.by_hand_in_float64
 
     def room(self, made: Made, value: Tensor, reason: Reason, every: int = 1, finest: Finest | None = None) -> Room:
         """Return how far a result that agrees may be moved: past the limits here, and past those of algorithms.
@@ -253,7 +259,7 @@ class SecondLook:
             limits = [level._replace(norms=torch.full_like(level.norms, torch.inf)) for level in witness.limits]
             limits[0] = Level("tensor", torch.as_tensor(tolerance * witness.norm), 1.0)
             return Room(error_of(value, witness), [limits], witness.scale, every)
-        is_half = witness.value.dtype in HALF
+        is_half = witness.is_half
         if finest is not None:
             witness, value = finest.of_rows(every)
         elif reason in ("algorithm", "accuracy") or is_half:

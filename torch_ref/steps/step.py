@@ -8,6 +8,7 @@ own. What is wrong here is guilty; what is wrong in the whole pass only is a con
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -143,6 +144,14 @@ class Step:
         return tuple(self.at(errors) for errors in self.further or (self.errors,))
 
     @property
+    def smaller(self) -> tuple[Step, ...]:
+        """Return the same step with each of the further errors, half as large as its own at most."""
+        own = _largest(self.errors)
+        pairs = [(errors, _largest(errors)) for errors in self.further]
+        factors = [2.0 ** math.floor(math.log2(own / most / 2)) if own and most else 1.0 for _, most in pairs]
+        return tuple(self.at(lesser(errors, by)) for (errors, _), by in zip(pairs, factors, strict=True))
+
+    @property
     def elsewhere(self) -> Step:
         """Return the same step at other inputs of the same shapes: those given with their rows in reverse order.
 
@@ -216,6 +225,15 @@ class Step:
 def can_flow(t: Tensor) -> bool:
     """Tell whether a tensor can have a gradient: it is no number to count with."""
     return t.is_floating_point() or t.is_complex()
+
+
+def lesser(errors: Outputs, factor: float) -> Outputs:
+    """Return errors times a power of two; what cannot flow as it is."""
+    return tuple(e * factor if can_flow(e) else e for e in errors)
+
+
+def _largest(errors: Outputs) -> float:
+    return max((float(e.abs().max()) for e in errors if can_flow(e) and e.numel()), default=0.0)
 
 
 def negative(e: Tensor) -> Tensor:

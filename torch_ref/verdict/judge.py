@@ -15,7 +15,7 @@ from torch_ref.steps.buffers import is_alike
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.meant import meant_otherwise
 from torch_ref.steps.second_look import SecondLook
-from torch_ref.steps.step import Made, Step, same
+from torch_ref.steps.step import Made, Step, lesser, same
 from torch_ref.verdict.blame import case_of
 from torch_ref.verdict.explain import cause_of
 from torch_ref.verdict.power import power_of, unseen_in
@@ -69,11 +69,16 @@ def report_of(step: Step, *, differences: bool, strict: bool, power: bool, secon
     Raises ValueError where the reference gives other numbers at every call.
     """
     step.check_repeatable()
+    step = _in_range(step)
     seen, *others = [Evidence(one, second_look=SecondLook(one, strict)) for one in (step, *step.others)]
     for one in (seen, *others):
         _ = one.values  # called one after the other, before anything in float64: what is kept stays in one dtype
     x = next(iter(step.inputs.values()))
     rows, remarks, points = list(rows_of(seen).values()), list(step.remarks), [seen]
+    if _overflowing(others) - _overflowing([seen]):
+        others = [Evidence(one, second_look=SecondLook(one, strict)) for one in step.smaller]
+        dtypes = {str(t.dtype).removeprefix("torch.") for t in step.given.values() if t.dtype in HALF}
+        remarks.append(OVERFLOWS.format(" or ".join(sorted(dtypes))))
     if all(row.status != "wrong" for row in rows):
         rows, remarks, further = tried_again(rows, seen, others, strict, remarks)
         points += further
@@ -101,6 +106,34 @@ def report_of(step: Step, *, differences: bool, strict: bool, power: bool, secon
     return Report(
         tuple(rows), batch, x.dtype, x.device, remarks=tuple(remarks), not_compared=step.not_compared, power=found
     )
+
+
+OVERFLOWS = "with a larger upstream gradient some numbers overflow {}: it was tried with a smaller one instead"
+
+
+def _in_range(step: Step) -> Step:
+    """Return the step with smaller errors, if it has drawn them itself and its gradients overflow half precision."""
+    if not step.further or all(t.dtype not in HALF for t in step.given.values()):
+        return step
+    small = replace(step, errors=lesser(step.errors, LESSER))
+    found = [{made.name for made in step.makes if not all_finite(one.witnesses[made.name].value)} for one in (step, small)]
+    return small if found[0] > found[1] else step
+
+
+LESSER = 2.0**-5
+"""How many times smaller upstream gradients are that are drawn for sums of so many terms that they overflow."""
+
+
+def _overflowing(points: list[Evidence]) -> set[str]:
+    """Return what has an infinity or NaN, on whichever side, where a tensor that is given is in half precision."""
+    if all(t.dtype not in HALF for one in points for t in one.step.given.values()):
+        return set()
+    found = ((name, value.tensor, one) for one in points for name, value in one.values.items())
+    return {name for name, t, one in found if not _is_finite(one.step.witnesses[name].value, t)}
+
+
+def _is_finite(right: Tensor, by_hand: Tensor | None) -> bool:
+    return all_finite(right) and (by_hand is None or by_hand.is_meta or all_finite(by_hand))
 
 
 def tried_again(
