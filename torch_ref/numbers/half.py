@@ -5,8 +5,8 @@ precision is off by more, but at random: of two upstream gradients that add up t
 is linear in the upstream gradient, as the right formula is. So an error that adds up may only be as large as the
 rounding of a few intermediate numbers makes it; one that does not may be as large as sums in half precision are off.
 A sum in half precision that stops growing, since what is added is less than half a unit of it, is off by much more.
-Where the reference's own does, that is no excuse. A gradient in float32, beside others in half precision, may be made of
-rounded numbers, but not summed in them.
+Where the reference's own does, that is no excuse. A gradient in float32, beside others in half precision, may be made
+of rounded numbers, but not summed in them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ONE_ROUNDING = 0.76
 """Units in the last place of an entry: half a unit, and what float32 adds to it."""
 
 LEAP = 64.0
-"""How many times what finer arithmetic should be off is no rounding of it: a leap at a kink, or half precision inside."""
+"""How many times what finer arithmetic should be off is none of it: a leap at a kink, or half precision inside."""
 
 ADDS_UP = 0.3
 """Of the error: what may be left of it where it is linear in the upstream gradient."""

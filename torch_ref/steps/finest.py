@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from torch_ref.numbers.half import HALF
 from torch_ref.numbers.rounding import is_exact, rounded_run
 from torch_ref.numbers.witness import Tensors, Witness
-from torch_ref.steps.step import Made, Step
+from torch_ref.steps.step import Made, Step, same
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -86,33 +86,56 @@ class Finest(NamedTuple):
 
 
 def finest(step: Step, made: Made, by_hand: Tensor) -> Finest | None:
-    """Return a gradient by hand in float64 beside its witness; None where float64 shows nothing of it either."""
+    """Return a gradient by hand in float64 beside its witness; None where float64 shows nothing of it either.
+
+    What moves too far by ``UNIT`` is rounded by the unit of float64 itself.
+    """
+    exact = step.witnesses[made.name].exact
+    for unit in (UNIT, EPS) if is_in_float64(step) else ():
+        witness = around(step, made, by_hand, unit)
+        if witness is None:
+            return None
+        known = (exact != 0) & (moved_by(witness) <= MOVED * exact.abs())
+        if known.any():
+            return Finest(replace(witness.where(known), may_vanish=False), torch.where(known, by_hand, 0))
+    return None
+
+
+def moved_by(witness: Witness) -> Tensor:
+    """Return the farthest that a rounded run moves each number."""
+    return torch.stack([(run()[0] - witness.exact).abs() for run in witness.rounded]).amax(0)
+
+
+def around(step: Step, made: Made, by_hand: Tensor, unit: float, of: float = EPS) -> Witness | None:
+    """Return the float64 values, with the roundings of the reference and of what is ``by_hand`` in float64 by a unit.
+
+    Their error counts as that of arithmetic with the unit ``of`` another. None where there are no roundings, or where
+    the handwritten formula gives other numbers at every call: what it keeps is no rounding.
+    """
     witness = step.witnesses[made.name]
     exact = witness.exact
-    if witness.rounded_by is None or not is_in_float64(step):
+    if witness.rounded_by is None:
         return None
     try:
-        runs = [_rounded(step.in_float64, made, seed) for seed in SEEDS]
+        again = step.compute(step.in_float64, True)[made.name].tensor
+        if again is None or not same(again, by_hand):
+            return None
+        runs = [_rounded(step.in_float64, made, seed, unit) for seed in SEEDS]
     except Exception:  # of somebody's formula, at other numbers
         return None
-    rounded = [run() for run in witness.rounded_by(UNIT)]
+    rounded = [run() for run in witness.rounded_by(unit)]
     rounded += [(exact + (run - by_hand), terms) for run, terms in runs]  # about the same numbers
-    moved = torch.stack([(run - exact).abs() for run, _ in rounded]).amax(0)
-    known = (exact != 0) & (moved <= MOVED * exact.abs())
-    if not known.any():
-        return None
-    found = replace(
+    return replace(
         witness,
         value=exact,
         in_float64=lambda: exact,
-        unit=EPS,
+        unit=of,
         rounded=tuple(partial(_given, *run) for run in rounded),
-        finer=EPS / UNIT,
+        finer=of / unit,
     )
-    return Finest(found.where(known), torch.where(known, by_hand, 0))
 
 
-def _rounded(step: Step, made: Made, seed: int) -> tuple[Tensor, int]:
+def _rounded(step: Step, made: Made, seed: int, unit: float) -> tuple[Tensor, int]:
     """Return a gradient by hand at a random rounding of everything, and the length of its longest sum."""
 
     def computed(given: Tensors, fixed: Tensors) -> Mapping[str, Tensor]:
@@ -121,7 +144,7 @@ def _rounded(step: Step, made: Made, seed: int) -> tuple[Tensor, int]:
         values = step.compute(replace(step, inputs=inputs, errors=errors), True)
         return {name: value.tensor for name, value in values.items() if value.tensor is not None}
 
-    found, terms = rounded_run(computed, step.given, step.fixed, UNIT, seed)
+    found, terms = rounded_run(computed, step.given, step.fixed, unit, seed)
     return found[made.name], terms
 
 

@@ -20,7 +20,7 @@ from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
 from torch_ref.numbers.rounding import rounded_run
 from torch_ref.numbers.witness import CEILING, OWN, Level, Tensors, Witness, all_finite, doubled, levels
-from torch_ref.steps.finest import DOUBLE, Finest, Narrowest, finest
+from torch_ref.steps.finest import DOUBLE, UNIT, Finest, Narrowest, around, finest
 from torch_ref.steps.kinks import Kinks
 from torch_ref.steps.step import Made, Outputs, Step, Value, can_flow
 
@@ -79,8 +79,10 @@ class SecondLook:
 
         Of half precision, which is judged in float64 anyway, only zeros count.
         """
-        if tensor.dtype in DOUBLE or made in self.step.outputs or not tensor.numel():
+        if made in self.step.outputs or not tensor.numel():
             return False
+        if tensor.dtype in DOUBLE:
+            return found.reason == "zero"
         if tensor.dtype in HALF or self.step.is_large or found.reason == "zero":
             return not bool(tensor.any()) or (found.reason == "zero" and tensor.dtype not in HALF)
         return not bool(tensor.any()) or share_off(tensor, self.step.witnesses[made.name]) > LOOSE
@@ -95,18 +97,34 @@ class SecondLook:
         if inside is not None and witness.value.dtype != torch.float64 and inside.shape == tensor.shape:
             finest, exact = inside, witness.in_arithmetic_of(torch.float64)
             in_float64 = compare(inside, exact)
-            if in_float64.ok or (found.reason == "zero" and exact.is_rounding_alone):
-                return found if found.ok else self._less_accurate(found, witness.distance(tensor), witness)
+            is_right = in_float64.ok or self._is_rounding(made, inside)
+            if is_right or (found.reason == "zero" and exact.is_rounding_alone):
+                return found if found.ok else self._less_accurate(made, tensor, found, witness)
             if found.ok:  # as inexact as arithmetic is here, but a mistake all the same
                 found = replace(in_float64, remark=f"{in_float64.remark}, where it computes in float64")
         if found.ok:
             return found
         if exact.is_rounding_alone and exact.distance(finest) <= SPREAD * exact.spread:
             zero = replace(found, status="rounding", reason="zero", remark="zero but for rounding")
-            return zero if tensor.dtype in DOUBLE else self._in_float64(made, tensor, zero) or zero
+            return self._in_float64(made, tensor, zero) or zero
         if not self.strict and (agrees := by_another_algorithm(found, finest, exact)):
             return agrees
-        return self._at_a_kink(made, finest, exact) or found
+        if kink := self._at_a_kink(made, finest, exact):
+            return kink
+        if witness.value.dtype in DOUBLE and self._is_rounding(made, tensor):
+            remark = f"as inexact as its own operations make it in float64, off by {found.relative:.1e}"
+            return replace(found, status="rounding", reason="accuracy", remark=remark)
+        return found
+
+    def _is_rounding(self, made: Made, inside: Tensor) -> bool:
+        """Tell whether all that a gradient is off in float64 is rounding, also that of the handwritten formula itself.
+
+        What leaps, at a kink or by a special case, is not: it leaps as far however small the unit is.
+        """
+        if made in self.step.outputs or made.name not in self.by_hand_in_float64 or not self._computes_in_float64:
+            return False
+        found = around(self.step, made, inside, UNIT)
+        return found is not None and not found.beyond(inside)
 
     def _in_float64(self, made: Made, tensor: Tensor, found: Comparison) -> Comparison | None:
         """Return what float64 makes of a gradient of which its own dtype shows too little; None: nothing."""
@@ -148,10 +166,17 @@ class SecondLook:
         remark = f"right in float64; in {dtype} no entry is finite, on both sides alike"
         return replace(in_float64, status="rounding", reason="not-finite", remark=remark)
 
-    def _less_accurate(self, found: Comparison, distance: float, witness: Witness) -> Comparison:
+    def _less_accurate(self, made: Made, tensor: Tensor, found: Comparison, witness: Witness) -> Comparison:
+        """Return the comparison of what is right in float64, and less exact in the dtype that it has here."""
         dtype = str(next(iter(self.step.inputs.values())).dtype).removeprefix("torch.")
-        if distance <= OWN * witness.distance(witness.value):
+        if witness.distance(tensor) <= OWN * witness.distance(witness.value):
             remark = f"right in float64; in {dtype} it is as inexact as the reference, off by {found.relative:.1e}"
+            return replace(found, status="rounding", reason="accuracy", remark=remark)
+        if found.relative > ACCURATE and self._is_as_inexact(made, tensor, witness):
+            remark = (
+                f"right in float64; in {dtype} its own operations make it inexact, off by {found.relative:.1e} of its "
+                "norm: another form of the formula would lose fewer digits"
+            )
             return replace(found, status="rounding", reason="accuracy", remark=remark)
         if found.relative > ACCURATE:
             remark = (
@@ -160,6 +185,12 @@ class SecondLook:
             return replace(found, remark=remark)
         remark = f"right in float64; in {dtype} it is less exact than the reference, off by {found.relative:.1e}"
         return replace(found, status="rounding", reason="accuracy", remark=remark)
+
+    def _is_as_inexact(self, made: Made, tensor: Tensor, witness: Witness) -> bool:
+        """Tell whether the roundings of the handwritten formula move the result as far as it is off."""
+        unit = torch.finfo(tensor.dtype).eps
+        found = around(self.step, made, self.by_hand_in_float64[made.name], unit, unit)
+        return found is not None and not found.beyond(tensor)
 
     def _at_a_kink(self, made: Made, tensor: Tensor, witness: Witness) -> Comparison | None:
         """Return a comparison that agrees where the gradient is one of those that are right at a kink."""

@@ -116,7 +116,9 @@ def _in_range(step: Step) -> Step:
     if not step.further or all(t.dtype not in HALF for t in step.given.values()):
         return step
     small = replace(step, errors=lesser(step.errors, LESSER))
-    found = [{made.name for made in step.makes if not all_finite(one.witnesses[made.name].value)} for one in (step, small)]
+    found = [
+        {made.name for made in step.makes if not all_finite(one.witnesses[made.name].value)} for one in (step, small)
+    ]
     return small if found[0] > found[1] else step
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -208,3 +210,66 @@ def test_numbers_whose_squares_underflow_do_not_break_the_check() -> None:
     assert report.ok
     report = check_function(lambda x: 1e-200 * x, lambda d, x: 1e-200 * d, [x])
     assert report.ok
+
+
+# ------------------------------------------------------------------- its own operations make a right formula inexact
+
+
+def one_minus_sigmoid(d: Tensor, x: Tensor) -> Tensor:
+    return d * (1 - torch.sigmoid(x))
+
+
+def layer_norm_backward(d: Tensor, x: Tensor) -> Tensor:
+    c = x - x.mean(1, keepdim=True)
+    s = (c.square().mean(1, keepdim=True) + 1e-5).sqrt()
+    n = c / s
+    return (d - d.mean(1, keepdim=True) - n * (d * n).mean(1, keepdim=True)) / s
+
+
+def gelu_by_erf(d: Tensor, x: Tensor) -> Tensor:
+    density = torch.exp(-x * x / 2) / (2 * torch.pi) ** 0.5
+    return d * (0.5 * (1 + torch.erf(x / 2**0.5)) + x * density)
+
+
+TWO = torch.tensor([[3.0, -1.0], [0.5, 2.0], [-4.0, 1.0], [2.5, -0.5]])
+INEXACT = {
+    "1 − σ where σ is 1": (torch.nn.functional.logsigmoid, one_minus_sigmoid, torch.tensor([[17.5, 20.0, 25.0]])),
+    "1 − σ where it has two digits": (torch.nn.functional.logsigmoid, one_minus_sigmoid, torch.tensor([[15.0, 16.5]])),
+    "two columns": (lambda x: torch.nn.functional.layer_norm(x, (2,)), layer_norm_backward, 100 * TWO),
+    "two columns, far apart": (lambda x: torch.nn.functional.layer_norm(x, (2,)), layer_norm_backward, 1000 * TWO),
+    "1 + erf at −6": (lambda x: 0.5 * x * torch.erfc(-x / 2**0.5), gelu_by_erf, torch.tensor([[-5.6, -6.1, -6.5]])),
+}
+
+
+@pytest.mark.parametrize("name", INEXACT)
+def test_what_its_own_operations_make_inexact_is_right_and_a_factor_in_it_wrong(name: str) -> None:
+    forward, backward, x = INEXACT[name]
+    report = check_function(forward, backward, [x], power=False)
+    assert report.ok, str(report)
+    assert report.rows[-1].isolated.reason in ("accuracy", "zero")
+    assert not check_function(forward, lambda d, x: 1.02 * backward(d, x), [x], power=False).ok
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("scale", "factor"), [(1.0, 1.5), (30.0, 1.5), (300.0, 1.5), (1000.0, 1.1)])
+def test_what_is_small_beside_its_terms_is_not_zero_where_float64_shows_it(
+    scale: float, factor: float, dtype: torch.dtype
+) -> None:
+    """Batch norm undoes a factor before it, but for its ε: the gradient is 1e-5 of the variance of the terms."""
+
+    def forward(x: Tensor, w: Tensor) -> Tensor:
+        z = x * w
+        return (z - z.mean(0)) / (z.var(0, unbiased=False) + 1e-5).sqrt()
+
+    def backward(by: float) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+        def formula(d: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+            s, n = ((x * w).var(0, unbiased=False) + 1e-5).sqrt(), forward(x, w)
+            d_z = (d - d.mean(0) - n * (d * n).mean(0)) / s
+            return d_z * w, by * (d_z * x).sum(0)
+
+        return formula
+
+    given = [(scale * torch.randn(40, 3, dtype=torch.float64)).to(dtype), torch.ones(3, dtype=dtype)]
+    assert check_function(forward, backward(1.0), given, power=False).ok
+    report = check_function(forward, backward(factor), given, power=False)
+    assert [row.quantity for row in report.guilty] == ["gradient of w"]

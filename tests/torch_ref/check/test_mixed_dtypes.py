@@ -104,9 +104,10 @@ def bias(rows: int, factor: float = 1.0) -> Report:
 def test_a_long_sum_that_overflows_is_tried_with_a_smaller_upstream_gradient(rows: int) -> None:
     """The upstream gradients are the check's own: the first has a mean of −0.75, the second is eight times larger."""
     report = bias(rows)
-    assert report.ok and report.rows[-1].isolated.skipped == 0
-    assert any("tried with a smaller one instead" in remark for remark in report.remarks) is (rows == 40_000)
-    assert [row.quantity for row in bias(rows, 1.02).guilty] == ["gradient of b"]
+    assert report.ok
+    assert report.rows[-1].isolated.skipped == 0
+    assert any("tried with a smaller one instead" in remark for remark in report.remarks)
+    assert [row.quantity for row in bias(rows, 1.02).guilty] == ["gradient of input 1"]
 
 
 def test_what_overflows_by_hand_alone_is_tried_with_a_smaller_upstream_gradient_too() -> None:
@@ -118,5 +119,6 @@ def test_what_overflows_by_hand_alone_is_tried_with_a_smaller_upstream_gradient_
 
     x = torch.randn(5, 3).half()
     report = check_function(forward, backward, [x], power=False)
-    assert report.ok and report.remarks[0].startswith("with a larger upstream gradient some numbers overflow float16")
+    assert report.ok
+    assert report.remarks[0].startswith("with a larger upstream gradient some numbers overflow float16")
     assert not check_function(forward, lambda d, x: backward(d, x) * 1.1, [x], power=False).ok
