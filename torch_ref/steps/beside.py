@@ -2,7 +2,7 @@
 
 Where the forward pass can be computed again, it is, with its inputs moved a little: what arrives then is what is right
 beside the kink. Otherwise the operation itself is looked at: ReLU and the absolute value of numbers that are 0, the
-larger of two equal numbers, a number that is cut off where it lies.
+larger of two equal numbers, the largest of many, a number that is cut off where it lies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch_ref.numbers.another import share_off
 from torch_ref.numbers.witness import all_finite
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.steps.graph import Use
-from torch_ref.steps.ties import LARGER, adds_up, tolerance_of
+from torch_ref.steps.ties import LARGER, LARGEST, adds_up, dimensions_of, tolerance_of
 
 DRAWS, BOTH, MOST = 16, 2, 96
 """How many points beside a kink are looked at: the first two lie on both sides. As long as everything changes there, it
@@ -36,7 +36,7 @@ SLOPES = {
     **dict.fromkeys(
         ("relu", "threshold", "leakyrelu", "maximum", "minimum", "clamp", "clampmin", "clampmax"), (0.0, 1.0)
     ),
-    **dict.fromkeys(("hardtanh", "fmax", "fmin"), (0.0, 1.0)),
+    **dict.fromkeys(("hardtanh", "fmax", "fmin", *LARGEST), (0.0, 1.0)),
     "abs": (-1.0, 1.0),
 }
 """Operations that have a kink, and between what their slope may lie there."""
@@ -125,11 +125,25 @@ def _by_operation(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
     if all(use.operation not in SLOPES for use in chain.graph.uses[claim.places[i].key]):
         return
     for part in chain.parts(claim, i):
-        if part.use.operation in SLOPES and part.came is not None and part.came.shape == exact.shape:
+        if part.use.operation not in SLOPES or part.came is None:
+            continue
+        came = _for_each(part.use, part.came, value)
+        if came.shape == exact.shape:
             kinks = _kinks(part.use, value)
             for slope in _slopes(part.use):
-                moved = slope * part.came.double() - part.gradient.double()
+                moved = slope * came.double() - part.gradient.double()
                 yield torch.where(kinks, exact + moved, exact)
+
+
+def _for_each(use: Use, came: Tensor, value: Tensor) -> Tensor:
+    """Return what arrives at an operation's output, for each number of its input: of the largest of many for each."""
+    if use.operation not in LARGEST:
+        return came
+    dims = dimensions_of(use, value)
+    if came.ndim < value.ndim:
+        for dim in sorted(dims):
+            came = came.unsqueeze(dim)
+    return came.expand(value.shape)
 
 
 def _slopes(use: Use) -> tuple[float, float]:
@@ -143,6 +157,9 @@ def _kinks(use: Use, value: Tensor) -> Tensor:
     node: Any = use.node
     if use.operation in LARGER:
         return torch.eq(node._saved_self, node._saved_other).expand(value.shape)
+    if use.operation in LARGEST:
+        extreme = torch.amax if use.operation in ("amax", "max") else torch.amin
+        return torch.eq(value, extreme(value, dimensions_of(use, value), keepdim=True))
     names = [name for name in ("_saved_min", "_saved_max", "_saved_min_val", "_saved_max_val") if hasattr(node, name)]
     bounds = [bound for name in names if (bound := getattr(node, name)) is not None] if names else [0.0]
     return torch.stack([torch.as_tensor(value == bound) for bound in bounds]).any(0)

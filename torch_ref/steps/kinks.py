@@ -23,6 +23,9 @@ Gradients = Callable[[Tensors], Tensors]
 DRAWS, FEW = 16, 6
 """Points at random around a kink; of large tensors few have to do."""
 
+TIED, FEW_TIED = 512, 32
+"""Points more where many numbers are equal: each is the largest of them somewhere, but only one at each point."""
+
 SITES, FEW_SITES = 16, 2
 """Ties that are looked at one by one."""
 
@@ -63,10 +66,11 @@ class Kinks:
         kink, entry by entry.
         """
         runs, value = [self.here], self.by_hand[name]
+        low = high = self.here[name]
         left = off.clone()
         for count, run in enumerate(self._nearby(left, name), 1):
             runs.append(run)
-            low, high = self._range(name, runs)
+            low, high = torch.minimum(low, run[name]), torch.maximum(high, run[name])
             is_open = (high - low > 0) & (high - low >= EXPLAINED * (value - self.here[name]).abs())
             inside = (value >= low - tolerance) & (value <= high + tolerance)
             if bool(inside.all()) and bool(is_open[off].all()):
@@ -97,6 +101,18 @@ class Kinks:
             at_random[name] = at_random[name] + torch.where(left, (-1.0) ** draw, 0.0)
             yield self._at(at_random)
         yield from self.more()
+        yield from self._one_by_one(left, name, generator)
+
+    def _one_by_one(self, left: Tensor, name: str, generator: torch.Generator) -> Iterator[Tensors]:
+        """Yield gradients where the numbers that are left are moved up, or down, as long as that leaves fewer."""
+        still = {key: torch.zeros_like(t) for key, t in self.here.items()}
+        for draw in range((FEW_TIED if self.is_large else TIED) // 2):
+            before = int(left.sum())
+            for sign in (1.0, -1.0):
+                steps = sign * (0.5 + _rand(self.here[name], generator))
+                yield self._at(still | {name: torch.where(left, steps, 0.0)})
+            if draw and int(left.sum()) == before:
+                return
 
     def _hangs_together(self, name: str, off: Tensor, tolerance: Tensor, runs: list[Tensors]) -> bool:
         """Tell whether what belongs to one tie adds up as it does nearby, along several directions."""
@@ -152,6 +168,16 @@ class Kinks:
             size = float(t.norm()) / max(t.numel(), 1) ** 0.5 or 1.0
             moved[key] = t + self.near * size * v
         return self.gradients(moved)
+
+
+def as_real(t: Tensor) -> Tensor:
+    """Return numbers in float64; of complex ones both parts, along a last dimension."""
+    return torch.view_as_real(t.to(torch.complex128).resolve_conj()) if t.is_complex() else t.double()
+
+
+def as_complex(t: Tensor) -> Tensor:
+    """Return complex numbers from their parts."""
+    return torch.complex(t[..., 0], t[..., 1])
 
 
 def _times(factor: float, direction: Tensors) -> Tensors:

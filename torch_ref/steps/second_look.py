@@ -21,7 +21,7 @@ from torch_ref.numbers.power import Room
 from torch_ref.numbers.rounding import rounded_run
 from torch_ref.numbers.witness import CEILING, OWN, Level, Tensors, Witness, all_finite, doubled, levels
 from torch_ref.steps.finest import DOUBLE, UNIT, Finest, Narrowest, around, finest
-from torch_ref.steps.kinks import Kinks
+from torch_ref.steps.kinks import Kinks, as_complex, as_real
 from torch_ref.steps.step import Made, Outputs, Step, Value, can_flow
 
 ACCURATE = 1e-2
@@ -195,12 +195,14 @@ class SecondLook:
     def _at_a_kink(self, made: Made, tensor: Tensor, witness: Witness) -> Comparison | None:
         """Return a comparison that agrees where the gradient is one of those that are right at a kink."""
         name = self.step.input_of(made)
-        if name is None or self.no_kinks or self._is_complex:
+        if name is None or self.no_kinks:
             return None
-        value, largest = tensor.double(), witness.exact.abs().max()
+        value, exact, largest = as_real(tensor), as_real(witness.exact), witness.exact.abs().max()
         noise = witness.scale * witness.growth * witness.squares.sqrt()  # it leaps at a kink, too
+        noise = noise.unsqueeze(-1) if tensor.is_complex() else noise
         tolerance = 10 * torch.minimum(noise, 2 * witness.growth * witness.eps * largest) + 1e-6 * largest
-        off = (value - witness.exact).abs() > tolerance
+        tolerance = tolerance.expand(value.shape)
+        off = (value - exact).abs() > tolerance
         if not bool(off.any()):
             return None
         try:
@@ -211,9 +213,10 @@ class SecondLook:
             return None
         low, high = found if made.sign > 0 else (-found.high, -found.low)
         at = tuple(int(i) for i in off.nonzero()[0])
+        where = f"{list(at[:-1])}, {('real', 'imaginary')[at[-1]]} part" if tensor.is_complex() else f"{list(at)}"
         remark = (
             f"at a kink: any value from {low[at].item() + 0.0:.6g} to {high[at].item() + 0.0:.6g} is right at "
-            f"{list(at)}, by hand it is {value[at].item() + 0.0:.6g}"
+            f"{where}, by hand it is {value[at].item() + 0.0:.6g}"
         )
         more = int(off.sum()) - 1
         return replace(
@@ -350,14 +353,15 @@ class SecondLook:
         fixed, errors = doubled(step.fixed), self._errors_in_float64
 
         def gradients(inputs: Tensors) -> Tensors:
-            return self._of_inputs(step.by_reference(inputs | errors, fixed))
+            whole = {name: as_complex(t) if step.inputs[name].is_complex() else t for name, t in inputs.items()}
+            return self._of_inputs(step.by_reference(whole | errors, fixed))
 
         def more() -> Iterator[Tensors]:
             given = doubled(step.inputs) | errors
             for seed in range(MORE, MORE + MANY):  # half precision can step over a kink anywhere inside
                 yield self._of_inputs(rounded_run(step.by_reference, given, fixed, eps, seed)[0])
 
-        inputs = doubled(step.inputs)
+        inputs = {name: as_real(t) if can_flow(t) else t for name, t in step.inputs.items()}
         here = gradients(inputs)
         near = 4 * eps if is_half else NEAR
         by_hand = here | self._of_inputs(self._by_hand) | {name: value}
@@ -366,7 +370,7 @@ class SecondLook:
     def _of_inputs(self, found: Mapping[str, Tensor]) -> Tensors:
         """Return what is known of the gradients by input, +∂L/∂input."""
         gradients = self.step.gradients.items()
-        return {name: made.sign * found[made.name].double() for name, made in gradients if made.name in found}
+        return {name: made.sign * as_real(found[made.name]) for name, made in gradients if made.name in found}
 
     @cached_property
     def _by_hand(self) -> Tensors:
@@ -378,10 +382,6 @@ class SecondLook:
         return {
             name: t for name, t in values.items() if t is not None and name in right and t.shape == right[name].shape
         }
-
-    @property
-    def _is_complex(self) -> bool:
-        return any(self.step.inputs[name].is_complex() for name in self.step.gradients)
 
     @property
     def _errors_in_float64(self) -> Tensors:
@@ -432,13 +432,14 @@ def _beside(given: Tensors, generator: torch.Generator, draw: int, near: float) 
     """Return the inputs moved a little: all up, all down, then at random."""
     moved = {}
     for name, t in given.items():
-        if not t.is_floating_point():
+        if not can_flow(t):
             moved[name] = t
             continue
-        size = float(t.norm()) / max(t.numel(), 1) ** 0.5 or 1.0
-        steps = torch.rand(t.shape, generator=generator, dtype=torch.float64).to(t.device) + 0.5
+        size, parts = float(t.norm()) / max(t.numel(), 1) ** 0.5 or 1.0, as_real(t)
+        steps = torch.rand(parts.shape, generator=generator, dtype=torch.float64).to(t.device) + 0.5
         if draw > 1:
-            steps = steps * (torch.randint(0, 2, t.shape, generator=generator).to(t.device) * 2 - 1)
+            steps = steps * (torch.randint(0, 2, parts.shape, generator=generator).to(t.device) * 2 - 1)
+        steps = as_complex(steps) if t.is_complex() else steps
         moved[name] = t + ((-1.0 if draw == 1 else 1.0) * near * size * steps).to(t.dtype)
     return moved
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,13 +20,16 @@ from torch import Tensor
 from torch_ref.numbers.half import HALF
 from torch_ref.numbers.witness import Witness, all_finite
 from torch_ref.steps.chain import Arrived, Chain
-from torch_ref.steps.graph import Key
+from torch_ref.steps.graph import Key, Use
 
 TIES = 1000
 """The number of the first direction in which every value is moved on its own, not the inputs alone."""
 
 LARGER = ("maximum", "minimum", "fmax", "fmin")
 """Operations with two inputs that may be equal."""
+
+LARGEST = ("amax", "amin", "max", "min")
+"""Operations that take the largest, or the smallest, of many numbers."""
 
 FIRST, MORE = 16, 32
 """How many points are looked at, and how many more before something is wrong."""
@@ -146,13 +150,25 @@ def tolerance_of(witness: Witness) -> Tensor:
 # ------------------------------------------------------------------------------------------------ one operation
 
 
+def dimensions_of(use: Use, value: Tensor) -> list[int]:
+    """Return the dimensions along which an operation takes the largest number."""
+    saved: Any = getattr(use.node, "_saved_dim", ())
+    dims = [saved] if isinstance(saved, int) else [*saved]
+    return [(d - 2**64 if d >= 2**63 else d) % max(value.ndim, 1) for d in dims] or [*range(value.ndim)]
+
+
 def _is_shared(chain: Chain, key: Key, by_hand: Tensor, off: Tensor) -> bool:
-    """Tell whether the two inputs of a maximum or a minimum together get its gradient once, at their ties."""
+    """Tell whether equal numbers together get the gradient of a maximum or a minimum once."""
     claimed = _claimed(chain)
-    uses = [use for use in chain.graph.uses[key] if use.operation in LARGER]
+    uses = [use for use in chain.graph.uses[key] if use.operation in (*LARGER, *LARGEST)]
     if len(uses) != 1:  # a part of each, which nobody can tell
         return True
     (use,) = uses
+    if use.operation in LARGEST:
+        witness = claimed[key].witness
+        dims = dimensions_of(use, by_hand)
+        sums = (by_hand.double() - witness.exact).sum(dims)
+        return not bool((sums.abs() > 10 * tolerance_of(witness).expand(by_hand.shape).amax(dims)).any())
     other = use.node.next_functions[1 - use.position]
     found = claimed.get((other[0], other[1])) if other[0] is not None else None
     if found is None or found.chosen is None or found.chosen.shape != by_hand.shape:

@@ -310,6 +310,54 @@ def test_kinks_of_operations(function, at, slopes):
         assert not check_chain(loss, {"z": (z, right + torch.tensor(change))}).ok
 
 
+def last_of_ties(d, z):
+    at = z.shape[1] - 1 - (z == z.amax(1, keepdim=True)).flip(1).int().argmax(1)
+    return torch.zeros_like(z).scatter(1, at[:, None], d[:, None])
+
+
+def shared_by_ties(d, z):
+    among = (z == z.amax(1, keepdim=True)).double()
+    return d[:, None] * among / among.sum(1, keepdim=True)
+
+
+LARGEST = {
+    "amax": (lambda z: z.amax(1), 1),
+    "amax, kept": (lambda z: z.amax(-1, keepdim=True)[:, 0], 1),
+    "max": (lambda z: z.max(1).values, 1),
+    "amin": (lambda z: z.amin(1), -1),
+    "min": (lambda z: z.min(1)[0], -1),
+}
+
+
+@pytest.mark.parametrize("name", LARGEST)
+def test_the_gradient_of_the_largest_of_many_is_one_s_or_shared_and_given_once(name):
+    x = torch.randint(0, 2, (3, 60)).double().requires_grad_()
+    z = x * 2
+    function, sign = LARGEST[name]
+    y = function(z)
+    d_y = torch.tensor([1.0, 2.0, -3.0]).double()
+    loss, values = (y * d_y).sum(), sign * z.detach()
+
+    def ok(d_z):
+        return check_chain(loss, {"z": (z, d_z), "x": (x, 2 * d_z)}).ok
+
+    one, all_of_them = last_of_ties(d_y, values), shared_by_ties(d_y, values)
+    assert ok(one)
+    assert ok(all_of_them)
+    assert ok(0.25 * one + 0.75 * all_of_them)
+    each = d_y[:, None] * (values == values.amax(1, keepdim=True))
+    half = one * torch.tensor([1.0, 0.9, 1.0]).double()[:, None]
+    for wrong in (each, one + all_of_them, 1.02 * one, half, last_of_ties(d_y, -values)):
+        assert not ok(wrong)
+
+
+def test_the_largest_of_all_numbers_is_one_or_shared():
+    z = torch.zeros(7, dtype=torch.float64, requires_grad=True)
+    one = torch.eye(7, dtype=torch.float64)[3]
+    for d, is_right in ((one, True), (0.5 * one, False), (torch.ones(7).double(), False), (torch.ones(7) / 7, True)):
+        assert check_chain(z.max(), {"z": (z, d.double())}).ok is is_right
+
+
 def test_what_is_right_in_the_plain_pass_is_right_although_something_wrong_was_handed_on():
     loss, named = network()
     value, d_h = named["h"]

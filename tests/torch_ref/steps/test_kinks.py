@@ -202,3 +202,85 @@ def test_where_half_of_the_numbers_are_at_a_kink_rounding_excuses_neither_zeros_
 
     report = check_function(lambda x, w: torch.relu(x @ w.t()), backward, [x, w], differences=False, power=False)
     assert [row.isolated.status for row in report.rows] == ["identical", "wrong", "wrong"]
+
+
+# ------------------------------------------------------------------------------------------------- complex numbers
+
+
+Z = torch.tensor([0j, 1 + 1j, 2 - 1j, 0j], dtype=torch.complex128)
+
+
+def magnitude_backward(at_zero: complex, by: float = 1.0) -> Any:
+    def backward(d: Tensor, z: Tensor) -> Tensor:
+        size = z.abs()
+        return torch.where(size > 0, by * d * z / size.clamp(min=1e-300), d * at_zero)
+
+    return backward
+
+
+@pytest.mark.parametrize("dtype", [torch.complex128, torch.complex64])
+@pytest.mark.parametrize("at_zero", [0j, 1 + 0j, -1j, 0.6 + 0.6j])
+def test_at_a_complex_zero_any_direction_of_length_1_or_less_is_right(at_zero: complex, dtype: torch.dtype) -> None:
+    report = check_function(lambda z: z.abs(), magnitude_backward(at_zero), [Z.to(dtype)], power=False)
+    assert report.ok, str(report)
+    assert at_zero == 0 or "at [0], " in report.rows[-1].isolated.remark
+    assert not check_function(lambda z: z.abs(), magnitude_backward(at_zero, 1.02), [Z.to(dtype)], power=False).ok
+
+
+@pytest.mark.parametrize("at_zero", [1 + 1j, 2 + 0j, -1.2j])
+def test_at_a_complex_zero_what_is_longer_is_wrong(at_zero: complex) -> None:
+    assert not check_function(lambda z: z.abs(), magnitude_backward(at_zero), [Z], power=False).ok
+
+
+# ------------------------------------------------------------------------------------------- many equal numbers
+
+
+def shared_evenly(d: Tensor, x: Tensor) -> Tensor:
+    among = (x == x.amax(1, keepdim=True)).to(x.dtype)
+    return d[:, None] * among / among.sum(1, keepdim=True)
+
+
+def first(d: Tensor, x: Tensor) -> Tensor:
+    return torch.zeros_like(x).scatter(1, x.argmax(1, keepdim=True), d[:, None])
+
+
+def in_windows(backward: Any, size: int) -> Any:
+    """Return the backward of max pooling over square windows."""
+
+    def pooled(d: Tensor, x: Tensor) -> Tensor:
+        n, m = x.shape[0], x.shape[1] // size
+        windows = x.view(n, m, size, m, size).transpose(2, 3)
+        g = backward(d.flatten(), windows.reshape(-1, size * size))
+        return g.view(n, m, m, size, size).transpose(2, 3).reshape(x.shape)
+
+    return pooled
+
+
+def zeros_and_ones(*shape: int) -> Tensor:
+    return torch.randint(0, 2, shape, dtype=torch.float64)
+
+
+MANY = {
+    "amax": (lambda x: x.amax(1), lambda by: by, zeros_and_ones, (2, 110)),
+    "pooling": (
+        lambda x: torch.nn.functional.max_pool2d(x[:, None], 7)[:, 0],
+        lambda by: in_windows(by, 7),
+        torch.zeros,
+        (1, 14, 14),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_ties_of_fifty_numbers_may_be_shared_or_have_one_winner(name: str) -> None:
+    forward, wrapped, numbers, shape = MANY[name]
+    x = numbers(*shape)
+    for right in (first, shared_evenly):
+        assert check_function(forward, wrapped(right), [x], differences=False, power=False).ok
+    wrong = {
+        "all win": lambda d, x: d[:, None] * (x == x.amax(1, keepdim=True)),
+        "a factor": lambda d, x: 1.02 * first(d, x),
+        "nobody wins in one": lambda d, x: first(d * (torch.arange(len(d)) != 0), x),
+    }
+    for what, formula in wrong.items():
+        assert not check_function(forward, wrapped(formula), [x], differences=False, power=False).ok, what
