@@ -15,25 +15,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from manual_bp.activation import ReLU, Sigmoid, Tanh
+    from manual_bp.convolution import Conv2d
     from manual_bp.descent import GradientDescent
+    from manual_bp.flatten import Flatten, Unflatten
     from manual_bp.gradients import Gradients, GradientsOfOneLayer
     from manual_bp.initial import mlp
     from manual_bp.layer import Layer, Parametrised
     from manual_bp.linear import Linear
     from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError, one_hot
     from manual_bp.network import Network
+    from manual_bp.pooling import AvgPool2d, MaxPool2d
     from manual_bp.structure import Structure
     from manual_bp.trace import Trace
 
 _HOME = {
     "activation": ("ReLU", "Sigmoid", "Tanh"),
+    "convolution": ("Conv2d",),
     "descent": ("GradientDescent",),
+    "flatten": ("Flatten", "Unflatten"),
     "gradients": ("Gradients", "GradientsOfOneLayer"),
     "initial": ("mlp",),
     "layer": ("Layer", "Parametrised"),
     "linear": ("Linear",),
     "loss": ("Loss", "SoftmaxCrossEntropy", "SquaredError", "one_hot"),
     "network": ("Network",),
+    "pooling": ("AvgPool2d", "MaxPool2d"),
     "structure": ("Structure",),
     "trace": ("Trace",),
 }
@@ -42,12 +48,16 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __version__ = "0.2.0"
 
 __all__ = [
+    "AvgPool2d",
+    "Conv2d",
+    "Flatten",
     "GradientDescent",
     "Gradients",
     "GradientsOfOneLayer",
     "Layer",
     "Linear",
     "Loss",
+    "MaxPool2d",
     "Network",
     "Parametrised",
     "ReLU",
@@ -57,6 +67,7 @@ __all__ = [
     "Structure",
     "Tanh",
     "Trace",
+    "Unflatten",
     "mlp",
     "one_hot",
 ]

@@ -9,15 +9,20 @@ import torch
 from torch import Tensor
 
 from manual_bp import (
+    AvgPool2d,
+    Conv2d,
+    Flatten,
     Layer,
     Linear,
     Loss,
+    MaxPool2d,
     Network,
     ReLU,
     Sigmoid,
     SoftmaxCrossEntropy,
     SquaredError,
     Tanh,
+    Unflatten,
     mlp,
 )
 from torch_ref import Report
@@ -44,12 +49,17 @@ class Case:
 
     def input(self, dtype: torch.dtype, rows: int = 4) -> Tensor:
         """Return a random x, away from the kink of ReLU."""
-        x = torch.randn(rows, self.shape[1], dtype=dtype)
+        x = torch.randn(rows, *self.shape[1:], dtype=dtype)
         return x + 0.1 * torch.sign(x)
 
 
 def linear(dtype: torch.dtype, *, bias: bool = True) -> Linear:
     return Linear(torch.randn(3, 5, dtype=dtype), torch.randn(3, dtype=dtype) if bias else None)
+
+
+def convolution(dtype: torch.dtype, *, kernel: tuple[int, int] = (3, 3), bias: bool = True, **settings) -> Conv2d:
+    weight = torch.randn(5, 3, *kernel, dtype=dtype)
+    return Conv2d(weight, torch.randn(5, dtype=dtype) if bias else None, **settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +81,23 @@ CASES = (
     Case("Sigmoid", lambda dtype: Sigmoid()),
     Case("Tanh", lambda dtype: Tanh()),
     Case("ReLU", lambda dtype: ReLU()),
+    *(
+        Case(f"Conv2d {name}", lambda dtype, settings=settings: convolution(dtype, **settings), (4, 3, 7, 6))
+        for name, settings in {
+            "3 x 3": {},
+            "padded": {"padding": 1},
+            "by steps": {"stride": (2, 3), "padding": (0, 2)},
+            "without bias": {"bias": False},
+            "2 x 5": {"kernel": (2, 5)},
+            "1 x 1": {"kernel": (1, 1), "stride": 2},
+        }.items()
+    ),
+    Case("MaxPool2d", lambda dtype: MaxPool2d(2), (4, 3, 7, 6)),
+    Case("MaxPool2d that overlaps", lambda dtype: MaxPool2d((3, 2), stride=(1, 2)), (4, 3, 7, 6)),
+    Case("AvgPool2d", lambda dtype: AvgPool2d(2), (4, 3, 7, 6)),
+    Case("AvgPool2d that overlaps", lambda dtype: AvgPool2d(3, stride=1), (4, 3, 7, 6)),
+    Case("Flatten", lambda dtype: Flatten(), (4, 3, 7, 6)),
+    Case("Unflatten", lambda dtype: Unflatten((3, 2, 2)), (4, 12)),
 )
 ACTIVATIONS: tuple[Layer, ...] = (Sigmoid(), Tanh(), ReLU())
 LOSSES: tuple[Loss, ...] = (

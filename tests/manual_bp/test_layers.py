@@ -43,7 +43,9 @@ def test_law_for_the_input(case: Case) -> None:
         assert_close((error_of_x * v).sum(), (error * jv).sum(), FINITE_DIFFERENCE_TOLERANCE, case.name)
 
 
-@pytest.mark.parametrize("case", CASES[:2], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if parameters(case.make(torch.float64))], ids=lambda case: case.name
+)
 def test_law_for_the_parameters(case: Case) -> None:
     """⟨e, J v⟩ = −⟨gradient, v⟩: gradients are +∂L/∂θ, errors are −∂L/∂q."""
     layer, x = case.make(torch.float64), case.input(torch.float64)
@@ -78,7 +80,7 @@ def test_equal_to_autograd_to_the_last_bit(case: Case, dtype: torch.dtype, rows:
         assert_identical(gradients[name], parameter.grad, f"{case.name}: gradient of {name}")
 
 
-@every_layer
+@pytest.mark.parametrize("case", [case for case in CASES if "latten" not in case.name], ids=lambda case: case.name)
 @every_dtype
 def test_out_reuses_the_buffers_and_changes_no_number(case: Case, dtype: torch.dtype) -> None:
     layer = case.make(dtype)
@@ -141,8 +143,11 @@ def test_the_order_of_e14_is_autograd_s_where_x_lies_in_columns(rows: int, n_in:
     assert_identical(again, error_of_x, "error of x in room")
 
 
-def test_linear_gradients_alone_are_those_of_backward() -> None:
-    layer, x = CASES[0].make(torch.float64), CASES[0].input(torch.float64)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if hasattr(case.make(torch.float64), "gradients")], ids=lambda case: case.name
+)
+def test_gradients_alone_are_those_of_backward(case: Case) -> None:
+    layer, x = case.make(torch.float64), case.input(torch.float64)
     net, saved = layer.forward(x)
     delta = torch.randn_like(net)
     _, expected = layer.backward(delta, saved)

@@ -14,8 +14,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from manual_bp import Layer, Linear, Loss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
+from manual_bp import (
+    AvgPool2d,
+    Conv2d,
+    Flatten,
+    Layer,
+    Linear,
+    Loss,
+    MaxPool2d,
+    Network,
+    ReLU,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    SquaredError,
+    Tanh,
+    Unflatten,
+)
 from manual_bp.loss import check_rows_of_targets
+from torch_ref.autograd.convolved import ColumnsConv2d
 
 
 class Mirror(NamedTuple):
@@ -113,6 +129,37 @@ def _(layer: Tanh) -> nn.Module:
 @module_of.register
 def _(layer: ReLU) -> nn.Module:
     return nn.ReLU()
+
+
+@module_of.register
+def _(layer: Conv2d) -> nn.Module:
+    c_out, c_in, *_ = layer.weight.shape
+    kernel, stride, padding = layer.windows.kernel, layer.windows.stride, layer.windows.padding
+    module = ColumnsConv2d(c_in, c_out, kernel, stride, padding, bias=layer.bias is not None, device="meta")
+    module.weight = nn.Parameter(layer.weight.clone())
+    if layer.bias is not None:
+        module.bias = nn.Parameter(layer.bias.clone())
+    return module
+
+
+@module_of.register
+def _(layer: MaxPool2d) -> nn.Module:
+    return nn.MaxPool2d(layer.windows.kernel, layer.windows.stride)
+
+
+@module_of.register
+def _(layer: AvgPool2d) -> nn.Module:
+    return nn.AvgPool2d(layer.windows.kernel, layer.windows.stride)
+
+
+@module_of.register
+def _(layer: Flatten) -> nn.Module:
+    return nn.Flatten()
+
+
+@module_of.register
+def _(layer: Unflatten) -> nn.Module:
+    return nn.Unflatten(1, layer.shape)
 
 
 @singledispatch
