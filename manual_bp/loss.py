@@ -10,7 +10,8 @@ Over a batch the loss is the lecture's sum over the samples (E7), or their mean.
 1/N stands: it multiplies the error here, and every later formula is the same for both.
 
 A loss is a layer whose output is one number: ``forward(x, t) -> (L, saved)``, ``backward(saved) -> error of x``.
-Targets t are (N, n^L), or N class indices: each index stands for its ``one_hot`` row.
+Targets t are (N, n^L), or N class indices: each index stands for its ``one_hot`` row. SquaredError also takes values of
+more dimensions, with t of the same shape.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from manual_bp.layer import check_rows, constant, positions
+from manual_bp.layer import check_like, check_rows, constant, positions
 
 Reduction = Literal["mean", "sum"]
 
@@ -183,14 +184,16 @@ def _check_reduction(loss: SquaredError | SoftmaxCrossEntropy) -> None:
 
 
 def checked_targets(loss: Loss, t: Tensor, x: Tensor) -> Tensor:
-    """Return t as rows (N, n^L), one-hot for class indices. Raise ValueError or TypeError where it does not fit x."""
+    """Return t of the shape of x, one-hot for class indices. Raise ValueError or TypeError where it does not fit x."""
     name = type(loss).__name__
+    if isinstance(loss, SoftmaxCrossEntropy):
+        check_rows_for_softmax(x)
     if not isinstance(t, Tensor):
         raise TypeError(f"{name} expects t as a torch.Tensor, got {type(t).__name__}")
     t = t.detach()
-    if t.ndim == 1 and not t.is_floating_point():
+    if t.ndim == 1 and x.ndim == 2 and not t.is_floating_point():
         t = one_hot(t, x.shape[1], like=x)
-    check_rows_of_targets(name, t, x)
+    check_shape_of_targets(name, t, x)
     if not torch.isfinite(t).all():
         raise ValueError(f"{name} expects finite targets, got NaN or infinity at {positions(~torch.isfinite(t))}")
     if isinstance(loss, SoftmaxCrossEntropy):
@@ -201,8 +204,20 @@ def checked_targets(loss: Loss, t: Tensor, x: Tensor) -> Tensor:
     return t
 
 
-def check_rows_of_targets(loss: str, t: Tensor, x: Tensor) -> None:
-    """Raise unless t has a row for each row of x, as wide, of its dtype and device: nothing broadcasts by accident."""
+def check_rows_for_softmax(x: Tensor) -> None:
+    """Raise unless x is rows: of images it would not be plain over what the softmax is taken."""
+    if x.ndim != 2:
+        hint = ": Flatten() before the last Linear turns images into rows" if x.ndim > 2 else ""
+        raise ValueError(
+            f"SoftmaxCrossEntropy expects net of shape (N, n^L), a row a sample, got {tuple(x.shape)}{hint}"
+        )
+
+
+def check_shape_of_targets(loss: str, t: Tensor, x: Tensor) -> None:
+    """Raise unless t has the shape, dtype and device of x: nothing broadcasts by accident."""
+    if x.ndim != 2:
+        check_like(loss, "t", t, x)
+        return
     check_rows(loss, "t", t, x.shape[1], like=x)
     if len(t) != len(x):
         raise ValueError(f"{loss} expects one row of t for each of the {len(x)} samples, got {len(t)}")

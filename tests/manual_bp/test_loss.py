@@ -80,6 +80,54 @@ def test_equal_to_autograd_to_the_last_bit(loss: Loss, dtype: torch.dtype, shape
 
 @every_dtype
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_squared_error_of_images_is_equal_to_autograd_to_the_last_bit(dtype: torch.dtype, reduction: str) -> None:
+    loss, x, t = SquaredError(reduction), torch.randn(5, 3, 4, 7, dtype=dtype), torch.randn(5, 3, 4, 7, dtype=dtype)
+    leaf = x.clone().requires_grad_()
+    reference = loss_of(loss)(leaf, t)
+    reference.backward()
+    value, saved = loss.forward(x, t)
+    assert_identical(value, reference.detach(), "L")
+    assert_identical(loss.backward(saved), -leaf.grad, "error")
+
+
+@pytest.mark.parametrize("both", [lambda loss, y, t: loss.forward(y, t), lambda loss, y, t: loss_of(loss)(y, t)])
+@pytest.mark.parametrize(
+    ("loss", "y", "t", "error", "message"),
+    [
+        (
+            SquaredError(),
+            (4, 3, 5, 6),
+            torch.zeros(4, 3, 5, 1),
+            ValueError,
+            r"t of shape \(4, 3, 5, 6\), got \(4, 3, 5, 1\)",
+        ),
+        (SquaredError(), (4, 3, 5, 6), torch.zeros(4, 3), ValueError, r"t of shape \(4, 3, 5, 6\), got \(4, 3\)"),
+        (SquaredError(), (4, 3, 5, 6), torch.tensor([0, 1, 2, 0]), ValueError, r"t of shape .* got \(4,\)"),
+        (SquaredError(), (4, 3, 5), torch.zeros(4, 3, 5).double(), TypeError, "t of dtype torch.float32"),
+        (
+            SoftmaxCrossEntropy(),
+            (4, 3, 5, 6),
+            torch.tensor([0, 1, 2, 0]),
+            ValueError,
+            r"got \(4, 3, 5, 6\): Flatten\(\)",
+        ),
+        (
+            SoftmaxCrossEntropy(),
+            (4, 3, 1),
+            torch.full((4, 3, 1), 1 / 3),
+            ValueError,
+            r"\(N, n\^L\), a row a sample, got",
+        ),
+        (SoftmaxCrossEntropy(), (3,), torch.tensor([1.0, 0, 0]), ValueError, r"got \(3,\)$"),
+    ],
+)
+def test_targets_of_images_never_broadcast(both, loss, y, t, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        both(loss, torch.randn(y), t)
+
+
+@every_dtype
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_torch_s_own_cross_entropy_agrees_within_2_ulp(dtype: torch.dtype, reduction: str) -> None:
     """Its backward computes an exp of its own. The 2 ulp are those of 1, the size of t and y: their difference δ
     may cancel, and a y of 1e-6 has lost digits in its own logarithm on either side."""

@@ -30,7 +30,7 @@ from manual_bp import (
     Tanh,
     Unflatten,
 )
-from manual_bp.loss import check_rows_of_targets
+from manual_bp.loss import check_rows_for_softmax, check_shape_of_targets
 from torch_ref.autograd.convolved import ColumnsConv2d
 
 
@@ -62,8 +62,8 @@ class SquaredErrorModule(LossModule):
     """E6 with torch's own squared error."""
 
     def forward(self, y: Tensor, t: Tensor) -> Tensor:
-        """Return ½ Σ (t − y)², t as (N, n^L) or class indices (N,)."""
-        t = _rows("SquaredError", t, y)
+        """Return ½ Σ (t − y)², t as y, or class indices (N,) where y is rows."""
+        t = _targets("SquaredError", t, y)
         return self.reduced(0.5 * nn.functional.mse_loss(y, t, reduction="sum"), len(y))
 
 
@@ -81,7 +81,8 @@ class CrossEntropyModule(LossModule):
 
     def forward(self, net: Tensor, t: Tensor) -> Tensor:
         """Return −Σ t ln softmax(net), t as (N, n^L) or class indices (N,)."""
-        t, shifted = _rows("SoftmaxCrossEntropy", t, net), _shifted(net)
+        check_rows_for_softmax(net)
+        t, shifted = _targets("SoftmaxCrossEntropy", t, net), _shifted(net)
         total = (torch.logsumexp(shifted, 1) - (shifted * t).sum(1)).sum()
         return self.reduced(total, len(net))
 
@@ -179,9 +180,9 @@ def _(loss: SoftmaxCrossEntropy) -> LossModule:
     return CrossEntropyModule(loss.reduction)
 
 
-def _rows(loss: str, t: Tensor, like: Tensor) -> Tensor:
-    """Return t as rows, one-hot for class indices. Raises ValueError or TypeError for what torch would broadcast."""
-    if isinstance(t, Tensor) and t.ndim == 1 and not t.is_floating_point():
+def _targets(loss: str, t: Tensor, like: Tensor) -> Tensor:
+    """Return t, one-hot for class indices. Raises ValueError or TypeError for what torch would broadcast."""
+    if isinstance(t, Tensor) and t.ndim == 1 and like.ndim == 2 and not t.is_floating_point():
         t = nn.functional.one_hot(t.long(), like.shape[1]).to(like.dtype)
-    check_rows_of_targets(loss, t, like)
+    check_shape_of_targets(loss, t, like)
     return t
