@@ -1,4 +1,4 @@
-"""A network before training: its weights and biases as ``nn.Linear`` draws them, number for number."""
+"""A network before training: its weights and biases as ``nn.Linear`` and ``nn.Conv2d`` draw them, number for number."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from operator import index
 import torch
 
 from manual_bp.activation import Sigmoid
+from manual_bp.convolution import Conv2d
 from manual_bp.layer import Layer
 from manual_bp.linear import Linear
 from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError
 from manual_bp.network import Network
+from manual_bp.windows import Pair, pair
 
 
 def mlp(
@@ -72,6 +74,24 @@ def random_linear(
     bound = 1 / math.sqrt(n_in)
     b = torch.empty(n_out, dtype=dtype, device=source).uniform_(-bound, bound, generator=generator)
     return Linear(weight.to(device), b.to(device))
+
+
+def random_conv2d(
+    c_in: int,
+    c_out: int,
+    kernel: int | Pair,
+    *,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    bias: bool = True,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Conv2d:
+    """Draw weights and biases as ``nn.Conv2d`` does: those of a unit with c_in k_h k_w inputs, number for number."""
+    height, width = pair("random_conv2d", "kernel", kernel, least=1)
+    drawn = random_linear(c_in * height * width, c_out, bias=bias, generator=generator, dtype=dtype, device=device)
+    return Conv2d(drawn.weight.view(c_out, c_in, height, width), drawn.bias, stride, padding)
 
 
 def _checked_sizes(sizes: Sequence[int]) -> list[int]:

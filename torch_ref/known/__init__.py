@@ -6,8 +6,10 @@ Verdicts, the trial, the grader and the lesson read it. For a layer of your own,
 """
 
 from torch_ref.known.cause import Cause, Code
+from torch_ref.known.convolution import CONVOLUTION
 from torch_ref.known.faults import FAULTS, Fault
 from torch_ref.known.linear import LINEAR
+from torch_ref.known.pooling import AVERAGE_POOLING, MAX_POOLING
 from torch_ref.known.registry import KNOWN, Formula, Known, formula_of, register
 from torch_ref.known.relu import RELU
 from torch_ref.known.scene import Addition, Candidate, Scene
@@ -31,5 +33,7 @@ __all__ = [
     "register",
 ]
 
-for _known in (LINEAR, SIGMOID, TANH, RELU, SQUARED_ERROR, SOFTMAX_CROSS_ENTROPY):
+OF_THE_LECTURE = LINEAR, SIGMOID, TANH, RELU, SQUARED_ERROR, SOFTMAX_CROSS_ENTROPY
+
+for _known in (*OF_THE_LECTURE, CONVOLUTION, MAX_POOLING, AVERAGE_POOLING):
     register(_known)

@@ -280,6 +280,83 @@ GROUPS: dict[str, dict[str, Code]] = {
             "Look for a loop that leaves samples out, or for a mask.",
         ),
     },
+    "Windows of an image": {
+        "kernel-turned": Code(
+            "The kernel is turned by 180°, or mirrored.",
+            "error = F.conv2d(F.pad(delta, (2, 2, 2, 2)), w.transpose(0, 1))  # w.flip(2, 3) is meant",
+            "Place i, j of the kernel sees the pixel p stride + i − padding, forward and backward.",
+        ),
+        "kernel-transposed": Code(
+            "Rows and columns of the kernel are exchanged.",
+            "net += w[:, :, j, i] * x[..., p + i, q + j]  # w[:, :, i, j] is meant",
+            "i counts rows and j columns, of the kernel as of the image.",
+        ),
+        "columns-mixed": Code(
+            "The pixels of a window stand in another order than the weights: channels and places are mixed up.",
+            "columns = windows.permute(0, 2, 3, 1)  # (i, j, channel); w is (channel, i, j)",
+            "Give both the same order before one becomes a matrix: channel by channel, then row by row.",
+        ),
+        "one-channel": Code(
+            "Only one channel is used.",
+            "net = F.conv2d(x[:, :1], w[:, :1])",
+            "Sum over all channels: those of x in net, those of δ in the error of x.",
+        ),
+        "wrong-padding": Code(
+            "The zeros around the image are left out, stand on other sides, or are other numbers.",
+            "error = padded[:, :, :h, :w]  # padded[:, :, p : p + h, p : p + w] is meant",
+            "Put the zeros on all sides before, and take them off on all sides after.",
+        ),
+        "stride-ignored": Code(
+            "The windows lie side by side, where the kernel moves by more than one pixel.",
+            "x[:, :, p : p + k, q : q + k]  # p * stride and q * stride are meant",
+            "Window p begins at the pixel p stride − padding, forward and backward.",
+        ),
+        "window-beside": Code(
+            "The windows lie one pixel beside their own.",
+            "x[:, :, p + 1 : p + 1 + k, q : q + k]",
+            "Look for an index that begins at 1, or for a padding that is off by one.",
+        ),
+        "one-window": Code(
+            "Only one window is used.",
+            "d_b = -delta[:, :, 0, 0].sum(0)",
+            "Sum over all windows, or compute every window.",
+        ),
+        "window-missing": Code(
+            "A row or a column of windows is left out of the sum.",
+            "for p in range(h_out - 1):",
+            "There are ⌊(h + 2 padding − k) / stride⌋ + 1 windows; look for a loop that ends too early.",
+        ),
+        "windows-overwritten": Code(
+            "Where windows overlap, the last one overwrites what the others sent back.",
+            "d_x[:, :, u : u + k, v : v + k] = sent  # += is meant",
+            "A pixel reaches the loss through every window that holds it: add.",
+        ),
+        "sum-too-early": Code(
+            "Two factors are summed over the windows before they are multiplied.",
+            "d_w = -delta.sum((2, 3)).t() @ columns.sum(2)  # a product of sums, not a sum of products",
+            "Multiply window by window first, and sum last.",
+        ),
+        "one-pixel": Code(
+            "Only one pixel of each window is used.",
+            "y = x[:, :, ::2, ::2]",
+            "Look at all pixels of the window.",
+        ),
+        "wrong-divisor": Code(
+            "A mean over the window is divided by another number than that of its pixels, or not at all.",
+            "y = windows.sum((4, 5)) / k  # k * k is meant",
+            "Divide by k_h k_w, forward and backward.",
+        ),
+        "error-to-all-pixels": Code(
+            "Every pixel of a window gets an error; only its largest one is meant.",
+            "d_x[:, :, u : u + k, v : v + k] += error[:, :, p, q, None, None]",
+            "The maximum depends on the largest pixel alone.",
+        ),
+        "wrong-winner": Code(
+            "Another pixel than the largest of the window gets the error, or several that are equal get it.",
+            "d_x += (window == window.max()) * error  # with two equal pixels, twice",
+            "Of equal pixels exactly one gets it: the first in reading order, as torch has it.",
+        ),
+    },
     "Losses": {
         "term-missing": Code(
             "A part of the formula is missing: the answer y or the target t.",

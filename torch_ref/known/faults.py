@@ -93,10 +93,13 @@ def planted(of: type, makes: str, prefix: str, *rows: tuple[str, str, str, Wrong
 
 
 def _with_fault(owner: Any, fault: Fault, mixed_in: type[Faulty]) -> Any:
-    """Return a copy of a layer or loss, of a type below its own, with one wrong formula."""
+    """Return a copy of a layer or loss, of a type below its own and called as it is, with one wrong formula.
+
+    The name is that of the right type, since it names what lies between the lecture's quantities ("MaxPool2d 1").
+    """
     members = {"_fault": fault, "_kind": type(owner), "__module__": __name__}
     bases = (type(owner),) if isinstance(owner, Faulty) else (mixed_in, type(owner))
-    made: type = type(f"Faulty{fault.of.__name__}", bases, members)
+    made: type = type(type(owner).__name__, bases, members)
     return _as(made, owner)
 
 

@@ -31,7 +31,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--networks", type=_count, default=500, help="how many correct networks (default: 500)")
     parser.add_argument("--functions", type=_count, help="how many right functions (default: 300, with --all 2500)")
     parser.add_argument("--programs", type=_count, help="how many programs with a broken line (default: all)")
-    parser.add_argument("--all", action="store_true", help="faults of functions in every dtype, at three scales")
+    parser.add_argument(
+        "--all", action="store_true", help="faults of functions and images in every dtype, at three scales"
+    )
     parser.add_argument("--family", help="functions of one family only: norms, losses, attention, ...")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every outcome ('-' for standard output)")
     parser.add_argument("--processes", type=positive, help="how many at a time (default: one for each processor)")
@@ -41,11 +43,10 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the trial; return 0 where every figure is as good as it has to be."""
-    from torch_ref.known import FAULTS
     from torch_ref.trial import of_functions, of_programs
     from torch_ref.trial.functions import KINDS
     from torch_ref.trial.processes import available, spread
-    from torch_ref.trial.trial import DTYPES, WEIGHTS, run_trial
+    from torch_ref.trial.trial import plan, run_trial
 
     to_stdout = arguments.json == Path("-")
     if arguments.json and not to_stdout and not arguments.json.parent.is_dir():
@@ -59,16 +60,17 @@ def run(arguments: argparse.Namespace) -> int:
         expected = f"one of {', '.join(families)}"
         print(f"{arguments.program}: --family expects {expected}, got {arguments.family}", file=sys.stderr)
         return 2
+    faults = plan(whole=arguments.all)
     planned = of_functions.plan(whole=arguments.all, family=arguments.family)
     right = of_functions.right_seeds(
         RIGHT[arguments.all] if arguments.functions is None else arguments.functions, arguments.family
     )
     programs = of_programs.plan(whole=arguments.all, most=arguments.programs) if arguments.family is None else []
-    total = len(FAULTS) * len(WEIGHTS) * len(DTYPES) + arguments.networks + len(planned) + len(right) + len(programs)
+    total = len(faults) + arguments.networks + len(planned) + len(right) + len(programs)
     progress = _progress(total)
     with spread(arguments.processes or available(), arguments.threads) as each, progress:
         task = progress.task_ids[0]
-        trial = run_trial(arguments.networks, lambda: progress.advance(task), each)
+        trial = run_trial(faults, arguments.networks, lambda: progress.advance(task), each)
         functions = of_functions.try_functions(planned, right, lambda: progress.advance(task), each)
         lines = of_programs.try_programs(programs, lambda: progress.advance(task), each)
     said = [_text(trial), "", *functions.text(), *["", *lines.text()] * bool(programs)]

@@ -31,6 +31,7 @@ from manual_bp import (
 from manual_bp.layer import parameters
 from torch_ref.check.network import crosscheck
 from torch_ref.known import FAULTS, KNOWN, Fault
+from torch_ref.trial.images import IMAGE, KINDS, network_of_images, random_network_of_images
 from torch_ref.trial.processes import Each
 
 DTYPES = (torch.float64, torch.float32)
@@ -46,7 +47,7 @@ def initial(network: Network) -> None:
 
 def trained(network: Network) -> None:
     """Take 50 steps of gradient descent on one random batch."""
-    x, t = _batch(network, ROWS, torch.Generator().manual_seed(1))
+    x, t = batch(network, ROWS, torch.Generator().manual_seed(1))
     descent = GradientDescent(network, lr=0.05)
     for _ in range(50):
         trace = network.forward(x)
@@ -106,9 +107,24 @@ class Trial:
         return head | {"correct_networks": self.correct, "false_alarms": list(self.alarms), "outcomes": outcomes}
 
 
-def run_trial(correct: int = 500, advance: Callable[[], None] = lambda: None, each: Each = map) -> Trial:
-    """Try every fault at every kind of weights in every dtype, and ``correct`` random networks."""
-    planned = list(product(FAULTS, WEIGHTS, DTYPES))
+Planned = tuple[str, Callable[[Network], None], torch.dtype]
+
+
+def plan(*, whole: bool) -> list[Planned]:
+    """Return what is tried: every fault at every kind of weights in every dtype.
+
+    Unless it is the ``whole``, those of layers of images, which take longer, are each tried at one kind in one dtype.
+    """
+    settings = list(product(WEIGHTS, DTYPES))
+    of_images = [name for name, fault in FAULTS.items() if issubclass(fault.of, KINDS) and not whole]
+    every = [(name, *setting) for name in FAULTS if name not in of_images for setting in settings]
+    return every + [(name, *settings[i % len(settings)]) for i, name in enumerate(of_images)]
+
+
+def run_trial(
+    planned: list[Planned], correct: int = 500, advance: Callable[[], None] = lambda: None, each: Each = map
+) -> Trial:
+    """Try the faults that are planned, and ``correct`` random networks."""
     outcomes, said = [], []
     for outcome in each(_try_planned, planned):
         outcomes.append(outcome)
@@ -119,7 +135,7 @@ def run_trial(correct: int = 500, advance: Callable[[], None] = lambda: None, ea
     return Trial(tuple(outcomes), correct, tuple(alarm for alarm in said if alarm))
 
 
-def _try_planned(planned: tuple[str, Callable[[Network], None], torch.dtype]) -> FaultOutcome:
+def _try_planned(planned: Planned) -> FaultOutcome:
     name, weights, dtype = planned
     return try_fault(FAULTS[name], weights, dtype)
 
@@ -135,7 +151,7 @@ def try_fault(fault: Fault, weights: Callable[[Network], None], dtype: torch.dty
     """Plant one fault and read the report."""
     network, l = trial_network(fault, dtype)
     weights(network)
-    x, t = _batch(network, ROWS, torch.Generator().manual_seed(2))
+    x, t = batch(network, ROWS, torch.Generator().manual_seed(2))
     x = 3 * x  # large enough for units that switch from sample to sample
     report = crosscheck(fault.plant(network, l), x, t, power=False)
     expected = fault.quantity(network, l)
@@ -162,6 +178,8 @@ def trial_network(fault: Fault, dtype: torch.dtype, seed: int = 0) -> tuple[Netw
     if fault.is_of_loss:
         loss = _made(fault, generator, dtype)
         return mlp(SIZES, loss=loss, dtype=dtype, generator=generator), 3 if loss == SquaredError() else DEPTH
+    if issubclass(fault.of, KINDS):
+        return network_of_images(fault.of, dtype, generator)
     if fault.of is Linear:
         return mlp(SIZES, dtype=dtype, generator=generator), 3
     layer = _made(fault, generator, dtype)
@@ -179,7 +197,10 @@ def _made(fault: Fault, generator: torch.Generator, dtype: torch.dtype) -> Any:
 
 
 def random_network(seed: int) -> tuple[Network, Tensor, Tensor, str]:
-    """Return a correct network of depth 1 to 8 and widths 1 to 300, a batch of 1 to 257, and what they are."""
+    """Return a correct network of depth 1 to 8 and widths 1 to 300, a batch of 1 to 257, and what they are.
+
+    Every fourth one is a network of images.
+    """
     draw = random.Random(seed)
     generator = torch.Generator().manual_seed(seed)
     sizes = [_up_to(draw, 300) for _ in range(draw.randint(2, 9))]
@@ -193,12 +214,17 @@ def random_network(seed: int) -> tuple[Network, Tensor, Tensor, str]:
     ]
     loss = draw.choice(losses)
     dtype, scale, rows = draw.choice(DTYPES), draw.choice([0.1, 1.0, 1.0, 3.0, 30.0]), _up_to(draw, 257)
-    network = mlp(sizes, activation=activation, loss=loss, dtype=dtype, generator=generator)
+    if seed % 4 == 0:
+        network, x = random_network_of_images(draw, activation, loss, rows, dtype, generator)
+    else:
+        network = mlp(sizes, activation=activation, loss=loss, dtype=dtype, generator=generator)
+        x, _ = batch(network, rows, generator)
+    t = _targets(network, x, generator)
     network.buffer.mul_(scale)
-    x, t = _batch(network, rows, generator)
     if draw.random() < 0.5:
         t = t.argmax(1)
-    return network, x, t, f"seed {seed}: {sizes}, {rows} rows, {activation}, {loss}, {dtype}, weights times {scale:g}"
+    layers = ", ".join(map(repr, network.layers))
+    return network, x, t, f"seed {seed}: {layers}, {rows} samples, {loss}, {dtype}, weights times {scale:g}"
 
 
 def _up_to(draw: random.Random, largest: int) -> int:
@@ -206,8 +232,13 @@ def _up_to(draw: random.Random, largest: int) -> int:
     return round(float(largest ** draw.random()))
 
 
-def _batch(network: Network, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    weights = [p for p in network.parameters().values() if p.ndim == 2]
-    first, last, dtype = weights[0], weights[-1], network.buffer.dtype
-    x = torch.randn(rows, first.shape[1], dtype=dtype, generator=generator)
-    return x, torch.softmax(torch.randn(rows, last.shape[0], dtype=dtype, generator=generator), 1)
+def batch(network: Network, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return random x and t for a network that begins with a linear layer or, for a fault, with a convolution."""
+    first = next(iter(network.parameters().values()))
+    shape = (rows, *IMAGE) if first.ndim == 4 else (rows, first.shape[1])
+    x = torch.randn(shape, dtype=first.dtype, generator=generator)
+    return x, _targets(network, x, generator)
+
+
+def _targets(network: Network, x: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.softmax(torch.randn(network.forward(x).y.shape, dtype=x.dtype, generator=generator), 1)

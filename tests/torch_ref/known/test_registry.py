@@ -123,7 +123,7 @@ def test_a_verdict_names_its_formula_and_its_cause() -> None:
     report = crosscheck(FAULTS["softplus-error-squared"].plant(good, 2), x, t)
     (row,) = report.guilty
     assert (row.quantity, row.code, row.cause) == ("δ^2", "sigmoid-squared", "σ² in place of σ")
-    assert report.verdict.startswith("Wrong: δ^2 = σ(net^2) e^2, layer 2, FaultySoftplus.backward at ")
+    assert report.verdict.startswith("Wrong: δ^2 = σ(net^2) e^2, layer 2, Softplus.backward at ")
     assert row.to_dict()["code"] == "sigmoid-squared"
 
 

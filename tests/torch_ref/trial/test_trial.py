@@ -9,11 +9,12 @@ import pytest
 import torch
 from places import ROOT
 
-from manual_bp import ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
+from manual_bp import AvgPool2d, Conv2d, MaxPool2d, ReLU, Sigmoid, SoftmaxCrossEntropy, SquaredError, Tanh
 from torch_ref import crosscheck
 from torch_ref.__main__ import main
 from torch_ref.known.faults import FAULTS
 from torch_ref.trial import of_functions, of_programs, trial
+from torch_ref.trial.images import KINDS
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -39,6 +40,17 @@ def test_the_random_networks_cover_the_grid() -> None:
     }
     assert {x.dtype for _, x, *_ in made} == {torch.float32, torch.float64}
     assert {t.is_floating_point() for _, _, t, _ in made} == {True, False}
+    assert {type(layer) for network, *_ in made for layer in network.layers} >= {Conv2d, MaxPool2d, AvgPool2d}
+
+
+def test_each_fault_of_images_is_tried_once_and_with_all_as_the_others_are() -> None:
+    of_images = {name for name, fault in FAULTS.items() if fault.of in KINDS}
+    quick, whole = ([name for name, *_ in trial.plan(whole=whole)] for whole in (False, True))
+    assert {quick.count(name) for name in of_images} == {1}
+    assert {quick.count(name) for name in FAULTS.keys() - of_images} == {6}
+    assert {whole.count(name) for name in FAULTS} == {6}
+    settings = {tuple(setting) for name, *setting in trial.plan(whole=False) if name in of_images}
+    assert len(settings) == 6
 
 
 @pytest.fixture
@@ -76,7 +88,7 @@ def test_a_checker_that_is_blind_fails_the_trial(monkeypatch, capsys) -> None:
     right, other = FAULTS["tanh-error-no-slope"], FAULTS["linear-weight-over-n"]
     harmless = replace(right, wrong=lambda _, e, net, x: e * (1 - x * x))
     monkeypatch.setattr(trial, "FAULTS", {"harmless": harmless, "other": replace(other, code="zeros")})
-    found = trial.run_trial(0)
+    found = trial.run_trial(trial.plan(whole=False), 0)
     assert (found.share("rejected"), found.share("placed"), found.share("explained")) == (0.5, 0.5, 0.0)
     assert not found.passed
     correct = trial.random_network
