@@ -15,6 +15,7 @@ from msgspec import inspect
 
 from manual_bp.training.command.settings import FIELDS, KEPT, KINDS, LARGEST, RATES
 from manual_bp.training.command.usage import nearest, option
+from manual_bp.training.command.words import EXPECTED
 
 
 def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,6 +92,8 @@ def _described(kind: inspect.Type) -> str:
             return f"a list, each entry {_described(item)}"
         case inspect.LiteralType(values=names):
             return f"one of {', '.join(map(str, names))}"
+        case inspect.StrType(pattern=str()):
+            return EXPECTED
         case inspect.BoolType():
             return "true or false"
         case _:

@@ -54,7 +54,7 @@ def _network(path: Path) -> tuple[Network, DataFacts]:
     """Return the network of a checkpoint, and what turns a picture into its input."""
     state = checkpoint.load(path)
     facts = DataFacts(**state.data)
-    network = new_network(Settings(**read_kept(state.config, path)), facts.side**2, len(facts.names))
+    network = new_network(Settings(**read_kept(state.config, path)), facts.side, len(facts.names))
     try:
         network.load_state_dict(state.parameters)
     except (TypeError, ValueError) as error:

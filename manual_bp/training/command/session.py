@@ -11,6 +11,7 @@ from torch import Tensor
 
 from manual_bp.network import Network
 from manual_bp.training.command.ending import Ending
+from manual_bp.training.command.networks import described
 from manual_bp.training.command.settings import Settings
 from manual_bp.training.engine.finite import first_not_finite, seems_finite
 from manual_bp.training.engine.processes import Processes
@@ -147,10 +148,10 @@ class Session:
     def title(self) -> str:
         """Return the first lines of a run: what trains on what."""
         settings, facts, count = self.settings, self.facts, self.processes.count
-        sizes = "-".join(map(str, [facts.side**2, *settings.hidden, len(facts.names)]))
+        network = described(settings, facts.side, len(facts.names))
         who = f"{count} processes" if count > 1 else f"engine {settings.engine}"
         lines = [
-            f"{sizes}, {settings.activation}, {settings.loss}, {settings.dtype} on {self.processes.device}, {who}",
+            f"{network}, {settings.loss}, {settings.dtype} on {self.processes.device}, {who}",
             f"{self.run.images:,} training images, {len(self.test_images):,} test images of {settings.dataset}",
         ]
         if settings.dataset != "mnist5k":

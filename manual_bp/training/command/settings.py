@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct, field, inspect
 
 from manual_bp.training.command.usage import UsageError, option
+from manual_bp.training.command.words import EXPECTED, PATTERN, PERCEPTRON
 
 LARGEST = 2**63 - 1
 Whole = Annotated[int, Meta(ge=0, le=LARGEST)]
@@ -25,6 +26,7 @@ Side = Annotated[int, Meta(ge=1, le=64)]
 Number = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Rate = Annotated[float, Meta(ge=0, lt=1e38)]  # float32 holds it
+Word = Annotated[str, Meta(pattern=PATTERN, max_length=40)]
 Factor = Annotated[float, Meta(ge=1, lt=1e38)]
 
 DataSet = Literal["mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps"]
@@ -56,6 +58,11 @@ def two_layers() -> list[int]:
     return [256, 128]
 
 
+def perceptron() -> list[str]:
+    """Return the network that is trained where none is named."""
+    return [PERCEPTRON]
+
+
 data, network, training, files, session = (
     partial(Option, group) for group in ("data", "network", "training", "the run's files", "this session")
 )
@@ -71,8 +78,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     image_size: Annotated[Side | None, data("scale images to N x N; 16 gives the lecture's 256 inputs", "N")] = None
     augment: Annotated[Literal["none", "shift"], data("shift every image by up to 2 pixels")] = "none"
 
-    hidden: Annotated[list[Count], network("units of each hidden layer", "N")] = field(default_factory=two_layers)
-    activation: Annotated[Activation, network("σ of E2")] = "relu"
+    network: Annotated[list[Word], network(EXPECTED, "LAYER")] = field(default_factory=perceptron)
+    hidden: Annotated[list[Count], network("mlp: units of each hidden layer", "N")] = field(default_factory=two_layers)
+    activation: Annotated[Activation, network("mlp and lenet: σ of E2")] = "relu"
     loss: Annotated[Loss, network("E8 of a softmax, or E6")] = "cross-entropy"
     label_smoothing: Annotated[Share, network("share of t given to all classes", "A")] = 0.0
 

@@ -23,9 +23,11 @@ ONE_THREAD = 1 << 24  # samples times parameters
 def threads_for(network: Network, rows: int) -> int:
     """Return how many threads make a step on a batch of ``rows`` fastest: all of torch's, or one if it is small.
 
-    A second thread pays for large products only, and on a busy machine small ones wait for it.
+    A second thread pays for large products only, and on a busy machine small ones wait for it. A convolution uses its
+    weights once for each of its windows: its products are large.
     """
-    return 1 if rows * network.buffer.numel() < ONE_THREAD else torch.get_num_threads()
+    is_small = rows * network.buffer.numel() < ONE_THREAD and all(p.ndim < 4 for p in network.parameters().values())
+    return 1 if is_small else torch.get_num_threads()
 
 
 class _Room:

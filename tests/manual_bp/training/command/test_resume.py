@@ -22,21 +22,25 @@ from manual_bp.training.run import checkpoint
 from manual_bp.training.run.run_folder import RunFolder
 
 SHORT = "--hidden", 8, "--lr-schedule", "constant"
+CONVOLUTIONAL = "--image-size", 8, "--network", "conv:2:3", "relu", "max:2", "--lr-schedule", "constant"
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "optimizer"),
+    ("first", "second", "optimizer", "network"),
     [
-        ("manual", "manual", "gradient-descent"),
-        ("manual", "autograd", "gradient-descent"),
-        ("autograd", "manual", "gradient-descent"),
-        ("both", "both", "gradient-descent"),
-        ("manual", "autograd", "Adam"),
-        ("autograd", "manual", "Adam"),
+        ("manual", "manual", "gradient-descent", SHORT),
+        ("manual", "autograd", "gradient-descent", SHORT),
+        ("autograd", "manual", "gradient-descent", SHORT),
+        ("both", "both", "gradient-descent", SHORT),
+        ("manual", "autograd", "Adam", SHORT),
+        ("autograd", "manual", "Adam", SHORT),
+        ("manual", "autograd", "gradient-descent", CONVOLUTIONAL),
     ],
 )
-def test_two_and_two_epochs_equal_four(inside: Inside, tmp_path: Path, first: str, second: str, optimizer: str) -> None:
-    settings = *SHORT, "--optimizer", optimizer, "--augment", "shift", "--log-interval", 30
+def test_two_and_two_epochs_equal_four(
+    inside: Inside, tmp_path: Path, first: str, second: str, optimizer: str, network: tuple[object, ...]
+) -> None:
+    settings = *network, "--optimizer", optimizer, "--augment", "shift", "--log-interval", 30
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     assert inside(*settings, "--epochs", 4, "--out-dir", whole)[0] == 0
     assert inside(*settings, "--epochs", 2, "--out-dir", halves, "--engine", first)[0] == 0

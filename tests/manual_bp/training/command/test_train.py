@@ -48,6 +48,7 @@ def test_a_log_holds_plain_lines_one_an_epoch(default_run: str) -> None:
         ("--hidden", "30", "20", "--activation", "tanh", "--batch-size", "33", "--epochs", "2", "--dtype", "float64"),
         ("--hidden", "40", "--momentum", "0", "--weight-decay", "0", "--lr-schedule", "constant", "--epochs", "2"),
         ("--hidden", "--epochs", "2", "--no-nesterov"),
+        ("--image-size", "8", "--network", "conv:4:3:1", "relu", "max:2", "conv:6:3", "tanh", "avg:2", "--epochs", "2"),
     ],
     ids=" ".join,
 )

@@ -50,6 +50,28 @@ def test_the_parameters_load_into_a_plain_sequential(kept_run: Path) -> None:
     assert accuracy == pytest.approx(state["history"][-1]["test_accuracy"], abs=1e-6)
 
 
+def test_the_parameters_of_lenet_load_into_plain_pytorch(inside: Inside, tmp_path: Path) -> None:
+    """Its layers as everybody writes them, with PyTorch's own convolution."""
+    kept = tmp_path / "lenet"
+    inside("--network", "lenet", "--epochs", 1, "--batch-size", 400, "--threads", 1, "--out-dir", kept)
+    state = torch.load(kept / "last.pt", weights_only=True)
+    features = (
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    )
+    rest = nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)
+    model = nn.Sequential(nn.Unflatten(1, (1, 28, 28)), *features, nn.Flatten(), *rest)
+    model.load_state_dict(state["parameters"])
+    _, test = mnist5k()
+    x = (test.pixels.flatten(1) - state["data"]["mean"]) / state["data"]["deviation"]
+    accuracy = (model(x.float()).argmax(1) == test.labels).float().mean().item()
+    assert accuracy == pytest.approx(state["history"][-1]["test_accuracy"], abs=2e-3)
+
+
 def test_a_full_disk_leaves_the_checkpoint_before(inside: Inside, tmp_path: Path) -> None:
     """A limit to the size of files in the place of a small disk: the 784-8-10 network needs 60 kB twice."""
     assert inside(*SHORT, "--epochs", 1, "--out-dir", tmp_path / "run")[0] == 0
