@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from manual_bp.linear import Linear
     from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError, one_hot
     from manual_bp.network import Network
+    from manual_bp.norm import LayerNorm
     from manual_bp.pooling import AvgPool2d, MaxPool2d
+    from manual_bp.recurrent import RNN, LastStep
     from manual_bp.structure import Structure
     from manual_bp.trace import Trace
 
@@ -39,7 +41,9 @@ _HOME = {
     "linear": ("Linear",),
     "loss": ("Loss", "SoftmaxCrossEntropy", "SquaredError", "one_hot"),
     "network": ("Network",),
+    "norm": ("LayerNorm",),
     "pooling": ("AvgPool2d", "MaxPool2d"),
+    "recurrent": ("RNN", "LastStep"),
     "structure": ("Structure",),
     "trace": ("Trace",),
 }
@@ -48,13 +52,16 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __version__ = "0.2.0"
 
 __all__ = [
+    "RNN",
     "AvgPool2d",
     "Conv2d",
     "Flatten",
     "GradientDescent",
     "Gradients",
     "GradientsOfOneLayer",
+    "LastStep",
     "Layer",
+    "LayerNorm",
     "Linear",
     "Loss",
     "MaxPool2d",

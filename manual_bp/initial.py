@@ -15,6 +15,7 @@ from manual_bp.layer import Layer
 from manual_bp.linear import Linear
 from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError
 from manual_bp.network import Network
+from manual_bp.recurrent import RNN
 from manual_bp.windows import Pair, pair
 
 
@@ -92,6 +93,23 @@ def random_conv2d(
     height, width = pair("random_conv2d", "kernel", kernel, least=1)
     drawn = random_linear(c_in * height * width, c_out, bias=bias, generator=generator, dtype=dtype, device=device)
     return Conv2d(drawn.weight.view(c_out, c_in, height, width), drawn.bias, stride, padding)
+
+
+def random_rnn(
+    n_in: int,
+    n: int,
+    *,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> RNN:
+    """Draw weights and biases as ``nn.RNN`` does: uniform within 1 / sqrt(n), number for number."""
+    source, bound = "cpu" if generator is None else generator.device, 1 / math.sqrt(n)
+    drawn = (
+        torch.empty(shape, dtype=dtype, device=source).uniform_(-bound, bound, generator=generator)
+        for shape in ((n, n_in), (n, n), (n,), (n,))
+    )
+    return RNN(*(p.to(device) for p in drawn))
 
 
 def _checked_sizes(sizes: Sequence[int]) -> list[int]:

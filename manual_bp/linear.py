@@ -50,19 +50,11 @@ class Linear:
     def backward(
         self, error: Tensor, saved: Tensor, out: tuple[Tensor | None, ByName] | None = None
     ) -> tuple[Tensor, ByName]:
-        """Return the error of x, δ W (the sum in E14), then the gradients (E12).
-
-        Where x lies in memory column by column, it is (Wᵀ δᵀ)ᵀ: autograd's order there, which the last bit shows.
-        """
+        """Return the error of x, δ W (the sum in E14), then the gradients (E12)."""
         delta, x, (error_of_x, d_parameters) = error, saved, out or NEW
         if error_of_x is None:
             check_rows("Linear", "the error of net", delta, self.weight.shape[0], like=self.weight)
-        if x.stride() == (1, x.shape[0]):
-            room = None if error_of_x is None else error_of_x.t()
-            transposed = torch.mm(self.weight.t(), delta.t(), out=room)
-            error_of_x = transposed.t() if error_of_x is None else error_of_x
-        else:
-            error_of_x = torch.mm(delta, self.weight, out=error_of_x)
+        error_of_x = sent_back(delta, self.weight, x, error_of_x)
         return error_of_x, self.gradients(delta, x, d_parameters)
 
     def gradients(self, error: Tensor, saved: Tensor, out: ByName | None = None) -> ByName:
@@ -73,6 +65,17 @@ class Linear:
         if self.bias is not None:
             d["bias"] = torch.sum(delta, 0, out=d.get("bias")).neg_()
         return d
+
+
+def sent_back(delta: Tensor, weight: Tensor, x: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return δ W (N, n_in), what flows back through the weights to x.
+
+    Where x lies in memory column by column, it is (Wᵀ δᵀ)ᵀ: autograd's order there, which the last bit shows.
+    """
+    if x.stride() != (1, x.shape[0]):
+        return torch.mm(delta, weight, out=out)
+    transposed = torch.mm(weight.t(), delta.t(), out=None if out is None else out.t())
+    return transposed.t() if out is None else out
 
 
 def _check_parameters(weight: Tensor, bias: Tensor | None) -> None:

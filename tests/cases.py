@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from manual_bp import (
+    RNN,
     AvgPool2d,
     Conv2d,
     Flatten,
+    LastStep,
     Layer,
+    LayerNorm,
     Linear,
     Loss,
     MaxPool2d,
@@ -62,6 +65,14 @@ def convolution(dtype: torch.dtype, *, kernel: tuple[int, int] = (3, 3), bias: b
     return Conv2d(weight, torch.randn(5, dtype=dtype) if bias else None, **settings)
 
 
+def layer_norm(dtype: torch.dtype) -> LayerNorm:
+    return LayerNorm(torch.randn(5, dtype=dtype), torch.randn(5, dtype=dtype))
+
+
+def rnn(dtype: torch.dtype) -> RNN:
+    return RNN(*(torch.randn(*shape, dtype=dtype) / 2 for shape in ((3, 5), (3, 3), (3,), (3,))))
+
+
 @dataclass(frozen=True, eq=False)
 class Scale:
     """A layer of somebody else: y = a x, which allocates every time and has no ``gradients`` of its own."""
@@ -96,6 +107,10 @@ CASES = (
     Case("MaxPool2d that overlaps", lambda dtype: MaxPool2d((3, 2), stride=(1, 2)), (4, 3, 7, 6)),
     Case("AvgPool2d", lambda dtype: AvgPool2d(2), (4, 3, 7, 6)),
     Case("AvgPool2d that overlaps", lambda dtype: AvgPool2d(3, stride=1), (4, 3, 7, 6)),
+    Case("LayerNorm", layer_norm),
+    Case("LayerNorm of sequences", layer_norm, (4, 3, 5)),
+    Case("RNN", rnn, (4, 6, 5)),
+    Case("LastStep", lambda dtype: LastStep(), (4, 6, 5)),
     Case("Flatten", lambda dtype: Flatten(), (4, 3, 7, 6)),
     Case("Unflatten", lambda dtype: Unflatten((3, 2, 2)), (4, 12)),
 )

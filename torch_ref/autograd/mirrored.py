@@ -15,10 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from manual_bp import (
+    RNN,
     AvgPool2d,
     Conv2d,
     Flatten,
+    LastStep,
     Layer,
+    LayerNorm,
     Linear,
     Loss,
     MaxPool2d,
@@ -30,8 +33,10 @@ from manual_bp import (
     Tanh,
     Unflatten,
 )
+from manual_bp.layer import parameters
 from manual_bp.loss import check_rows_for_softmax, check_shape_of_targets
 from torch_ref.autograd.convolved import ColumnsConv2d
+from torch_ref.autograd.elementary import ElementaryLayerNorm, ElementaryRNN, Last
 
 
 class Mirror(NamedTuple):
@@ -111,10 +116,7 @@ def module_of(layer: Layer) -> nn.Module:
 def _(layer: Linear) -> nn.Module:
     n_out, n_in = layer.weight.shape
     module = nn.Linear(n_in, n_out, bias=layer.bias is not None, device="meta")  # draws no random numbers
-    module.weight = nn.Parameter(layer.weight.clone())
-    if layer.bias is not None:
-        module.bias = nn.Parameter(layer.bias.clone())
-    return module
+    return _with_parameters(module, layer)
 
 
 @module_of.register
@@ -137,10 +139,7 @@ def _(layer: Conv2d) -> nn.Module:
     c_out, c_in, *_ = layer.weight.shape
     kernel, stride, padding = layer.windows.kernel, layer.windows.stride, layer.windows.padding
     module = ColumnsConv2d(c_in, c_out, kernel, stride, padding, bias=layer.bias is not None, device="meta")
-    module.weight = nn.Parameter(layer.weight.clone())
-    if layer.bias is not None:
-        module.bias = nn.Parameter(layer.bias.clone())
-    return module
+    return _with_parameters(module, layer)
 
 
 @module_of.register
@@ -161,6 +160,30 @@ def _(layer: Flatten) -> nn.Module:
 @module_of.register
 def _(layer: Unflatten) -> nn.Module:
     return nn.Unflatten(1, layer.shape)
+
+
+@module_of.register
+def _(layer: LayerNorm) -> nn.Module:
+    module = ElementaryLayerNorm(len(layer.weight), eps=layer.epsilon, device="meta")
+    return _with_parameters(module, layer)
+
+
+@module_of.register
+def _(layer: RNN) -> nn.Module:
+    n, n_in = layer.weight_ih_l0.shape
+    return _with_parameters(ElementaryRNN(n_in, n, batch_first=True, device="meta"), layer)
+
+
+@module_of.register
+def _(layer: LastStep) -> nn.Module:
+    return Last()
+
+
+def _with_parameters(module: nn.Module, layer: Layer) -> nn.Module:
+    """Return the module with copies of the layer's parameters, which bear the same names."""
+    for name, parameter in parameters(layer).items():
+        setattr(module, name, nn.Parameter(parameter.clone()))
+    return module
 
 
 @singledispatch
