@@ -9,7 +9,9 @@ from torch_ref.known.cause import Cause, Code
 from torch_ref.known.convolution import CONVOLUTION
 from torch_ref.known.faults import FAULTS, Fault
 from torch_ref.known.linear import LINEAR
+from torch_ref.known.norm import LAYER_NORM
 from torch_ref.known.pooling import AVERAGE_POOLING, MAX_POOLING
+from torch_ref.known.recurrent import RECURRENT
 from torch_ref.known.registry import KNOWN, Formula, Known, formula_of, register
 from torch_ref.known.relu import RELU
 from torch_ref.known.scene import Addition, Candidate, Scene
@@ -35,5 +37,5 @@ __all__ = [
 
 OF_THE_LECTURE = LINEAR, SIGMOID, TANH, RELU, SQUARED_ERROR, SOFTMAX_CROSS_ENTROPY
 
-for _known in (*OF_THE_LECTURE, CONVOLUTION, MAX_POOLING, AVERAGE_POOLING):
+for _known in (*OF_THE_LECTURE, CONVOLUTION, MAX_POOLING, AVERAGE_POOLING, LAYER_NORM, RECURRENT):
     register(_known)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from manual_bp import (
+    RNN,
     GradientDescent,
     Layer,
     Linear,
@@ -28,6 +29,7 @@ from manual_bp import (
     Tanh,
     mlp,
 )
+from manual_bp.initial import random_rnn
 from manual_bp.layer import parameters
 from torch_ref.check.network import crosscheck
 from torch_ref.known import FAULTS, KNOWN, Fault
@@ -37,6 +39,7 @@ from torch_ref.trial.processes import Each
 DTYPES = (torch.float64, torch.float32)
 ROWS, SIZES = 13, (6, 7, 7, 7, 4)
 DEPTH = len(SIZES) - 1
+STEPS = 4  # of a sequence
 NEEDED = {"rejected": 1.0, "placed": 0.98, "explained": 0.90}
 """Shares of the planted faults."""
 
@@ -180,6 +183,8 @@ def trial_network(fault: Fault, dtype: torch.dtype, seed: int = 0) -> tuple[Netw
         return mlp(SIZES, loss=loss, dtype=dtype, generator=generator), 3 if loss == SquaredError() else DEPTH
     if issubclass(fault.of, KINDS):
         return network_of_images(fault.of, dtype, generator)
+    if fault.of is RNN:
+        return network_of_sequences(dtype, generator)
     if fault.of is Linear:
         return mlp(SIZES, dtype=dtype, generator=generator), 3
     layer = _made(fault, generator, dtype)
@@ -188,6 +193,12 @@ def trial_network(fault: Fault, dtype: torch.dtype, seed: int = 0) -> tuple[Netw
     network = mlp(SIZES, dtype=dtype, generator=generator)
     below = network.index_of_x(3)  # it begins a layer of its own between the lecture's layers 3 and 4
     return Network((*network.layers[:below], layer, *network.layers[below:]), network.loss_function), DEPTH
+
+
+def network_of_sequences(dtype: torch.dtype, generator: torch.Generator) -> tuple[Network, int]:
+    """Return a network of two recurrent layers, which gives sequences, and 2: as many units in the second as below."""
+    layers = tuple(random_rnn(n_in, 5, dtype=dtype, generator=generator) for n_in in (6, 5))
+    return Network(layers, SquaredError()), 2
 
 
 def _made(fault: Fault, generator: torch.Generator, dtype: torch.dtype) -> Any:
@@ -235,8 +246,10 @@ def _up_to(draw: random.Random, largest: int) -> int:
 def batch(network: Network, rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return random x and t for a network that begins with a linear layer or, for a fault, with a convolution."""
     first = next(iter(network.parameters().values()))
-    shape = (rows, *IMAGE) if first.ndim == 4 else (rows, first.shape[1])
-    x = torch.randn(shape, dtype=first.dtype, generator=generator)
+    of_sample: tuple[int, ...] = IMAGE if first.ndim == 4 else (first.shape[1],)
+    if isinstance(network.layers[0], RNN):
+        of_sample = STEPS, first.shape[1]
+    x = torch.randn(rows, *of_sample, dtype=first.dtype, generator=generator)
     return x, _targets(network, x, generator)
 
 
