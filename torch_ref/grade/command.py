@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from manual_bp.letters import codes_in_json
 
@@ -29,7 +29,20 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--seed", type=int, help="draws the hidden numbers; a new one each time unless given")
     parser.add_argument("--time-limit", type=_positive, default=10.0, metavar="SECONDS", help="of a formula (10)")
     parser.add_argument("--memory-limit", type=_whole, default=1024, metavar="MIB", help="of a formula (1024)")
-    parser.add_argument("--require", nargs="+", type=_class_name, default=[], metavar="CLASS", help="must be there")
+    parser.add_argument(
+        "--only",
+        "--require",
+        nargs="+",
+        type=_class_name,
+        metavar="CLASS",
+        help="the classes that count (all six); one that is absent costs its points",
+    )
+    parser.add_argument(
+        "--sign",
+        choices=["lecture", "either"],
+        default="lecture",
+        help="either: gradients that are +∂L/∂net throughout cost nothing (lecture)",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the outcome as JSON; - for standard output, alone")
     parser.set_defaults(run=run, program=parser.prog)
 
@@ -54,19 +67,19 @@ def _graded(arguments: argparse.Namespace) -> Grading:
     from rich.console import Console
 
     from torch_ref.grade.grader import grade
-    from torch_ref.grade.process import Limits
-    from torch_ref.grade.worker import memory_can_be_limited
+    from torch_ref.grade.process import Limits, memory_can_be_limited
+    from torch_ref.grade.subjects import QUESTIONS_OF
 
     seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4))
     limits = Limits(arguments.time_limit, arguments.memory_limit)
     if not memory_can_be_limited():
         print("This system limits no memory: --memory-limit has no effect.", file=sys.stderr)
+    given: dict[str, Any] = {"only": arguments.only or QUESTIONS_OF, "sign": arguments.sign}
     console = Console(stderr=True)
     if not console.is_terminal:
-        return grade(arguments.file, seed, limits, arguments.require)
+        return grade(arguments.file, seed, limits, **given)
     with console.status("starting") as status:
-        advance = lambda of: status.update(str(of))  # noqa: E731
-        return grade(arguments.file, seed, limits, arguments.require, advance)
+        return grade(arguments.file, seed, limits, advance=lambda of: status.update(str(of)), **given)
 
 
 def _written(grading: Grading, arguments: argparse.Namespace) -> int:

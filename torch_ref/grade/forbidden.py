@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 FORBIDDEN_MODULES = ("torch.autograd", "torch.nn", "torch.optim", "torch.func", "torch.ops", "torch._C", "torch_ref")
 STUDENTS_MODULES = (*FORBIDDEN_MODULES, "manual_bp", "importlib")
-"""Of a student's file: also the formulas of somebody else, and imports that cannot be read."""
+"""Of a student's file: also the formulas of somebody else, and imports that cannot be read (``students_rules``)."""
 
 FORBIDDEN_NAMES = {
     "autograd", "nn", "optim", "func", "ops", "_C", "grad", "requires_grad", "requires_grad_", "retain_grad",
@@ -29,9 +29,15 @@ class Violation(NamedTuple):
 
 def violations(source: str, modules: Iterable[str] = FORBIDDEN_MODULES) -> list[Violation]:
     """Name every import, attribute and call in the source that belongs to autograd or hides it, line by line."""
-    used = _used(ast.parse(source))
-    found = {Violation(node.lineno, name) for node, name in used if _forbidden(node, name, modules)}
-    return sorted(v for v in found if not any(_within(v, other) for other in found))
+    return least(
+        Violation(node.lineno, name) for node, name in used_in(ast.parse(source)) if is_forbidden(node, name, modules)
+    )
+
+
+def least(found: Iterable[Violation]) -> list[Violation]:
+    """Return what was found in order, without what is only the beginning of another: torch of torch.nn."""
+    every = set(found)
+    return sorted(v for v in every if not any(_within(v, other) for other in every))
 
 
 def _within(v: Violation, other: Violation) -> bool:
@@ -42,7 +48,7 @@ def _within(v: Violation, other: Violation) -> bool:
 Used = ast.stmt | ast.expr
 
 
-def _used(tree: ast.Module) -> Iterator[tuple[Used, str]]:
+def used_in(tree: ast.AST) -> Iterator[tuple[Used, str]]:
     """Yield every name that is imported, read from an object, or called, where it stands."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -64,7 +70,8 @@ def _read_by_getattr(call: ast.Call) -> Iterator[tuple[Used, str]]:
             yield ast.Attribute(of, name, lineno=call.lineno, col_offset=call.col_offset), f"{ast.unparse(of)}.{name}"
 
 
-def _forbidden(node: Used, name: str, modules: Iterable[str]) -> bool:
+def is_forbidden(node: Used, name: str, modules: Iterable[str]) -> bool:
+    """Tell whether a name that is used belongs to autograd or hides it."""
     last = name.rsplit(".", 1)[-1]
     of_torch = name.startswith("torch.")
     if isinstance(node, ast.Call):

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch_ref.grade.answer import Answer
+from torch_ref.grade.convention import Sign, settled
 from torch_ref.grade.grading import Grading, Mark
 from torch_ref.grade.marking import AnswerSheet, mark
-from torch_ref.grade.process import Limits, Transcript, run
+from torch_ref.grade.process import STUDENTS, Limits, Transcript
 from torch_ref.grade.students_file import StudentsFile, read, refusal
 from torch_ref.grade.subjects import QUESTIONS_OF, Point, Question, points
 from torch_ref.steps.step import Failure, Value
@@ -22,7 +24,11 @@ Advance = Callable[[Question], None]
 
 
 class _SpoiledFileError(Exception):
-    """The file as a whole loses its points: it cannot be imported, or it is refused after all."""
+    """The file as a whole loses its points: it cannot be imported."""
+
+
+class _RefusedError(Exception):
+    """A class loses its points: it asked for a derivative as it ran."""
 
 
 def grade(
@@ -31,28 +37,37 @@ def grade(
     limits: Limits | None = None,
     required: Iterable[str] = (),
     advance: Advance = lambda _: None,
+    *,
+    only: Iterable[str] | None = None,
+    sign: Sign = "lecture",
 ) -> Grading:
     """Return the marks of a file for every formula of the classes that it defines, and of those required.
 
-    Raises UnusableFileError where there is nothing to grade. ``advance`` hears of every formula before it is run.
+    ``only`` these classes count where it is given. With the sign "either", gradients that are +∂L/∂net throughout cost
+    nothing. Raises UnusableFileError where there is nothing to grade. ``advance`` hears of every formula before it is
+    run.
     """
     file = read(path)
-    missing = [name for name in QUESTIONS_OF if name in set(required) - set(file.classes)]
-    lost = [
-        Mark(of, earned=False, code="missing", remark="the class is missing")
-        for name in missing
-        for of in QUESTIONS_OF[name]
-    ]
-    note, marks = file.spoiled, list[Mark]()
+    counted = [name for name in QUESTIONS_OF if only is None or name in set(only)]
+    asked = set(required) | set(() if only is None else only)
+    note, marks = file.spoiled, dict[str, list[Mark]]()
     try:
-        for name in () if note else file.classes:
-            marks += _marks(_Exam(file, name, points(name, seed), limits or Limits(), advance))
+        for name in () if note else (name for name in counted if name in file.classes):
+            exam = _Exam(file, name, points(name, seed, arrays=file.is_of_numpy(name)), limits or Limits(), advance)
+            marks[name] = _marks_or_refusal(exam)
     except _SpoiledFileError as error:
         note = str(error)
     if note:
-        names = file.classes or tuple(name for name in QUESTIONS_OF if name not in missing)
-        marks = [Mark(of, earned=False, code="not-run", remark=note) for name in names for of in QUESTIONS_OF[name]]
-    return Grading(str(path), seed, file.classes, (*marks, *lost), note)
+        names = file.classes or tuple(counted)
+        marks = {name: _lost(name, note, code="not-run") for name in names if name in counted}
+    for name in asked - marks.keys():
+        marks[name] = _lost(name, "the class is missing", code="missing")
+    ordered = [mark for name in QUESTIONS_OF for mark in marks.get(name, [])]
+    return Grading(str(path), seed, file.classes, *settled(ordered, sign), note)
+
+
+def _lost(name: str, why: str, *, code: str) -> list[Mark]:
+    return [Mark(of, earned=False, code=code, remark=why) for of in QUESTIONS_OF[name]]
 
 
 @dataclass(frozen=True)
@@ -61,19 +76,29 @@ class _Exam:
 
     file: StudentsFile
     name: str
-    points: list[Point]
+    points: tuple[Point, ...]
     limits: Limits
     advance: Advance
 
 
+def _marks_or_refusal(exam: _Exam) -> list[Mark]:
+    if text := exam.file.refusal(exam.name):
+        return _lost(exam.name, text, code="not-by-hand")
+    try:
+        return _marks(exam)
+    except _RefusedError as error:
+        return _lost(exam.name, str(error), code="not-by-hand")
+
+
 def _marks(exam: _Exam) -> list[Mark]:
-    answers: dict[str, list[Value | None]] = {}
+    answers: dict[str, list[Answer | None]] = {}
     stuck: Failure | None = None
     for of in QUESTIONS_OF[exam.name]:
         exam.advance(of)
         if stuck and of.method == "backward":  # it would call that forward again, at the same points
             failure = Failure("nothing-to-read", f"forward: {stuck.text}; there is nothing for backward to read")
-            answers[of.symbol] = [Value(None, None, failure) if point.has(of) else None for point in exam.points]
+            nothing = Answer(Value(None, None, failure))
+            answers[of.symbol] = [nothing if point.has(of) else None for point in exam.points]
             continue
         transcript, answers[of.symbol] = _answers(exam, of)
         stuck = transcript.ending if of.method == "forward" else stuck
@@ -81,31 +106,32 @@ def _marks(exam: _Exam) -> list[Mark]:
     return [mark(of, sheet, exam.file.place(of)) for of in QUESTIONS_OF[exam.name]]
 
 
-def _answers(exam: _Exam, of: Question) -> tuple[Transcript, list[Value | None]]:
-    """Run one formula; return how that went, and a value for each point where there is something to ask."""
+def _answers(exam: _Exam, of: Question) -> tuple[Transcript, list[Answer | None]]:
+    """Run one formula; return how that went, and an answer for each point where there is something to ask."""
     asked = [point for point in exam.points if point.has(of)]
     job = {
-        "path": str(exam.file.path),
+        "path": exam.file.path.name,
         "source": exam.file.source,
         "class": exam.name,
         "makes": of.makes,
+        "arrays": exam.file.is_of_numpy(exam.name),
         "points": [point.given(of) for point in asked],
     }
-    transcript = run(job, 1 + len(asked), exam.limits)
-    _check_file(exam.file, transcript)
-    found = [Value(m["tensor"], None, m["failure"] and Failure(*m["failure"])) for m in transcript.messages[1:]]
-    found += [Value(None, None, transcript.ending)] * (len(asked) - len(found))
+    transcript = STUDENTS.run(job, 1 + len(asked), exam.limits)
+    _check(exam, transcript)
+    found = [Answer.received(m) for m in transcript.messages if "narrow" in m][: len(asked)]
+    found += [Answer(Value(None, None, transcript.ending))] * (len(asked) - len(found))
     values = iter(found)
     return transcript, [next(values) if point.has(of) else None for point in exam.points]
 
 
-def _check_file(file: StudentsFile, transcript: Transcript) -> None:
-    """Raise where it is not one formula that fails, but the file."""
+def _check(exam: _Exam, transcript: Transcript) -> None:
+    """Raise where it is not one formula that fails, but the class, or the file."""
     refused = next((m["refused"] for m in transcript.messages if m.get("refused")), "")
     if refused:
-        raise _SpoiledFileError(refusal(file.path, refused))
+        raise _RefusedError(refusal(exam.name, str(refused)[:200]))
     imported, failure = False, transcript.ending.text if transcript.ending else ""
     for message in transcript.messages[:1]:
-        imported, failure = message["imported"], message.get("failure", "")
+        imported, failure = message.get("imported") is True, str(message.get("failure", ""))
     if not imported:
-        raise _SpoiledFileError(f"{file.path.name} cannot be imported: {failure}")
+        raise _SpoiledFileError(f"{exam.file.path.name} cannot be imported: {failure}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from rich.table import Table
 from torch_ref.grade.subjects import QUESTIONS_OF, Question
 from torch_ref.verdict.row import Row
 from torch_ref.verdict.table import WIDTH
+
+LONG = 40
+"""Letters of a remark that is not printed a second time for the same class."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Mark:
     """The checker's verdict: formula, method and line, likely cause, the worst place with both values."""
     row: Row | None = None
     """The comparison that the hint is about."""
+    opposite: bool = False
+    """Whether it is right with the other sign at every point."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the mark in terms that JSON knows."""
@@ -47,8 +53,10 @@ class Grading:
     classes: tuple[str, ...]
     """Those of the six that the file defines."""
     marks: tuple[Mark, ...]
+    convention: str = ""
+    """What there is to say once about the sign of all gradients."""
     note: str = ""
-    """Why the file as a whole loses its points: it is refused, or it cannot be imported."""
+    """Why the file as a whole loses its points: it cannot be imported."""
 
     @property
     def earned(self) -> int:
@@ -68,6 +76,7 @@ class Grading:
     def to_dict(self) -> dict[str, Any]:
         """Return the grading in terms that JSON knows."""
         head = {"file": self.file, "seed": self.seed, "full": self.full, "note": self.note}
+        head |= {"convention": self.convention}
         points = {"points": self.earned, "possible": self.possible, "classes": list(self.classes)}
         return head | points | {"marks": [mark.to_dict() for mark in self.marks]}
 
@@ -81,18 +90,37 @@ class Grading:
         """Return the table and the hints, 80 columns wide, and the total."""
         if self.note:
             return f"{self.note}\n{self.total}"
-        hints = [_filled(mark.hint) for mark in self.marks if mark.hint]
-        return "\n\n".join([self._table(), *hints, self.total])
+        told = [self.convention] if self.convention else []
+        return "\n\n".join([self._table(), *(_filled(text) for text in [*told, *hints_of(self.marks)]), self.total])
 
     def _table(self) -> str:
         table = Table("formula", "by", "points", "remark", box=None, pad_edge=False)
         for mark in self.marks:
-            table.add_row(str(mark.of), mark.of.number, str(int(mark.earned)), mark.remark)
+            seen = (
+                []
+                if mark.code == ""
+                else [m for m in self.marks if m.remark == mark.remark and m.of.kind is mark.of.kind]
+            )
+            remark = mark.remark if not seen or seen[0] is mark or len(mark.remark) < LONG else "the same"
+            table.add_row(str(mark.of), mark.of.number, str(int(mark.earned)), remark)
         text = io.StringIO()
         Console(file=text, width=WIDTH, color_system=None, highlight=False, markup=False, force_jupyter=False).print(
             table
         )
         return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def hints_of(marks: Sequence[Mark]) -> list[str]:
+    """Return what there is to say about the lost points: each cause once, with the other formulas that it costs."""
+    causes: dict[tuple[str, str, str], list[Mark]] = {}
+    for mark in marks:
+        if mark.hint and mark.code != "nothing-to-read":  # which forward's own hint explains
+            causes.setdefault((mark.of.kind.__name__, mark.of.method, mark.remark), []).append(mark)
+    return [first.hint + _besides(others) for first, *others in causes.values()]
+
+
+def _besides(others: Sequence[Mark]) -> str:
+    return f"\nThe same: {', '.join(str(mark.of) for mark in others)}." if others else ""
 
 
 def _filled(hint: str) -> str:

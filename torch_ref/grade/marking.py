@@ -6,18 +6,20 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from torch_ref.grade.answer import Answer
 from torch_ref.grade.grading import Mark
 from torch_ref.grade.subjects import TWINS, Point, Question
 from torch_ref.known import Cause
-from torch_ref.numbers.agreement import relative_difference
+from torch_ref.numbers.agreement import Comparison, relative_difference
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.step import Step, Value
 from torch_ref.verdict.explain import of_failure
-from torch_ref.verdict.judge import rows_of
+from torch_ref.verdict.judge import row_of
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Row
 
@@ -26,6 +28,9 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 
 FACTOR = 10.0
 """Or so many times the checker's bound, which is the reference's own rounding, where that is more."""
+
+MOST = 4
+"""At how many points the cause of wrong numbers is looked for."""
 
 AS_PRINTED = 0.01
 """Of the norm: how near a memorised example comes, even if its numbers were rounded to two digits."""
@@ -36,54 +41,98 @@ class AnswerSheet:
     """The points of one class, and what the file's formulas gave there, by symbol; None where nothing was asked."""
 
     points: Sequence[Point]
-    answers: dict[str, list[Value | None]]
+    answers: dict[str, list[Answer | None]]
 
-    def rows(self, symbol: str) -> dict[int, Row]:
-        """Return the judged rows of one formula, by the number of the point."""
-        found = {}
+    def asked(self, symbol: str) -> dict[int, Answer]:
+        """Return the answers to one question by the number of the point."""
+        return {i: answer for i, answer in enumerate(self.answers[symbol]) if answer is not None}
+
+    def comparison(self, symbol: str, i: int) -> Comparison:
+        """Return how the answer at one point compares with the right one."""
+        return self._seen(symbol, i).comparisons[symbol]
+
+    def row(self, symbol: str, i: int) -> Row:
+        """Return the judged row of one answer, with its likely cause; this takes a while where it is wrong."""
+        seen = self._seen(symbol, i)
+        return row_of(seen, next(made for made in seen.step.makes if made.name == symbol))
+
+    def _seen(self, symbol: str, i: int) -> Evidence:
+        return next(seen for seen in self._evidence[i] if symbol in seen.step.witnesses)
+
+    @cached_property
+    def _evidence(self) -> list[list[Evidence]]:
+        found = list[list[Evidence]]()
         for i, point in enumerate(self.points):
-            if self.answers[symbol][i] is not None:
-                found[i] = self._judged(i, point)[symbol]
+            given = {symbol: answers[i] for symbol, answers in self.answers.items()}
+            values = {symbol: answer.value for symbol, answer in given.items() if answer}
+            found.append(
+                [_Received(step, {n: v for n, v in values.items() if n in step.witnesses}) for step in point.steps]
+            )
         return found
 
-    def _judged(self, i: int, point: Point) -> dict[str, Row]:
-        given = {symbol: values[i] for symbol, values in self.answers.items()}
-        rows: dict[str, Row] = {}
-        for step in point.steps:
-            values = {symbol: value for symbol, value in given.items() if value and symbol in step.witnesses}
-            rows |= _rows(step, values)
-        return rows
+
+class _Received(Evidence):
+    """The evidence of a step whose formulas were run elsewhere and gave these values."""
+
+    def __init__(self, step: Step, values: dict[str, Value]) -> None:
+        """Take the step and the values."""
+        super().__init__(step)
+        self.values = self.own_values = values
 
 
 def mark(of: Question, sheet: AnswerSheet, source: str) -> Mark:
     """Return the mark of one formula; ``source`` is file and line of its method."""
-    rows = sheet.rows(of.symbol)
-    values = sheet.answers[of.symbol]
-    lost = {i: _blamed(row, values[i]) for i, row in rows.items() if not _right(row, values[i])}
-    if not lost:
+    asked = sheet.asked(of.symbol)
+    wrong = [i for i, answer in asked.items() if not _right(sheet.comparison(of.symbol, i), answer)]
+    if not wrong:
         return Mark(of, earned=True)
+    lost = _explained(of, sheet, wrong)
     i = _telling(lost)
     row = replace(lost[i], source=source, method=of.method, why=_pretence(of, sheet, lost[i].code) or lost[i].why)
-    hint = _hint(row, sheet.points[i], lost, len(rows))
-    return Mark(of, earned=False, code=row.code, remark=row.cause, hint=hint, row=row)
+    hint = _hint(row, sheet.points[i], lost, f"{len(wrong)} of {len(asked)} points")
+    opposite = all(_is_opposite(answer.value.tensor, sheet.points[i].right(of)) for i, answer in asked.items())
+    return Mark(of, earned=False, code=row.code, remark=row.cause, hint=hint, row=row, opposite=opposite)
 
 
-def _rows(step: Step, values: dict[str, Value]) -> dict[str, Row]:
-    """Return the rows of a step whose formulas were run elsewhere and gave these values."""
-    return rows_of(Evidence(replace(step, compute=lambda _step, _isolated: values)))
+def _explained(of: Question, sheet: AnswerSheet, wrong: list[int]) -> dict[int, Row]:
+    """Return the rows of what is wrong, by the number of the point; of wrong numbers only as many as it takes.
+
+    A cause is believed where it explains the numbers at two points.
+    """
+    rows, causes, looked_at = dict[int, Row](), Counter[str](), 0
+    for i in wrong:
+        answer = sheet.asked(of.symbol)[i]
+        are_numbers = sheet.comparison(of.symbol, i).worst is not None and not answer.value.failure
+        if are_numbers and (looked_at == MOST or (causes and max(causes.values()) > 1)):
+            continue
+        rows[i] = row = _blamed(sheet.row(of.symbol, i), answer.value)
+        if are_numbers:
+            looked_at += 1
+            causes.update([row.cause] if row.code != "no-pattern" else [])
+    return rows
 
 
-def _right(row: Row, value: Value | None) -> bool:
+def _right(found: Comparison, answer: Answer) -> bool:
     """Tell whether an answer is right: as the checker says, or within the grader's wider tolerance."""
-    found = row.isolated
-    if found.ok or value is None or value.tensor is None or value.failure or not math.isfinite(found.relative):
+    value = answer.value
+    if found.ok or value.tensor is None or value.failure or not math.isfinite(found.relative):
         return found.ok
-    return found.relative <= max(TOLERANCE[value.tensor.dtype], FACTOR * found.bound)
+    dtype = torch.float32 if answer.narrow else value.tensor.dtype
+    return found.relative <= max(TOLERANCE[dtype], FACTOR * found.bound)
 
 
-def _blamed(row: Row, value: Value | None) -> Row:
+def _is_opposite(answer: Tensor | None, right: Tensor) -> bool:
+    """Tell whether an answer is right but for its sign."""
+    if answer is None or answer.shape != right.shape or answer.dtype != right.dtype:
+        return False
+    if not bool(right.any()):
+        return not bool(answer.any())
+    return bool(answer.isfinite().all()) and relative_difference(-answer, right) <= TOLERANCE[right.dtype]
+
+
+def _blamed(row: Row, value: Value) -> Row:
     """Return the row with the student to blame: a formula is asked for, not the derivative of a wrong one."""
-    if value and value.failure:
+    if value.failure:
         return replace(row, blame="by hand", why=of_failure(value.failure))
     return row if row.blame == "by hand" else replace(row, blame="by hand", why=Cause("differs", row.remark))
 
@@ -98,7 +147,7 @@ def _telling(lost: dict[int, Row]) -> int:
 
 def _pretence(of: Question, sheet: AnswerSheet, code: str) -> Cause | None:
     """Say what kind of answer it is that does not depend on its inputs; None if it does."""
-    answers = [value.tensor if value else None for value in sheet.answers[of.symbol]]
+    answers = [answer.value.tensor if answer else None for answer in sheet.answers[of.symbol]]
     one, other = (answers[i] for i in TWINS)
     if one is None or other is None or one.shape != other.shape or not bool((one == other).all()):
         return None
@@ -116,9 +165,9 @@ def _near(answer: Tensor | None, right: Tensor) -> bool:
     )
 
 
-def _hint(row: Row, at: Point, lost: dict[int, Row], of: int) -> str:
+def _hint(row: Row, at: Point, lost: dict[int, Row], where: str) -> str:
     """Return the checker's verdict on one row, and where else the formula fails."""
     verdict = Report((row,), batch=len(at.x), dtype=at.x.dtype, device=at.x.device).verdict
     more = next((r.cause for r in lost.values() if r.isolated.worst is None and row.isolated.worst is not None), "")
     also = f"\nElsewhere: {more}." if more else ""
-    return f"{verdict}\nThis is at {at}; wrong at {len(lost)} of {of} points.{also}"
+    return f"{verdict}\nThis is at {at}; wrong at {where}.{also}"

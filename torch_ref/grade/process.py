@@ -1,28 +1,41 @@
-"""A job in a process of its own: started, timed, and ended whatever it does."""
+"""The process in which students' code runs: started from a copy of ``inside``, asked, and read with distrust."""
 
 from __future__ import annotations
 
-import multiprocessing
+import atexit
+import contextlib
+import os
+import select
+import shutil
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from pickle import UnpicklingError
-from types import ModuleType
+from pathlib import Path
 
-from torch_ref.grade import worker
-from torch_ref.grade.messages import Message, packed, unpacked
+import numpy
+import torch
+
+from torch_ref.grade import inside
+from torch_ref.grade.inside.wire import HEAD, Message, packed, unpacked
 from torch_ref.steps.step import Failure
 
 STARTING = 120.0
-"""Seconds that a process may take before the student's code starts: where it is not forked, it imports torch first."""
+"""Seconds that a process may take to import torch."""
 
-LARGEST = 4 << 20
-"""Bytes of a message: tensors are at most 100,000 numbers."""
+SLACK = 20.0
+"""Seconds beyond the limit of a formula after which the process that all are forked from counts as lost."""
+
+START = """import sys
+sys.path[:0] = sys.argv[1:]
+from inside import zygote
+del sys.path[:len(sys.argv) - 1]
+zygote.serve()"""
+
+FORKS = hasattr(os, "fork")
 
 
 @dataclass(frozen=True)
@@ -43,65 +56,143 @@ class Transcript:
     """None where all of them came."""
 
 
-def run(job: Message, expected: int, limits: Limits) -> Transcript:
-    """Run a job and return its messages; ``expected`` says how many there should be after the first, its start."""
-    ours, theirs = multiprocessing.Pipe(duplex=False)
-    process = _started(theirs, packed(job | {"memory_limit": limits.mebibytes}))
-    try:
-        return _listened(process, ours, expected, limits)
-    finally:
-        process.kill()
-        process.join()
-        ours.close()
+class Students:
+    """A process that holds torch, numpy and no answer, from which one is forked for every formula."""
 
+    def __init__(self) -> None:
+        """Start nothing before there is a job."""
+        self._process: subprocess.Popen[bytes] | None = None
 
-def _started(theirs: Connection, job: bytes) -> BaseProcess:
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if forks else "spawn")
-    context.set_forkserver_preload(["torch_ref.grade.ready"])  # one import of torch for all
-    process: BaseProcess = context.Process(target=worker.main, args=(theirs, job), daemon=True)  # type: ignore[attr-defined]
-    with _no_main_program():
-        process.start()
-    theirs.close()
-    return process
-
-
-@contextmanager
-def _no_main_program() -> Iterator[None]:
-    """Hide the main program from a process that starts: it would import it again, and needs nothing of it."""
-    program = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = program
-
-
-def _listened(process: BaseProcess, ours: Connection, expected: int, limits: Limits) -> Transcript:
-    messages: list[Message] = []
-    deadline = time.monotonic() + STARTING
-    while len(messages) <= expected:
-        if not ours.poll(max(0.0, deadline - time.monotonic())):
-            return Transcript(tuple(messages[1:]), Failure("no-answer", f"no answer within {limits.seconds:g} s"))
+    def run(self, job: Message, expected: int, limits: Limits) -> Transcript:
+        """Run a job and return its messages; ``expected`` says how many there should be."""
+        job |= {"memory_limit": limits.mebibytes, "seconds": limits.seconds}
         try:
-            messages.append(unpacked(ours.recv_bytes(LARGEST)))
-        except (EOFError, OSError):
-            return Transcript(tuple(messages[1:]), _ending(process))
-        except (RuntimeError, ValueError, UnpicklingError):
-            return Transcript(
-                tuple(messages[1:]), Failure("process-ended", "the process sent something that is no answer")
-            )
-        if len(messages) == 1:
-            deadline = time.monotonic() + limits.seconds
-        elif not messages[-1].get("imported", True):
-            break
-    return Transcript(tuple(messages[1:]))
+            ending, written = (self._forked if FORKS else _alone)(packed(job), limits)
+        except (OSError, EOFError, TimeoutError):  # whatever it was, it was this formula
+            self.close()
+            return Transcript((), Failure("process-ended", "the process stopped answering"))
+        messages, is_whole = _received(written)
+        told = any("refused" in m or m.get("imported") is False for m in messages)
+        if told or sum("refused" not in m for m in messages) >= expected:
+            return Transcript(messages)
+        return Transcript(messages, _failure(ending, limits) if is_whole else NO_ANSWER)
+
+    def close(self) -> None:
+        """End the process; the next job starts another."""
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                with contextlib.suppress(OSError):
+                    assert pipe is not None
+                    pipe.close()
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _forked(self, job: bytes, limits: Limits) -> tuple[Message, bytes]:
+        if self._process is None:
+            with _started() as self._process:
+                self._answer(STARTING, head=False)
+        assert self._process.stdin is not None
+        self._process.stdin.write(job)
+        self._process.stdin.flush()
+        return self._answer(limits.seconds + SLACK)
+
+    def _answer(self, seconds: float, head: bool = True) -> tuple[Message, bytes]:
+        """Return how a job ended and what was written; raise EOFError or TimeoutError where no answer comes."""
+        deadline = time.monotonic() + seconds
+        of_written = int.from_bytes(self._read(4, deadline)) if head else 0
+        first = self._read(HEAD.size, deadline)
+        (ending,) = unpacked(first + self._read(sum(HEAD.unpack(first)), deadline))
+        return ending, self._read(of_written, deadline)
+
+    def _read(self, count: int, deadline: float) -> bytes:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        pipe, found = self._process.stdout.fileno(), bytearray()
+        while len(found) < count:
+            if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise TimeoutError
+            piece = os.read(pipe, count - len(found))
+            if not piece:
+                raise EOFError
+            found += piece
+        return bytes(found)
 
 
-def _ending(process: BaseProcess) -> Failure:
-    process.join(5)
-    code = process.exitcode
+STUDENTS = Students()
+"""The one of this process: it serves one file after the other."""
+
+atexit.register(STUDENTS.close)
+
+
+@contextlib.contextmanager
+def _started() -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process that knows where torch and numpy are, and nothing else of this one; it is used from here on.
+
+    Its code is a copy, which is gone at the end of the context.
+    """
+    folders = list(dict.fromkeys(str(Path(str(m.__file__)).parent.parent) for m in (torch, numpy)))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as copied:
+        own = Path(str(inside.__file__)).parent
+        shutil.copytree(own, Path(copied) / "inside", ignore=shutil.ignore_patterns("__pycache__"))
+        yield subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", "-c", START, copied, *folders],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=os.sep,
+            env={name: os.environ[name] for name in KEPT if name in os.environ} | THREADS,
+        )  # fmt: skip
+
+
+def _alone(job: bytes, limits: Limits) -> tuple[Message, bytes]:
+    """Run a job where nothing can be forked, in a process that imports torch for it."""
+    with _started() as process:
+        try:
+            written, _ = process.communicate(job, timeout=STARTING + limits.seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return {"why": "no-answer"}, process.communicate()[0]
+    return {"status": process.returncode}, written
+
+
+KEPT = ("SYSTEMROOT", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""What of the environment a process needs in order to start."""
+
+THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+
+NO_ANSWER = Failure("process-ended", "the process sent something that is no answer")
+
+
+def _received(written: bytes) -> tuple[tuple[Message, ...], bool]:
+    """Return the messages that a process wrote, and whether there is nothing else behind them."""
+    messages = list[Message]()
+    try:
+        messages.extend(unpacked(written))
+    except ValueError:
+        return tuple(messages), False
+    return tuple(messages), True
+
+
+def memory_can_be_limited() -> bool:
+    """Tell whether this system can limit a process's memory."""
+    return sys.platform == "linux"
+
+
+def _failure(ending: Message, limits: Limits) -> Failure:
+    """Say in words how a process ended."""
+    why, code = ending.get("why"), ending.get("status")
+    if why == "no-answer":
+        return Failure("no-answer", f"no answer within {limits.seconds:g} s")
+    if why == "too-much":
+        return NO_ANSWER
     text = "the process stopped answering" if code is None else f"the process ended with exit code {code}"
     if code is not None and code < 0:
-        text = f"the process ended with signal {-code} ({signal.Signals(-code).name})"
+        text = f"the process ended with signal {-code} ({_signal(-code)})"
     return Failure("process-ended", text)
+
+
+def _signal(number: int) -> str:
+    """Return the name of a signal; those for real time have none of their own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}" if hasattr(signal, "SIGRTMIN") else "no name"

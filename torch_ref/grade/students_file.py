@@ -1,13 +1,14 @@
-"""A student's file as text: which of the six classes it defines, where, and whether it may be run at all."""
+"""A student's file as text: which of the six classes it defines, where, and what of it may be run."""
 
 from __future__ import annotations
 
 import ast
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch_ref.grade.forbidden import STUDENTS_MODULES, violations
+from torch_ref.grade.by_class import Checked, checked
+from torch_ref.grade.forbidden import Violation
 from torch_ref.grade.subjects import QUESTIONS_OF, Question
 
 
@@ -17,19 +18,36 @@ class UnusableFileError(Exception):
 
 @dataclass(frozen=True)
 class StudentsFile:
-    """The text that was read; the same text is run."""
+    """The text that was read, and the part of it that is run."""
 
     path: Path
-    source: str
+    text: str
     lines: dict[str, dict[str, int]]
     """By class: its own line under '', those of its methods under their names."""
     spoiled: str = ""
-    """Why the file must not or cannot be run."""
+    """Why the file cannot be run."""
+    checked: Checked = field(default_factory=lambda: Checked("", {}, {}))
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Return those of the six classes that the file defines, in the order of the lecture."""
         return tuple(name for name in QUESTIONS_OF if name in self.lines)
+
+    @property
+    def source(self) -> str:
+        """Return the text without what is not run: what is forbidden, and the file's own tests."""
+        return self.checked.source
+
+    def refusal(self, name: str) -> str:
+        """Return why a class may not be run; '' where it may."""
+        found = self.checked.refused.get(name, [])
+        return refusal(name, "; ".join(_shown(v) for v in found[:3])) if found else ""
+
+    def is_of_numpy(self, name: str) -> bool:
+        """Tell whether a class computes with arrays of numpy: it reaches numpy, and not torch."""
+        of_class = self.checked.modules.get(name, set()) & {"torch", "numpy"}
+        of_file = set().union(*self.checked.modules.values()) & {"torch", "numpy"}
+        return (of_class or of_file) == {"numpy"}
 
     def place(self, of: Question) -> str:
         """Return file and line of the method that gives a formula, or of its class."""
@@ -39,24 +57,30 @@ class StudentsFile:
 
 def read(path: Path) -> StudentsFile:
     """Return a student's file; raise UnusableFileError where there is nothing to grade."""
-    source = _text(path)
+    text = _text(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # of a student's odd literals
-            lines = _lines(ast.parse(source))
-            found = violations(source, STUDENTS_MODULES)
+            tree = ast.parse(text)
+            compile(text, path.name, "exec", dont_inherit=True)  # a return outside a function parses
+            lines = _lines(tree)
+            classes = [name for name in QUESTIONS_OF if name in lines]
+            may_run = checked(text, tree, classes)
     except SyntaxError as error:
-        return StudentsFile(path, source, {}, f"{path.name}:{error.lineno}: {type(error).__name__}: {error.msg}")
+        return StudentsFile(path, text, {}, f"{path.name}:{error.lineno}: {type(error).__name__}: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:  # a null byte; thousands of brackets
-        return StudentsFile(path, source, {}, f"{path.name} is not Python: {error}")
-    if not set(lines) & set(QUESTIONS_OF):
+        return StudentsFile(path, text, {}, f"{path.name} is not Python: {error}")
+    if not classes:
         raise UnusableFileError(f"{path} defines none of the classes {', '.join(QUESTIONS_OF)}")
-    what = "; ".join(f"{v.name} (line {v.line})" for v in found[:3])
-    return StudentsFile(path, source, lines, refusal(path, what) if found else "")
+    return StudentsFile(path, text, lines, checked=may_run)
 
 
-def refusal(path: Path, what: str) -> str:
-    """Return the line that refuses a file for what it uses."""
-    return f"{path.name} is refused: it uses {what}. The formulas are to be by hand."
+def refusal(name: str, what: str) -> str:
+    """Return the line that refuses a class for what it uses."""
+    return f"{name} is refused: it uses {what}. The formulas are to be by hand."
+
+
+def _shown(v: Violation) -> str:
+    return f"{v.name} (line {v.line})"
 
 
 def _text(path: Path) -> str:

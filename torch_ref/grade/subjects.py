@@ -6,8 +6,8 @@ others are hidden: drawn anew for every seed, sizes and all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 import torch
@@ -134,7 +134,14 @@ class Point:
         if of.method == "backward":
             own = QUESTIONS_OF[type(self.owner).__name__][0]  # a loss's answer y, a layer's output: what forward saves
             passed["y"] = self.right(own)
-        return {"settings": settings, "parameters": self.parameters, "passed": passed}
+        return {"settings": settings, "parameters": _as_arrays(self.parameters), "passed": _as_arrays(passed)}
+
+    @property
+    def in_float64(self) -> Point:
+        """Return the same numbers in float64."""
+        wide = {name: p.double() for name, p in self.parameters.items()}
+        owner = replace(self.owner, **wide) if wide else self.owner
+        return Point(replace(self.numbers, dtype=torch.float64), owner, self.x.double(), self.other.double())
 
     def __str__(self) -> str:
         """Return sizes, dtype and kind."""
@@ -145,14 +152,21 @@ class Point:
         return f"x {shape}{made}{reduction}, {dtype}, {self.numbers.name}"
 
 
-def points(name: str, seed: int) -> list[Point]:
-    """Return the public point of a class, then the hidden ones of a seed."""
+def _as_arrays(given: Tensors) -> dict[str, Any]:
+    return {name: t.numpy() for name, t in given.items()}
+
+
+@lru_cache(maxsize=64)
+def points(name: str, seed: int, arrays: bool = False) -> tuple[Point, ...]:
+    """Return the public point of a class, then the hidden ones of a seed; for arrays of numpy all in float64."""
     kind = QUESTIONS_OF[name][0].kind
     generator = torch.Generator().manual_seed(seed)
     rows, n_in, n_out = (3 + torch.randperm(6, generator=generator)[:3]).tolist()
     sizes = {False: (rows, n_in, n_out), True: (rows, n_in, n_in)}
-    hidden = [_hidden(kind, k, sizes[k.square], generator) for k in KINDS]
-    return [_public(kind), *hidden]
+    kinds = [replace(k, dtype=torch.float64) if arrays else k for k in KINDS]
+    hidden = [_hidden(kind, k, sizes[k.square], generator) for k in kinds]
+    public = _public(kind)
+    return (public.in_float64 if arrays else public, *hidden)
 
 
 def _hidden(kind: type, of: NumberKind, sizes: tuple[int, int, int], generator: torch.Generator) -> Point:

@@ -510,9 +510,19 @@ GROUPS: dict[str, dict[str, Code]] = {
             "Add it; the template shows its name and arguments.",
         ),
         "not-run": Code(
-            "The file cannot be imported, or it uses what is not by hand; nothing of it was run or counts.",
-            "import torch.nn",
-            "Use plain tensor operations; mend what the sentence says.",
+            "The file cannot be imported; nothing of it was run or counts.",
+            'int("x")  # at the top level',
+            "Mend what the sentence says.",
+        ),
+        "not-by-hand": Code(
+            "The class, or something of the file that it calls, uses what is not by hand; none of its formulas counts.",
+            "torch.nn.functional.softmax(x, 1)",
+            "Use plain tensor operations. What no graded class reaches, as a test of your own, costs nothing.",
+        ),
+        "other-convention": Code(
+            "Every gradient has the other sign: +∂L/∂q throughout, where the lecture has errors, −∂L/∂q.",
+            "error = (y - t) / n  # at the loss; the lecture's is t - y",
+            "Begin with t − y at the loss, and give ∂L/∂W = −δᵀ x, ∂L/∂b = −Σ δ.",
         ),
         "no-answer": Code(
             "The formula took longer than the time limit.",

@@ -25,10 +25,11 @@ from torch_ref.verdict.row import Quantity, Row
 
 def rows_of(seen: Evidence) -> dict[str, Row]:
     """Return the rows of a step by name: its outputs, then its gradients, each judged on its own."""
-    return {made.name: _row(seen, made) for made in seen.step.makes}
+    return {made.name: row_of(seen, made) for made in seen.step.makes}
 
 
-def _row(seen: Evidence, made: Made) -> Row:
+def row_of(seen: Evidence, made: Made) -> Row:
+    """Return the row of one thing that a step makes."""
     value, blame = seen.values[made.name], case_of(seen, made).blame
     return Row(
         of=quantity_of(seen.step, made),

@@ -20,6 +20,7 @@ from torch_ref.grade.subjects import points
 
 TEMPLATE = Path(template_module.__file__).read_text(encoding="utf-8")
 UNIMPORTED = "student.py cannot be imported"
+ONLY = ("--only", "Sigmoid", "Tanh")
 LINEAR = ["Linear net", "Linear e", "Linear ∂L/∂W", "Linear ∂L/∂b"]
 
 
@@ -85,7 +86,7 @@ def test_zeros_get_nothing_and_are_named(tmp_path) -> None:
 
 
 def test_a_hanging_formula_is_ended_and_costs_its_point_only(tmp_path, capsys) -> None:
-    assert main(["grade", str(write(tmp_path, students.HANGING)), "--time-limit", "1", "--json", "-"]) == 1
+    assert main(["grade", str(write(tmp_path, students.HANGING)), "--time-limit", "1", "--json", "-", *ONLY]) == 1
     marks = json.loads(capsys.readouterr().out)["marks"]
     assert {f"{m['class']} {m['quantity']}": m["remark"] for m in marks} == {
         "Sigmoid x": "", "Sigmoid δ": "", "Tanh x": "", "Tanh δ": "no answer within 1 s",
@@ -162,7 +163,7 @@ def test_the_command_shows_nothing_of_what_the_file_prints(tmp_path) -> None:
         students.SIGMOID, ("        y =", '        print("loud"); print("loud", file=sys.stderr)\n        y =')
     )
     file = write(tmp_path, students.HEAD + "import sys\n" + loud)
-    command = [sys.executable, "-m", "torch_ref", "grade", str(file), "--seed", "3"]
+    command = [sys.executable, "-m", "torch_ref", "grade", str(file), "--seed", "3", "--only", "Sigmoid"]
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert outcome.stdout.endswith("2 of 2 points; 1 of 6 classes found; --seed 3 repeats this.\n")
@@ -192,21 +193,31 @@ def test_a_fault_at_some_points_only_costs_the_point(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "named"),
+    ("line", "use", "named"),
     [
-        ("from torch.autograd import grad", "torch.autograd.grad (line 2)"),
-        ("import torch.nn.functional as F", "torch.nn.functional (line 2)"),
-        ("from manual_bp import Linear as Given", "manual_bp.Linear (line 2)"),
-        ("import torch_ref", "torch_ref (line 2)"),
-        ("kernel = torch.ops.aten.sigmoid_backward", "torch.ops.aten.sigmoid_backward (line 2)"),
-        ("kernel = getattr(torch, 'autograd')", "torch.autograd (line 2)"),
-        ("exec('import torch')", "exec (line 2)"),
+        ("from torch.autograd import grad", "grad(y, x)", "torch.autograd.grad (line 2)"),
+        (
+            "import torch.nn.functional as F",
+            "F.silu(x)",
+            "torch.nn.functional.silu (line 7); torch.nn.functional (line 2)",
+        ),
+        ("from manual_bp import Sigmoid as Given", "Given()", "manual_bp.Sigmoid (line 2)"),
+        ("import torch_ref", "torch_ref", "torch_ref (line 2)"),
+        ("kernel = torch.ops.aten.sigmoid_backward", "kernel", "torch.ops.aten.sigmoid_backward (line 2)"),
+        ("kernel = getattr(torch, 'autograd')", "kernel", "torch.autograd (line 2)"),
+        ("run = exec", "run('import torch')", "exec (line 2)"),
+        ("import scipy.special as special", "special.expit(x)", "scipy.special (line 2)"),
+        ("def f(x): return torch.nn.functional.silu(x)", "f(x)", "torch.nn.functional.silu (line 2)"),
     ],
 )
-def test_what_is_not_by_hand_is_refused_by_name_before_it_runs(tmp_path, line: str, named: str) -> None:
-    grading = graded(tmp_path, "import torch\n" + line + "\n" + students.SIGMOID)
-    assert grading.note == f"student.py is refused: it uses {named}. The formulas are to be by hand."
-    assert (grading.earned, grading.possible, grading.full) == (0, 2, False)
+def test_what_is_not_by_hand_is_refused_by_name_before_it_runs(tmp_path, line: str, use: str, named: str) -> None:
+    used = changed(students.SIGMOID, ("        return y, y\n", f"        {use}\n        return y, y\n"))
+    grading = graded(tmp_path, "import torch\n" + line + "\n" + used + students.RELU)
+    assert (grading.earned, grading.possible, grading.full) == (2, 4, False)
+    text = f"Sigmoid is refused: it uses {named}. The formulas are to be by hand."
+    assert remarks(grading) == {"Sigmoid x": text, "Sigmoid δ": text}
+    assert set(marked(grading).values()) == {"not-by-hand"}
+    assert str(grading).count("is refused") == 1
 
 
 @pytest.mark.parametrize(
@@ -214,9 +225,9 @@ def test_what_is_not_by_hand_is_refused_by_name_before_it_runs(tmp_path, line: s
     [
         (
             "getattr(getattr(torch, 'op' + 's').aten, 'sigmoid_' + 'backward')(error, saved), {}",
-            "aten::sigmoid_backward",
+            "torch.ops.aten.sigmoid_backward",
         ),
-        ("getattr(torch, 'auto' + 'grad').__dict__['gr' + 'ad'](saved.sum(), saved), {}", "autograd"),
+        ("getattr(getattr(torch, 'auto' + 'grad'), 'gr' + 'ad')(saved.sum(), saved), {}", "autograd"),
         ("(saved.sum()).backward(), {}", "autograd"),
     ],
 )
@@ -226,8 +237,8 @@ def test_a_derivative_under_another_name_is_refused_as_it_runs(tmp_path, backwar
     source = students.HEAD + changed(students.SIGMOID, ("return saved * (1 - saved) * error, {}", tried))
     line = 1 + next(i for i, text in enumerate(source.splitlines()) if backward in text)
     grading = graded(tmp_path, source)
-    assert grading.note == f"student.py is refused: it uses {named}, line {line}. The formulas are to be by hand."
-    assert grading.earned == 0
+    text = f"Sigmoid is refused: it uses {named}, line {line}. The formulas are to be by hand."
+    assert remarks(grading) == {"Sigmoid x": text, "Sigmoid δ": text}
 
 
 # ------------------------------------------------------------------------------------------- files that do not grade
@@ -269,7 +280,9 @@ def test_nothing_to_grade_is_said_in_one_line(tmp_path, capsys) -> None:
 
 def test_a_required_class_that_is_missing_costs_its_points(tmp_path, capsys) -> None:
     file = str(write(tmp_path, students.HEAD + students.SIGMOID))
-    assert main(["grade", file, "--seed", "1"]) == 0
+    assert main(["grade", file, "--seed", "1"]) == 1
+    assert "2 of 16 points; 1 of 6 classes found" in capsys.readouterr().out
+    assert main(["grade", file, "--seed", "1", "--only", "Sigmoid"]) == 0
     assert "2 of 2 points; 1 of 6 classes found" in capsys.readouterr().out
     assert main(["grade", file, "--seed", "1", "--require", "Sigmoid", "Tanh"]) == 1
     printed = capsys.readouterr().out

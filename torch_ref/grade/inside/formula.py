@@ -1,0 +1,222 @@
+"""One formula of a student's class at one point.
+
+A class may keep to the protocol, forward(x) -> (y, saved) and backward(error, saved) -> (error of x, gradients). Or it
+keeps everything on itself: forward(x) -> y and backward(error) -> error of x, with the gradients in self.dW and
+self.db, or under another usual name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .calls import Call, Failure, answer, bytes_of, described
+from .wire import Message
+
+KEPT = {
+    "weight": "dW dw d_w d_W dweight d_weight grad_w grad_W grad_weight weight_grad W_grad w_grad gW g_w dWeight",
+    "bias": "db dB d_b dbias d_bias grad_b grad_bias bias_grad b_grad gb g_b dBias",
+}
+"""Under which names a layer keeps its gradients on itself."""
+
+IN_DICTS = {"weight": "weight W w", "bias": "bias b"}
+"""And in which a dict of gradients has them."""
+
+
+class Formula:
+    """One formula at one point."""
+
+    def __init__(self, module: ModuleType, asked: Message, point: Message) -> None:
+        """Take the student's module, the job and the numbers."""
+        self.asked, self.makes, self.arrays = asked, asked["makes"], asked["arrays"]
+        self.passed = {name: self._given(array) for name, array in point["passed"].items()}
+        parameters = {name: self._given(array) for name, array in point["parameters"].items()}
+        self.exact = [*parameters.values(), *self.passed.values()]
+        self.call = Call(self.passed | parameters, asked["path"], asked["memory_limit"])
+        self.is_loss = "t" in self.passed
+        self.narrow = False
+        """Whether forward gave fewer digits than it was given."""
+        kind: Any = getattr(module, asked["class"], None)
+        self.owner = self.call(lambda: kind(**parameters, **point["settings"]))
+
+    def _given(self, array: np.ndarray) -> Any:
+        return array if self.arrays else torch.from_numpy(array).clone()
+
+    def value(self) -> Message:
+        """Return what the formula gives, or the failure, as it is sent."""
+        found, failure = (None, self.call.failure) if self.call.failure else self._value()
+        failure = failure or self.call.failure
+        return {"array": found, "failure": list(failure) if failure else None, "narrow": self.narrow}
+
+    def _value(self) -> tuple[np.ndarray | None, Failure | None]:
+        if self.makes == "output":
+            return self._answer(self._call("output", self.passed["x"]), "output(x) -> y")
+        if self.makes == "forward":
+            return self._answer(self._forward()[0], self._protocol())
+        return self._backward()
+
+    def _answer(self, came: Any, expected: str) -> tuple[np.ndarray | None, Failure | None]:
+        return (None, self.call.failure) if self.call.failure and came is None else answer(came, expected, self.arrays)
+
+    def _protocol(self) -> str:
+        return "forward(x, t) -> (L, saved)" if self.is_loss else "forward(x) -> (y, saved)"
+
+    def _keeps(self) -> bool:
+        """Tell whether the class keeps on itself what its backward reads."""
+        taken = _taken_by(getattr(self.owner, "backward", None))
+        return taken == (0 if self.is_loss else 1)
+
+    def _call(self, name: str, *given: Any) -> Any:
+        method = getattr(self.owner, name, None)
+        if method is None:
+            self.call.failure = Failure("missing", f"{self.asked['class']} has no method {name}")
+            return None
+        return self.call(method, *given)
+
+    def _forward(self) -> tuple[Any, Any]:
+        """Return y (or L) and what was saved; None for y where it is no such thing."""
+        given = [self.passed[name] for name in ("x", "t") if name in self.passed]
+        passed = self._call("forward", *given)
+        if self.call.failure and passed is None:
+            return None, None
+        if isinstance(passed, tuple | list) and len(passed) == 2:
+            return passed[0], passed[1]
+        if self._keeps():
+            return passed, None
+        text = f"gives {described(passed)} where {self._protocol()} is expected"
+        self.call.failure = self.call.failure or Failure("wrong-return", text)
+        return None, None
+
+    def _backward(self) -> tuple[np.ndarray | None, Failure | None]:
+        y, saved = self._forward()
+        if self.call.failure and y is None:
+            text = f"forward {self.call.failure.text}: there is nothing for backward to read"
+            return None, Failure("nothing-to-read", text)
+        own = self._call("output", self.passed["x"]) if self.is_loss else y
+        saved = self._with_the_right_y(saved, own)
+        self.call.failure = None
+        if self.is_loss:
+            given = () if self._keeps() else (saved,)
+            return self._answer(self._call("backward", *given), "backward(saved) -> error of x")
+        if self._keeps():
+            return self._of_keeping(self._call("backward", self.passed["error"]))
+        return self._of_layer(self._call("backward", self.passed["error"], saved))
+
+    def _of_layer(self, returned: Any) -> tuple[np.ndarray | None, Failure | None]:
+        expected = "backward(error, saved) -> (error of x, gradients)"
+        if not (isinstance(returned, tuple | list) and len(returned) == 2):
+            if self.call.failure and returned is None:
+                return None, self.call.failure
+            return None, Failure("wrong-return", f"gives {described(returned)} where {expected} is expected")
+        error, gradients = returned
+        if self.makes == "error":
+            return self._answer(error, expected)
+        if not isinstance(gradients, dict) or self.makes not in gradients:
+            return None, self.call.failure or Failure("wrong-return", f"gives no gradient of {self.makes}")
+        return self._answer(gradients[self.makes], expected)
+
+    def _of_keeping(self, returned: Any) -> tuple[np.ndarray | None, Failure | None]:
+        error = returned[0] if isinstance(returned, tuple | list) and returned else returned
+        if self.makes == "error":
+            return self._answer(error, "backward(error) -> error of x")
+        if self.call.failure and returned is None:
+            return None, self.call.failure
+        gradient = _kept_gradient(self.owner, self.makes)
+        if gradient is None:
+            first = KEPT[self.makes].split()[0]
+            text = f"gives no gradient of {self.makes}: expected it in self.{first} after backward(error)"
+            return None, Failure("wrong-return", text)
+        return self._answer(gradient, f"a gradient of {self.makes}")
+
+    # ------------------------------------------------------------------------------ a wrong forward costs no backward
+
+    def _with_the_right_y(self, saved: Any, own: Any) -> Any:
+        """Return what was saved with the right y for its own, and every digit where forward has dropped some."""
+        x, right = self.passed["x"], self.passed["y"]
+        self.narrow = _is_narrower(own, x)
+        kept = vars(self.owner) if hasattr(self.owner, "__dict__") else {}
+
+        def mended(part: Any) -> Any:
+            if not isinstance(part, Tensor | np.ndarray) or type(part) is not type(x):
+                return part
+            if part is own or _same(part, own):
+                same = type(own) is type(right) and own.shape == right.shape
+                return _copy(right) if same and not _same(own, right) else part
+            if self.narrow and _is_narrower(part, x):
+                whole = (q for q in self.exact if q.shape == part.shape and _same(_as(q, part), part))
+                return _copy(next(whole, _as(part, x)))
+            return part
+
+        for name, value in list(kept.items()):
+            if (new := _mapped(value, mended)) is not value:
+                kept[name] = new
+        return _mapped(saved, mended)
+
+
+def _taken_by(method: Any) -> int | None:
+    """Return how many arguments a method takes; None where that cannot be said."""
+    try:
+        taken = inspect.signature(method).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in taken):
+        return None
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in taken)
+
+
+def _kept_gradient(owner: Any, of: str) -> Any:
+    kept = vars(owner) if hasattr(owner, "__dict__") else {}
+    named = [kept[name] for name in KEPT[of].split() if kept.get(name) is not None]
+    for value in kept.values():
+        if isinstance(value, dict):
+            named += [value[name] for name in (*KEPT[of].split(), *IN_DICTS[of].split()) if name in value]
+    return next((v for v in named if isinstance(v, Tensor | np.ndarray)), None)
+
+
+def _is_narrower(array: Any, than: Any) -> bool:
+    floats = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+    sizes = [floats.get(str(getattr(a, "dtype", "")).removeprefix("torch."), 0) for a in (array, than)]
+    return 0 < sizes[0] < sizes[1]
+
+
+def _as(array: Any, like: Any) -> Any:
+    return array.to(like.dtype) if isinstance(array, Tensor) else array.astype(like.dtype)
+
+
+def _copy(array: Any) -> Any:
+    return array.clone() if isinstance(array, Tensor) else array.copy()
+
+
+def _same(a: Any, b: Any) -> bool:
+    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return bytes_of(a.contiguous() if isinstance(a, Tensor) else a) == bytes_of(
+        b.contiguous() if isinstance(b, Tensor) else b
+    )
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a value with every array in its tuples, lists, dicts and dataclasses changed; itself where none is."""
+    if isinstance(value, Tensor | np.ndarray):
+        return change(value)
+    if isinstance(value, dict):
+        found = {key: _mapped(inner, change) for key, inner in value.items()}
+        return value if all(found[key] is value[key] for key in value) else found
+    if isinstance(value, tuple | list):
+        new = [_mapped(inner, change) for inner in value]
+        if all(a is b for a, b in zip(new, value, strict=True)):
+            return value
+        return type(value)(*new) if hasattr(value, "_fields") else type(value)(new)
+    if is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            before = getattr(value, field.name)
+            if (after := _mapped(before, change)) is not before:
+                object.__setattr__(value, field.name, after)
+    return value

@@ -1,0 +1,66 @@
+"""One job: a student's file is run, and one of its formulas at every point.
+
+Messages go out one after the other: that the file has been imported, then an array or a failure for each point.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+
+from .by_hand import refuse
+from .calls import Call
+from .closed import close
+from .formula import Formula
+from .wire import Message
+
+Send = Callable[[Message], None]
+
+
+def run(asked: Message, send: Send) -> None:
+    """Run one formula of a student's file at every point."""
+    refuse.path, refuse.send = asked["path"], send
+    code = compile(asked["source"], asked["path"], "exec", dont_inherit=True)
+    _hide()
+    importing = Call({}, asked["path"], asked["memory_limit"])
+    module = ModuleType("student")
+    sys.modules["student"] = module
+    close(_readable(), code)
+    importing(exec, code, module.__dict__)
+    if importing.failure:
+        send({"imported": False, "failure": importing.failure.text})
+        return
+    send({"imported": True})
+    for point in asked["points"]:
+        send(Formula(module, asked, point).value())
+
+
+def _readable() -> list[str]:
+    """Return the folders of Python, torch and numpy."""
+    own = [str(Path(str(module.__file__)).parent) for module in (torch, np)]
+    return [*own, sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
+
+
+def _hide() -> None:
+    """Take this folder out of what can be imported: nothing in it is of use to a formula."""
+    for name in [n for n in sys.modules if n.partition(".")[0] == __name__.partition(".")[0]]:
+        del sys.modules[name]
+    sys.modules["__main__"] = ModuleType("__main__")
+
+
+def limit_memory(mebibytes: int) -> None:
+    """Let this process map so much more memory than it has now, and write no file; where the system can."""
+    if sys.platform == "linux":
+        import resource  # not on every system
+
+        mapped = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+        limit = mapped + (mebibytes << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        for of in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
+            resource.setrlimit(of, (0, 0))
