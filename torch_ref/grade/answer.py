@@ -32,7 +32,7 @@ class Answer:
         if failure is not None and not (words and failure[0] in CODES):
             return Answer(Value(None, None, NO_ANSWER))
         tensor = torch.from_numpy(array) if isinstance(array, np.ndarray) else None
-        told = Failure(failure[0], failure[1][:LONGEST]) if failure else None
+        told = Failure(*(word[:LONGEST] for word in failure)) if failure else None
         if tensor is None and told is None:
             told = Failure("wrong-return", "gives nothing")
         return Answer(Value(tensor, None, told), message.get("narrow") is True)

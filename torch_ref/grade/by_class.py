@@ -47,6 +47,8 @@ class Checked:
     """By class: what it uses that is forbidden."""
     modules: dict[str, set[str]]
     """By class: the modules that it uses."""
+    imported: frozenset[str] = frozenset()
+    """The modules that the file imports at its top level."""
 
 
 def checked(source: str, tree: ast.Module, classes: Iterable[str]) -> Checked:
@@ -56,7 +58,8 @@ def checked(source: str, tree: ast.Module, classes: Iterable[str]) -> Checked:
     dropped = [s for s in statements if s.found or s.uses & tainted.keys()]
     modules = {name: _modules(name, statements) for name in classes}
     refused = {name: tainted[name] for name in classes if name in tainted}
-    return Checked(_without(source, tree, statements, dropped), refused, modules)
+    imported = frozenset().union(*map(_imported, statements))
+    return Checked(_without(source, tree, statements, dropped), refused, modules, imported)
 
 
 def _statements(tree: ast.Module) -> list[Statement]:
@@ -95,7 +98,7 @@ def _names_apart(node: ast.stmt, used: set[str]) -> Iterator[ast.stmt]:
             yield ast.copy_location(ast.Import([alias]), node)
             continue
         of = WHOLE.get(node.module or "")
-        every = [ast.alias(n) for n in dir(of) if n in used] if of and alias.name == "*" else [alias]
+        every = [ast.alias(n) for n in of.__all__ if n in used] if of and alias.name == "*" else [alias]
         for one in every:
             yield ast.copy_location(ast.ImportFrom(node.module, [one], node.level), node)
 
@@ -149,13 +152,19 @@ def _modules(name: str, statements: list[Statement]) -> set[str]:
         for s in statements if one not in reached else ():
             if one in s.binds:
                 waiting += s.uses
-                match s.alone:
-                    case ast.Import(names=[alias]):
-                        modules.add(alias.name.partition(".")[0])
-                    case ast.ImportFrom(module=str(module)):
-                        modules.add(module.partition(".")[0])
+                modules |= _imported(s)
         reached.add(one)
     return modules
+
+
+def _imported(s: Statement) -> set[str]:
+    """Return the module that an import is of."""
+    match s.alone:
+        case ast.Import(names=[alias]):
+            return {alias.name.partition(".")[0]}
+        case ast.ImportFrom(module=str(module)):
+            return {module.partition(".")[0]}
+    return set()
 
 
 def is_main_guard(node: ast.stmt) -> bool:

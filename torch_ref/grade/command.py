@@ -1,4 +1,4 @@
-"""The command: python -m torch_ref grade student.py."""
+"""The command: python -m torch_ref grade student.py, or a folder of a whole class."""
 
 from __future__ import annotations
 
@@ -12,90 +12,168 @@ from typing import TYPE_CHECKING, Any
 from manual_bp.letters import codes_in_json
 
 if TYPE_CHECKING:
+    from torch_ref.grade.course import Course
     from torch_ref.grade.grading import Grading
 
 DESCRIPTION = """Grade the formulas of a student's file, each on its own, at hidden numbers: a point for each that is
-right at all of them, a hint for each that is not. Exit code 0 for full marks, 1 for less, 2 where there is nothing to
-grade. Time and memory are limited, and the file runs in a process of its own, but this is no sandbox: do not run a
-file that you would not run yourself."""
+right at all of them, a hint for each that is not. A folder, or several files, are graded as a class: a line for each
+student, and the mistakes counted. Exit code 0 for full marks (of a class: when it is done), 1 for less, 2 where there
+is nothing to grade. Time and memory are limited, and a file runs in a process of its own, but this is no sandbox: do
+not run a file that you would not run yourself."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to those of ``python -m torch_ref``."""
     parser = subparsers.add_parser("grade", help="grade somebody's own formulas", description=DESCRIPTION)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("file", nargs="?", type=Path, help="defines any of the six classes of the template")
-    what.add_argument("--template", action="store_true", help="print a file to fill in, and exit")
+    parser.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE",
+        help="defines the six classes of the template; or a folder of such files",
+    )  # fmt: skip
+    parser.add_argument(
+        "--template", nargs="?", const="torch", choices=["torch", "numpy"], help="print a file to fill in, and exit"
+    )
     parser.add_argument("--seed", type=int, help="draws the hidden numbers; a new one each time unless given")
     parser.add_argument("--time-limit", type=_positive, default=10.0, metavar="SECONDS", help="of a formula (10)")
     parser.add_argument("--memory-limit", type=_whole, default=1024, metavar="MIB", help="of a formula (1024)")
     parser.add_argument(
-        "--only",
-        "--require",
-        nargs="+",
-        type=_class_name,
-        metavar="CLASS",
+        "--only", "--require", nargs="+", type=_class_name, metavar="CLASS",
         help="the classes that count (all six); one that is absent costs its points",
-    )
+    )  # fmt: skip
     parser.add_argument(
-        "--sign",
-        choices=["lecture", "either"],
-        default="lecture",
+        "--sign", choices=["lecture", "either"], default="lecture",
         help="either: gradients that are +∂L/∂net throughout cost nothing (lecture)",
-    )
+    )  # fmt: skip
+    parser.add_argument(
+        "--hints", type=int, choices=range(4), default=3,
+        help="0: the points alone; 1: which formulas are wrong; 2: where; 3: the likely cause (3)",
+    )  # fmt: skip
+    parser.add_argument("--points", type=Path, metavar="FILE", help='JSON: {"Linear": 1, "Linear weight": 3, ...}')
     parser.add_argument("--json", metavar="FILE", help="write the outcome as JSON; - for standard output, alone")
-    parser.set_defaults(run=run, program=parser.prog)
+    parser.add_argument(
+        "--csv", metavar="FILE", help="of a class: write a line for each student; - for standard output"
+    )
+    parser.add_argument("--jobs", type=_whole, default=1, metavar="N", help="of a class: files graded at a time (1)")
+    parser.set_defaults(run=run, program=parser.prog, complain=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Grade a file or print the template; return the exit code."""
-    from torch_ref.grade import template
+    """Grade a file or a class, or print the template; return the exit code."""
+    if bool(arguments.template) == bool(arguments.files):
+        arguments.complain("expected a file or folder to grade, or --template")
+    from torch_ref.grade import templates
     from torch_ref.grade.students_file import UnusableFileError
 
     if arguments.template:
-        sys.stdout.write(Path(template.__file__).read_text(encoding="utf-8"))
+        sys.stdout.write(templates.text(arguments.template))
         return 0
+    is_class = len(arguments.files) > 1 or arguments.files[0].is_dir()
+    if arguments.csv and not is_class:
+        arguments.complain("--csv is a table of a class: expected a folder or several files")
     try:
-        grading = _graded(arguments)
+        return _class(arguments) if is_class else _one(arguments)
     except UnusableFileError as error:
         print(f"{arguments.program}: {error}", file=sys.stderr)
         return 2
-    return _written(grading, arguments) or (0 if grading.full else 1)
 
 
-def _graded(arguments: argparse.Namespace) -> Grading:
+def _one(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from torch_ref.grade.grader import grade
+    from torch_ref.grade.telling import told
+    from torch_ref.grade.worth import weighed
+
+    options, worth = _options(arguments)
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with console.status("starting") as status:
+            grading = grade(arguments.files[0], advance=lambda of: status.update(str(of)), **options)
+    else:
+        grading = grade(arguments.files[0], **options)
+    grading = told(weighed(grading, worth), arguments.hints)
+    failed = _written(grading, arguments)
+    return failed or (0 if grading.full else 1)
+
+
+def _class(arguments: argparse.Namespace) -> int:
+    from rich.progress import Progress
+
+    from torch_ref.grade import templates
+    from torch_ref.grade.course import Course, Student
+    from torch_ref.grade.pool import graded
+    from torch_ref.grade.subjects import QUESTIONS_OF
+    from torch_ref.grade.submissions import alike, submissions
+    from torch_ref.grade.telling import told
+    from torch_ref.grade.worth import weighed
+
+    options, worth = _options(arguments)
+    found = submissions(arguments.files)
+    with Progress(console=_stderr(), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("grading", total=len(found))
+        outcomes = graded([one.path for one in found], options, arguments.jobs, lambda *_: progress.advance(task))
+    students = []
+    for one, outcome in zip(found, outcomes, strict=True):
+        grading = None if isinstance(outcome, str) else told(weighed(outcome, worth), arguments.hints)
+        note = outcome if isinstance(outcome, str) else ""
+        students.append(Student(one.name, str(one.path), grading, note))
+    asked = [of for name in options["only"] for of in QUESTIONS_OF[name]]
+    course = Course(
+        options["seed"],
+        sum(worth.get(of, 1) for of in asked),
+        tuple(students),
+        tuple(map(tuple, alike(found, [templates.text(kind) for kind in ("torch", "numpy")]))),
+    )
+    return _written(course, arguments)
+
+
+def _stderr() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _options(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
+    """Return the options of ``grade``, and the points of each formula."""
+    from torch_ref.grade import worth
     from torch_ref.grade.process import Limits, memory_can_be_limited
     from torch_ref.grade.subjects import QUESTIONS_OF
 
-    seed = arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4))
-    limits = Limits(arguments.time_limit, arguments.memory_limit)
     if not memory_can_be_limited():
         print("This system limits no memory: --memory-limit has no effect.", file=sys.stderr)
-    given: dict[str, Any] = {"only": arguments.only or QUESTIONS_OF, "sign": arguments.sign}
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return grade(arguments.file, seed, limits, **given)
-    with console.status("starting") as status:
-        return grade(arguments.file, seed, limits, advance=lambda of: status.update(str(of)), **given)
+    options = {
+        "seed": arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4)),
+        "limits": Limits(arguments.time_limit, arguments.memory_limit),
+        "only": tuple(arguments.only or QUESTIONS_OF),
+        "sign": arguments.sign,
+    }
+    return options, worth.read(arguments.points) if arguments.points else {}
 
 
-def _written(grading: Grading, arguments: argparse.Namespace) -> int:
-    """Print the outcome and write it as JSON; return 2 where that cannot be written, else 0."""
-    json_file = arguments.json
-    code_letters = json_file == "-" and codes_in_json(sys.stdout)  # in a file it is always UTF-8
-    written = json.dumps(grading.to_dict(), ensure_ascii=code_letters, indent=2) + "\n"
-    print(written if json_file == "-" else grading, end="" if json_file == "-" else "\n")
-    if json_file in (None, "-"):
-        return 0
-    try:
-        Path(json_file).write_text(written, encoding="utf-8")
-    except OSError as error:
-        print(f"{arguments.program}: {json_file}: {error.strerror}", file=sys.stderr)
-        return 2
+def _written(outcome: Grading | Course, arguments: argparse.Namespace) -> int:
+    """Print the outcome and write it as JSON and CSV; return 2 where that cannot be written, else 0."""
+    files = {arguments.json: _as_json, arguments.csv: _as_csv}
+    if "-" not in files:
+        print(outcome)
+    for file, text in files.items():
+        if file == "-":
+            print(text(outcome, sys.stdout), end="")
+        elif file is not None:
+            try:
+                Path(file).write_text(text(outcome, None), encoding="utf-8")
+            except OSError as error:
+                print(f"{arguments.program}: {file}: {error.strerror}", file=sys.stderr)
+                return 2
     return 0
+
+
+def _as_json(outcome: Any, stream: Any) -> str:
+    code_letters = stream is not None and codes_in_json(stream)  # in a file it is always UTF-8
+    return json.dumps(outcome.to_dict(), ensure_ascii=code_letters, indent=2) + "\n"
+
+
+def _as_csv(outcome: Any, _: Any) -> str:
+    text: str = outcome.to_csv()
+    return text
 
 
 def _class_name(text: str) -> str:
@@ -117,5 +195,5 @@ def _positive(text: str) -> float:
 def _whole(text: str) -> int:
     value = int(text)
     if not 0 < value < 1 << 20:
-        raise argparse.ArgumentTypeError(f"expected a whole number of MiB above 0, got {text}")
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
     return value

@@ -35,12 +35,19 @@ class Mark:
     """The comparison that the hint is about."""
     opposite: bool = False
     """Whether it is right with the other sign at every point."""
+    worth: float = 1
+    """Its points."""
+
+    @property
+    def points(self) -> float:
+        """Return the points earned."""
+        return self.worth if self.earned else 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the mark in terms that JSON knows."""
         head = {"class": self.of.kind.__name__, "quantity": self.of.symbol, "makes": self.of.makes}
-        tail: dict[str, Any] = {"formula": self.of.number, "points": int(self.earned), "code": self.code}
-        tail |= {"remark": self.remark, "hint": self.hint}
+        tail: dict[str, Any] = {"formula": self.of.number, "points": self.points, "worth": self.worth}
+        tail |= {"code": self.code, "remark": self.remark, "hint": self.hint}
         return head | tail | {"comparison": self.row.to_dict() if self.row else None}
 
 
@@ -57,21 +64,23 @@ class Grading:
     """What there is to say once about the sign of all gradients."""
     note: str = ""
     """Why the file as a whole loses its points: it cannot be imported."""
+    hints: int = 3
+    """How much of it is told: see ``telling``."""
 
     @property
-    def earned(self) -> int:
+    def earned(self) -> float:
         """Return the points earned."""
-        return sum(mark.earned for mark in self.marks)
+        return sum(mark.points for mark in self.marks)
 
     @property
-    def possible(self) -> int:
+    def possible(self) -> float:
         """Return the points that could be earned."""
-        return len(self.marks)
+        return sum(mark.worth for mark in self.marks)
 
     @property
     def full(self) -> bool:
         """Tell whether no point is lost."""
-        return not self.note and self.earned == self.possible
+        return not self.note and all(mark.earned for mark in self.marks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the grading in terms that JSON knows."""
@@ -84,30 +93,35 @@ class Grading:
     def total(self) -> str:
         """Return the last line: the points, the classes that were found, and the seed."""
         found = f"{len(self.classes)} of {len(QUESTIONS_OF)} classes found"
-        return f"{self.earned} of {self.possible} points; {found}; --seed {self.seed} repeats this."
+        return f"{shown(self.earned)} of {shown(self.possible)} points; {found}; --seed {self.seed} repeats this."
 
     def __str__(self) -> str:
         """Return the table and the hints, 80 columns wide, and the total."""
-        if self.note:
-            return f"{self.note}\n{self.total}"
+        if self.note or self.hints == 0:
+            return "\n".join([*([self.note] if self.note else []), self.total])
         told = [self.convention] if self.convention else []
         return "\n\n".join([self._table(), *(_filled(text) for text in [*told, *hints_of(self.marks)]), self.total])
 
     def _table(self) -> str:
-        table = Table("formula", "by", "points", "remark", box=None, pad_edge=False)
+        table, before = Table("formula", "by", "points", "remark", box=None, pad_edge=False), set[tuple[type, str]]()
         for mark in self.marks:
-            seen = (
-                []
-                if mark.code == ""
-                else [m for m in self.marks if m.remark == mark.remark and m.of.kind is mark.of.kind]
-            )
-            remark = mark.remark if not seen or seen[0] is mark or len(mark.remark) < LONG else "the same"
-            table.add_row(str(mark.of), mark.of.number, str(int(mark.earned)), remark)
-        text = io.StringIO()
-        Console(file=text, width=WIDTH, color_system=None, highlight=False, markup=False, force_jupyter=False).print(
-            table
-        )
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+            again = (mark.of.kind, mark.remark) in before and len(mark.remark) > LONG
+            table.add_row(str(mark.of), mark.of.number, shown(mark.points), "the same" if again else mark.remark)
+            before.add((mark.of.kind, mark.remark))
+        return printed(table)
+
+
+def printed(table: Table) -> str:
+    """Return a table as text, 80 columns wide."""
+    text = io.StringIO()
+    console = Console(file=text, width=WIDTH, color_system=None, highlight=False, markup=False, force_jupyter=False)
+    console.print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def shown(points: float) -> str:
+    """Return points as they are written: 2, 1.5."""
+    return f"{points:g}"
 
 
 def hints_of(marks: Sequence[Mark]) -> list[str]:

@@ -46,7 +46,7 @@ class StudentsFile:
     def is_of_numpy(self, name: str) -> bool:
         """Tell whether a class computes with arrays of numpy: it reaches numpy, and not torch."""
         of_class = self.checked.modules.get(name, set()) & {"torch", "numpy"}
-        of_file = set().union(*self.checked.modules.values()) & {"torch", "numpy"}
+        of_file = self.checked.imported & {"torch", "numpy"}
         return (of_class or of_file) == {"numpy"}
 
     def place(self, of: Question) -> str:

@@ -13,7 +13,15 @@ from types import ModuleType
 
 import torch
 
-from torch_ref.grade.forbidden import FORBIDDEN_FUNCTIONS, STUDENTS_MODULES, Violation, is_forbidden, least, used_in
+from torch_ref.grade.forbidden import (
+    FORBIDDEN_FUNCTIONS,
+    FORBIDDEN_NAMES,
+    STUDENTS_MODULES,
+    Violation,
+    is_forbidden,
+    least,
+    used_in,
+)
 
 MODULES = ("torch", "numpy")
 """What may be imported besides the standard library."""
@@ -50,6 +58,9 @@ def violations_of(node: ast.AST, own: set[str], aliases: Mapping[str, str]) -> l
     found = [Violation(at.lineno, shown) for at, shown in _used(node, aliases) if _is_refused(at, shown, own)]
     named = {*FORBIDDEN_FUNCTIONS, "__builtins__", "__loader__", "__spec__"} - {"compile"}
     loaded = (n for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    given = (n.value for n in ast.walk(node) if isinstance(n, ast.keyword) and n.arg == "requires_grad")
+    asked = (v for v in given if not (isinstance(v, ast.Constant) and v.value is False))
+    found += [Violation(v.lineno, "requires_grad") for v in asked]
     return least([*found, *(Violation(n.lineno, n.id) for n in loaded if n.id in named)])
 
 
@@ -78,7 +89,8 @@ def _used(node: ast.AST, aliases: Mapping[str, str]) -> Iterator[tuple[ast.stmt 
 
 def _is_refused(at: ast.stmt | ast.expr, name: str, own: set[str]) -> bool:
     if isinstance(at, ast.Import | ast.ImportFrom):
-        return not is_allowed(name) or is_forbidden(at, name, STUDENTS_MODULES) or _is_inside_torch(name)
+        of_torch = name.startswith("torch.") and (name.rpartition(".")[2] in FORBIDDEN_NAMES or _is_inside_torch(name))
+        return of_torch or not is_allowed(name) or is_forbidden(at, name, STUDENTS_MODULES)
     if isinstance(at, ast.Attribute):
         if name.startswith("torch."):
             return is_forbidden(at, name, STUDENTS_MODULES) or _is_inside_torch(name)

@@ -70,6 +70,8 @@ class NumberKind:
     square: bool = False
     reduction: str = "mean"
     bias: bool = True
+    zeros: bool = False
+    """Whether a row of x, a row of the error and every other entry of x are 0."""
 
 
 PUBLIC = NumberKind("the public example X2", torch.float32)
@@ -84,6 +86,7 @@ KINDS = (
     NumberKind("ordinary numbers", torch.float32, reduction="sum"),
     NumberKind("large numbers", largest=30.0, reduction="sum", bias=False),
     NumberKind("large numbers", torch.float32, largest=30.0),
+    NumberKind("many zeros", zeros=True),
 )
 
 
@@ -175,17 +178,24 @@ def _hidden(kind: type, of: NumberKind, sizes: tuple[int, int, int], generator: 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, dtype=of.dtype, generator=generator)
 
+    def error(*shape: int) -> Tensor:
+        e = normal(*shape)
+        return torch.cat([e[:-1], torch.zeros_like(e[-1:])]) if of.zeros else e
+
     x = normal(rows, n_in) * of.largest ** torch.rand(rows, n_in, dtype=of.dtype, generator=generator)
+    if of.zeros:
+        x.view(-1)[::2] = 0
+        x[0] = 0
     if kind is Linear:
         owner = Linear(normal(n_out, n_in), normal(n_out) if of.bias else None)
-        return Point(of, owner, x, normal(rows, n_out))
+        return Point(of, owner, x, error(rows, n_out))
     if of.largest > 1:
         x[-1, :2] = torch.tensor([100.0, -100.0])  # e^100 is too large for float32
     if "output" in KNOWN[kind].formulas:
         return Point(of, kind(of.reduction), x, torch.softmax(normal(rows, n_in), 1))
     if kind is ReLU:
         x[0, 0] = 0  # its kink
-    return Point(of, kind(), x, normal(rows, n_in))
+    return Point(of, kind(), x, error(rows, n_in))
 
 
 def _public(kind: type) -> Point:
