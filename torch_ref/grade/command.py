@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if bool(arguments.template) == bool(arguments.files):
         arguments.complain("expected a file or folder to grade, or --template")
     from torch_ref.grade import templates
+    from torch_ref.grade.process import NotStartedError
     from torch_ref.grade.students_file import UnusableFileError
 
     if arguments.template:
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.complain("--csv is a table of a class: expected a folder or several files")
     try:
         return _class(arguments) if is_class else _one(arguments)
-    except UnusableFileError as error:
+    except (UnusableFileError, NotStartedError) as error:
         print(f"{arguments.program}: {error}", file=sys.stderr)
         return 2
 

@@ -102,7 +102,8 @@ def _explained(of: Question, sheet: AnswerSheet, wrong: list[int]) -> dict[int, 
     rows, causes, looked_at = dict[int, Row](), Counter[str](), 0
     for i in wrong:
         answer = sheet.asked(of.symbol)[i]
-        are_numbers = sheet.comparison(of.symbol, i).worst is not None and not answer.value.failure
+        tensor = answer.value.tensor
+        are_numbers = tensor is not None and not answer.value.failure and bool(tensor.isfinite().all())
         if are_numbers and (looked_at == MOST or (causes and max(causes.values()) > 1)):
             continue
         rows[i] = row = _blamed(sheet.row(of.symbol, i), answer.value)
@@ -141,7 +142,10 @@ def _telling(lost: dict[int, Row]) -> int:
     """Return the point whose row says most: an explanation of wrong numbers, if possible the one given most often."""
     explained = {i: row for i, row in lost.items() if row.isolated.worst and row.code != "no-pattern"}
     among = explained or lost
-    (common, _), *_ = Counter(row.cause for row in among.values()).most_common(1)
+    (common, count), *_ = Counter(row.cause for row in among.values()).most_common(1)
+    overflow = next((i for i, row in among.items() if row.code == "not-finite"), None)
+    if count == 1 and overflow is not None:  # an overflow has more than one symptom
+        return overflow
     return next(i for i, row in among.items() if row.cause == common)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from torch_ref.grade.grader import grade
 from torch_ref.grade.grading import Grading
+from torch_ref.grade.process import NotStartedError
 from torch_ref.grade.students_file import UnusableFileError
 
 Outcome = Grading | str
@@ -50,6 +51,8 @@ def _outcome(path: Path, options: dict[str, Any]) -> Outcome:
         return grade(path, **options)
     except UnusableFileError as error:
         return str(error)
+    except NotStartedError:
+        raise  # no file can be graded here
     except Exception as error:  # a fault of the grader's own must not cost the class its marks
         return f"the grader failed: {type(error).__name__}: {error}"
 
@@ -79,7 +82,10 @@ def _share_out(paths: Sequence[Path], options: dict[str, Any], jobs: int, heard:
                 at, g.at = g.at, None
                 assert at is not None
                 try:
-                    heard(at, g.connection.recv())
+                    outcome = g.connection.recv()
+                    if isinstance(outcome, NotStartedError):
+                        raise outcome
+                    heard(at, outcome)
                 except (EOFError, OSError):
                     graders[graders.index(g)] = _started(options)
                     g.process.join(5)
@@ -113,7 +119,10 @@ def _serve(connection: Connection, options: dict[str, Any]) -> None:
             path = connection.recv()
         except EOFError:
             return
-        connection.send(_outcome(path, options))
+        try:
+            connection.send(_outcome(path, options))
+        except NotStartedError as error:
+            connection.send(error)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ SLACK = 20.0
 START = """import sys
 sys.path[:0] = sys.argv[1:]
 from inside import zygote
+zygote.warm()
 del sys.path[:len(sys.argv) - 1]
 zygote.serve()"""
 
@@ -54,6 +55,10 @@ class Transcript:
     messages: tuple[Message, ...]
     ending: Failure | None = None
     """None where all of them came."""
+
+
+class NotStartedError(RuntimeError):
+    """The process for students' code cannot start here: no file can be graded."""
 
 
 class Students:
@@ -90,33 +95,11 @@ class Students:
 
     def _forked(self, job: bytes, limits: Limits) -> tuple[Message, bytes]:
         if self._process is None:
-            with _started() as self._process:
-                self._answer(STARTING, head=False)
+            self._process = _ready()
         assert self._process.stdin is not None
         self._process.stdin.write(job)
         self._process.stdin.flush()
-        return self._answer(limits.seconds + SLACK)
-
-    def _answer(self, seconds: float, head: bool = True) -> tuple[Message, bytes]:
-        """Return how a job ended and what was written; raise EOFError or TimeoutError where no answer comes."""
-        deadline = time.monotonic() + seconds
-        of_written = int.from_bytes(self._read(4, deadline)) if head else 0
-        first = self._read(HEAD.size, deadline)
-        (ending,) = unpacked(first + self._read(sum(HEAD.unpack(first)), deadline))
-        return ending, self._read(of_written, deadline)
-
-    def _read(self, count: int, deadline: float) -> bytes:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        pipe, found = self._process.stdout.fileno(), bytearray()
-        while len(found) < count:
-            if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise TimeoutError
-            piece = os.read(pipe, count - len(found))
-            if not piece:
-                raise EOFError
-            found += piece
-        return bytes(found)
+        return _answer(self._process, limits.seconds + SLACK)
 
 
 STUDENTS = Students()
@@ -125,9 +108,46 @@ STUDENTS = Students()
 atexit.register(STUDENTS.close)
 
 
+def _answer(process: subprocess.Popen[bytes], seconds: float) -> tuple[Message, bytes]:
+    """Return how a job ended and what was written; raise EOFError or TimeoutError where no answer comes."""
+    deadline = time.monotonic() + seconds
+    of_written = int.from_bytes(_read(process, 4, deadline))
+    first = _read(process, HEAD.size, deadline)
+    (ending,) = unpacked(first + _read(process, sum(HEAD.unpack(first)), deadline))
+    return ending, _read(process, of_written, deadline)
+
+
+def _read(process: subprocess.Popen[bytes], count: int, deadline: float) -> bytes:
+    assert process.stdout is not None
+    pipe, found = process.stdout.fileno(), bytearray()
+    while len(found) < count:
+        if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise TimeoutError
+        piece = os.read(pipe, count - len(found))
+        if not piece:
+            raise EOFError
+        found += piece
+    return bytes(found)
+
+
+def _ready() -> subprocess.Popen[bytes]:
+    """Return a process that takes jobs; raise NotStartedError where it cannot begin."""
+    with _started() as (process, errors):
+        try:
+            _answer(process, STARTING)
+        except (EOFError, TimeoutError):
+            process.kill()
+            process.communicate()
+            said = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise NotStartedError(
+                f"the process for students' code does not start: {said[-1] if said else ''}"
+            ) from None
+    return process
+
+
 @contextlib.contextmanager
-def _started() -> Iterator[subprocess.Popen[bytes]]:
-    """Start a process that knows where torch and numpy are, and nothing else of this one; it is used from here on.
+def _started() -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Start a process that knows where torch and numpy are, and nothing else of this one; also yield its errors.
 
     Its code is a copy, which is gone at the end of the context.
     """
@@ -135,16 +155,19 @@ def _started() -> Iterator[subprocess.Popen[bytes]]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as copied:
         own = Path(str(inside.__file__)).parent
         shutil.copytree(own, Path(copied) / "inside", ignore=shutil.ignore_patterns("__pycache__"))
-        yield subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", "-c", START, copied, *folders],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=os.sep,
-            env={name: os.environ[name] for name in KEPT if name in os.environ} | THREADS,
-        )  # fmt: skip
+        errors = Path(copied) / "errors"
+        with errors.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-B", "-c", START, copied, *folders],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, cwd=os.sep,
+                env={name: os.environ[name] for name in KEPT if name in os.environ} | THREADS,
+            )  # fmt: skip
+        yield process, errors
 
 
 def _alone(job: bytes, limits: Limits) -> tuple[Message, bytes]:
     """Run a job where nothing can be forked, in a process that imports torch for it."""
-    with _started() as process:
+    with _started() as (process, _):
         try:
             written, _ = process.communicate(job, timeout=STARTING + limits.seconds)
         except subprocess.TimeoutExpired:

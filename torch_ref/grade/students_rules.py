@@ -94,7 +94,9 @@ def _is_refused(at: ast.stmt | ast.expr, name: str, own: set[str]) -> bool:
     if isinstance(at, ast.Attribute):
         if name.startswith("torch."):
             return is_forbidden(at, name, STUDENTS_MODULES) or _is_inside_torch(name)
-        return at.attr not in own and (at.attr in OTHER_PEOPLES or is_forbidden(at, name, STUDENTS_MODULES))
+        is_of_python = name.partition(".")[0] in sys.stdlib_module_names  # re.compile
+        forbidden = not is_of_python and is_forbidden(at, name, STUDENTS_MODULES)
+        return at.attr not in own and (at.attr in OTHER_PEOPLES or forbidden)
     return is_forbidden(at, name, STUDENTS_MODULES)
 
 

@@ -65,7 +65,7 @@ class NumberKind:
     name: str
     dtype: torch.dtype = torch.float64
     largest: float = 1.0
-    """How many times a normal number x may be; where that is not 1, activations and losses see 100 and −100 too."""
+    """How many times a normal number x may be; where that is not 1, activations and losses see saturating ones too."""
     one_row: bool = False
     square: bool = False
     reduction: str = "mean"
@@ -73,6 +73,9 @@ class NumberKind:
     zeros: bool = False
     """Whether a row of x, a row of the error and every other entry of x are 0."""
 
+
+SATURATING = {torch.float32: 100.0, torch.float64: 1000.0}
+"""A number, of which e^x is too large for the dtype."""
 
 PUBLIC = NumberKind("the public example X2", torch.float32)
 TWINS = (1, 2)
@@ -190,7 +193,7 @@ def _hidden(kind: type, of: NumberKind, sizes: tuple[int, int, int], generator: 
         owner = Linear(normal(n_out, n_in), normal(n_out) if of.bias else None)
         return Point(of, owner, x, error(rows, n_out))
     if of.largest > 1:
-        x[-1, :2] = torch.tensor([100.0, -100.0])  # e^100 is too large for float32
+        x[-1, :2] = torch.tensor([1.0, -1.0]) * SATURATING[of.dtype]
     if "output" in KNOWN[kind].formulas:
         return Point(of, kind(of.reduction), x, torch.softmax(normal(rows, n_in), 1))
     if kind is ReLU:

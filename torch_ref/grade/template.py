@@ -20,7 +20,7 @@ A loss     output(x)              -> y       the network's answer
            backward(saved)        -> error of x
 
 Every formula is graded on its own, at numbers that you do not see: N = 1 and more, as many inputs as outputs and not,
-float32 and float64, large numbers (x from -100 to 100) and zeros too. Results have the dtype of x. Change no argument
+float32 and float64, large numbers (x from -1000 to 1000) and zeros too. Results have the dtype of x. Change no argument
 in place.
 """
 

@@ -9,8 +9,9 @@ import pytest
 import students
 from students import write
 
+from torch_ref.__main__ import main
 from torch_ref.grade.grader import grade
-from torch_ref.grade.process import Limits
+from torch_ref.grade.process import Limits, Students
 
 HERE = str(Path(students.__file__).resolve().parents[3])
 """Where the package lies; a cheat may know."""
@@ -253,3 +254,14 @@ def test_a_short_cut_gets_no_point_and_costs_nobody_else_any(tmp_path: Path, nam
 def test_the_same_class_without_a_short_cut_gets_its_points(tmp_path: Path) -> None:
     earned, _ = attack(tmp_path, "return saved * (1 - saved) * error, {}")
     assert all(earned.values())
+
+
+def test_where_no_process_can_start_the_lecturer_is_told_and_no_file_loses_points(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr("torch_ref.grade.process.START", "raise ImportError('no torch here')")
+    monkeypatch.setattr("torch_ref.grade.grader.STUDENTS", Students())
+    assert main(["grade", str(write(tmp_path, students.HEAD + students.RELU))]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "the process for students' code does not start: ImportError: no torch here" in err

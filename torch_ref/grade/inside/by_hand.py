@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch.autograd import forward_ad
+from torch.utils import _python_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
@@ -100,6 +102,7 @@ def close_autograd() -> None:
     for mode in MODES:
         mode.__enter__()
     refused: dict[int, Any] = {id(torch.autograd.Variable._execution_engine): _NoEngine()}
+    refused[id(_python_dispatch._disable_current_modes)] = nullcontext  # as a tensor does that is printed
     for where in (DERIVATIVES, WAYS_ROUND):
         for holder, names in where.items():
             refused |= {id(old): _no_derivative for name in names if (old := _found(holder, name)) is not None}

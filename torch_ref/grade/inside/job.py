@@ -30,6 +30,7 @@ def run(asked: Message, send: Send) -> None:
     _hide()
     importing = Call({}, asked["path"], asked["memory_limit"])
     module = ModuleType("student")
+    module.__file__ = asked["path"]
     sys.modules["student"] = module
     close(_readable(), code)
     importing(exec, code, module.__dict__)

@@ -39,14 +39,13 @@ def serve() -> None:
 
         for descriptor in (requests, answers):
             msvcrt.setmode(descriptor, os.O_BINARY)
-    warm()
     close_autograd()
     if not hasattr(os, "fork"):
         _alone(requests, answers)
         return
     gc.collect()
     gc.freeze()  # a collection in a forked process would touch, and so copy, all that torch has in memory
-    _written(answers, wire.packed({"ready": True}))
+    _written(answers, bytes(4) + wire.packed({"ready": True}))
     while (job := _next(requests)) is not None:
         ending, written = _forked(job, (requests, answers))
         _written(answers, len(written).to_bytes(4) + wire.packed(ending) + written)
@@ -54,8 +53,9 @@ def serve() -> None:
 
 
 def warm() -> None:
-    """Call what torch and numpy load only when it is first called."""
+    """Call what torch and numpy load more for when it is first called: later they find nothing that is not theirs."""
     x = torch.ones(2, 2, dtype=torch.float64)
+    torch.testing.assert_close(x, x)
     torch.einsum("ij,jk->ik", x, x)
     torch.softmax(x @ x, 1).sum(0).numpy()
     repr(x)
