@@ -232,11 +232,14 @@ class Sigmoid:
 LIMITS = Limits(4.0, 512)
 
 
-def attack(folder: Path, body: str) -> tuple[dict[str, bool], str]:
+FOR_OTHERS_TOO = {"kernel", "writing into the pipe", "torch.equal", "the worker's own names", "exit", "a signal to all"}
+"""Where the formulas of another class are looked at as well."""
+
+
+def attack(folder: Path, body: str, more: str = "") -> tuple[dict[str, bool], str]:
     """Return which formulas earn their point with this body of Sigmoid.backward, and why δ does not."""
     lines = "".join(f"        {line}\n" for line in body.splitlines())
-    source = students.HEAD + PRELUDE + CHEAT.format(lines) + students.RELU
-    grading = grade(write(folder, source), seed=11, limits=LIMITS)
+    grading = grade(write(folder, students.HEAD + PRELUDE + CHEAT.format(lines) + more), seed=11, limits=LIMITS)
     (delta,) = (mark for mark in grading.marks if str(mark.of) == "Sigmoid δ")
     return {str(mark.of): mark.earned for mark in grading.marks}, delta.remark
 
@@ -244,11 +247,11 @@ def attack(folder: Path, body: str) -> tuple[dict[str, bool], str]:
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_short_cut_gets_no_point_and_costs_nobody_else_any(tmp_path: Path, name: str) -> None:
     said, body = ATTACKS[name]
-    earned, why = attack(tmp_path, body)
-    assert not earned["Sigmoid δ"]
+    earned, why = attack(tmp_path, body, students.RELU if name in FOR_OTHERS_TOO else "")
+    assert not earned.pop("Sigmoid δ")
+    earned.pop("Sigmoid x")
     assert said in why
-    assert earned["ReLU x"]
-    assert earned["ReLU δ"]
+    assert earned == (dict.fromkeys(("ReLU x", "ReLU δ"), True) if name in FOR_OTHERS_TOO else {})
 
 
 def test_the_same_class_without_a_short_cut_gets_its_points(tmp_path: Path) -> None:

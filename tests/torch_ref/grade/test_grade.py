@@ -158,16 +158,16 @@ def test_a_forward_that_hangs_leaves_backward_nothing_to_read(tmp_path) -> None:
     assert lost["ReLU δ"] == "forward: no answer within 0.5 s; there is nothing for backward to read"
 
 
-def test_the_command_shows_nothing_of_what_the_file_prints(tmp_path) -> None:
+def test_the_command_shows_nothing_of_what_the_file_prints(tmp_path, capfd) -> None:
     loud = changed(
         students.SIGMOID, ("        y =", '        print("loud"); print("loud", file=sys.stderr)\n        y =')
     )
-    file = write(tmp_path, students.HEAD + "import sys\n" + loud)
-    command = [sys.executable, "-m", "torch_ref", "grade", str(file), "--seed", "3", "--only", "Sigmoid"]
-    outcome = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert (outcome.returncode, outcome.stderr) == (0, "")
-    assert outcome.stdout.endswith("2 of 2 points; 1 of 6 classes found; --seed 3 repeats this.\n")
-    assert "loud" not in outcome.stdout
+    file = write(tmp_path, students.HEAD + "import sys\nprint('loud')\n" + loud)
+    assert main(["grade", str(file), "--seed", "3", "--only", "Sigmoid"]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert out.endswith("2 of 2 points; 1 of 6 classes found; --seed 3 repeats this.\n")
+    assert "loud" not in out
 
 
 def test_a_method_that_is_missing_is_named(tmp_path) -> None:
@@ -262,10 +262,11 @@ def test_a_file_that_cannot_be_imported_gets_one_line_and_no_points(tmp_path, ca
 
 def test_nothing_to_grade_is_said_in_one_line(tmp_path, capsys) -> None:
     (tmp_path / "latin.py").write_bytes("# Übung".encode("latin-1"))
+    (tmp_path / "empty").mkdir()
     (tmp_path / "other.py").write_text("class Layer:\n    pass\n", encoding="utf-8")
     for name, said in [
         ("missing.py", "No such file or directory"),
-        ("", "Is a directory"),
+        ("empty", "no .py file in"),
         ("latin.py", "is not text in UTF-8"),
         ("other.py", "defines none of the classes Linear, Sigmoid, Tanh, ReLU, SquaredError, SoftmaxCrossEntropy"),
     ]:
