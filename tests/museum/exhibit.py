@@ -27,16 +27,6 @@ from torch_ref import Report
 Which = Literal["right", "wrong"]
 Check = Literal["check_function", "check_autograd_function", "check_gradients", "check_lines"]
 
-NEW_CODES = frozenset(
-    {
-        "broadcast-not-summed",
-        "conjugate-missing",
-        "half-precision-sum",
-        "path-detached",
-    }
-)
-"""Codes of causes that exhibits accept and that ``torch_ref.known.codes`` does not have yet."""
-
 
 @dataclass(frozen=True)
 class Exhibit:

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from torch_ref.causes.factors import of_factor, of_foreign_factor
+from torch_ref.causes.half_sums import of_half_sum
 from torch_ref.causes.loops import Changes, in_every_step, of_ways, rounds_of
 from torch_ref.causes.masks import THRESHOLDS, of_mask
 from torch_ref.causes.operands import of_product, stale
-from torch_ref.causes.parts import claims, parts_of
+from torch_ref.causes.parts import Part, claims, parts_of
 from torch_ref.causes.projections import of_projection
 from torch_ref.causes.slopes import Change, of_function, of_power, of_slope
 from torch_ref.causes.sums import of_sum
@@ -39,6 +40,10 @@ LARGEST, LARGE = 2e7, 1e6
 OF_A_TRY, OF_AN_OPERATION = 1e4, 3e3
 
 
+DOUBTFUL = frozenset({"another-tensor", "input-too-often", "term-missing", "wrong-power", "another-gradient"})
+"""Causes that give way to a plainer one."""
+
+
 class Reference(NamedTuple):
     """What a gradient comes from, with its history."""
 
@@ -59,14 +64,20 @@ class Reference(NamedTuple):
     """Where the gradient of a target arrives that is on the way."""
     stops: Mapping[Key, Tensor] = {}
     """What goes on from other places in place of what arrives there."""
+    is_run_again: bool = False
+    """Whether mistakes that are made in every step of a loop are looked for elsewhere."""
 
 
 class Causes:
     """Looks for the mistake in one operation that gives the numbers seen; nothing is computed before it is called."""
 
-    def __init__(self, looked_for: Callable[[], tuple[Reference, Scene] | None]) -> None:
-        """Take in what to look, and the numbers that it has to give."""
-        self.looked_for = looked_for
+    def __init__(
+        self,
+        looked_for: Callable[[], tuple[Reference, Scene] | None],
+        again: Callable[[], Cause | None] = lambda: None,
+    ) -> None:
+        """Take in what to look, the numbers that it has to give, and what looks in the reference run again."""
+        self.looked_for, self.again = looked_for, again
 
     @cached_property
     def _search(self) -> Search | None:
@@ -86,9 +97,13 @@ class Causes:
         """
         try:
             with torch.inference_mode(mode=False), torch.autograd.set_multithreading_enabled(False):
-                return self._search.cause(last=last) if self._search else None
+                found = self._search.cause(last=last) if self._search else None
         except RuntimeError:  # of an operation of somebody's reference, called by itself
-            return None
+            found = None
+        if last or (found and found.code not in DOUBTFUL):
+            return found
+        other = self.again()
+        return other if other and (found is None or other.code not in DOUBTFUL) else found
 
 
 def _factor(by_hand: Tensor, right: Tensor) -> float | None:
@@ -121,6 +136,8 @@ class Search:
 
     def cause(self, *, last: bool) -> Cause | None:
         """Return the first mistake that gives the numbers seen."""
+        if not last and (cause := next(of_half_sum(self.tape, self.scene), None)) is not None:
+            return cause
         if (factor := _factor(self.scene.by_hand, self.tape.total)) is not None:
             return None if last else _of_factor(factor, self.reference.upstream)
         return next(self.last() if last else self.found(), None)
@@ -135,6 +152,7 @@ class Search:
 
         yield from self._sign_alone()
         yield from self._other_gradients()
+        yield from self._parts(plain=True)
         yield from self._given(of_whole(self.tape, self.reference.slope))
         yield from self._changed(of_sum)
         yield from self._changed(of_function)
@@ -147,8 +165,9 @@ class Search:
         yield from self._changed(products)
         yield from self._changed(of_slope)
         yield from self._stale()
-        for changes in (of_slope, of_ways, of_sum, lambda one: of_product(one, [])):
-            yield from self._in_every_step(changes)
+        if not self.reference.is_run_again:
+            for changes in (of_slope, of_ways, of_sum, lambda one: of_product(one, [])):
+                yield from self._in_every_step(changes)
 
     def last(self) -> Iterator[Cause]:
         """Yield what is tried in the end."""
@@ -205,13 +224,21 @@ class Search:
         for one in self.tape.operations:
             for change in changes(one) if self.left > 0 else ():
                 moved = self._moved(one, change)
-                if moved is not None and self.scene.fits((self.tape.total + moved).double()):
+                if moved is None or not self.scene.fits((self.tape.total + moved).double()):
+                    continue
+                if not self._is_of_a_part(one, change):
                     code = (
                         "weights-missing"
                         if change.code == "slope-missing" and self._is_of_input(one, change)
                         else change.code
                     )
                     yield Cause(code, change.text, {"operation": one.name})
+
+    def _is_of_a_part(self, one: Operation, change: Change) -> bool:
+        """Tell whether nothing of what an operation hands on would give the same numbers: then a part is missing."""
+        went = one.went[change.position]
+        part = None if went is None else self.tape.through(one, change.position, went)
+        return part is not None and self.scene.fits((self.tape.total - part).double())
 
     def _is_of_input(self, one: Operation, change: Change) -> bool:
         """Tell whether the factor that is missing is one of the inputs."""
@@ -231,13 +258,17 @@ class Search:
             return None
         return self.tape.through(one, change.position, change.gradient - went)
 
-    def _parts(self) -> Iterator[Cause]:
+    @cached_property
+    def _all_parts(self) -> list[Part]:
         self.left -= self.cost * len(self.tape.operations) / 2
-        if self.left < 0:
-            return
-        parts = parts_of(self.tape)
+        return parts_of(self.tape) if self.left > 0 else []
+
+    def _parts(self, *, plain: bool = False) -> Iterator[Cause]:
+        """Yield what is wrong with a part; ``plain`` that one is missing alone, which explains much by little."""
         sizes = sorted({n for one in self.tape.operations for n in one.came.shape if n > 2})
-        for claim in claims(parts, sizes):
+        for claim in claims(self._all_parts, [] if plain else sizes):
+            if plain and [share for _, share in claim.shares] != [-1.0]:
+                continue
             off = sum((share * part.gradient for part, share in claim.shares), torch.zeros_like(self.tape.total))
             if self.scene.fits((self.tape.total + off).double()):
                 yield Cause(claim.code, claim.text, {"through": [part.through for part, _ in claim.shares]})

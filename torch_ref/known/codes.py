@@ -20,7 +20,7 @@ GROUPS: dict[str, dict[str, Code]] = {
             "An error is −∂L/∂q, a gradient is +∂L/∂θ. Look at which of the two is asked for.",
         ),
         "factor": Code(
-            "Every number is the right one times the same factor. The sentence names it: 2, 1/N, N, ...",
+            "Every number, or a part of it, is the right one times the same factor, which the sentence names: 2, 1/N.",
             "d_w = -(delta.t() @ x) / len(x)  # 1/N stands in the loss already",
             "1/N and ½ belong in one place: the loss. Look for a second one, or for a missing one.",
         ),
@@ -78,6 +78,22 @@ GROUPS: dict[str, dict[str, Code]] = {
             "A mean stands where a sum is meant, or the reverse: the numbers are too small or too large by a count.",
             "d_b = d.mean(0)  # b was added to every sample: the sum is meant",
             "What is broadcast gets the sum of what comes back; 1/N comes from the loss alone.",
+        ),
+        "broadcast-not-summed": Code(
+            "The gradient of something that was broadcast has the shape of the result: the sum over its copies is "
+            "missing.",
+            "d_b = d  # y = x + b, and b was added to every sample: d.sum(0)",
+            "Sum over every dimension in which it was repeated.",
+        ),
+        "half-precision-sum": Code(
+            "A long sum is kept in half precision: in each addition digits are lost, until the total stops growing.",
+            "d_w = torch.zeros(n, dtype=torch.bfloat16)\nfor row in d * x:\n    d_w += row",
+            "Add up in float32 or float64, and round the result once.",
+        ),
+        "conjugate-missing": Code(
+            "A factor of a complex product is not conjugated, or the gradient is where it must not be.",
+            "d_a = d * b  # y = a * b: d * b.conj()",
+            "With PyTorch's convention the gradient of a in a b is d times the conjugate of b.",
         ),
         "another-axis": Code(
             "A sum or a normalisation runs along the wrong axis.",
@@ -168,6 +184,11 @@ GROUPS: dict[str, dict[str, Code]] = {
             "A value is used several times, and what comes back through one of these uses is missing.",
             "dh = dy @ w2.t()\ndh = dz @ w3.t()  # = where += is meant",
             "Add what comes back through each use of the value; the sentence names the way that is left out.",
+        ),
+        "path-detached": Code(
+            "A value is taken as a constant: nothing flows back through it.",
+            "d_x = d / std  # std is computed from x, too",
+            "Follow every way from the output back to the input; a mean, a maximum or a norm is a function, too.",
         ),
         "upstream-twice": Code(
             "The gradient that comes from above is multiplied in twice.",

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from typing import NamedTuple
 
 from torch_ref.numbers.witness import Tensors
+from torch_ref.steps.program import Program
 from torch_ref.steps.step import Outputs, Step
-
-MOST_VALUES = 120
 
 LARGEST = 2**21
 """Entries of the largest tensor with which it is computed."""
@@ -23,35 +18,17 @@ class History(NamedTuple):
     outputs: Outputs
     upstream: Outputs
     leaves: Tensors
-    values: list[Tensor]
-    """What came out of its operations."""
+    program: Program
+    """Its operations, and what came out of them."""
 
 
 def history_of(step: Step) -> History | None:
     """Return the history of a reference; None where it is too large, or for one dtype only."""
     if any(t.numel() > LARGEST for t in (*step.given.values(), *(w.value for w in step.witnesses.values()))):
         return None
-    values = Values()
+    program = Program()
     try:
-        with values:
-            return History(*step.in_float64.with_history(), values.found)
+        with program:
+            return History(*step.in_float64.with_history(), program)
     except Exception:  # of somebody's code, which may be for one dtype only
         return None
-
-
-class Values(TorchFunctionMode):
-    """While it is entered, every tensor that comes out of an operation is kept, up to so many."""
-
-    def __init__(self) -> None:
-        """Keep nothing yet."""
-        super().__init__()
-        self.found: list[Tensor] = []
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Call the operation, and keep what comes out."""
-        made = func(*args, **(kwargs or {}))
-        if isinstance(made, Tensor) and made.is_floating_point() and len(self.found) < MOST_VALUES:
-            self.found.append(made.detach())
-        return made

@@ -28,6 +28,9 @@ SAYS_NOTHING = frozenset({"no-pattern", "differs"})
 PLACES = frozenset({"one-entry", "only-some", "dead-unit", "zero-rows"})
 """Causes that say where, not what; ``sample-missing`` and the like say what."""
 
+NEWER = {"conjugate": "conjugate-missing"}
+"""Codes that are newer than the mistakes, by a word in the names of those that they are right for."""
+
 COUNTED = frozenset({"mean-for-sum", "another-axis"})
 COUNT = re.compile(r"^[^02-9]*(?:\bN\b|\bn\b|number of)[^02-9]*$")
 """A sentence that takes a factor for a number of samples or units, and does not even give its value."""
@@ -107,7 +110,7 @@ def worth_of(row: Row, mistake: Mistake | None) -> Worth:
         return "misleading"
     if row.code == "factor" and not mistake.accepts & COUNTED and COUNT.search(row.cause):
         return "misleading"
-    if row.code in mistake.accepts:
+    if row.code in mistake.accepts or any(w in mistake.name for w, code in NEWER.items() if code == row.code):
         return "right"
     return "missing" if row.code in SAYS_NOTHING or (row.code in PLACES and there) else "misleading"
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from manual_bp import one_hot
 from torch_ref.causes.search import Causes, Reference
+from torch_ref.causes.sweep import Sweep
 from torch_ref.known import Cause, Scene
 from torch_ref.known.likely import likely_cause
-from torch_ref.numbers.witness import Tensors
+from torch_ref.numbers.agreement import relative_difference
+from torch_ref.numbers.half import HALF
+from torch_ref.numbers.witness import Tensors, doubled_tensor
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.meant import meant_otherwise
 from torch_ref.steps.step import Failure, Made, Step
@@ -21,6 +26,11 @@ TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 FINE = 1e-8
 """The same where the formula by hand runs in float64."""
+
+LOST = "in float64 the formula is right: its sums lose too many digits in {}"
+
+RATIOS = range(1, 101)
+"""What a factor is multiplied with to make a whole number."""
 
 PASSED_ON = (
     "the reference gives no gradient, since {} (if it is meant to pass, as in a straight-through estimator: "
@@ -40,11 +50,23 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
         return Cause("not-the-derivative", PASSED_ON.format(why))
     if seen.second_look and torch.equal(by_hand, right):  # what is wrong about it shows in float64 alone
         by_hand = seen.second_look.by_hand_in_float64.get(made.name, by_hand)
+    if by_hand.dtype in HALF and _is_right_in_float64(seen, made):
+        dtype = str(by_hand.dtype).removeprefix("torch.")
+        return Cause("half-precision-sum", LOST.format(dtype), {"dtype": dtype})
     scene = _scene(seen, made, by_hand)
-    cause = likely_cause(scene, Causes(lambda: _looked_for(seen, made, scene)))
+    cause = likely_cause(scene, Causes(lambda: _looked_for(seen, made, scene), _Again(seen, made)))
     if made in seen.step.outputs and _is_another_loss(seen):
         return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")
     return cause
+
+
+def _is_right_in_float64(seen: Evidence, made: Made) -> bool:
+    """Tell whether the very formula gives the right numbers where it computes in float64."""
+    inside = seen.second_look.by_hand_in_float64.get(made.name) if seen.second_look else None
+    exact = seen.step.witnesses[made.name].exact
+    if inside is None or inside.shape != exact.shape or inside.dtype != torch.float64 or not exact.any():
+        return False
+    return relative_difference(inside, exact) <= FINE
 
 
 def _looked_for(seen: Evidence, made: Made, scene: Scene) -> tuple[Reference, Scene] | None:
@@ -76,16 +98,61 @@ def _looked_for(seen: Evidence, made: Made, scene: Scene) -> tuple[Reference, Sc
         history.leaves[name],
         others,
         [*history.leaves.values()],
-        history.values,
+        history.program.found,
         share=1 / max(sum(not found.ok for found in seen.comparisons.values()), 1),
         slope=slope,
+        is_run_again=history.program.is_complete,
     )
     return reference, replace(scene, by_hand=sign * scene.by_hand, right=sign * scene.right)
+
+
+class _Again:
+    """Looks in the reference run again; once for all gradients of a step that are wrong."""
+
+    sweeps: ClassVar[WeakKeyDictionary[Evidence, Sweep | None]] = WeakKeyDictionary()
+
+    def __init__(self, seen: Evidence, made: Made) -> None:
+        self.seen, self.made = seen, made
+
+    def __call__(self) -> Cause | None:
+        name = self.seen.step.input_of(self.made)
+        if self.seen not in self.sweeps:
+            self.sweeps[self.seen] = _sweep_of(self.seen)
+        sweep = self.sweeps[self.seen]
+        return sweep.cause(name) if sweep and name is not None and name in sweep.scenes else None
+
+
+def _sweep_of(seen: Evidence) -> Sweep | None:
+    """Return the search in the reference run again; None where there is no history."""
+    history, scenes = seen.history, dict[str, Scene]()
+    for name, made in seen.step.gradients.items():
+        by_hand, right = seen.values[made.name].tensor, seen.step.witnesses[made.name].value
+        if seen.comparisons[made.name].ok or by_hand is None or misfit(by_hand, right, ""):
+            continue
+        found = _looked_for(seen, made, _scene(seen, made, by_hand))
+        if found is not None and not _is_multiple(found[1]):
+            scenes[name] = found[1]
+    if history is None or not scenes:
+        return None
+    return Sweep(history.program, history.outputs, history.upstream, history.leaves, scenes)
+
+
+def _is_multiple(scene: Scene) -> bool:
+    """Tell whether the gradient seen is a plain multiple of the right one: that says more than any place.
+
+    A factor that is no ratio of small numbers is a value of the function, and belongs to an operation.
+    """
+    square = float((scene.right * scene.right).sum())
+    share = float((scene.by_hand * scene.right).sum()) / square if square else 0.0
+    ratios = (abs(f * q - round(f * q)) < 1e-6 * abs(f) for f in (share, 1 / (share or 1)) for q in RATIOS)
+    return scene.fits(share * scene.right) and any(ratios)
 
 
 def misfit(by_hand: Tensor, right: Tensor, remark: str) -> Cause | None:
     """Return why a tensor cannot be compared with what is right: another shape, dtype or device, or not finite."""
     if by_hand.shape != right.shape:
+        if _is_summed(by_hand, right):
+            return Cause("broadcast-not-summed", f"it is {remark}: summed over what was broadcast it is right")
         return Cause("wrong-shape", f"it is {remark}")
     if by_hand.dtype != right.dtype:
         return Cause("wrong-dtype", f"it is {remark}")
@@ -94,6 +161,18 @@ def misfit(by_hand: Tensor, right: Tensor, remark: str) -> Cause | None:
     if not torch.isfinite(by_hand).all():
         return Cause("not-finite", f"{'NaN' if by_hand.isnan().any() else 'inf'} appears here first")
     return None
+
+
+def _is_summed(by_hand: Tensor, right: Tensor) -> bool:
+    """Tell whether a gradient of another shape is right but for the sum over what was broadcast."""
+    if by_hand.dtype != right.dtype or by_hand.device != right.device or by_hand.numel() <= right.numel():
+        return False
+    try:
+        found = doubled_tensor(by_hand).sum_to_size(right.shape)
+    except RuntimeError:  # of a shape that was not broadcast
+        return False
+    exact = doubled_tensor(right)
+    return bool(exact.any()) and relative_difference(found, exact) <= max(TOLERANCE.get(right.dtype, 1e-2), 1e-6)
 
 
 def of_failure(failure: Failure) -> Cause:

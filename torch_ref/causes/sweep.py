@@ -1,0 +1,153 @@
+"""The reference run again with one operation computed otherwise, for all gradients that are wrong at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from torch_ref.causes.comparisons import of_comparison
+from torch_ref.causes.entrywise import of_slope_of_site
+from torch_ref.causes.instead import of_layout, of_other_values, of_turned
+from torch_ref.causes.inverses import of_inverse
+from torch_ref.causes.largest import of_largest, of_other_mask
+from torch_ref.causes.left_out import of_left_out, of_ways
+from torch_ref.causes.otherwise import of_another_function, of_axis, of_constant
+from torch_ref.causes.reductions import of_reduction, of_softmax_of_site
+from torch_ref.causes.rewrites import Candidate, Mistake, Site, in_three_ways
+from torch_ref.known.cause import Cause
+from torch_ref.known.scene import Scene
+from torch_ref.numbers.witness import all_finite
+from torch_ref.steps.program import Program
+
+FAMILIES: tuple[Callable[[Site], Iterator[Mistake]], ...] = (
+    of_inverse,
+    of_left_out,
+    of_ways,
+    of_slope_of_site,
+    of_axis,
+    of_reduction,
+    of_softmax_of_site,
+    of_comparison,
+    of_another_function,
+    of_constant,
+    of_largest,
+    of_other_mask,
+    of_turned,
+    of_layout,
+    of_other_values,
+)
+"""The plainest first."""
+
+MOST_WORK = 1e8
+"""Numbers that all tries of one check may compute together; what a try costs besides counts as some, too."""
+
+OF_A_TRY, OF_AN_OPERATION = 3e4, 3e3
+
+LARGEST = 2e6
+"""Numbers in a reference that is not run again."""
+
+
+class Fit(NamedTuple):
+    """A mistake, and the gradients that it explains."""
+
+    candidate: Candidate
+    names: frozenset[str]
+
+
+class Sweep:
+    """Tries mistakes in a program until one explains all that is wrong, or the work is done."""
+
+    def __init__(
+        self,
+        program: Program,
+        outputs: Sequence[Tensor],
+        upstream: Sequence[Tensor],
+        leaves: Mapping[str, Tensor],
+        scenes: Mapping[str, Scene],
+    ) -> None:
+        """Take the reference, and the numbers of all gradients that are wrong."""
+        self.program, self.outputs, self.upstream = program, outputs, upstream
+        self.leaves, self.scenes = leaves, scenes
+        self._fits: list[Fit] | None = None
+
+    def cause(self, name: str) -> Cause | None:
+        """Return the mistake that explains most of what is wrong, this gradient too; None where there is none."""
+        mine = [fit for fit in self.fits if name in fit.names]
+        if not mine:
+            return None
+        best = max(mine, key=lambda fit: len(fit.names))
+        return Cause(best.candidate.code, best.candidate.text)
+
+    @property
+    def fits(self) -> list[Fit]:
+        """Return what explains something, computed once."""
+        if self._fits is None:
+            self._fits = []
+            with (
+                torch.inference_mode(mode=False),
+                torch.enable_grad(),
+                torch.autograd.set_multithreading_enabled(False),
+            ):
+                self._look()
+        return self._fits
+
+    def _look(self) -> None:
+        program, found = self.program, self._fits
+        size = sum(t.numel() for t in program.values)
+        if found is None or not program.is_complete or size > LARGEST:
+            return
+        left, cost = MOST_WORK, 3 * size + OF_A_TRY + OF_AN_OPERATION * len(program.calls)
+        for candidate in candidates(program):
+            left -= cost
+            if left < 0:
+                return
+            names = self._explained(candidate)
+            if names:
+                found.append(Fit(candidate, names))
+                if names == self.scenes.keys():
+                    return
+
+    def _explained(self, candidate: Candidate) -> frozenset[str]:
+        """Return the gradients of which a candidate gives the numbers seen, and not the right ones."""
+        try:
+            outputs = self.program.run(candidate.changes, self.outputs)
+            if any(a.shape != b.shape for a, b in zip(outputs, self.outputs, strict=True)):
+                return frozenset()
+            gradients = torch.autograd.grad(
+                outputs,
+                [self.leaves[name] for name in self.scenes],
+                self.upstream,
+                retain_graph=True,
+                allow_unused=True,
+            )
+        except Exception:  # of an operation that cannot be computed so
+            return frozenset()
+        return frozenset(
+            name
+            for (name, scene), d in zip(self.scenes.items(), gradients, strict=True)
+            if d is not None and all_finite(d) and scene.fits(_real(d))
+        )
+
+
+def _real(t: Tensor) -> Tensor:
+    return torch.view_as_real(t.resolve_conj()) if t.is_complex() else t.double()
+
+
+def candidates(program: Program) -> Iterator[Candidate]:
+    """Yield the mistakes in a program, the plainest first; of a loop in every step, then in one."""
+    sites = [Site(program, indices) for indices in reversed(program.sites())]
+    for family in FAMILIES:
+        for site in sites:
+            for mistake in _of(family, site):
+                yield from in_three_ways(site, mistake)
+
+
+def _of(family: Callable[[Site], Iterator[Mistake]], site: Site) -> list[Mistake]:
+    """Return the mistakes of one operation; none where its arguments are of other kinds than are known."""
+    try:
+        return [*family(site)]
+    except Exception:  # of an operation called in a way that is not foreseen: its cause is missing, no more
+        return []
