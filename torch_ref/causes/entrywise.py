@@ -50,7 +50,8 @@ def of_slope_of_site(site: Site) -> Iterator[Mistake]:
     if name not in ENTRYWISE or out is None or len(site.operands) != 1 or site.operands[0][1].is_complex():
         return
     for code, text, slope in (*(OF_ROOT if name == "sqrt" else ()), *SLOPES):
-        only = Codes(code, "", "")
+        is_logarithm = name in ("log2", "log10") and text == "1 over its input"
+        only = Codes("wrong-logarithm" if is_logarithm else code, "", "")
         yield Mistake(only, f"{text} stands for the derivative of the {name}", site.everywhere(_with(slope)))
     at_output = Codes("slope-at-output", "", "")
     yield Mistake(at_output, f"the derivative of the {name} is taken at its output", site.everywhere(_at_output))

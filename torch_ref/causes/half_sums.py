@@ -54,7 +54,7 @@ def _terms(one: Operation, i: int, went: Tensor) -> Tensor | None:
             return None
         return a[:, :, None] * one.came[:, None, :]
     terms = terms_of(one, i, went)
-    if terms is None:
+    if terms is None or not terms.ndim:
         return None
     shape = (1,) * (terms.ndim - went.ndim) + tuple(went.shape)
     summed = [d for d in range(terms.ndim) if shape[d] == 1 < terms.shape[d]]

@@ -13,7 +13,7 @@ from torch_ref.steps.program import Call, Rewrite
 
 OF_ONE = {
     "softmax": Codes("softmax-not-differentiated", "softmax-missing", "softmax-missing"),
-    "log_softmax": Codes("softmax-not-differentiated", "softmax-missing", "softmax-missing"),
+    "log_softmax": Codes("", "softmax-missing", "softmax-missing"),
     "relu": Codes("wrong-mask", "wrong-mask", "another-tensor"),
     "leaky_relu": Codes("wrong-mask", "wrong-mask", "another-tensor"),
     "clamp": Codes("wrong-mask", "wrong-mask", "another-tensor"),
@@ -83,7 +83,7 @@ def _said(site: Site, other: Tensor | None, number: float | None) -> tuple[Codes
         what = f"the constant {number:g}" if number is not None else _named(other)
         return Codes("part-missing", "term-missing", "term-missing"), f"of a sum {what} is left out"
     is_input = other is not None and other.is_leaf and other.requires_grad
-    if number is not None or (other is not None and not other.ndim):
+    if number is not None or (other is not None and not other.ndim and not (is_input and other.is_complex())):
         shown = f"{number:g}" if number is not None else _named(other)
         codes = Codes("slope-miswritten" if _is_of_a_slope(site) else "factor", "wrong-argument", "wrong-argument")
         return codes, f"the factor {shown} of the {site.name} is left out"

@@ -185,8 +185,8 @@ def in_three_ways(site: Site, mistake: Mistake) -> Iterator[Candidate]:
     codes, text, changes = mistake
     if len(site.indices) > 1 and len(changes) == len(site.indices):
         text = f"{text}, in every step"
-    if site.program.makes_masks_only(site.call.makes):
-        codes = Codes(*("wrong-mask" if code else "" for code in codes))
+    if site.name in ("add", "sub", "abs", "neg") and site.program.makes_masks_only(site.call.makes):
+        codes = Codes(codes.derivative, *("wrong-mask" if code else "" for code in codes[1:]))
     if codes.derivative:
         yield Candidate(
             codes.derivative,

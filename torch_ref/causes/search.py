@@ -267,7 +267,8 @@ class Search:
         """Yield what is wrong with a part; ``plain`` that one is missing alone, which explains much by little."""
         sizes = sorted({n for one in self.tape.operations for n in one.came.shape if n > 2})
         for claim in claims(self._all_parts, [] if plain else sizes):
-            if plain and [share for _, share in claim.shares] != [-1.0]:
+            is_plain = [share for _, share in claim.shares] == [-1.0] and "where" not in claim.text
+            if plain and not is_plain:
                 continue
             off = sum((share * part.gradient for part, share in claim.shares), torch.zeros_like(self.tape.total))
             if self.scene.fits((self.tape.total + off).double()):

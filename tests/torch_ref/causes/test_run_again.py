@@ -230,3 +230,28 @@ def test_what_no_mistake_explains_is_not_explained_in_a_loop() -> None:
 
     found = causes(recurrent, backward, draw(4, 3, 2), draw(2, 4), draw(4, 4))
     assert found == {"x": "no-pattern", "w": "no-pattern"}
+
+
+@pytest.mark.parametrize("shift", [0.5, 2.0])
+def test_the_cause_of_a_single_number_is_looked_for(shift: float) -> None:
+    def forward(x: Tensor, m: Tensor) -> Tensor:
+        return m * x.sin() + m.square() * x.cos()
+
+    def backward(d: Tensor, x: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
+        return d * (m * x.cos() - m.square() * x.sin()), d * (x.sin() + 2 * m * x.cos()) + shift
+
+    assert "m" in causes(forward, backward, torch.tensor(0.7), torch.tensor(1.3))
+
+
+def test_another_operand_of_a_product_before_a_relu_is_no_mask() -> None:
+    def forward(x: Tensor, w: Tensor, v: Tensor) -> Tensor:
+        return torch.relu(torch.tanh(x @ w) @ v)
+
+    def backward(d: Tensor, x: Tensor, w: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        z = x @ w
+        h = z.tanh()
+        dz = d * (h @ v > 0)
+        dh = dz @ v.t() * (1 - h * h)
+        return dh @ w.t(), x.t() @ dh, z.t() @ dz  # h is meant
+
+    assert causes(forward, backward, draw(6, 4), draw(4, 4), draw(4, 5)) == {"v": "another-tensor"}
