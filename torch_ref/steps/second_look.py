@@ -20,7 +20,7 @@ from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
 from torch_ref.numbers.rounding import rounded_run
 from torch_ref.numbers.witness import CEILING, OWN, Level, Tensors, Witness, all_finite, doubled, levels
-from torch_ref.steps.finest import DOUBLE, UNIT, Finest, Narrowest, around, finest
+from torch_ref.steps.finest import DOUBLE, MOVED, UNIT, Finest, Narrowest, around, finest
 from torch_ref.steps.kinks import Kinks, as_complex, as_real
 from torch_ref.steps.step import Made, Outputs, Step, Value, can_flow
 
@@ -119,12 +119,13 @@ class SecondLook:
     def _is_rounding(self, made: Made, inside: Tensor) -> bool:
         """Tell whether all that a gradient is off in float64 is rounding, also that of the handwritten formula itself.
 
-        What leaps, at a kink or by a special case, is not: it leaps as far however small the unit is.
+        What leaps, at a kink or by a special case, is not: it leaps as far however small the unit is. Where roundings
+        may be more than a little, as of 1 − tanh² at numbers whose squares are large, they explain nothing.
         """
         if made in self.step.outputs or made.name not in self.by_hand_in_float64 or not self._computes_in_float64:
             return False
         found = around(self.step, made, inside, UNIT)
-        return found is not None and not found.beyond(inside)
+        return found is not None and found.bound <= MOVED and not found.beyond(inside)
 
     def _in_float64(self, made: Made, tensor: Tensor, found: Comparison) -> Comparison | None:
         """Return what float64 makes of a gradient of which its own dtype shows too little; None: nothing."""

@@ -250,6 +250,24 @@ def test_what_its_own_operations_make_inexact_is_right_and_a_factor_in_it_wrong(
     assert not check_function(forward, lambda d, x: 1.02 * backward(d, x), [x], power=False).ok
 
 
+def test_what_cancels_at_large_numbers_hides_no_mistake_at_small_ones() -> None:
+    """1 − tanh² is 0 at 1e6, and its rounding is multiplied by the square of 1e6."""
+    k = (2 / torch.pi) ** 0.5
+
+    def backward(d: Tensor, x: Tensor) -> Tensor:
+        t = torch.tanh(k * (x + 0.044715 * x**3))
+        return d * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * k * (1 + 3 * 0.044715 * x * x))
+
+    def forward(x: Tensor) -> Tensor:
+        return torch.nn.functional.gelu(x, approximate="tanh")
+
+    x = torch.tensor([[1e6, 0.0, -2e6, 0.5], [0.0, 3e6, 0.0, -1e6]])
+    assert check_function(forward, backward, [x], power=False).ok
+    assert not check_function(forward, lambda d, x: 1.02 * backward(d, x), [x], power=False).ok
+    wrong_at_zero = torch.tensor([[1, 0.9, 1, 1], [1, 1, 1, 1.0]])
+    assert not check_function(forward, lambda d, x: backward(d, x) * wrong_at_zero, [x], power=False).ok
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize(("scale", "factor"), [(1.0, 1.5), (30.0, 1.5), (300.0, 1.5), (1000.0, 1.1)])
 def test_what_is_small_beside_its_terms_is_not_zero_where_float64_shows_it(
