@@ -194,7 +194,7 @@ def _positive(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isdecimal() else 0
     if not 0 < value < 1 << 20:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {text}")
     return value

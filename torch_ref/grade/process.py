@@ -151,10 +151,12 @@ def _started() -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 
     Its code is a copy, which is gone at the end of the context.
     """
-    folders = list(dict.fromkeys(str(Path(str(m.__file__)).parent.parent) for m in (torch, numpy)))
+    own = (str(Path(str(module.__file__)).parent.parent) for module in (torch, numpy))
+    installed = (folder for folder in sys.path if folder.rstrip("/\\").endswith("-packages"))
+    folders = list(dict.fromkeys([*own, *installed]))  # all of them are gone from its path before a student's code runs
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as copied:
-        own = Path(str(inside.__file__)).parent
-        shutil.copytree(own, Path(copied) / "inside", ignore=shutil.ignore_patterns("__pycache__"))
+        code = Path(str(inside.__file__)).parent
+        shutil.copytree(code, Path(copied) / "inside", ignore=shutil.ignore_patterns("__pycache__"))
         errors = Path(copied) / "errors"
         with errors.open("wb") as file:
             process = subprocess.Popen(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from torch_ref.grade.grading import Grading, Mark
 
 LEVELS = (0, 1, 2, 3)
+
+NOTHING: dict[str, Any] = {"code": "", "hint": "", "row": None}
 
 
 def told(grading: Grading, level: int) -> Grading:
@@ -21,7 +24,7 @@ def _told(mark: Mark, level: int) -> Mark:
     if mark.earned:
         return replace(mark, remark="")
     if level < 2:
-        return replace(mark, code="", remark="wrong" if level else "", hint="", row=None)
+        return replace(mark, **NOTHING, remark="wrong" if level else "")
     if mark.row is None or mark.row.isolated.worst is None:  # it gave no numbers: why, is no hint at the formula
         return replace(mark, hint="", row=None)
-    return replace(mark, code="", remark=f"wrong, at {mark.row.source}", hint="", row=None)
+    return replace(mark, **NOTHING, remark=f"wrong, at {mark.row.source}")

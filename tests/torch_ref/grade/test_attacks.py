@@ -182,6 +182,10 @@ ATTACKS = {
         "    except OSError: pass\n"
         "os._exit(0)",
     ),
+    "a flood into the pipe": (
+        "sent something that is no answer",
+        "for fd in range(3, 64):\n    try:\n        while True: os.write(fd, bytes(1 << 20))\n    except OSError: pass",
+    ),
     "a forged message": (
         "gives nothing",
         'text = b\'{"array": null, "failure": null, "earned": true, "points": 1, "narrow": false}\'\n'
