@@ -184,7 +184,7 @@ ATTACKS = {
     ),
     "a flood into the pipe": (
         "sent something that is no answer",
-        "for fd in range(3, 64):\n    try:\n        while True: os.write(fd, bytes(1 << 20))\n    except OSError: pass",
+        "for fd in range(3, 64):\n    try: [os.write(fd, bytes(1 << 20)) for _ in range(16)]\n    except OSError: pass",
     ),
     "a forged message": (
         "gives nothing",
@@ -236,7 +236,15 @@ class Sigmoid:
 LIMITS = Limits(4.0, 512)
 
 
-FOR_OTHERS_TOO = {"kernel", "writing into the pipe", "torch.equal", "the worker's own names", "exit", "a signal to all"}
+FOR_OTHERS_TOO = {
+    "kernel",
+    "writing into the pipe",
+    "a flood into the pipe",
+    "torch.equal",
+    "the worker's own names",
+    "exit",
+    "a signal to all",
+}
 """Where the formulas of another class are looked at as well."""
 
 
@@ -272,3 +280,10 @@ def test_where_no_process_can_start_the_lecturer_is_told_and_no_file_loses_point
     out, err = capsys.readouterr()
     assert out == ""
     assert "the process for students' code does not start: ImportError: no torch here" in err
+
+
+def test_the_name_of_a_file_opens_nothing(tmp_path: Path) -> None:
+    lines = "        find(modules['builtins'], 'ex' + 'ec')('y = 1')\n        return saved * (1 - saved) * error, {}\n"
+    path = tmp_path / "<frozen importlib._bootstrap>.py"
+    path.write_text(students.HEAD + PRELUDE + CHEAT.format(lines), encoding="utf-8")
+    assert next(mark.remark for mark in grade(path, seed=1).marks if not mark.earned).count("makes no code of text")

@@ -87,13 +87,9 @@ def _hook(readable: tuple[str, ...], code: CodeType) -> Callable[[str, tuple[Any
                 refuse(given[0])
         elif event in ("exec", "compile", "marshal.loads"):
             caller = frame_of(1).f_code.co_filename
-            made = caller.endswith(MAY_MAKE_CODE) and caller.startswith(readable)
-            if (
-                given[0] is not code
-                and not made
-                and not caller.startswith("<frozen importlib")
-                and not _is_parsing(event, caller)
-            ):
+            may = caller.startswith("<frozen importlib") or (event == "compile" and caller.endswith(os.sep + "ast.py"))
+            may = may or (caller.endswith(MAY_MAKE_CODE) and caller.startswith(readable))
+            if given[0] is not code and (caller == path or not may):
                 raise PermissionError("a formula makes no code of text")
         elif event == "os.kill":
             if given[0] != own:
@@ -105,7 +101,3 @@ def _hook(readable: tuple[str, ...], code: CodeType) -> Callable[[str, tuple[Any
             raise PermissionError(f"a formula has no use for {event}")
 
     return hook
-
-
-def _is_parsing(event: str, caller: str) -> bool:
-    return event == "compile" and caller.endswith(os.sep + "ast.py")

@@ -145,7 +145,7 @@ def _listened(reading: int, deadline: float, ended: _Ended) -> tuple[bytes, str]
             return bytes(written), ""
         written += piece
         if len(written) > LARGEST:
-            return b"", "too-much"
+            return bytes(written), "too-much"
 
 
 def _read(descriptor: int, count: int) -> bytes:
