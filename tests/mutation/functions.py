@@ -14,13 +14,16 @@ PROTOCOL = ("output", "forward", "backward", "gradients")
 
 BESIDES = {
     "linear.py": ("__post_init__",),
+    "convolution.py": ("_weights", "_new", "_matrices"),
+    "pooling.py": ("_new", "_pixels"),
+    "windows.py": ("counted", "places", "_under"),
     "loss.py": ("one_hot", "_softmax", "_samples", "_scale"),
     "structure.py": ("index_of_net", "index_of_x", "names"),
     "trace.py": ("begin", "value", "saved", "x"),
     "gradients.py": ("begin", "keep_error", "_placed", "keep_gradients", "_holds", "_holds_error", "complete"),
     "network.py": ("__post_init__", "loss", "backward_by_layer", "input_error"),
     "descent.py": ("_move_of", "_move"),
-    "initial.py": ("mlp", "random_linear"),
+    "initial.py": ("mlp", "random_linear", "random_conv2d"),
 }
 """The other functions that compute, by file: of every class that has one of the name, or of none."""
 

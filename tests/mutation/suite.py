@@ -11,6 +11,10 @@ TESTS = Path(__file__).parents[1]
 Parts = tuple[tuple[str, ...], ...]
 
 FIRST: dict[str, tuple[str, ...]] = {
+    "convolution.py": ("convolution", "layers"),
+    "pooling.py": ("pooling", "layers"),
+    "flatten.py": ("pooling", "layers"),
+    "windows.py": ("pooling", "convolution"),
     "loss.py": ("loss",),
     "structure.py": ("trace", "protocol"),
     "trace.py": ("trace", "protocol"),
