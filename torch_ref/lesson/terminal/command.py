@@ -83,6 +83,7 @@ def _examples(arguments: argparse.Namespace) -> Iterator[Example]:
     """Yield what the arguments ask for: one example, or both inputs of X1."""
     from manual_bp.lecture import X2_LEARNING_RATE
     from torch_ref.lesson.walk import examples
+    from torch_ref.lesson.walk.options import CONVOLUTIONAL
     from torch_ref.lesson.walk.size import is_walkable
 
     seed, activation, loss = _seed(arguments), arguments.activation or "sigmoid", arguments.loss or "squared-error"
@@ -97,6 +98,8 @@ def _examples(arguments: argparse.Namespace) -> Iterator[Example]:
             is_trained=not arguments.untrained,
         )
         yield examples.digit(arguments.index or 0, reader, lr)
+    elif arguments.network == CONVOLUTIONAL:
+        yield examples.of_images(activation, loss, seed, lr, bias=bias)
     elif arguments.network:
         few = is_walkable(arguments.network, bias=bias)
         draw = examples.random_example if few else examples.large_example

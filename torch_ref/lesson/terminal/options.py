@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from torch_ref.lesson.walk.options import add_network_options, whole_number
+from torch_ref.lesson.walk.options import CONVOLUTIONAL, add_network_options, whole_number
 from torch_ref.lesson.walk.phases import PHASES
 
 MOST_WEIGHTS = 2_000_000
@@ -23,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         loss="of that network (squared-error)",
         seed="draws the network, or the random fault (1)",
         lr="the learning rate (0.5; X2: 1)",
+        images=True,
     )
     what.add_argument(
         "--data", choices=("mnist5k",), help="a digit through a trained 784-30-10, or a --network 784-...-10"
@@ -102,6 +103,11 @@ def _objections_to_sizes(a: argparse.Namespace) -> Iterator[str]:
     if a.network is None:
         if a.on_paper and a.data:
             yield f"{ON_PAPER} goes number by number, and a digit has too many"
+        return
+    if a.network == CONVOLUTIONAL:
+        for option, given in (("--data", a.data), ("--steps", a.steps), (ON_PAPER, a.on_paper)):
+            if given:
+                yield f"{option} goes with a network of linear layers, such as --network 784-30-10, got conv"
         return
     shown = "-".join(map(str, a.network))
     if a.data and (a.network[0], a.network[-1]) != (784, 10):

@@ -30,6 +30,14 @@ TENSORS = (
 )
 
 
+WINDOWS = (
+    "Of an image, c and d count channels, p and q windows, i and j the places of the kernel: there stands the pixel "
+    "u = p stride + i − padding, v = q stride + j − padding."
+)
+ROWS = "the same numbers as rows", "the same numbers as images"
+"""What Flatten gives, and its error of x: they have no formula."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """One tensor by both engines in a few numbers."""
@@ -57,6 +65,7 @@ def tensor_lines(both: Both, look: Look, phases: Collection[str]) -> Iterator[Te
     sheet = look.sheet(COLUMNS, marks=any(summary.wrong for summary in shown_tensors))
     yield from sheet.paragraph(f"{example.title}: {example.description}", "bold")
     yield from sheet.paragraph(f"{origin_of_weights(example)} η = {short(example.lr)}. {TENSORS}")
+    yield from sheet.paragraph(WINDOWS) if example.is_of_images else ()
     yield from sheet.part(phases)
     if example.pixels is not None and example.label is not None and "forward" in phases:
         yield from picture_lines(sheet, example.pixels, both.hand["y"][0], example.label)
@@ -67,7 +76,8 @@ def origin_of_weights(example: Example) -> str:
     """Say where the weights come from and, of a network that reads digits, what it reads right."""
     training = example.training
     if training is None:
-        return "Weights as nn.Linear draws them, before any training."
+        drawn = "nn.Conv2d and nn.Linear draw" if example.is_of_images else "nn.Linear draws"
+        return f"Weights as {drawn} them, before any training."
     epochs = f"{training.epochs} epoch{'s' * (training.epochs > 1)}"
     said = f"Trained on {training.digits:,} other digits, {epochs}: it gets {training.right:,} of the {training.of:,}"
     if training.right < GUESSED * training.of:
@@ -122,7 +132,7 @@ def _summary(name: str, both: Both) -> Summary:
     return Summary(
         name,
         _equation(name, both),
-        formulas(name, both.example),
+        _formula_of_image(name, both) if both.example.is_of_images else formulas(name, both.example),
         tuple(hand.shape),
         _norm(hand),
         _norm(auto),
@@ -141,6 +151,16 @@ def _equation(name: str, both: Both) -> str:
     numbers = {row.quantity: row.formula for row in both.report.rows} if both.report else {}
     last = f"x^{both.example.network.depth}"
     return numbers[last if name == "y" and last in numbers else name]  # y is x^L, or the softmax of net^L
+
+
+def _formula_of_image(name: str, both: Both) -> tuple[str, ...]:
+    """Return what a tensor is equal to, from the table of all formulas."""
+    if name.endswith(" after"):
+        return formulas(name, both.example)
+    texts = {row.quantity: row.of.text for row in both.report.rows} if both.report else {}
+    last = f"x^{both.example.network.depth}"
+    _, _, right = texts[last if name == "y" and last in texts else name].partition(" = ")
+    return (right or ROWS["error" in name or name[0] == "e"],)
 
 
 def _one_sample(name: str, tensor: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from manual_bp import Layer, Linear, Loss, Network, SoftmaxCrossEntropy, SquaredError, lecture
-from manual_bp.initial import random_linear
+from manual_bp import Flatten, Layer, Linear, Loss, MaxPool2d, Network, SoftmaxCrossEntropy, SquaredError, lecture
+from manual_bp.initial import random_conv2d, random_linear
 from manual_bp.training.images.data import mnist5k
 from torch_ref.lesson.walk.activations import ACTIVATIONS, activation_of
 from torch_ref.lesson.walk.size import is_walkable, sizes_of
@@ -59,17 +59,30 @@ class Example:
     @property
     def sizes(self) -> list[int]:
         """Return the numbers of units, n^0 to n^L."""
-        return sizes_of(self.network)
+        if not self.is_of_images:
+            return sizes_of(self.network)
+        trace = self.network.forward(self.x)
+        return [self.x[0].numel(), *(trace.net(l)[0].numel() for l in range(1, self.network.depth + 1))]
+
+    @property
+    def is_of_images(self) -> bool:
+        """Tell whether x is an image (1, c, h, w), and the network one with a convolution."""
+        return self.x.ndim == 4
 
     @property
     def is_walkable(self) -> bool:
         """Tell whether it is walked through number by number; a larger one is tensor by tensor."""
-        return is_walkable(self.sizes, bias=self.has_biases)
+        return not self.is_of_images and is_walkable(self.sizes, bias=self.has_biases)
 
     @property
     def description(self) -> str:
         """Describe the network: a 2-2-1 network, sigmoid, squared error, no biases, float64."""
         softmax = isinstance(self.network.loss_function, SoftmaxCrossEntropy)
+        if self.is_of_images:
+            dtype = str(self.network.buffer.dtype).removeprefix("torch.")
+            pixels = " × ".join(map(str, self.x.shape[2:]))
+            layers = ", ".join(repr(layer).removesuffix("()") for layer in self.network.layers)
+            return f"{pixels} pixels through {layers}, {type(self.network.loss_function).__name__}, {dtype}"
         activations = [type(layer).__name__ for layer in self.network.layers if not isinstance(layer, Linear)]
         parts = [f"a {'-'.join(map(str, self.sizes))} network", *dict.fromkeys(map(str.lower, activations))]
         parts += ["softmax and cross-entropy" if softmax else "squared error"] if self.t is not None else []
@@ -102,6 +115,25 @@ def random_example(sizes: Sequence[int], activation: str, loss: str, seed: int, 
         if all(value.any() for value in network.forward(x).values):
             break
     t = _target(network, sizes[-1], generator)
+    return Example(f"Random, seed {seed}", network, x, t, lr)
+
+
+def of_images(activation: str, loss: str, seed: int, lr: float, *, bias: bool) -> Example:
+    """Return a small network with two convolutions and a pooling, weights as ``nn.Conv2d`` draws them, and an image."""
+    generator = torch.Generator().manual_seed(seed)
+    own, dtype = ACTIVATIONS[activation].layer, torch.float64
+    for _ in range(DRAWS):
+        lower = random_conv2d(1, 2, 3, padding=1, bias=bias, generator=generator, dtype=dtype)
+        upper = random_conv2d(2, 2, 2, bias=bias, generator=generator, dtype=dtype)
+        linear = random_linear(8, 3, bias=bias, generator=generator, dtype=dtype)
+        layers: list[Layer] = [lower, own, MaxPool2d(2), upper, own, Flatten(), linear, own]
+        if loss == "cross-entropy":
+            layers.pop()
+        network = Network(tuple(layers), LOSSES[loss])
+        x = torch.rand(1, 1, 6, 6, generator=generator, dtype=dtype)
+        if all(value.any() for value in network.forward(x).values):
+            break
+    t = _target(network, 3, generator)
     return Example(f"Random, seed {seed}", network, x, t, lr)
 
 

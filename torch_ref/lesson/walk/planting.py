@@ -7,14 +7,18 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manual_bp import Linear
+from manual_bp import Conv2d, Linear, MaxPool2d
 from torch_ref.known.faults import FAULTS, Fault
 from torch_ref.lesson.walk.activations import ACTIVATIONS
 from torch_ref.lesson.walk.both import Both
-from torch_ref.lesson.walk.examples import LOSSES, Example, random_example
+from torch_ref.lesson.walk.examples import LOSSES, Example, of_images, random_example
 
 VISIBLE = 0.01
 """A 'random' fault is off by at least this share of the largest number of its tensor."""
+
+
+OF_IMAGES = (Conv2d, MaxPool2d)
+"""The layers of the random network of images."""
 
 
 class UnshownFaultError(ValueError):
@@ -87,6 +91,8 @@ def showing(example: Example) -> dict[str, list[int]]:
 
 def fitting_options(fault: Fault) -> str:
     """Return options of the command that make a network with the formula that the fault spoils."""
+    if fault.of in OF_IMAGES:
+        return "--network conv"
     activation, loss = _kinds(fault)
     options = ["--network 3-3-3"]
     options += [f"--activation {activation}"] if activation != "sigmoid" else []
@@ -118,12 +124,16 @@ def _because(example: Example, fault: Fault, layer: int | None) -> str:
     if layer is not None and elsewhere:
         return f"{fault.name} does not show in layer {layer} of this network; it does in layer {elsewhere[0]}"
     activation, loss = _kinds(fault)
-    fitting = random_example([3, 3, 3], activation, loss, seed=1, lr=0.5, bias=True)
+    if fault.of in OF_IMAGES:
+        fitting = of_images(activation, loss, seed=1, lr=0.5, bias=True)
+    else:
+        fitting = random_example([3, 3, 3], activation, loss, seed=1, lr=0.5, bias=True)
     if _layers_that_show(fitting, fault):
         reasons = [_attempt(example, fault, l) for l in _layers(example, fault)]
         here = "changes no number of" if "changes no number" in reasons else "does not fit"
         return f"{fault.name} {here} this network; it shows with {fitting_options(fault)}"
-    reason = _attempt(fitting, fault, fitting.network.depth)
+    depth = 1 if fault.of is MaxPool2d else 2 if fault.of is Conv2d else fitting.network.depth
+    reason = _attempt(fitting, fault, depth)
     if reason == "changes no number":
         return f"{fault.name} needs a batch of several samples; a walk has one, and there it changes no number"
     return f"{fault.name} cannot be walked through: it {reason}"
