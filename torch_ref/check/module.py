@@ -51,7 +51,8 @@ def check_module(
 
     With a ``manual_bp.Network``, check_module(network, module, x, t), the module computes the same layers in the same
     order; the parameters are the module's, the loss is the network's, and the rows those of ``crosscheck``. Without x
-    (N, n^0) and t, (N, n^L) or N class indices, a random batch of 16 rows is drawn. ``tolerance``, ``strict`` and
+    (N, n^0) and t, (N, n^L) or N class indices, a random batch of 16 is drawn: rows or, where a convolution is lowest,
+    square images that fit. ``tolerance``, ``strict`` and
     ``power`` are those of ``check_layer``.
 
     Whatever ``module`` raises is part of the report; what the reference raises is raised. Raises TypeError where one of

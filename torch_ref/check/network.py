@@ -16,6 +16,7 @@ from manual_bp.layer import parameters
 from manual_bp.loss import checked_targets
 from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule, loss_of, mirror
+from torch_ref.check.batch import drawn_input, drawn_targets
 from torch_ref.check.reading import check_names, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance, compare
 from torch_ref.numbers.witness import Tensors, Witness, witnesses
@@ -65,12 +66,8 @@ def check_layers(
     own = Network(network.layers, network.loss_function)
     own.load_state_dict(_corresponding(own, modules))
     generator = torch.Generator().manual_seed(0)
-    weights = next(p for p in own.parameters().values())
-    if x is None:
-        x = torch.randn(16, weights.shape[-1], dtype=weights.dtype, generator=generator).to(weights.device)
-    if t is None:
-        output = own.forward(x).values[-1]
-        t = torch.softmax(torch.randn(output.shape, dtype=x.dtype, generator=generator), 1).to(x.device)
+    x = drawn_input(own, generator) if x is None else x
+    t = drawn_targets(own, x, generator) if t is None else t
     with torch.no_grad():
         _check_order(module, modules, x)
     return check_against(own, modules, loss_of(own.loss_function), x, t, tolerance, power=power)

@@ -8,7 +8,8 @@ import torch
 from cases import blamed
 from torch import Tensor, nn
 
-from manual_bp import Network, ReLU, Sigmoid, SoftmaxCrossEntropy, Tanh, mlp
+from manual_bp import AvgPool2d, Flatten, MaxPool2d, Network, ReLU, Sigmoid, SoftmaxCrossEntropy, Tanh, Unflatten, mlp
+from manual_bp.initial import random_conv2d, random_linear
 from torch_ref import (
     GradientMismatchError,
     assert_gradients_match,
@@ -87,3 +88,70 @@ def test_the_user_story_a_six_layer_pass_with_one_wrong_formula() -> None:
         "Wrong: δ^4 = σ′(net^4) e^4, σ′ = x^4 (1 − x^4) (E15, with E16), layer 4, MySigmoid.backward at "
     )
     assert second == "Likely cause: σ′ of the wrong quantity: σ′(x) for σ′(net)."
+
+
+def convolutions(side: int) -> tuple[Network, nn.Sequential]:
+    """Return a network for images of this side and no other, and the same in PyTorch, with other parameters."""
+    left = ((side - 4) // 2 - 2) // 2
+    network = Network(
+        (
+            random_conv2d(3, 4, 5),
+            ReLU(),
+            MaxPool2d(2),
+            random_conv2d(4, 5, 3),
+            Tanh(),
+            AvgPool2d(2),
+            Flatten(),
+            random_linear(5 * left * left, 4),
+        ),
+        SoftmaxCrossEntropy(),
+    )
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 5, 3),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(5 * left * left, 4),
+    )
+    return network, module
+
+
+@pytest.mark.parametrize("side", [12, 14, 32])
+def test_images_are_drawn_for_a_network_that_begins_with_a_convolution(side: int) -> None:
+    network, module = convolutions(side)
+    report = check_module(network, module)
+    assert report.ok, str(report)
+    assert report.rows[0].shape == (16, 4, side - 4, side - 4)
+    found = {row.quantity: row.of.formula for row in report.rows}
+    assert [found[name] for name in ("net^1", "e^0", "∂L/∂W^1", "∂L/∂b^2", "x^1")] == ["C1", "C2", "C3", "C3", "P1"]
+
+
+def test_small_images_are_drawn_where_no_larger_ones_fit() -> None:
+    network = Network((random_conv2d(1, 2, 3), Flatten(), random_linear(2 * 3 * 3, 4)), SoftmaxCrossEntropy())
+    report = check_module(network, nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(18, 4)))
+    assert report.ok
+    assert report.rows[-1].shape == (16, 1, 5, 5)
+
+
+def test_rows_are_drawn_for_a_network_that_makes_images_of_them() -> None:
+    network, module = convolutions(12)
+    rows = Network((Unflatten((3, 12, 12)), *network.layers), network.loss_function)
+    report = check_module(rows, nn.Sequential(nn.Unflatten(1, (3, 12, 12)), *module))
+    assert report.ok, str(report)
+
+
+def test_where_no_square_image_fits_the_batch_has_to_be_given() -> None:
+    network = Network((random_conv2d(1, 2, 3), Flatten(), random_linear(2 * 3 * 5, 4)), SoftmaxCrossEntropy())
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(30, 4))
+    with pytest.raises(ValueError, match=r"expects x for a network that takes no square images of 1 to 256"):
+        check_module(network, module)
+    assert check_module(network, module, torch.randn(4, 1, 5, 7)).ok
+
+
+def test_a_wrong_convolution_is_found_in_drawn_images() -> None:
+    network, module = convolutions(12)
+    report = check_module(FAULTS["convolution-weight-turned"].plant(network, 1), module)
+    assert [(row.quantity, row.code) for row in report.guilty] == [("∂L/∂W^1", "kernel-turned")]
