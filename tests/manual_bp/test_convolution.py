@@ -1,11 +1,11 @@
 """The convolution against plain arithmetic, PyTorch's own layer, and the bits of its mirror over many shapes."""
 
-import random
 from collections.abc import Iterator
-from itertools import product
+from itertools import chain, product
 
 import pytest
 import torch
+from bits import drawn_layers
 from cases import DTYPES, ROUNDING, assert_close, assert_identical
 from torch import Tensor, nn
 
@@ -31,24 +31,13 @@ def under_autograd(module: nn.Module, x: Tensor, error: Tensor) -> Outcome:
     return {"net": net.detach(), "error of x": -leaf.grad} | {name: p.grad for name, p in module.named_parameters()}
 
 
-def drawn(count: int, seed: int) -> Iterator[tuple[Conv2d, Tensor]]:
-    """Yield convolutions of every kind, each with images that fit."""
-    draw = random.Random(seed)
-    for _ in range(count):
-        dtype, kernel = draw.choice(DTYPES), (draw.choice([1, 2, 3, 5]), draw.choice([1, 2, 3, 5]))
-        padding, stride = (
-            (draw.choice([0, 1, 2]), draw.choice([0, 1, 2])),
-            (draw.choice([1, 2, 3]), draw.choice([1, 2])),
-        )
-        c_in, c_out = draw.choice([1, 2, 3, 16]), draw.choice([1, 2, 5, 8])
-        size = [draw.randint(max(1, k - 2 * around), 12) for k, around in zip(kernel, padding, strict=True)]
-        bias = torch.randn(c_out, dtype=dtype) if draw.random() < 0.8 else None
-        layer = Conv2d(torch.randn(c_out, c_in, *kernel, dtype=dtype), bias, stride, padding)
-        yield layer, torch.randn(draw.choice([1, 2, 3, 16, 33]), c_in, *size, dtype=dtype)
+def of_both_dtypes(count: int, seed: int) -> Iterator[tuple[Conv2d, Tensor]]:
+    """Yield so many convolutions of every kind in each dtype, with images that fit."""
+    return chain.from_iterable(drawn_layers("Conv2d", dtype, count, seed) for dtype in DTYPES)
 
 
 def test_equal_to_autograd_to_the_last_bit_in_any_shape() -> None:
-    for layer, x in drawn(150, seed=1):
+    for layer, x in of_both_dtypes(75, seed=1):
         error, found = by_hand(layer, x)
         expected = under_autograd(module_of(layer), x, error)
         for name in expected:
@@ -56,7 +45,7 @@ def test_equal_to_autograd_to_the_last_bit_in_any_shape() -> None:
 
 
 def test_the_mirror_is_pytorch_s_own_convolution_within_rounding() -> None:
-    for layer, x in drawn(60, seed=2):
+    for layer, x in of_both_dtypes(30, seed=2):
         settings = layer.windows
         own = nn.Conv2d(*layer.weight.shape[1::-1], settings.kernel, settings.stride, settings.padding, dtype=x.dtype)
         own.load_state_dict({"bias": torch.zeros(len(layer.weight), dtype=x.dtype)} | parameters(layer))
