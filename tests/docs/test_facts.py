@@ -16,7 +16,9 @@ from documents import blocks, code_spans, text_of
 from places import ROOT
 
 import manual_bp
+from torch_ref.known import KNOWN
 from torch_ref.known.faults import FAULTS
+from torch_ref.trial.images import KINDS
 
 DOCS = ROOT / "docs"
 
@@ -36,7 +38,7 @@ def written(function: str) -> str:
     return " ".join(inspect.getsource(getattr(getattr(manual_bp, owner), method)).split())
 
 
-FORMULAS = [cells for cells in rows(DOCS / "formulas.md") if re.fullmatch(r"E\d+", cells[0])]
+FORMULAS = [cells for cells in rows(DOCS / "formulas.md") if re.fullmatch(r"[ECP]\d+", cells[0])]
 
 
 @pytest.mark.parametrize("cells", FORMULAS, ids=lambda cells: f"{cells[0]} {cells[2]}")
@@ -45,8 +47,21 @@ def test_the_line_of_a_formula_stands_in_its_function(cells: list[str]) -> None:
     assert line in written(function), written(function)
 
 
-def test_every_equation_of_the_lecture_has_a_line() -> None:
-    assert {cells[0] for cells in FORMULAS} == {f"E{n}" for n in range(1, 18)}
+def test_every_equation_has_a_line() -> None:
+    of_the_lecture = {f"E{n}" for n in range(1, 18)}
+    of_images = {formula.number for kind in KINDS for formula in KNOWN[kind].formulas.values()}
+    assert of_images == {"C1", "C2", "C3", "P1", "P2", "P3", "P4"}
+    assert {cells[0] for cells in FORMULAS} == of_the_lecture | of_images
+
+
+def test_the_formulas_of_images_are_those_that_a_report_prints() -> None:
+    def bare(text: str) -> str:
+        bare_of = re.sub(r"\^\{\w+\}", "", text.rpartition(": ")[2]).replace("error of x_", "e_")
+        return bare_of.partition(", over")[0]
+
+    known = {bare(formula.text) for kind in KINDS for formula in KNOWN[kind].formulas.values()}
+    shown = {bare(cells[1]) for cells in FORMULAS if cells[0][0] in "CP"}
+    assert shown == known
 
 
 def test_the_code_of_the_readme_s_table_gives_the_shapes_that_it_says() -> None:
