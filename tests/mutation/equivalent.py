@@ -1,6 +1,12 @@
 """The mutants that may survive, by ``Mutant.key``: each with the reason why no test can tell it from the code."""
 
-OF_FORMULAS: dict[str, str] = {}
+OF_FORMULAS: dict[str, str] = {
+    "convolution.py Conv2d._new: columns -> -columns": "they are zeros, and −0 is the same number",
+    "pooling.py MaxPool2d.forward: torch.maximum(y, x[:, :, u, v], out=y) -> "
+    "torch.maximum(x[:, :, u, v], y, out=y)": "the larger of two is the same both ways",
+    "pooling.py MaxPool2d._new: winner -> -winner": "forward writes into it before anything is read",
+    "windows.py Windows.counted: True -> False": "all four are pairs",
+}
 
 ANOTHER_DRAW = "one draw is as good as another: what counts is that it is the same each time, which a test holds"
 DETACHED = "each pass takes x and t without their history once more; here it is done for the code that comes later"
