@@ -10,7 +10,7 @@ from manual_bp import SoftmaxCrossEntropy
 from torch_ref import crosscheck
 from torch_ref.known.faults import FAULTS
 from torch_ref.lesson.walk.both import Both
-from torch_ref.lesson.walk.examples import digit, random_example, reader, x2
+from torch_ref.lesson.walk.examples import digit, of_images, random_example, reader, x2
 from torch_ref.lesson.walk.planting import (
     UnshownFaultError,
     drawn,
@@ -19,13 +19,18 @@ from torch_ref.lesson.walk.planting import (
     planted,
     showing,
 )
+from torch_ref.trial.images import KINDS
 
 BREAKS = {"linear-forward-nan", "linear-weight-shape", "linear-bias-over-units", "sigmoid-error-in-place"}
 """What cannot be walked through: it needs a second sample, makes gradients of another shape, or overwrites what it was
 given, so that the number above it would be marked."""
 
 
-@pytest.mark.parametrize("name", FAULTS)
+OF_ROWS = [name for name, fault in FAULTS.items() if fault.of not in KINDS]
+"""Those of layers of images have a walk of their own, ``--network conv``."""
+
+
+@pytest.mark.parametrize("name", OF_ROWS)
 def test_every_fault_is_shown_or_it_is_said_why_not(name: str) -> None:
     fault = FAULTS[name]
     example = fitting(fitting_options(fault))
@@ -146,6 +151,20 @@ def fitting(options: str):
     sizes = [int(n) for n in given["--network"].split("-")]
     activation, loss = given.get("--activation", "sigmoid"), given.get("--loss", "squared-error")
     return random_example(sizes, activation, loss, 1, 0.5, bias=True)
+
+
+def test_every_fault_of_images_shows_or_needs_several_samples() -> None:
+    found = showing(of_images("tanh", "squared-error", 1, 0.5, bias=True))
+    assert {
+        name: layers
+        for name, layers in found.items()
+        if name in ("convolution-error-turned", "max-pooling-error-to-all")
+    } == {
+        "convolution-error-turned": [2],
+        "max-pooling-error-to-all": [1],
+    }
+    assert sum(name not in OF_ROWS for name in found) > 50
+    assert not any(name.startswith("average") or name.endswith("wrong-sample") for name in found)
 
 
 def shows_in_a_batch(example, fault) -> bool:
