@@ -98,7 +98,7 @@ class Causes:
         try:
             with torch.inference_mode(mode=False), torch.autograd.set_multithreading_enabled(False):
                 found = self._search.cause(last=last) if self._search else None
-        except RuntimeError:  # of an operation of somebody's reference, called by itself
+        except Exception:  # of an operation of somebody's reference, called by itself
             found = None
         if last or (found and found.code not in DOUBTFUL):
             return found
