@@ -28,7 +28,9 @@ from manual_bp import (
     Conv2d,
     Flatten,
     GradientDescent,
+    LastStep,
     Layer,
+    LayerNorm,
     Linear,
     MaxPool2d,
     Network,
@@ -39,6 +41,7 @@ from manual_bp import (
     Unflatten,
     mlp,
 )
+from manual_bp.initial import random_rnn
 from manual_bp.layer import parameters
 from manual_bp.training.engine.step import ManualEngine
 from torch_ref import module_of
@@ -91,6 +94,23 @@ def flatten(draw: Draw, dtype: torch.dtype) -> Drawn:
     return Flatten(), torch.randn([draw.randint(1, 6) for _ in range(draw.randint(2, 5))], dtype=dtype)
 
 
+def layer_norm(draw: Draw, dtype: torch.dtype) -> Drawn:
+    n, more = draw.choice([1, 2, 3, 16, 33, 128]), draw.choice([(), (3,), (2, 4)])
+    layer = LayerNorm(torch.randn(n, dtype=dtype), torch.randn(n, dtype=dtype))
+    return layer, torch.randn(draw.choice([1, 2, 5, 33]), *more, n, dtype=dtype)
+
+
+def recurrent(draw: Draw, dtype: torch.dtype) -> Drawn:
+    n_in, n = draw.choice([1, 2, 7, 16, 50]), draw.choice([1, 2, 5, 16, 50])
+    return random_rnn(n_in, n, dtype=dtype), torch.randn(
+        draw.choice([1, 2, 5, 33]), draw.choice([1, 2, 5, 9]), n_in, dtype=dtype
+    )
+
+
+def last_step(draw: Draw, dtype: torch.dtype) -> Drawn:
+    return LastStep(), torch.randn([draw.randint(1, 9) for _ in range(3)], dtype=dtype)
+
+
 def unflatten(draw: Draw, dtype: torch.dtype) -> Drawn:
     c, h, w = (draw.randint(1, 6) for _ in range(3))
     return Unflatten((c, h, w)), torch.randn(draw.randint(1, 33), c * h * w, dtype=dtype)
@@ -110,6 +130,9 @@ LAYERS: dict[str, Callable[[Draw, torch.dtype], Drawn]] = {
     "AvgPool2d": pooling(AvgPool2d),
     "Flatten": flatten,
     "Unflatten": unflatten,
+    "LayerNorm": layer_norm,
+    "RNN": recurrent,
+    "LastStep": last_step,
 }
 
 NETWORKS = f"networks, {UPDATES} updates"

@@ -13,9 +13,11 @@ PROTOCOL = ("output", "forward", "backward", "gradients")
 """What a layer, a loss and a network compute: of every class with both directions, in whatever file, new ones too."""
 
 BESIDES = {
-    "linear.py": ("__post_init__",),
+    "linear.py": ("__post_init__", "sent_back"),
     "convolution.py": ("_weights", "_new", "_matrices"),
     "pooling.py": ("_new", "_pixels"),
+    "norm.py": ("_new",),
+    "recurrent.py": ("_go_back", "_summed", "_new"),
     "windows.py": ("counted", "places", "_under"),
     "loss.py": ("one_hot", "_softmax", "_samples", "_scale"),
     "structure.py": ("index_of_net", "index_of_x", "names"),
@@ -23,7 +25,7 @@ BESIDES = {
     "gradients.py": ("begin", "keep_error", "_placed", "keep_gradients", "_holds", "_holds_error", "complete"),
     "network.py": ("__post_init__", "loss", "backward_by_layer", "input_error"),
     "descent.py": ("_move_of", "_move"),
-    "initial.py": ("mlp", "random_linear", "random_conv2d"),
+    "initial.py": ("mlp", "random_linear", "random_conv2d", "random_rnn"),
 }
 """The other functions that compute, by file: of every class that has one of the name, or of none."""
 
