@@ -91,7 +91,6 @@ OF_CHECKER: dict[str, str] = {
     "9.999999999999999e-18": "nobody reads whether the sixteenth or the seventeenth digit agrees",
     "steps/second_look.py SecondLook.again: all_finite(tensor, witness.value) -> "
     "all_finite(witness.value, tensor)": "all are asked, in any order",
-    "steps/second_look.py SecondLook._at_a_kink: tensor.double() -> tensor": ALREADY_FLOAT64,
     "steps/second_look.py SecondLook._in_half: 1.0 -> "
     "10.0": "all of it is left, or ten times as much: it does not add up",
     "steps/second_look.py SecondLook.of_a_mistake: vars(other).update(by_hand_in_float64=self.by_hand_in_float64, … -> "

@@ -31,6 +31,9 @@ MOVED = 0.01
 """Of a number: what such a rounding may move it. A kernel hides how large its terms are; where they cancel, its result
 moves by all of it, however small the unit is."""
 
+OTHER_UNITS = (1.37, 2.11, 3.29)
+"""As multiples of a unit, no power of two of each other."""
+
 SEEDS = range(200, 204)
 """Of the roundings of the handwritten formula, none of which a witness has."""
 
@@ -97,6 +100,8 @@ def finest(step: Step, made: Made, by_hand: Tensor) -> Finest | None:
             return None
         known = (exact != 0) & (moved_by(witness) <= MOVED * exact.abs())
         if known.any():
+            known &= _moves_little(step.witnesses[made.name], unit)
+        if known.any():
             return Finest(replace(witness.where(known), may_vanish=False), torch.where(known, by_hand, 0))
     return None
 
@@ -104,6 +109,21 @@ def finest(step: Step, made: Made, by_hand: Tensor) -> Finest | None:
 def moved_by(witness: Witness) -> Tensor:
     """Return the farthest that a rounded run moves each number."""
     return torch.stack([(run()[0] - witness.exact).abs() for run in witness.rounded]).amax(0)
+
+
+def _moves_little(witness: Witness, unit: float) -> Tensor:
+    """Tell which numbers roundings by other units move as little.
+
+    The last bit of large terms that cancel inside a kernel is one of a few numbers, so that a few runs may by chance
+    give it again and again.
+    """
+    little = torch.ones_like(witness.exact, dtype=torch.bool)
+    if witness.rounded_by is None:
+        return little
+    for more in OTHER_UNITS:
+        for run in witness.rounded_by(more * unit):
+            little &= (run()[0] - witness.exact).abs() <= more * MOVED * witness.exact.abs()
+    return little
 
 
 def around(step: Step, made: Made, by_hand: Tensor, unit: float, of: float = EPS) -> Witness | None:

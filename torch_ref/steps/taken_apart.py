@@ -82,7 +82,8 @@ def _cross_entropy(
     z: Tensor, t: Tensor, weight: Any = None, size_average: Any = None, ignore_index: int = -100, **kwargs: Any
 ) -> Tensor:
     others = {k: v for k, v in kwargs.items() if v is not None and k != "reduction"}
-    if weight is not None or z.ndim != 2 or t.ndim != 1 or others.get("label_smoothing") or bool((t < 0).any()):
+    is_plain = weight is None and z.ndim == 2 and t.ndim == 1 and not others.get("label_smoothing")
+    if not is_plain or bool(t.lt(0).any()):
         raise NotImplementedError
     found = -fn.log_softmax(z, 1).gather(1, t[:, None])
     return _reduced(found.squeeze(1), kwargs.get("reduction", "mean"))
@@ -142,7 +143,7 @@ def _attention(
 
 
 def _divergence(x: Tensor, t: Tensor, reduction: str = "mean", log_target: bool = False, **kwargs: Any) -> Tensor:
-    if log_target or bool((t <= 0).any()):
+    if log_target or bool(t.le(0).any()):
         raise NotImplementedError
     found = t * (t.log() - x)
     return found.sum() / x.shape[0] if reduction == "batchmean" else _reduced(found, reduction)

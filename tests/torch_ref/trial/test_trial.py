@@ -95,7 +95,7 @@ def test_a_checker_that_is_blind_fails_the_trial(monkeypatch, capsys) -> None:
 
     def spoiled(seed: int):
         network, x, t, what = correct(seed)
-        return FAULTS["linear-weight-sign"].plant(network, 1), x, t, what
+        return FAULTS["linear-weight-sign"].plant(network, network.depth), x, t, what
 
     monkeypatch.setattr(trial, "random_network", spoiled)
     monkeypatch.setattr(trial, "FAULTS", {"other": other})

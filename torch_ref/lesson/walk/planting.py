@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manual_bp import Conv2d, Linear, MaxPool2d
+from manual_bp import RNN, AvgPool2d, Conv2d, LayerNorm, Linear, MaxPool2d
 from torch_ref.known.faults import FAULTS, Fault
 from torch_ref.lesson.walk.activations import ACTIVATIONS
 from torch_ref.lesson.walk.both import Both
@@ -19,6 +19,9 @@ VISIBLE = 0.01
 
 OF_IMAGES = (Conv2d, MaxPool2d)
 """The layers of the random network of images."""
+
+IN_NO_WALK = (AvgPool2d, LayerNorm, RNN)
+"""Layers that no network of a walk has."""
 
 
 class UnshownFaultError(ValueError):
@@ -120,6 +123,8 @@ def _attempt(example: Example, fault: Fault, l: int) -> Planted | str:
 
 def _because(example: Example, fault: Fault, layer: int | None) -> str:
     """Say why a fault is not shown, and what would show it."""
+    if fault.of in IN_NO_WALK:
+        return f"{fault.name} cannot be walked through: no network here has the layer {fault.of.__name__}"
     elsewhere = _layers_that_show(example, fault)
     if layer is not None and elsewhere:
         return f"{fault.name} does not show in layer {layer} of this network; it does in layer {elsewhere[0]}"

@@ -12,6 +12,7 @@ from torch_ref.known.faults import FAULTS
 from torch_ref.lesson.walk.both import Both
 from torch_ref.lesson.walk.examples import digit, of_images, random_example, reader, x2
 from torch_ref.lesson.walk.planting import (
+    IN_NO_WALK,
     UnshownFaultError,
     drawn,
     fault_named,
@@ -26,7 +27,7 @@ BREAKS = {"linear-forward-nan", "linear-weight-shape", "linear-bias-over-units",
 given, so that the number above it would be marked."""
 
 
-OF_ROWS = [name for name, fault in FAULTS.items() if fault.of not in KINDS]
+OF_ROWS = [name for name, fault in FAULTS.items() if fault.of not in (*KINDS, *IN_NO_WALK)]
 """Those of layers of images have a walk of their own, ``--network conv``."""
 
 
@@ -45,6 +46,15 @@ def test_every_fault_is_shown_or_it_is_said_why_not(name: str) -> None:
     first = guilty if guilty in found.both.hand else "y"
     assert wrong[0] == first
     assert first_that_its_formula_does_not_give(found.both) == first
+
+
+@pytest.mark.parametrize("kind", IN_NO_WALK)
+def test_a_fault_of_a_layer_that_no_walk_has_is_refused(kind: type) -> None:
+    fault = next(fault for fault in FAULTS.values() if fault.of is kind)
+    with pytest.raises(
+        UnshownFaultError, match=f"{fault.name} cannot be walked through: no network here has the layer"
+    ):
+        planted(x2(), fault, None)
 
 
 @pytest.mark.parametrize(
