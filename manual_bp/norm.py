@@ -103,7 +103,7 @@ class LayerNorm:
 def _new(x: Tensor) -> tuple[Tensor, SavedNorm]:
     """Return room for y, what is saved and the scratch."""
     y, c, h, rows, products = (torch.empty_like(x) for _ in range(5))
-    r, row, cube = (x.new_empty(*x.shape[:-1], 1) for _ in range(3))
+    r, row, cube = (torch.empty_like(x[..., :1]) for _ in range(3))
     return y, SavedNorm(c, r, h, NormScratch(rows, products, row, cube))
 
 

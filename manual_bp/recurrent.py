@@ -134,8 +134,9 @@ class RNN:
         (n_samples, steps, n_in), n = x.shape, len(self.weight_ih_l0)
         outputs, deltas = (tuple(x.new_empty(n_samples, n) for _ in range(steps)) for _ in range(2))
         shapes = (n_samples, n), (n_samples, n), (n_samples, n_in), (n, n_in), (n, n), (n,)
-        h = x.new_empty(n_samples, steps, n)
-        return h, SavedSteps(x, h, StepScratch(outputs, deltas, *map(x.new_empty, shapes)))
+        scratch = StepScratch(outputs, deltas, *map(x.new_empty, shapes))
+        saved = SavedSteps(x, x.new_empty(n_samples, steps, n), scratch)
+        return saved.h, saved
 
 
 @dataclass(frozen=True)

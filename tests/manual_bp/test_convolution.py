@@ -10,6 +10,7 @@ from cases import DTYPES, ROUNDING, assert_close, assert_identical
 from torch import Tensor, nn
 
 from manual_bp import Conv2d
+from manual_bp.initial import random_conv2d
 from manual_bp.layer import parameters
 from torch_ref import module_of
 
@@ -107,6 +108,11 @@ WEIGHT = torch.zeros(2, 3, 3, 3)
 def test_wrong_input_is_named(x: Tensor, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         Conv2d(WEIGHT).forward(x)
+
+
+def test_a_kernel_of_nothing_is_not_drawn() -> None:
+    with pytest.raises(ValueError, match=r"random_conv2d expects kernel as a whole number from 1, or a pair .* got 0"):
+        random_conv2d(1, 1, 0)
 
 
 def test_padding_is_said_where_it_does_not_suffice() -> None:

@@ -20,6 +20,7 @@ from manual_bp import Layer, Linear, ReLU, Sigmoid, Tanh
 from manual_bp.directions import takes_out
 from manual_bp.initial import random_conv2d, random_linear, random_rnn
 from manual_bp.layer import parameters
+from manual_bp.training.engine.recorder import Recorder
 from torch_ref import module_of
 
 every_layer = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -101,6 +102,28 @@ def test_out_reuses_the_buffers_and_changes_no_number(case: Case, dtype: torch.d
     for name, gradient in gradients.items():
         assert_identical(gradients_again[name], gradient)
         assert gradients_again[name].data_ptr() == back[1][name].data_ptr()
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if takes_out(case.make(torch.float64).backward)], ids=lambda case: case.name
+)
+def test_out_may_hold_anything_and_nothing_is_allocated(case: Case) -> None:
+    """A step in the tensors of an earlier one can be recorded: it makes no new tensor."""
+    layer, x = case.make(torch.float64), case.input(torch.float64)
+    y, error, expected, gradients = passed(layer, x)
+    _, saved = layer.forward(x)
+    out = torch.full_like(expected, torch.nan), {name: torch.full_like(d, torch.nan) for name, d in gradients.items()}
+    room = torch.full_like(y, torch.nan)
+    with Recorder() as recorder:
+        step = layer.forward(x, out=(room, saved)) if takes_out(layer.forward) else (y, saved)
+        again, d = layer.backward(error, step[1], out=out)
+        if hasattr(layer, "gradients"):
+            layer.gradients(error, step[1], out=d)
+    assert recorder.obstacle is None
+    assert_identical(step[0], y, "y")
+    assert_identical(again, expected, "error of x")
+    for name, gradient in gradients.items():
+        assert_identical(d[name], gradient, name)
 
 
 @every_layer

@@ -1,10 +1,20 @@
 """The mutants that may survive, by ``Mutant.key``: each with the reason why no test can tell it from the code."""
 
+WRITTEN_FIRST = "forward writes into it before anything is read"
+
 OF_FORMULAS: dict[str, str] = {
     "convolution.py Conv2d._new: columns -> -columns": "they are zeros, and −0 is the same number",
+    "norm.py _new: 1 -> 0": "torch gives an empty tensor the size that it needs",
+    "norm.py _new: y -> -y": WRITTEN_FIRST,
+    "norm.py _new: c -> -c": WRITTEN_FIRST,
+    "norm.py _new: r -> -r": WRITTEN_FIRST,
+    "norm.py _new: h -> -h": WRITTEN_FIRST,
+    "recurrent.py RNN._new: saved.h -> -saved.h": WRITTEN_FIRST,
+    "recurrent.py RNN._new: x -> -x": "forward puts its x in the place",
+    "recurrent.py RNN._new: x -> scratch": "forward puts its x in the place",
     "pooling.py MaxPool2d.forward: torch.maximum(y, x[:, :, u, v], out=y) -> "
     "torch.maximum(x[:, :, u, v], y, out=y)": "the larger of two is the same both ways",
-    "pooling.py MaxPool2d._new: winner -> -winner": "forward writes into it before anything is read",
+    "pooling.py MaxPool2d._new: winner -> -winner": WRITTEN_FIRST,
     "windows.py Windows.counted: True -> False": "all four are pairs",
 }
 

@@ -23,7 +23,7 @@ FIRST: dict[str, tuple[str, ...]] = {
     "gradients.py": ("trace", "protocol"),
     "network.py": ("trace", "lecture"),
     "descent.py": ("descent::test_three_updates_by_plain_arithmetic",),
-    "initial.py": ("layers", "trace"),
+    "initial.py": ("layers", "trace", "convolution", "recurrent"),
 }
 """The tests that know a file of formulas best; of a file that is not here, those of all layers."""
 QUICK = (
