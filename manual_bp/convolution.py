@@ -20,8 +20,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from manual_bp.layer import NEW, ByName, check_kind, check_like
-from manual_bp.windows import Pair, Windows, check_images, new_like, pair
+from manual_bp.layer import NEW, ByName, check_first_parameter, check_like, check_parameter
+from manual_bp.windows import Pair, Windows, check_images, pair
 
 
 class SavedColumns(NamedTuple):
@@ -54,7 +54,9 @@ class Conv2d:
 
     def __post_init__(self) -> None:
         """Check the parameters, and take them without the history that autograd may have noted."""
-        _check_parameters(self.weight, self.bias)
+        check_first_parameter("Conv2d", "a weight", self.weight, "(c_out, c_in, k_h, k_w)")
+        if self.bias is not None:
+            check_parameter("Conv2d", "a bias", self.bias, self.weight.shape[:1], like=self.weight)
         object.__setattr__(self, "weight", self.weight.detach().contiguous())
         object.__setattr__(self, "bias", None if self.bias is None else self.bias.detach())
         object.__setattr__(self, "stride", pair("Conv2d", "stride", self.stride, least=1))
@@ -96,7 +98,7 @@ class Conv2d:
         delta, (columns, size, scratch), (error_of_x, d_parameters) = error, saved, out or NEW
         if error_of_x is None:
             self._check_error(delta, columns)
-            error_of_x = new_like(delta, *columns.shape[:2], *size)
+            error_of_x = delta.new_empty(*columns.shape[:2], *size)
         torch.bmm(self._weights(len(delta)).transpose(1, 2), delta.flatten(2), out=_matrices(scratch.error))
         error_of_x.zero_()
         for i, j, (rows, across), (u, v) in self.windows.places(*size):
@@ -122,9 +124,9 @@ class Conv2d:
         """Return room for net, the columns (zeros, which stay where the padding is) and the scratch."""
         (n, c_in, height, width), c_out = x.shape, self.weight.shape[0]
         h, w = self.windows.counted(height, width)
-        columns = torch.zeros((n, c_in, *self.windows.kernel, h, w), dtype=x.dtype, device=x.device)
-        scratch = ColumnsScratch(torch.empty_like(columns), new_like(x, n, *self.weight.shape))
-        return new_like(x, n, c_out, h, w), SavedColumns(columns, (height, width), scratch)
+        columns = x.new_zeros(n, c_in, *self.windows.kernel, h, w)
+        scratch = ColumnsScratch(torch.empty_like(columns), x.new_empty(n, *self.weight.shape))
+        return x.new_empty(n, c_out, h, w), SavedColumns(columns, (height, width), scratch)
 
     def _check_error(self, delta: Tensor, columns: Tensor) -> None:
         check_like("Conv2d", "the error of net", delta, columns[:, 0, 0, 0, None].expand(-1, len(self.weight), -1, -1))
@@ -133,17 +135,3 @@ class Conv2d:
 def _matrices(columns: Tensor) -> Tensor:
     """Return the columns of each sample as a matrix, (N, c_in k_h k_w, h′ w′)."""
     return columns.flatten(4).flatten(1, 3)
-
-
-def _check_parameters(weight: Tensor, bias: Tensor | None) -> None:
-    if not isinstance(weight, Tensor) or weight.ndim != 4 or 0 in weight.shape:
-        got = tuple(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
-        raise ValueError(f"Conv2d expects a weight of shape (c_out, c_in, k_h, k_w), each at least 1, got {got}")
-    if not weight.is_floating_point():
-        raise TypeError(f"Conv2d expects a floating-point weight, got {weight.dtype}")
-    if bias is None:
-        return
-    if not isinstance(bias, Tensor) or bias.shape != weight.shape[:1]:
-        got = tuple(bias.shape) if isinstance(bias, Tensor) else type(bias).__name__
-        raise ValueError(f"Conv2d expects a bias of shape ({weight.shape[0]},), got {got}")
-    check_kind("Conv2d", "bias", bias, weight)

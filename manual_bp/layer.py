@@ -166,6 +166,25 @@ def check_rows(owner: str, name: str, rows: Any, width: int, like: Tensor) -> No
     check_kind(owner, name, rows, like)
 
 
+def check_first_parameter(owner: str, name: str, tensor: Any, letters: str) -> None:
+    """Raise unless a parameter is of a floating-point dtype, with a dimension for each letter of '(n_out, n_in)'."""
+    if not isinstance(tensor, Tensor) or tensor.ndim != len(letters.strip("(,)").split(",")) or 0 in tensor.shape:
+        raise ValueError(f"{owner} expects {name} of shape {letters}, each at least 1, got {_shape(tensor)}")
+    if not tensor.is_floating_point():
+        raise TypeError(f"{owner} expects a floating-point {name.removeprefix('a ')}, got {tensor.dtype}")
+
+
+def check_parameter(owner: str, name: str, tensor: Any, shape: tuple[int, ...], like: Tensor) -> None:
+    """Raise unless a further parameter has a shape, and the dtype and device of the first one."""
+    if not isinstance(tensor, Tensor) or tensor.shape != shape:
+        raise ValueError(f"{owner} expects {name} of shape {tuple(shape)}, got {_shape(tensor)}")
+    check_kind(owner, name.removeprefix("a "), tensor, like)
+
+
+def _shape(value: Any) -> object:
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+
+
 def check_like(owner: str, name: str, tensor: Any, like: Tensor) -> None:
     """Raise unless ``tensor`` has the shape, dtype and device of ``like``: nothing broadcasts by accident."""
     if not isinstance(tensor, Tensor):

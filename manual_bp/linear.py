@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from manual_bp.layer import NEW, ByName, check_kind, check_rows
+from manual_bp.layer import NEW, ByName, check_first_parameter, check_parameter, check_rows
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,7 +29,9 @@ class Linear:
 
     def __post_init__(self) -> None:
         """Check the parameters, and take them without the history that autograd may have noted."""
-        _check_parameters(self.weight, self.bias)
+        check_first_parameter("Linear", "a weight", self.weight, "(n_out, n_in)")
+        if self.bias is not None:
+            check_parameter("Linear", "a bias", self.bias, self.weight.shape[:1], like=self.weight)
         object.__setattr__(self, "weight", self.weight.detach())
         object.__setattr__(self, "bias", None if self.bias is None else self.bias.detach())
 
@@ -76,17 +78,3 @@ def sent_back(delta: Tensor, weight: Tensor, x: Tensor, out: Tensor | None = Non
         return torch.mm(delta, weight, out=out)
     transposed = torch.mm(weight.t(), delta.t(), out=None if out is None else out.t())
     return transposed.t() if out is None else out
-
-
-def _check_parameters(weight: Tensor, bias: Tensor | None) -> None:
-    if not isinstance(weight, Tensor) or weight.ndim != 2 or 0 in weight.shape:
-        got = tuple(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
-        raise ValueError(f"Linear expects a weight of shape (n_out, n_in), each at least 1, got {got}")
-    if not weight.is_floating_point():
-        raise TypeError(f"Linear expects a floating-point weight, got {weight.dtype}")
-    if bias is None:
-        return
-    if not isinstance(bias, Tensor) or bias.shape != weight.shape[:1]:
-        got = tuple(bias.shape) if isinstance(bias, Tensor) else type(bias).__name__
-        raise ValueError(f"Linear expects a bias of shape ({weight.shape[0]},), got {got}")
-    check_kind("Linear", "bias", bias, weight)

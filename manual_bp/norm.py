@@ -22,7 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from manual_bp.layer import NEW, ByName, check_kind, check_like, constant
+from manual_bp.layer import NEW, ByName, check_first_parameter, check_kind, check_like, check_parameter, constant
 
 
 class SavedNorm(NamedTuple):
@@ -56,7 +56,10 @@ class LayerNorm:
 
     def __post_init__(self) -> None:
         """Check the parameters, and take them without the history that autograd may have noted."""
-        _check_parameters(self.weight, self.bias, self.epsilon)
+        check_first_parameter("LayerNorm", "a weight", self.weight, "(n,)")
+        check_parameter("LayerNorm", "a bias", self.bias, self.weight.shape, like=self.weight)
+        if not isinstance(self.epsilon, float | int) or isinstance(self.epsilon, bool) or not 0 <= self.epsilon < 1:
+            raise ValueError(f"LayerNorm expects an epsilon from 0 to 1, got {self.epsilon!r}")
         object.__setattr__(self, "weight", self.weight.detach())
         object.__setattr__(self, "bias", self.bias.detach())
 
@@ -113,17 +116,3 @@ def _check_rows(name: str, x: Tensor, like: Tensor) -> None:
     if x.ndim < 2 or x.shape[-1] != len(like) or 0 in x.shape:
         raise ValueError(f"LayerNorm expects {name} of shape (N, ..., {len(like)}), N at least 1, got {tuple(x.shape)}")
     check_kind("LayerNorm", name, x, like)
-
-
-def _check_parameters(weight: Tensor, bias: Tensor, epsilon: float) -> None:
-    if not isinstance(weight, Tensor) or weight.ndim != 1 or len(weight) == 0:
-        got = tuple(weight.shape) if isinstance(weight, Tensor) else type(weight).__name__
-        raise ValueError(f"LayerNorm expects a weight of shape (n,), n at least 1, got {got}")
-    if not weight.is_floating_point():
-        raise TypeError(f"LayerNorm expects a floating-point weight, got {weight.dtype}")
-    if not isinstance(bias, Tensor) or bias.shape != weight.shape:
-        got = tuple(bias.shape) if isinstance(bias, Tensor) else type(bias).__name__
-        raise ValueError(f"LayerNorm expects a bias of shape {tuple(weight.shape)}, got {got}")
-    check_kind("LayerNorm", "bias", bias, weight)
-    if not isinstance(epsilon, float | int) or isinstance(epsilon, bool) or not 0 <= epsilon < 1:
-        raise ValueError(f"LayerNorm expects an epsilon from 0 to 1, got {epsilon!r}")

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from manual_bp.layer import NEW, ByName, check_like, constant
-from manual_bp.windows import Pair, Windows, check_images, new_like, pair
+from manual_bp.windows import Pair, Windows, check_images, pair
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class MaxPool2d(Pooling):
         (winner, size, chosen, sent), (error_of_x, _) = saved, out or NEW
         if error_of_x is None:
             check_like("MaxPool2d", "the error of y", error, sent)
-            error_of_x = new_like(error, *error.shape[:2], *size)
+            error_of_x = error.new_empty(*error.shape[:2], *size)
         error_of_x.zero_()
         for n, (_, _, _, (u, v)) in reversed(list(enumerate(self.windows.places(*size)))):
             torch.eq(winner, n, out=chosen)
@@ -86,8 +86,8 @@ class MaxPool2d(Pooling):
 
     def _new(self, x: Tensor) -> tuple[Tensor, SavedWinners]:
         shape = (*x.shape[:2], *self.windows.counted(*x.shape[2:]))
-        winner, chosen = (new_like(x, *shape, dtype=dtype) for dtype in (torch.int32, torch.bool))
-        return new_like(x, *shape), SavedWinners(winner, (x.shape[2], x.shape[3]), chosen, new_like(x, *shape))
+        winner, chosen = (x.new_empty(shape, dtype=dtype) for dtype in (torch.int32, torch.bool))
+        return x.new_empty(shape), SavedWinners(winner, (x.shape[2], x.shape[3]), chosen, x.new_empty(shape))
 
 
 class SavedShare(NamedTuple):
@@ -117,7 +117,7 @@ class AvgPool2d(Pooling):
         (size, share), (error_of_x, _) = saved, out or NEW
         if error_of_x is None:
             check_like("AvgPool2d", "the error of y", error, share)
-            error_of_x = new_like(error, *error.shape[:2], *size)
+            error_of_x = error.new_empty(*error.shape[:2], *size)
         torch.div(error, self._pixels(error), out=share)
         error_of_x.zero_()
         for _, _, _, (u, v) in reversed(list(self.windows.places(*size))):
@@ -126,7 +126,7 @@ class AvgPool2d(Pooling):
 
     def _new(self, x: Tensor) -> tuple[Tensor, SavedShare]:
         shape = (*x.shape[:2], *self.windows.counted(*x.shape[2:]))
-        return new_like(x, *shape), SavedShare((x.shape[2], x.shape[3]), new_like(x, *shape))
+        return x.new_empty(shape), SavedShare((x.shape[2], x.shape[3]), x.new_empty(shape))
 
     def _pixels(self, like: Tensor) -> Tensor:
         """Return k_h k_w, the number of pixels in a window."""

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from manual_bp.layer import NEW, ByName, check_kind, check_like, constant
+from manual_bp.layer import NEW, ByName, check_first_parameter, check_kind, check_like, check_parameter, constant
 from manual_bp.linear import sent_back
 
 
@@ -62,7 +62,12 @@ class RNN:
 
     def __post_init__(self) -> None:
         """Check the parameters, and take them without the history that autograd may have noted."""
-        _check_parameters(self)
+        first = self.weight_ih_l0
+        check_first_parameter("RNN", "weight_ih_l0", first, "(n, n_in)")
+        n = len(first)
+        check_parameter("RNN", "weight_hh_l0", self.weight_hh_l0, (n, n), like=first)
+        check_parameter("RNN", "bias_ih_l0", self.bias_ih_l0, (n,), like=first)
+        check_parameter("RNN", "bias_hh_l0", self.bias_hh_l0, (n,), like=first)
         for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
             object.__setattr__(self, name, getattr(self, name).detach())
 
@@ -169,20 +174,3 @@ def _check_sequences(x: Tensor, weight: Tensor) -> None:
     if x.ndim != 3 or x.shape[2] != weight.shape[1] or 0 in x.shape:
         raise ValueError(f"RNN expects x of shape (N, T, {weight.shape[1]}), N and T at least 1, got {tuple(x.shape)}")
     check_kind("RNN", "x", x, weight)
-
-
-def _check_parameters(rnn: RNN) -> None:
-    like = rnn.weight_ih_l0
-    if not isinstance(like, Tensor) or like.ndim != 2 or 0 in like.shape:
-        got = tuple(like.shape) if isinstance(like, Tensor) else type(like).__name__
-        raise ValueError(f"RNN expects weight_ih_l0 of shape (n, n_in), each at least 1, got {got}")
-    if not like.is_floating_point():
-        raise TypeError(f"RNN expects a floating-point weight_ih_l0, got {like.dtype}")
-    n = len(like)
-    shapes: dict[str, tuple[int, ...]] = {"weight_hh_l0": (n, n), "bias_ih_l0": (n,), "bias_hh_l0": (n,)}
-    for name, shape in shapes.items():
-        p = getattr(rnn, name)
-        if not isinstance(p, Tensor) or p.shape != shape:
-            came = tuple(p.shape) if isinstance(p, Tensor) else type(p).__name__
-            raise ValueError(f"RNN expects {name} of shape {shape}, got {came}")
-        check_kind("RNN", name, p, like)

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from operator import index
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from manual_bp.layer import check_kind
@@ -105,8 +104,3 @@ def check_images(owner: str, x: Any, windows: Windows, channels: int | None = No
 
 def _how_to_make_images(x: Tensor) -> str:
     return ": Unflatten((c, h, w)) turns rows into images" if x.ndim == 2 else ""
-
-
-def new_like(x: Tensor, *shape: int, dtype: torch.dtype | None = None) -> Tensor:
-    """Return a new tensor on x's device, of its dtype unless another is given, with whatever numbers lie there."""
-    return torch.empty(shape, dtype=dtype or x.dtype, device=x.device)

@@ -64,7 +64,7 @@ def test_wrong_input_is_named(x: object, error: type[Exception], message: str) -
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ((torch.ones(2, 5), torch.zeros(5)), ValueError, r"a weight of shape \(n,\), n at least 1, got \(2, 5\)"),
+        ((torch.ones(2, 5), torch.zeros(5)), ValueError, r"a weight of shape \(n,\), each at least 1, got \(2, 5\)"),
         (("w", torch.zeros(5)), ValueError, "got str"),
         ((torch.ones(5).int(), torch.zeros(5)), TypeError, "a floating-point weight, got torch.int32"),
         ((torch.ones(5), torch.zeros(4)), ValueError, r"a bias of shape \(5,\), got \(4,\)"),

@@ -50,12 +50,12 @@ def _of(s: Scene) -> tuple[Tensor, Tensor, Tensor]:
     return w, v, b + c
 
 
-def _deltas(e: Tensor, slopes: Tensor, v: Tensor, sharing: float = 1.0, last: bool = True) -> Tensor:
-    """Return δ_1 ... δ_T (N, T, n), the part that comes from the next step times ``sharing``."""
+def _deltas(e: Tensor, slopes: Tensor, v: Tensor, *, every: bool = True) -> Tensor:
+    """Return δ_1 ... δ_T (N, T, n); the error from above counts at ``every`` step, or at the last one only."""
     delta, deltas = torch.zeros_like(e[:, 0]), []
     for t in range(e.shape[1] - 1, -1, -1):
-        from_above = e[:, t] if last or t == e.shape[1] - 1 else torch.zeros_like(e[:, t])
-        delta = slopes[:, t] * (from_above + sharing * delta @ v)
+        from_above = e[:, t] if every or t == e.shape[1] - 1 else torch.zeros_like(e[:, t])
+        delta = slopes[:, t] * (from_above + delta @ v)
         deltas.append(delta)
     return torch.stack(deltas[::-1], 1)
 
@@ -67,7 +67,7 @@ def _ways_back(s: Scene) -> Iterator[WayBack]:
     slopes, ones = 1 - h * h, torch.ones_like(h)
     yield WayBack("step-missing", "nothing comes back from the next step: Vᵀ δ_(t+1) is missing", slopes * e)
     yield WayBack(
-        "step-missing", "the error from above counts at the last step only", _deltas(e, slopes, v, last=False)
+        "step-missing", "the error from above counts at the last step only", _deltas(e, slopes, v, every=False)
     )
     yield WayBack("transposed-weights", "V is transposed", _deltas(e, slopes, v.t()))
     yield WayBack("slope-missing", "tanh′ is missing", _deltas(e, ones, v))
