@@ -108,7 +108,7 @@ def build_engines(settings: Settings, network: Network, optimizer: Optimizer, pr
 def train_epoch(session: Session, progress: Progress, interruption: Interruption) -> bool:
     """Take the steps of the epoch under way, to its end or an interruption; return whether it is interrupted."""
     for x, t in session.batches.shuffled(session.settings.seed, session.run.epoch, start=session.run.within):
-        session.optimizer.lr = session.learning_rate()
+        session.begin_step()  # η, and the masks of dropout
         if session.checks_gradients and len(x):
             check_gradients(session, x, t)
         losses = []

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from manual_bp.activation import ReLU, Sigmoid, Tanh
     from manual_bp.convolution import Conv2d
     from manual_bp.descent import GradientDescent
+    from manual_bp.dropout import Dropout
     from manual_bp.flatten import Flatten, Unflatten
     from manual_bp.gradients import Gradients, GradientsOfOneLayer
     from manual_bp.initial import mlp
     from manual_bp.layer import Layer, Parametrised
     from manual_bp.linear import Linear
     from manual_bp.loss import Loss, SoftmaxCrossEntropy, SquaredError, one_hot
+    from manual_bp.masks import draw_masks, in_tests
     from manual_bp.network import Network
     from manual_bp.norm import LayerNorm
     from manual_bp.pooling import AvgPool2d, MaxPool2d
@@ -34,12 +36,14 @@ _HOME = {
     "activation": ("ReLU", "Sigmoid", "Tanh"),
     "convolution": ("Conv2d",),
     "descent": ("GradientDescent",),
+    "dropout": ("Dropout",),
     "flatten": ("Flatten", "Unflatten"),
     "gradients": ("Gradients", "GradientsOfOneLayer"),
     "initial": ("mlp",),
     "layer": ("Layer", "Parametrised"),
     "linear": ("Linear",),
     "loss": ("Loss", "SoftmaxCrossEntropy", "SquaredError", "one_hot"),
+    "masks": ("draw_masks", "in_tests"),
     "network": ("Network",),
     "norm": ("LayerNorm",),
     "pooling": ("AvgPool2d", "MaxPool2d"),
@@ -55,6 +59,7 @@ __all__ = [
     "RNN",
     "AvgPool2d",
     "Conv2d",
+    "Dropout",
     "Flatten",
     "GradientDescent",
     "Gradients",
@@ -75,6 +80,8 @@ __all__ = [
     "Tanh",
     "Trace",
     "Unflatten",
+    "draw_masks",
+    "in_tests",
     "mlp",
     "one_hot",
 ]

@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from manual_bp import (
     AvgPool2d,
     Conv2d,
+    Dropout,
     Flatten,
     GradientDescent,
     LastStep,
@@ -111,6 +112,14 @@ def last_step(draw: Draw, dtype: torch.dtype) -> Drawn:
     return LastStep(), torch.randn([draw.randint(1, 9) for _ in range(3)], dtype=dtype)
 
 
+def dropout(draw: Draw, dtype: torch.dtype) -> Drawn:
+    more = draw.choice([[], [draw.randint(1, 9)], [draw.randint(1, 5), draw.randint(1, 9)]])
+    layer = Dropout(
+        draw.choice([0.0, 0.1, 0.25, 0.5, 0.9, draw.random()]), draw.randint(0, 2**63 - 1), draw.choice([0, 0, 3])
+    )
+    return layer, torch.randn(draw.choice([1, 2, 7, 33, 128]), *more, draw.randint(1, 300), dtype=dtype)
+
+
 def unflatten(draw: Draw, dtype: torch.dtype) -> Drawn:
     c, h, w = (draw.randint(1, 6) for _ in range(3))
     return Unflatten((c, h, w)), torch.randn(draw.randint(1, 33), c * h * w, dtype=dtype)
@@ -130,6 +139,7 @@ LAYERS: dict[str, Callable[[Draw, torch.dtype], Drawn]] = {
     "AvgPool2d": pooling(AvgPool2d),
     "Flatten": flatten,
     "Unflatten": unflatten,
+    "Dropout": dropout,
     "LayerNorm": layer_norm,
     "RNN": recurrent,
     "LastStep": last_step,

@@ -38,7 +38,7 @@ def written(function: str) -> str:
     return " ".join(inspect.getsource(getattr(getattr(manual_bp, owner), method)).split())
 
 
-FORMULAS = [cells for cells in rows(DOCS / "formulas.md") if re.fullmatch(r"[ECPNR]\d+", cells[0])]
+FORMULAS = [cells for cells in rows(DOCS / "formulas.md") if re.fullmatch(r"[ECPNRD]\d+", cells[0])]
 
 
 @pytest.mark.parametrize("cells", FORMULAS, ids=lambda cells: f"{cells[0]} {cells[2]}")
@@ -50,10 +50,10 @@ def test_the_line_of_a_formula_stands_in_its_function(cells: list[str]) -> None:
 def test_every_equation_has_a_line() -> None:
     of_the_lecture = {f"E{n}" for n in range(1, 18)}
     of_images = {"C1", "C2", "C3", "P1", "P2", "P3", "P4"}
-    of_others = {"N1", "N2", "N3", "N4", "R1", "R2", "R3", "R4", "R5", "R6"}
+    of_others = {"N1", "N2", "N3", "N4", "R1", "R2", "R3", "R4", "R5", "R6", "D1", "D2", "D3"}
     assert {cells[0] for cells in FORMULAS} == of_the_lecture | of_images | of_others
     assert {formula.number for kind in KINDS for formula in KNOWN[kind].formulas.values()} == of_images
-    for kind in (manual_bp.LayerNorm, manual_bp.RNN):
+    for kind in (manual_bp.LayerNorm, manual_bp.RNN, manual_bp.Dropout):
         assert {formula.number for formula in KNOWN[kind].formulas.values()} <= of_others
 
 

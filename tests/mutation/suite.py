@@ -14,6 +14,8 @@ FIRST: dict[str, tuple[str, ...]] = {
     "convolution.py": ("convolution", "layers"),
     "pooling.py": ("pooling", "layers"),
     "flatten.py": ("pooling", "layers"),
+    "dropout.py": ("dropout", "layers"),
+    "masks.py": ("dropout",),
     "norm.py": ("norm", "layers"),
     "recurrent.py": ("recurrent", "layers"),
     "windows.py": ("pooling", "convolution"),

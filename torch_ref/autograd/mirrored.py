@@ -18,6 +18,7 @@ from manual_bp import (
     RNN,
     AvgPool2d,
     Conv2d,
+    Dropout,
     Flatten,
     LastStep,
     Layer,
@@ -36,6 +37,7 @@ from manual_bp import (
 from manual_bp.layer import parameters
 from manual_bp.loss import check_rows_for_softmax, check_shape_of_targets
 from torch_ref.autograd.convolved import ColumnsConv2d
+from torch_ref.autograd.drawn import SeededDropout
 from torch_ref.autograd.elementary import ElementaryLayerNorm, ElementaryRNN, Last
 
 
@@ -160,6 +162,11 @@ def _(layer: Flatten) -> nn.Module:
 @module_of.register
 def _(layer: Unflatten) -> nn.Module:
     return nn.Unflatten(1, layer.shape)
+
+
+@module_of.register
+def _(layer: Dropout) -> nn.Module:
+    return SeededDropout(layer.p, layer.seed, layer.first)
 
 
 @module_of.register

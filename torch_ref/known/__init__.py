@@ -7,6 +7,7 @@ Verdicts, the trial, the grader and the lesson read it. For a layer of your own,
 
 from torch_ref.known.cause import Cause, Code
 from torch_ref.known.convolution import CONVOLUTION
+from torch_ref.known.dropout import DROPOUT
 from torch_ref.known.faults import FAULTS, Fault
 from torch_ref.known.linear import LINEAR
 from torch_ref.known.norm import LAYER_NORM
@@ -37,5 +38,5 @@ __all__ = [
 
 OF_THE_LECTURE = LINEAR, SIGMOID, TANH, RELU, SQUARED_ERROR, SOFTMAX_CROSS_ENTROPY
 
-for _known in (*OF_THE_LECTURE, CONVOLUTION, MAX_POOLING, AVERAGE_POOLING, LAYER_NORM, RECURRENT):
+for _known in (*OF_THE_LECTURE, CONVOLUTION, MAX_POOLING, AVERAGE_POOLING, LAYER_NORM, RECURRENT, DROPOUT):
     register(_known)

@@ -153,9 +153,10 @@ GROUPS: dict[str, dict[str, Code]] = {
             "Use the derivative of the function that forward applies.",
         ),
         "wrong-mask": Code(
-            "The mask of a ReLU is another one: reversed, taken from the error, or with another threshold.",
+            "The mask of a ReLU or a dropout is another one: reversed, taken from the error, with another threshold, "
+            "or of another draw.",
             "delta = torch.where(x > 0, 0, error)",
-            "δ is the error where x > 0, else 0.",
+            "ReLU: δ is the error where x > 0, else 0. Dropout: save the mask in forward, and multiply by it.",
         ),
         "at-kink": Code(
             "At the kink of ReLU, net = 0, the slope is 1 here and 0 in the reference. Both are subgradients.",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from manual_bp import (
     AvgPool2d,
+    Dropout,
     Flatten,
     Layer,
     Loss,
@@ -47,24 +49,38 @@ def new_network(settings: Settings, side: int, classes: int, device: str = "cpu"
     activation, loss = ACTIVATIONS[settings.activation], LOSSES[settings.loss]
     try:
         if settings.network == [PERCEPTRON]:
-            return mlp([side * side, *settings.hidden, classes], activation=activation, loss=loss, **drawing)
-        made = _Making(side, drawing)
+            made = mlp([side * side, *settings.hidden, classes], activation=activation, loss=loss, **drawing)
+            return _with_dropout(made, settings.dropout)
+        if settings.dropout:
+            hint = f"put dropout:{settings.dropout:g} among the layers of --network"
+            raise UsageError(f"argument --dropout: it is for the hidden layers of mlp; {hint}")
+        making = _Making(side, drawing)
         for word in _words(settings):
-            made.add(word)
-        made.add(Word("linear", (classes,)))
+            making.add(word)
+        making.add(Word("linear", (classes,)))
         if isinstance(loss, SquaredError):
-            made.layers.append(activation)
-        return Network(tuple(made.layers), loss)
+            making.layers.append(activation)
+        return Network(tuple(making.layers), loss)
     except RuntimeError as error:
         name = "hidden" if settings.network == [PERCEPTRON] else "network"
         what = f"a network {_layers(settings, side, classes)} does not fit into memory here"
         raise UsageError(f"argument --{name}: {what}: {str(error).splitlines()[0]}") from error
 
 
+def _with_dropout(network: Network, p: float) -> Network:
+    """Return a perceptron with a dropout after the activation of every hidden layer; itself where p is 0."""
+    if not p:
+        return network
+    ends = [network.index_of_x(l) for l in range(1, network.depth)]
+    layers = [[Dropout(p), layer] if i in ends else [layer] for i, layer in enumerate(network.layers)]
+    return Network(tuple(itertools.chain(*layers)), network.loss_function)
+
+
 def described(settings: Settings, side: int, classes: int) -> str:
     """Return the network in a few words: '784-256-128-10, relu', or 'lenet, relu', or its layers."""
     is_named = settings.network in ([PERCEPTRON], [LENET])
-    return _layers(settings, side, classes) + (f", {settings.activation}" if is_named else "")
+    dropout = f", dropout {settings.dropout:g}" if settings.dropout else ""
+    return _layers(settings, side, classes) + (f", {settings.activation}" if is_named else "") + dropout
 
 
 def _layers(settings: Settings, side: int, classes: int) -> str:
@@ -105,6 +121,8 @@ class _Making:
             case Word("max" | "avg" as kind, (kernel, *more)):
                 channels = self._as_images(word)
                 self._add_windows(word, POOLINGS[kind](kernel, *more), channels)
+            case Word("dropout", (p,)):
+                self.layers.append(Dropout(p))
             case Word(kind, _):
                 self.layers.append(ACTIVATIONS[kind])
 

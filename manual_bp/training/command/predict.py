@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from manual_bp import Network
+from manual_bp import Network, in_tests
 from manual_bp.training.command import usage
 from manual_bp.training.command.kept import read_kept
 from manual_bp.training.command.networks import new_network
@@ -59,7 +59,7 @@ def _network(path: Path) -> tuple[Network, DataFacts]:
         network.load_state_dict(state.parameters)
     except (TypeError, ValueError) as error:
         raise ValueError(f"expected the parameters of its own network in {path}: {error}") from error
-    return network, facts
+    return in_tests(network), facts
 
 
 def _answer(picture: Path, network: Network, facts: DataFacts) -> str:

@@ -9,6 +9,7 @@ from typing import cast
 
 from torch import Tensor
 
+from manual_bp.masks import draw_masks
 from manual_bp.network import Network
 from manual_bp.training.command.ending import Ending
 from manual_bp.training.command.networks import described
@@ -45,6 +46,12 @@ class Session:
     def steps(self) -> int:
         """Return the steps of the whole run."""
         return self.settings.epochs * self.run.batches
+
+    def begin_step(self) -> None:
+        """Give the next step what belongs to it alone, in any run: η and the masks."""
+        self.optimizer.lr = self.learning_rate()
+        first = self.batches.first_row(self.run.rows)
+        draw_masks(self.network, self.settings.seed, self.run.step, first)
 
     def learning_rate(self) -> float:
         """Return η of the next step."""
@@ -117,6 +124,7 @@ class Session:
     def try_out(self) -> Ending:
         """Take one step and print what a run would do."""
         x, t = next(self.batches.shuffled(self.settings.seed, 1))
+        self.begin_step()
         loss, *_ = (engine.step(x, t).item() for engine in self.engines)
         steps = f"{self.steps:,} steps in {self.settings.epochs} epochs"
         parameters = sum(p.numel() for p in self.network.parameters().values())

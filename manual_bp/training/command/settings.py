@@ -81,6 +81,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     network: Annotated[list[Word], network(EXPECTED, "LAYER")] = field(default_factory=perceptron)
     hidden: Annotated[list[Count], network("mlp: units of each hidden layer", "N")] = field(default_factory=two_layers)
     activation: Annotated[Activation, network("mlp and lenet: σ of E2")] = "relu"
+    dropout: Annotated[Share, network("mlp: share of every hidden layer that is left out in training", "P")] = 0.0
     loss: Annotated[Loss, network("E8 of a softmax, or E6")] = "cross-entropy"
     label_smoothing: Annotated[Share, network("share of t given to all classes", "A")] = 0.0
 
@@ -100,7 +101,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lr_drop_every: Annotated[Count, training("step: the learning rate drops every N epochs", "N")] = 10
     lr_drop_factor: Annotated[Factor, training("step: it is divided by F each time", "F")] = 10.0
     warmup_epochs: Annotated[Number, training("the learning rate climbs for N epochs first", "N")] = 0.0
-    seed: Annotated[Whole, training("fixes the first weights, every order and every shift", "S")] = 0
+    seed: Annotated[Whole, training("fixes the first weights, every order, shift and mask", "S")] = 0
     seeds: Annotated[Count, training("train with N seeds from --seed on; mean and deviation", "N", NOT)] = 1
 
     out_dir: Annotated[

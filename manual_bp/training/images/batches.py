@@ -92,6 +92,11 @@ class Batches:
         drawn = self._shifts.draw(n, generator).to(device) if self._shifts else None
         return self._batches(order[start * self.batch_size :], drawn)
 
+    def first_row(self, size: int) -> int:
+        """Return the number of this process's first row in a batch of ``size`` rows."""
+        rank, count = self.part
+        return rank * (size // count) + min(rank, size % count)
+
     def _batches(self, order: Tensor, drawn: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
         whole = len(order) - len(order) % self.batch_size
         for rows in (order[:whole].view(-1, self.batch_size), order[None, whole:]):

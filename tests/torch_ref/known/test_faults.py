@@ -56,7 +56,7 @@ def test_there_are_enough_for_every_formula() -> None:
         ("MaxPool2d", "forward"), ("MaxPool2d", "error"), ("AvgPool2d", "forward"), ("AvgPool2d", "error"),
         ("LayerNorm", "forward"), ("LayerNorm", "error"), ("LayerNorm", "weight"), ("LayerNorm", "bias"),
         ("RNN", "forward"), ("RNN", "error"), ("RNN", "weight_ih_l0"), ("RNN", "weight_hh_l0"),
-        ("RNN", "bias_ih_l0"), ("RNN", "bias_hh_l0"),
+        ("RNN", "bias_ih_l0"), ("RNN", "bias_hh_l0"), ("Dropout", "forward"), ("Dropout", "error"),
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manual_bp import RNN, AvgPool2d, Conv2d, LayerNorm, Linear, MaxPool2d
+from manual_bp import RNN, AvgPool2d, Conv2d, Dropout, LayerNorm, Linear, MaxPool2d
 from torch_ref.known.faults import FAULTS, Fault
 from torch_ref.lesson.walk.activations import ACTIVATIONS
 from torch_ref.lesson.walk.both import Both
@@ -20,7 +20,7 @@ VISIBLE = 0.01
 OF_IMAGES = (Conv2d, MaxPool2d)
 """The layers of the random network of images."""
 
-IN_NO_WALK = (AvgPool2d, LayerNorm, RNN)
+IN_NO_WALK = (AvgPool2d, Dropout, LayerNorm, RNN)
 """Layers that no network of a walk has."""
 
 

@@ -20,7 +20,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import train
 
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    assert train.main(["--hidden", "32", "--epochs", "3", "--quiet", "--out-dir", str(folder)]) == 0
+    assert train.main(["--hidden", "32", "--dropout", "0.2", "--epochs", "3", "--quiet", "--out-dir", str(folder)]) == 0
     return folder
 
 
@@ -37,7 +37,8 @@ def test_says_what_the_network_says_of_the_same_pixels(inside: Inside, run: Path
     code, out, errors = inside("predict", light, dark, "--checkpoint", run / "last.pt")
     assert (code, errors) == (0, "")
     state = checkpoint.load(run / "last.pt")
-    model = torch.nn.Sequential(torch.nn.Linear(784, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10), torch.nn.Softmax(1))
+    layers = torch.nn.Linear(784, 32), torch.nn.ReLU(), torch.nn.Dropout(0.2), torch.nn.Linear(32, 10)
+    model = torch.nn.Sequential(*layers, torch.nn.Softmax(1)).eval()
     model.load_state_dict(state.parameters)
     y = model((test.pixels[3].flatten()[None] - state.data["mean"]) / state.data["deviation"])[0]
     first, second = re.findall(r"(\S+): (\d)\n((?:  .*\n){10})", out)
@@ -104,7 +105,7 @@ def test_real_test_images_are_answered_as_in_training(inside: Inside, run: Path,
     from manual_bp import Linear, Network, ReLU, SoftmaxCrossEntropy
 
     weights = state.parameters
-    layers = Linear(weights["0.weight"], weights["0.bias"]), ReLU(), Linear(weights["2.weight"], weights["2.bias"])
+    layers = Linear(weights["0.weight"], weights["0.bias"]), ReLU(), Linear(weights["3.weight"], weights["3.bias"])
     x = (test.pixels[::25].flatten(1).float() - state.data["mean"]) / state.data["deviation"]
     y = answers(Network(layers, SoftmaxCrossEntropy()), [(x, x)])
     assert said == y.argmax(1).tolist()

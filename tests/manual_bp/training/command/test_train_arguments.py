@@ -35,6 +35,15 @@ SHORT = "--hidden", "8", "--epochs", "1"
         (("--optimizer", "NAdam", "--lr", "0", "--weight-decay", "0", "--nesterov"), "argument --nesterov: NAdam has"),
         (("--hidden", "9" * 15), f"argument --hidden: a network 784-{'9' * 15}-10 does not fit into memory here"),
         (("--network", "conv:8"), "argument --network: expected mlp, lenet, or layers such as conv:16:3, relu, max:2"),
+        (
+            ("--network", "dropout:1"),
+            "argument --network: expected mlp, lenet, or layers such as conv:16:3, relu, max:2",
+        ),
+        (("--dropout", "1"), "argument --dropout: "),
+        (
+            ("--network", "lenet", "--dropout", "0.5"),
+            "argument --dropout: it is for the hidden layers of mlp; put dropout:0.5 among the layers of --network\n",
+        ),
         (("--network", "conv:0:3"), "argument --network: expected whole numbers from 1, got conv:0:3\n"),
         (("--network", "conv:8:3:0:0"), "argument --network: expected whole numbers from 1, got conv:8:3:0:0\n"),
         (("--network", "mlp", "relu"), "expected mlp alone, or layers such as conv:16:3, got mlp relu\n"),

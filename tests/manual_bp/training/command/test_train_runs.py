@@ -50,6 +50,21 @@ def test_the_parameters_load_into_a_plain_sequential(kept_run: Path) -> None:
     assert accuracy == pytest.approx(state["history"][-1]["test_accuracy"], abs=1e-6)
 
 
+def test_masks_are_off_where_a_network_is_tested(inside: Inside, tmp_path: Path) -> None:
+    """The accuracy of every epoch and of --eval-only is that of PyTorch's own layers after eval()."""
+    kept = tmp_path / "run"
+    inside("--hidden", 30, "--dropout", 0.5, "--epochs", 2, "--out-dir", kept)
+    state = torch.load(kept / "last.pt", weights_only=True)
+    model = nn.Sequential(nn.Linear(784, 30), nn.ReLU(), nn.Dropout(0.5), nn.Linear(30, 10)).eval()
+    model.load_state_dict(state["parameters"])
+    _, test = mnist5k()
+    x = (test.pixels.flatten(1) - state["data"]["mean"]) / state["data"]["deviation"]
+    accuracy = (model(x.float()).argmax(1) == test.labels).float().mean().item()
+    assert state["history"][-1]["test_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    _, out, _ = inside("--resume", kept, "--eval-only")
+    assert out.startswith(f"test accuracy {accuracy:.4f}")
+
+
 def test_the_parameters_of_lenet_load_into_plain_pytorch(inside: Inside, tmp_path: Path) -> None:
     """Its layers as everybody writes them, with PyTorch's own convolution."""
     kept = tmp_path / "lenet"

@@ -21,7 +21,7 @@ from torch.distributed import is_initialized
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.run import checkpoint
 
-SMALL = "--hidden", 16, "--lr-schedule", "constant"
+SMALL = "--hidden", 16, "--dropout", 0.1, "--lr-schedule", "constant"
 STEPS = 80  # of an epoch
 
 
@@ -133,7 +133,7 @@ def test_two_go_on_from_the_checkpoint_of_one_survive_a_death_and_train_as_one(i
         out = finished(process)
     code, expected, _ = inside(*more, "--out-dir", one)
     assert code == 0
-    assert out.count("784-16-10, relu, cross-entropy, float32 on cpu, 2 processes\n") == 2
+    assert out.count("784-16-10, relu, dropout 0.1, cross-entropy, float32 on cpu, 2 processes\n") == 2
     assert "goes on after step 160 of 640\n" in out
     lines, alone = ({line for line in text.splitlines() if line.startswith("epoch")} for text in (out, expected))
     assert lines == alone  # the losses to 4 digits, the accuracies
