@@ -81,13 +81,12 @@ class Dropout:
 @wrap_torch_function(lambda mask, *_: (mask,))  # to a recorder it is one operation, which reads the seed anew
 def filled(mask: Tensor, kept: float, seed: Tensor, first: Tensor) -> Tensor:
     """Write 1 with probability ``kept``, else 0, into each place of a mask: always the same for the same numbers."""
-    if mask.is_meta:
-        return mask
-    generator = _generator(mask.device).manual_seed(int(seed))
-    if not first:
-        return mask.bernoulli_(kept, generator=generator)
-    batch = mask.new_empty(int(first) + len(mask), *mask.shape[1:]).bernoulli_(kept, generator=generator)
-    return mask.copy_(batch[int(first) :])
+    if not mask.is_meta:
+        batch = mask.new_empty(int(first) + len(mask), *mask.shape[1:]) if first else mask
+        batch.bernoulli_(kept, generator=_generator(mask.device).manual_seed(int(seed)))
+        if first:
+            mask.copy_(batch[int(first) :])
+    return mask
 
 
 @lru_cache

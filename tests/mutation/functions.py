@@ -19,7 +19,7 @@ BESIDES = {
     "norm.py": ("_new",),
     "recurrent.py": ("_go_back", "_summed", "_new"),
     "windows.py": ("counted", "places", "_under"),
-    "dropout.py": ("draw", "in_tests", "filled"),
+    "dropout.py": ("draw", "filled"),
     "masks.py": ("draw_masks", "in_tests"),
     "loss.py": ("one_hot", "_softmax", "_samples", "_scale"),
     "structure.py": ("index_of_net", "index_of_x", "names"),
