@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.cases import Array, Problem
-from benchmarks.contenders import Contender
+from benchmarks.contenders.contender import Steps
 from benchmarks.contenders.manual import Manual
 
 STEPS = 3
@@ -25,7 +25,7 @@ def expected(problem: Problem) -> list[Array]:
     return after_steps(Manual(problem))
 
 
-def after_steps(contender: Contender) -> list[Array]:
+def after_steps(contender: Steps) -> list[Array]:
     """Take the steps; return the parameters."""
     with contender.scope():
         for _ in range(STEPS):

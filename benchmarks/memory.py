@@ -12,7 +12,8 @@ from pathlib import Path
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.cases import CASES, Case, problem
-from benchmarks.contenders import CONTENDERS, Contender
+from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders.contender import Steps
 from benchmarks.part import Part
 
 METHOD = (
@@ -38,7 +39,11 @@ def measure(*, quick: bool = False) -> Part:
 
 def peak(case: Case, name: str) -> int:
     """Return the peak in bytes for one contender."""
-    contender = CONTENDERS[name](problem(case))
+    return peak_of(CONTENDERS[name](problem(case)))
+
+
+def peak_of(contender: Steps) -> int:
+    """Return the peak in bytes of two steps of anybody."""
     with contender.scope(), silence(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         _steps(contender)
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +54,7 @@ def peak(case: Case, name: str) -> int:
     return highest([size for _, size in allocations])
 
 
-def _steps(contender: Contender) -> None:
+def _steps(contender: Steps) -> None:
     for _ in range(2):
         contender.step()
 
