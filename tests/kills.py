@@ -3,7 +3,8 @@
     python tests/kills.py                  60 kills, half a minute
     python tests/kills.py --kills 500      more of them
 
-Every start goes on by ``--resume auto`` in the run's folder, by hand and by autograd in turn. Checkpoints are written
+Every start goes on by ``--resume auto`` in the run's folder, by hand and by autograd in turn: two thirds of
+the kills hit a perceptron, the others a convolution with dropout. Checkpoints are written
 every few steps, so that many kills fall into the writing. At the end the parameters, what the optimizer remembers, the
 history and the log must be those of the run that nobody disturbed, to the last bit; only the seconds may differ.
 """
@@ -31,10 +32,15 @@ from manual_bp.training.run import checkpoint
 from manual_bp.training.run.whole_file import unfinished
 
 ENGINES = "manual", "autograd"
-SETTINGS = "--hidden 16 --save-interval 7 --log-interval 10 --quiet --threads 1 --epochs"
+SETTINGS = "--save-interval 7 --log-interval 10 --quiet --threads 1 --epochs"
+
+NETWORKS = {
+    "a perceptron": "--hidden 16",
+    "a convolution with dropout": "--image-size 8 --network conv:2:3 relu dropout:0.2 max:2",
+}
 
 
-def start(folder: Path, epochs: int, *more: str) -> int:
+def start(folder: Path, network: str, epochs: int, *more: str) -> int:
     """Begin or go on with the run in a process of its own, forked since importing torch takes a second."""
     if pid := os.fork():
         return pid
@@ -42,7 +48,8 @@ def start(folder: Path, epochs: int, *more: str) -> int:
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        code = train.main([*SETTINGS.split(), str(epochs), "--out-dir", str(folder), "--resume", "auto", *more])
+        words = *SETTINGS.split(), str(epochs), *NETWORKS[network].split()
+        code = train.main([*words, "--out-dir", str(folder), "--resume", "auto", *more])
     finally:
         os._exit(code)
 
@@ -85,21 +92,26 @@ def without_seconds(records: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
 
 
-def trial(kills: int, epochs: int, seed: int, folder: Path) -> Counter[str]:
+def trial(network: str, kills: int, epochs: int, seed: int, folder: Path) -> Counter[str]:
     """Disturb a run; return in which moments the kills fell. Raises AssertionError where it ends otherwise."""
     moments, chance = random.Random(seed), Counter[str]()
-    finish(start(folder / "alone", epochs))
+    finish(start(folder / "alone", network, epochs))
     disturbed = folder / "disturbed"
     while chance.total() < kills:
         engine = ENGINES[chance.total() % 2]
-        if not kill_after(start(disturbed, epochs, "--engine", engine), moments.uniform(0.0, 0.5)):
+        if not kill_after(start(disturbed, network, epochs, "--engine", engine), moments.uniform(0.0, 0.5)):
             break
         draft = any(unfinished(disturbed / name).exists() for name in ("last.pt", "best.pt"))
         there = (disturbed / "last.pt").exists()
         chance["while writing a checkpoint" if draft else "between two" if there else "before the first"] += 1
-    finish(start(disturbed, epochs))
+    finish(start(disturbed, network, epochs))
     assert_same_end(folder / "alone", disturbed)
     return chance
+
+
+def shares(epochs: int) -> tuple[int, int]:
+    """Return the epochs of the perceptron and of the convolution: as much time for each kill."""
+    return epochs * 2 // 3, max(1, epochs // 2)
 
 
 def main() -> int:
@@ -110,15 +122,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        chance = trial(given.kills, given.epochs, given.seed, Path(folder))
-    for moment, count in chance.items():
+    third, total = given.kills // 3, Counter[str]()
+    for network, kills, epochs in zip(NETWORKS, (given.kills - third, third), shares(given.epochs), strict=True):
+        with tempfile.TemporaryDirectory() as folder:
+            chance = trial(network, kills, epochs, given.seed, Path(folder))
+        if chance.total() < kills:
+            print(f"the run of {network} was over before {kills} kills: give it more --epochs")
+            return 1
+        print(f"{chance.total():4} kills of {network}")
+        total += chance
+    for moment, count in total.items():
         print(f"{count:4} kills {moment}")
-    print(f"{chance.total():4} kills; every run went on, and the end is that of a run left alone, to the last bit")
+    print(f"{total.total():4} kills; every run went on, and the end is that of a run left alone, to the last bit")
     print(f"     {time.monotonic() - began:.0f} s")
-    if chance.total() < given.kills:
-        print(f"the run was over before {given.kills} kills: give it more --epochs")
-        return 1
     return 0
 
 
