@@ -143,6 +143,11 @@ def test_the_step_times_are_those_of_the_last_benchmark() -> None:
     assert [cells[1:] for cells in rows(DOCS / "speed.md") if len(cells) == 9][1:] == measured
 
 
+def test_the_step_of_lenet_is_that_of_the_last_benchmark() -> None:
+    measured = [cells for cells in rows(ROOT / "benchmarks/results/lenet.md") if len(cells) == 6]
+    assert [cells for cells in rows(DOCS / "speed.md") if len(cells) == 6] == measured
+
+
 def test_the_other_figures_of_speed_stand_in_the_table_that_is_linked() -> None:
     linked = [cells for cells in rows(DOCS / "speed.md") if len(cells) == 4 and "benchmarks/results" in cells[3]]
     assert len(linked) == 6
