@@ -192,6 +192,14 @@ def test_all_parts_together_are_the_whole_batch(
             assert_identical(my_t, torch.tensor_split(t, count)[rank])
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_each_process_knows_where_its_rows_begin(count: int) -> None:
+    for size in (1, 5, 8, 9):
+        batches = [made(toy(9), size, part=(rank, count)) for rank in range(count)]
+        begins = [rows[:1].tolist() for rows in torch.arange(size).tensor_split(count)]
+        assert [begin or [size] for begin in begins] == [[one.first_row(size)] for one in batches]
+
+
 def test_a_part_of_a_smaller_last_batch_has_tensors_of_its_own() -> None:
     """Of 5 and then 4 rows the second of two processes gets 2 each time, but a loss divides by 5, then by 4."""
     first, last = [(x, t) for x, t in made(toy(9), 5, part=(1, 2)).in_order()]
