@@ -10,6 +10,9 @@ from torch_ref.known.scene import Scene
 
 NO_PATTERN = Cause("no-pattern", "no known pattern fits")
 
+OF_THE_INPUT = ("forward", "error", "output")
+"""What has a row for each row of the input."""
+
 PLURAL = {"entry": "entries"}
 """The others take an s."""
 
@@ -33,9 +36,12 @@ def described(s: Scene) -> Cause:
 
 
 def _axes(s: Scene) -> list[str]:
-    """Name the dimensions: of rows of samples, of a matrix of weights, of a vector, or by number."""
+    """Name the dimensions: of rows of samples, of a matrix, of a vector, or by number.
+
+    The rows of what anybody's function was given may be steps in time or a table: there they are rows.
+    """
     if s.right.ndim == 2:
-        return ["sample" if s.makes in ("forward", "error", "output") else "row", "column"]
+        return ["sample" if s.is_batch and s.makes in OF_THE_INPUT else "row", "column"]
     return ["entry"] if s.right.ndim == 1 else [f"dimension {axis}, index" for axis in range(s.right.ndim)]
 
 
@@ -46,6 +52,7 @@ def _lines(s: Scene, word: str, places: list[int], touched: Tensor, axis: int) -
     named = f"{word if one else PLURAL.get(word, f'{word}s')} {shown} of {of}"
     if s.by_hand.movedim(axis, 0)[touched].any():
         return Cause("only-some", f"only {named}", numbers)
-    is_unit = s.right.ndim <= 2 and word != "sample"
+    is_row = s.right.ndim > 2 or (s.right.ndim == 2 and axis == 0 and s.makes in OF_THE_INPUT)
     verb = "is" if len(places) == 1 else "are"
-    return Cause("dead-unit" if is_unit else "zero-rows", f"{'a dead unit: ' * is_unit}{named} {verb} zero", numbers)
+    said = "" if is_row or not s.is_batch else "a dead unit: "
+    return Cause("zero-rows" if is_row else "dead-unit", f"{said}{named} {verb} zero", numbers)

@@ -54,6 +54,8 @@ class Scene:
     """Parameters, and for a loss t and the network's answer y."""
     tolerance: float
     """Of the norm: how near a candidate has to come."""
+    is_batch: bool = False
+    """The rows of x are samples, as those of a layer or a loss are; of anybody's function nobody knows."""
 
     @property
     def n(self) -> int:
