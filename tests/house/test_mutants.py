@@ -42,9 +42,10 @@ def spelled(source: str, line: int) -> list[str]:
 
 @pytest.mark.parametrize(("of", "file"), [(of, file) for of, target in TARGETS.items() for file in target.files])
 def test_every_mutant_is_another_program(of: str, file: str) -> None:
+    """Of the thousands of the checker one in eight: what an operator does wrong, it does to many."""
     target = TARGETS[of]
     source = target.source(file)
-    for mutant in mutants(file, target):
+    for mutant in mutants(file, target)[:: 8 if of == "checker" else 1]:
         compile(mutant.source, file, "exec")
         assert spelled(mutant.source, mutant.line) != spelled(source, mutant.line), mutant.name
 

@@ -68,10 +68,10 @@ def trained(engine, x: Tensor, t: Tensor, updates: int) -> Tensor:
 @every_number_of_threads
 def test_every_quantity_equals_autograd_s_to_the_last_bit(dtype: torch.dtype, threads: int) -> None:
     torch.set_num_threads(threads)
-    report = crosscheck(reader(dtype), torch.randn(33, 144, dtype=dtype), targets(33, 10, dtype))
+    report = crosscheck(reader(dtype), torch.randn(33, 144, dtype=dtype), targets(33, 10, dtype), power=False)
     assert report.identical, str(report)
     x = torch.randn(7, 2, 9, 5, dtype=dtype)
-    report = crosscheck(image_to_image(dtype), x, torch.rand(7, 1, 9, 5, dtype=dtype))
+    report = crosscheck(image_to_image(dtype), x, torch.rand(7, 1, 9, 5, dtype=dtype), power=False)
     assert report.identical, str(report)
 
 
