@@ -20,11 +20,13 @@ from torch_ref.numbers.another import share_off
 from torch_ref.numbers.witness import all_finite
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.steps.graph import Use
+from torch_ref.steps.pooled import POOLS, beside_ties
 from torch_ref.steps.ties import LARGER, LARGEST, adds_up, dimensions_of, tolerance_of
 
-DRAWS, BOTH, MOST = 16, 2, 96
-"""How many points beside a kink are looked at: the first two lie on both sides. As long as everything changes there, it
-may be one of many equal numbers that was the largest nowhere yet: so there are more points."""
+LEAST, DRAWS, MOST = 4, 16, 96
+"""How many points beside a kink are looked at, of which the first two lie on both sides: where nothing changes at the
+first few, there is none. As long as everything changes, it may be one of many equal numbers that was the largest
+nowhere yet: so there are more points."""
 
 SMALL = 10_000
 """Numbers of a value for which so many points can be afforded."""
@@ -78,11 +80,13 @@ def _agreeing(chain: Chain, claim: Claim, i: int, by_hand: Tensor, arrived: Arri
     if not bool(off.any()):
         return None
     low = high = exact
+    # Of one operation a further point costs little.
+    least, enough = (LEAST, DRAWS) if chain.nearby else (MOST, MOST)
     for count, other in enumerate(_beside(chain, claim, i), 1):
         low, high = torch.minimum(low, other), torch.maximum(high, other)
         is_open = high - low >= EXPLAINED * (value - exact).abs()
         changes = (high - low > tolerance)[off]
-        if (count == BOTH and not bool(changes.any())) or (count >= DRAWS and not bool(changes.all())):
+        if (count == least and not bool(changes.any())) or (count >= enough and not bool(changes.all())):
             return None  # no kink: nothing changes to either side
         if bool(((value >= low - tolerance) & (value <= high + tolerance)).all()) and bool(is_open[off].all()):
             is_once = adds_up(chain, claim.places[i].key, by_hand, off)
@@ -110,7 +114,7 @@ def _said(arrived: Arrived, by_hand: Tensor, off: Tensor, low: Tensor, high: Ten
 def _beside(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
     """Yield what may arrive at a place beside the kinks."""
     if chain.nearby is not None:
-        for draw in range(MOST if claim.places[i].value.numel() <= SMALL else DRAWS):
+        for draw in range(_draws(claim.places[i].value)):
             try:
                 yield chain.beside(draw)[claim.places[i].key].double()
             except Exception:  # of somebody's forward pass, which may take other steps there
@@ -119,12 +123,20 @@ def _beside(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
     yield from _by_operation(chain, claim, i)
 
 
+def _draws(value: Tensor) -> int:
+    return MOST if value.numel() <= SMALL else DRAWS
+
+
 def _by_operation(chain: Chain, claim: Claim, i: int) -> Iterator[Tensor]:
     """Yield the smallest and the largest gradient of a value where an operation that uses it has a kink."""
     exact, value = chain.alone[claim.name][i].witness.exact, claim.places[i].value
-    if all(use.operation not in SLOPES for use in chain.graph.uses[claim.places[i].key]):
+    if all(use.operation not in (*SLOPES, *POOLS) for use in chain.graph.uses[claim.places[i].key]):
         return
     for part in chain.parts(claim, i):
+        if part.use.operation in POOLS and part.came is not None:
+            for found in beside_ties(part.use, value, part.came, _draws(value)):
+                yield exact + found.double() - part.gradient.double()
+            continue
         if part.use.operation not in SLOPES or part.came is None:
             continue
         came = _for_each(part.use, part.came, value)

@@ -47,6 +47,8 @@ class Zeros(Value):
 
 NOT_RETURNED = "backward returns no gradient for it, and it does not require one"
 
+UNDEFINED = "a gradient check expects inputs at which the reference is defined, but it says: {}"
+
 UPDATED = "the reference updates it in place, as running statistics"
 
 
@@ -78,7 +80,10 @@ def function_step(
         )
     given = {name: plain(t) for name, t in floating.items()}
     fixed = {name: t for name, t in tensors.items() if name not in floating}
-    buffers = _changed(reference, arguments, given)
+    try:
+        buffers = _changed(reference, arguments, given)
+    except torch.linalg.LinAlgError as why:  # type: ignore[attr-defined]
+        raise ValueError(UNDEFINED.format(why)) from why
     wanted = [name for name in wanted if name not in buffers]
     if not wanted:
         raise ValueError(

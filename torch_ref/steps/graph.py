@@ -103,6 +103,19 @@ class Graph:
                     waiting.append(further)
         return None
 
+    def leads_to(self, key: Key, other: Key) -> bool:
+        """Tell whether a value is made of another, ``key``: the gradient of that comes later, and from its own."""
+        waiting = [use.node for use in self.uses[key]]
+        seen = set(waiting)
+        while waiting:
+            node = waiting.pop()
+            if node is other[0]:
+                return True
+            further = set(self._users_of(node)) - seen
+            seen |= further
+            waiting.extend(further)
+        return False
+
     def _outputs_of(self, node: Node) -> int:
         return 1 + max((number for other, number in self._keys_of.get(node, [])), default=0)
 

@@ -21,6 +21,7 @@ from torch_ref.numbers.half import HALF
 from torch_ref.numbers.witness import Witness, all_finite
 from torch_ref.steps.chain import Arrived, Chain
 from torch_ref.steps.graph import Key, Use
+from torch_ref.steps.pooled import POOLS, beside_ties
 
 TIES = 1000
 """The number of the first direction in which every value is moved on its own, not the inputs alone."""
@@ -160,10 +161,12 @@ def dimensions_of(use: Use, value: Tensor) -> list[int]:
 def _is_shared(chain: Chain, key: Key, by_hand: Tensor, off: Tensor) -> bool:
     """Tell whether equal numbers together get the gradient of a maximum or a minimum once."""
     claimed = _claimed(chain)
-    uses = [use for use in chain.graph.uses[key] if use.operation in (*LARGER, *LARGEST)]
+    uses = [use for use in chain.graph.uses[key] if use.operation in (*LARGER, *LARGEST, *POOLS)]
     if len(uses) != 1:  # a part of each, which nobody can tell
         return True
     (use,) = uses
+    if use.operation in POOLS:
+        return _is_shared_in_windows(chain, key, by_hand, off)
     if use.operation in LARGEST:
         witness = claimed[key].witness
         dims = dimensions_of(use, by_hand)
@@ -176,6 +179,20 @@ def _is_shared(chain: Chain, key: Key, by_hand: Tensor, off: Tensor) -> bool:
     mine, its = claimed[key].witness, found.witness
     sums = by_hand.double() - mine.exact + found.chosen.double() - its.exact
     return not bool((sums.abs() > tolerance_of(mine) + tolerance_of(its))[off].any())
+
+
+def _is_shared_in_windows(chain: Chain, key: Key, by_hand: Tensor, off: Tensor) -> bool:
+    """Tell whether the largest numbers of each window together get its gradient once."""
+    claim, i = next((c, i) for c in chain.claims for i, place in enumerate(c.places) if place.key == key)
+    part = next(part for part in chain.parts(claim, i) if part.use.operation in POOLS)
+    if part.came is None:
+        return True
+    exact = _claimed(chain)[key].witness.exact.double()
+    found = beside_ties(part.use, claim.places[i].value, part.came, FIRST + MORE)
+    runs = torch.stack([exact, *(exact + one.double() - part.gradient.double() for one in found)])
+    own = Beside(by_hand.double(), tolerance_of(_claimed(chain)[key].witness), runs)
+    together, at, is_off = _joined(own, [], off)
+    return own.adds_up() and all(together.at(group).lies_among() for group in _groups(together, at, is_off))
 
 
 # ------------------------------------------------------------------------------------------------ groups

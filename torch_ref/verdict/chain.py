@@ -31,6 +31,9 @@ MOST_PARTS = 6
 ADDS_UP = "right by itself; in the whole pass the roundings add up to {:.1e} of its norm"
 
 
+BEHIND_A_KINK = "right by itself; in the whole pass it is another, since a value at a kink lies behind it"
+
+
 @dataclass(frozen=True)
 class Written:
     """Where a gradient was computed by hand, as far as it is known."""
@@ -90,7 +93,10 @@ def rows_of_chain(
     rows = [
         _row(chain, claim, judged[claim.name], written.get(claim.name, ()), whole=whole) for claim in chain.in_order
     ]
-    return rows if any(row.blame for row in rows) else [_without_consequences(row) for row in rows]
+    if any(row.blame for row in rows):
+        return rows
+    at_a_kink = any(row.isolated.reason == "kink" for row in rows)
+    return [_without_consequences(row, at_a_kink) for row in rows]
 
 
 def _row(chain: Chain, claim: Claim, several: tuple[Arrived, ...], written: tuple[Written, ...], *, whole: bool) -> Row:
@@ -125,11 +131,16 @@ def _nothing_to_compare(arrived: Arrived) -> bool:
     return fits and not all_finite(right) and arrived.found.relative != arrived.found.relative
 
 
-def _without_consequences(row: Row) -> Row:
-    """Return a row that is right by itself as right, where nothing that is wrong lies behind it."""
+def _without_consequences(row: Row, at_a_kink: bool) -> Row:
+    """Return a row that is right by itself as right, where nothing that is wrong lies behind it.
+
+    ``at_a_kink`` says that what is right in several ways does.
+    """
     whole = row.end_to_end
     if whole is None or whole.ok or not row.isolated.ok:
         return row
+    if at_a_kink:
+        return replace(row, end_to_end=replace(whole, status="rounding", reason="kink", remark=BEHIND_A_KINK))
     if whole.relative > CEILING:  # as every formula is right, nothing but rounding is left of it
         return replace(row, end_to_end=replace(whole, status="rounding", reason="zero", remark=""))
     remark = ADDS_UP.format(whole.relative)
@@ -208,7 +219,7 @@ def _looked_for(chain: Chain, place: Place, scene: Scene) -> tuple[Reference, Sc
         return None
     stops = {key: d for key in chain.names if key != place.key and (d := chain.handed_on(key)) is not None}
     leaves = {c.name: c.places[0] for c in chain.claims if c.places[0].is_leaf and c.places[0].key != place.key}
-    gradients = {chain.names[key]: d for key, d in stops.items()}
+    gradients = {chain.names[key]: d for key, d in stops.items() if not chain.graph.leads_to(key, place.key)}
     outputs, upstream = zip(*chain.roots, strict=True)
     wrong = sum(not one.found.ok for several in chain.alone.values() for one in several)
     reference = Reference(

@@ -75,6 +75,12 @@ def test_functions_that_autograd_cannot_follow_need_a_reference() -> None:
         check_function(lambda x: "y", lambda d, x: d, [x])
 
 
+def test_inputs_at_which_the_reference_is_not_defined_are_refused() -> None:
+    singular = torch.ones(3, 3)
+    with pytest.raises(ValueError, match=r"expects inputs at which the reference is defined, but it says: linalg\.inv"):
+        check_function(torch.linalg.inv, lambda d, a: -a.mT @ d @ a.mT, [singular])
+
+
 def test_a_tolerance_by_dtype_takes_the_place_of_the_reference_s_own_error() -> None:
     inputs = [torch.randn(4, 5)]
 
