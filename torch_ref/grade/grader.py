@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from torch_ref.grade.answer import Answer
@@ -93,36 +94,37 @@ def _marks_or_refusal(exam: _Exam) -> list[Mark]:
 def _marks(exam: _Exam) -> list[Mark]:
     answers: dict[str, list[Answer | None]] = {}
     stuck: Failure | None = None
-    for of in QUESTIONS_OF[exam.name]:
-        exam.advance(of)
-        if stuck and of.method == "backward":  # it would call that forward again, at the same points
-            failure = Failure("nothing-to-read", f"forward: {stuck.text}; there is nothing for backward to read")
-            nothing = Answer(Value(None, None, failure))
-            answers[of.symbol] = [nothing if point.has(of) else None for point in exam.points]
-            continue
-        transcript, answers[of.symbol] = _answers(exam, of)
-        stuck = transcript.ending if of.method == "forward" else stuck
-    sheet = AnswerSheet(exam.points, answers)
-    return [mark(of, sheet, exam.file.place(of)) for of in QUESTIONS_OF[exam.name]]
-
-
-def _answers(exam: _Exam, of: Question) -> tuple[Transcript, list[Answer | None]]:
-    """Run one formula; return how that went, and an answer for each point where there is something to ask."""
-    asked = [point for point in exam.points if point.has(of)]
     job = {
         "path": exam.file.path.name,
         "source": exam.file.source,
         "class": exam.name,
-        "makes": of.makes,
         "arrays": exam.file.is_of_numpy(exam.name),
-        "points": [point.given(of) for point in asked],
     }
-    transcript = STUDENTS.run(job, 1 + len(asked), exam.limits)
+    for method, questions in groupby(QUESTIONS_OF[exam.name], key=lambda of: of.method):
+        asked = list(questions)
+        exam.advance(asked[0])
+        if stuck and method == "backward":  # it would call that forward again, at the same points
+            failure = Failure("nothing-to-read", f"forward: {stuck.text}; there is nothing for backward to read")
+            nothing = Answer(Value(None, None, failure))
+            answers |= {of.symbol: [nothing if point.has(of) else None for point in exam.points] for of in asked}
+            continue
+        transcript = STUDENTS.run(job, {"method": method, "points": [p.given(asked) for p in exam.points]}, exam.limits)
+        answers |= _answers(exam, asked, transcript)
+        stuck = transcript.ending if method == "forward" else stuck
+    sheet = AnswerSheet(exam.points, answers)
+    return [mark(of, sheet, exam.file.place(of)) for of in QUESTIONS_OF[exam.name]]
+
+
+def _answers(exam: _Exam, asked: list[Question], transcript: Transcript) -> dict[str, list[Answer | None]]:
+    """Return by symbol an answer for each point where there is something to ask."""
     _check(exam, transcript)
-    found = [Answer.received(m) for m in transcript.messages if "narrow" in m][: len(asked)]
-    found += [Answer(Value(None, None, transcript.ending))] * (len(asked) - len(found))
-    values = iter(found)
-    return transcript, [next(values) if point.has(of) else None for point in exam.points]
+    received = iter([Answer.received(m) for m in transcript.messages if "narrow" in m])
+    missing = Answer(Value(None, None, transcript.ending))
+    found: dict[str, list[Answer | None]] = {of.symbol: [] for of in asked}
+    for point in exam.points:
+        for of in asked:
+            found[of.symbol].append(next(received, missing) if point.has(of) else None)
+    return found
 
 
 def _check(exam: _Exam, transcript: Transcript) -> None:
@@ -130,8 +132,8 @@ def _check(exam: _Exam, transcript: Transcript) -> None:
     refused = next((m["refused"] for m in transcript.messages if m.get("refused")), "")
     if refused:
         raise _RefusedError(refusal(exam.name, str(refused)[:200]))
-    imported, failure = False, transcript.ending.text if transcript.ending else ""
-    for message in transcript.messages[:1]:
+    imported, failure = not transcript.begins, transcript.ending.text if transcript.ending else ""
+    for message in transcript.messages[: transcript.begins]:
         imported, failure = message.get("imported") is True, str(message.get("failure", ""))
     if not imported:
         raise _SpoiledFileError(f"{exam.file.path.name} cannot be imported: {failure}")

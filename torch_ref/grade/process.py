@@ -50,11 +50,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Transcript:
-    """The messages of a process, and how it ended where some of them are missing."""
+    """The messages of a process about one part of a job, and how it ended where some of them are missing."""
 
     messages: tuple[Message, ...]
     ending: Failure | None = None
     """None where all of them came."""
+    begins: bool = True
+    """Whether the first message says if the file could be imported."""
 
 
 class NotStartedError(RuntimeError):
@@ -62,28 +64,38 @@ class NotStartedError(RuntimeError):
 
 
 class Students:
-    """A process that holds torch, numpy and no answer, from which one is forked for every formula."""
+    """A process that holds torch, numpy and no answer, from which one is forked for every class of a file."""
 
     def __init__(self) -> None:
         """Start nothing before there is a job."""
         self._process: subprocess.Popen[bytes] | None = None
+        self._goes_on: Message | None = None
 
-    def run(self, job: Message, expected: int, limits: Limits) -> Transcript:
-        """Run a job and return its messages; ``expected`` says how many there should be."""
-        job |= {"memory_limit": limits.mebibytes, "seconds": limits.seconds}
+    def run(self, job: Message, part: Message, limits: Limits) -> Transcript:
+        """Run one part of a job, a method at its points, and return the messages; a point says what it makes.
+
+        The process of the part before goes on where it has answered all of that; else another one begins anew.
+        """
+        more = self._goes_on is job
+        expected = sum(len(point["makes"]) for point in part["points"]) + (not more)
+        asked = part | {"more": more, "expected": expected, "seconds": limits.seconds}
+        asked |= {} if more else {**job, "memory_limit": limits.mebibytes}
+        self._goes_on = None
         try:
-            ending, written = (self._forked if FORKS else _alone)(packed(job), limits)
-        except (OSError, EOFError, TimeoutError):  # whatever it was, it was this formula
+            ending, written = (self._forked if FORKS else _alone)(packed(asked), limits)
+        except (OSError, EOFError, TimeoutError):  # whatever it was, it was this method
             self.close()
-            return Transcript((), Failure("process-ended", "the process stopped answering"))
+            return Transcript((), Failure("process-ended", "the process stopped answering"), not more)
         messages, is_whole = _received(written)
         told = any("refused" in m or m.get("imported") is False for m in messages)
         if told or sum("refused" not in m for m in messages) >= expected:
-            return Transcript(messages)
-        return Transcript(messages, _failure(ending, limits) if is_whole else NO_ANSWER)
+            self._goes_on = job if ending.get("alive") is True and not told else None
+            return Transcript(messages, begins=not more)
+        return Transcript(messages, _failure(ending, limits) if is_whole else NO_ANSWER, not more)
 
     def close(self) -> None:
         """End the process; the next job starts another."""
+        self._goes_on = None
         if self._process is not None:
             for pipe in (self._process.stdin, self._process.stdout):
                 with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ others are hidden: drawn anew for every seed, sizes and all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -132,15 +133,17 @@ class Point:
         """Tell whether the formula is asked for here: there is no gradient of a bias where there is no bias."""
         return of.makes != "bias" or "bias" in self.parameters
 
-    def given(self, of: Question) -> dict[str, Any]:
-        """Return what a process needs in order to run the formula: never the right answer of it."""
+    def given(self, asked: Sequence[Question]) -> dict[str, Any]:
+        """Return what a process needs in order to run one method: never the right answer of what it gives."""
         is_loss = hasattr(self.owner, "reduction")
         settings = {"reduction": self.owner.reduction} if is_loss else {}
         passed = {"x": self.x, "t" if is_loss else "error": self.other}
-        if of.method == "backward":
+        if asked[0].method == "backward":
             own = QUESTIONS_OF[type(self.owner).__name__][0]  # a loss's answer y, a layer's output: what forward saves
             passed["y"] = self.right(own)
-        return {"settings": settings, "parameters": _as_arrays(self.parameters), "passed": _as_arrays(passed)}
+        makes = [of.makes for of in asked if self.has(of)]
+        arrays = {"parameters": _as_arrays(self.parameters), "passed": _as_arrays(passed)}
+        return {"makes": makes, "settings": settings, **arrays}
 
     @property
     def in_float64(self) -> Point:

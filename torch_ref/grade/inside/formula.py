@@ -1,4 +1,4 @@
-"""One formula of a student's class at one point.
+"""One method of a student's class at one point, and the formulas that it gives.
 
 A class may keep to the protocol, forward(x) -> (y, saved) and backward(error, saved) -> (error of x, gradients). Or it
 keeps everything on itself: forward(x) -> y and backward(error) -> error of x, with the gradients in self.dW and
@@ -20,22 +20,24 @@ from torch import Tensor
 from .calls import Call, Failure, answer, bytes_of, described
 from .wire import Message
 
-KEPT = {
-    "weight": "dW dw d_w d_W dweight d_weight grad_w grad_W grad_weight weight_grad W_grad w_grad gW g_w dWeight",
-    "bias": "db dB d_b dbias d_bias grad_b grad_bias bias_grad b_grad gb g_b dBias",
-}
-"""Under which names a layer keeps its gradients on itself."""
+Made = tuple[np.ndarray | None, Failure | None]
+"""What one formula gave, or what it did instead."""
 
-IN_DICTS = {"weight": "weight W w", "bias": "bias b"}
-"""And in which a dict of gradients has them."""
+LETTERS = {
+    "weight": "W w Weight", "bias": "b B Bias", "weight_ih_l0": "W Wx W_ih Wxh W_xh weight_ih", "bias_ih_l0": "b b_ih bx bias_ih",
+    "weight_hh_l0": "V Wh W_hh Whh U weight_hh", "bias_hh_l0": "c b_hh bh bias_hh",
+}  # fmt: skip
+"""What people call a parameter; its gradient is then dW, grad_W, W_grad, or W in a dict of gradients."""
+
+GRADIENTS = ("d{}", "d_{}", "grad_{}", "{}_grad", "g{}", "g_{}")
 
 
 class Formula:
-    """One formula at one point."""
+    """One method at one point."""
 
-    def __init__(self, module: ModuleType, asked: Message, point: Message) -> None:
-        """Take the student's module, the job and the numbers."""
-        self.asked, self.makes, self.arrays = asked, asked["makes"], asked["arrays"]
+    def __init__(self, module: ModuleType, asked: Message, method: str, point: Message) -> None:
+        """Take the student's module, the job, the method and the numbers."""
+        self.asked, self.method, self.makes, self.arrays = asked, method, point["makes"], asked["arrays"]
         self.passed = {name: self._given(array) for name, array in point["passed"].items()}
         parameters = {name: self._given(array) for name, array in point["parameters"].items()}
         self.exact = [*parameters.values(), *self.passed.values()]
@@ -49,20 +51,20 @@ class Formula:
     def _given(self, array: np.ndarray) -> Any:
         return array if self.arrays else torch.from_numpy(array).clone()
 
-    def value(self) -> Message:
-        """Return what the formula gives, or the failure, as it is sent."""
-        found, failure = (None, self.call.failure) if self.call.failure else self._value()
-        failure = failure or self.call.failure
-        return {"array": found, "failure": list(failure) if failure else None, "narrow": self.narrow}
+    def values(self) -> list[Message]:
+        """Return what the method gives for each formula, or the failure, as it is sent."""
+        found = [(None, self.call.failure)] * len(self.makes) if self.call.failure else self._values()
+        said = [(array, failure or self.call.failure) for array, failure in found]
+        return [{"array": a, "failure": list(why) if why else None, "narrow": self.narrow} for a, why in said]
 
-    def _value(self) -> tuple[np.ndarray | None, Failure | None]:
-        if self.makes == "output":
-            return self._answer(self._call("output", self.passed["x"]), "output(x) -> y")
-        if self.makes == "forward":
-            return self._answer(self._forward()[0], self._protocol())
+    def _values(self) -> list[Made]:
+        if self.method == "output":
+            return [self._answer(self._call("output", self.passed["x"]), "output(x) -> y")]
+        if self.method == "forward":
+            return [self._answer(self._forward()[0], self._protocol())]
         return self._backward()
 
-    def _answer(self, came: Any, expected: str) -> tuple[np.ndarray | None, Failure | None]:
+    def _answer(self, came: Any, expected: str) -> Made:
         return (None, self.call.failure) if self.call.failure and came is None else answer(came, expected, self.arrays)
 
     def _protocol(self) -> str:
@@ -94,46 +96,47 @@ class Formula:
         self.call.failure = self.call.failure or Failure("wrong-return", text)
         return None, None
 
-    def _backward(self) -> tuple[np.ndarray | None, Failure | None]:
+    def _backward(self) -> list[Made]:
         y, saved = self._forward()
         if self.call.failure and y is None:
             text = f"forward {self.call.failure.text}: there is nothing for backward to read"
-            return None, Failure("nothing-to-read", text)
+            return [(None, Failure("nothing-to-read", text))] * len(self.makes)
         own = self._call("output", self.passed["x"]) if self.is_loss else y
         saved = self._with_the_right_y(saved, own)
         self.call.failure = None
         if self.is_loss:
             given = () if self._keeps() else (saved,)
-            return self._answer(self._call("backward", *given), "backward(saved) -> error of x")
+            return [self._answer(self._call("backward", *given), "backward(saved) -> error of x")]
         if self._keeps():
-            return self._of_keeping(self._call("backward", self.passed["error"]))
-        return self._of_layer(self._call("backward", self.passed["error"], saved))
+            returned = self._call("backward", self.passed["error"])
+            return [self._of_keeping(returned, makes) for makes in self.makes]
+        returned = self._call("backward", self.passed["error"], saved)
+        return [self._of_layer(returned, makes) for makes in self.makes]
 
-    def _of_layer(self, returned: Any) -> tuple[np.ndarray | None, Failure | None]:
+    def _of_layer(self, returned: Any, makes: str) -> Made:
         expected = "backward(error, saved) -> (error of x, gradients)"
         if not (isinstance(returned, tuple | list) and len(returned) == 2):
             if self.call.failure and returned is None:
                 return None, self.call.failure
             return None, Failure("wrong-return", f"gives {described(returned)} where {expected} is expected")
         error, gradients = returned
-        if self.makes == "error":
+        if makes == "error":
             return self._answer(error, expected)
-        if not isinstance(gradients, dict) or self.makes not in gradients:
-            return None, self.call.failure or Failure("wrong-return", f"gives no gradient of {self.makes}")
-        return self._answer(gradients[self.makes], expected)
+        if not isinstance(gradients, dict) or makes not in gradients:
+            return None, self.call.failure or Failure("wrong-return", f"gives no gradient of {makes}")
+        return self._answer(gradients[makes], expected)
 
-    def _of_keeping(self, returned: Any) -> tuple[np.ndarray | None, Failure | None]:
+    def _of_keeping(self, returned: Any, makes: str) -> Made:
         error = returned[0] if isinstance(returned, tuple | list) and returned else returned
-        if self.makes == "error":
+        if makes == "error":
             return self._answer(error, "backward(error) -> error of x")
         if self.call.failure and returned is None:
             return None, self.call.failure
-        gradient = _kept_gradient(self.owner, self.makes)
+        gradient = _kept_gradient(self.owner, makes, self.exact)
         if gradient is None:
-            first = KEPT[self.makes].split()[0]
-            text = f"gives no gradient of {self.makes}: expected it in self.{first} after backward(error)"
+            text = f"gives no gradient of {makes}: expected it in self.{_names_of(makes)[0]} after backward(error)"
             return None, Failure("wrong-return", text)
-        return self._answer(gradient, f"a gradient of {self.makes}")
+        return self._answer(gradient, f"a gradient of {makes}")
 
     # ------------------------------------------------------------------------------ a wrong forward costs no backward
 
@@ -171,13 +174,21 @@ def _taken_by(method: Any) -> int | None:
     return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in taken)
 
 
-def _kept_gradient(owner: Any, of: str) -> Any:
+def _names_of(parameter: str) -> list[str]:
+    """Return under which names a layer keeps the gradient of a parameter on itself."""
+    return [shape.format(name) for shape in GRADIENTS for name in (*LETTERS.get(parameter, "").split(), parameter)]
+
+
+def _kept_gradient(owner: Any, of: str, given: list[Any]) -> Any:
+    """Return the gradient that a layer keeps on itself, or in a dict; a dict of its parameters has none."""
     kept = vars(owner) if hasattr(owner, "__dict__") else {}
-    named = [kept[name] for name in KEPT[of].split() if kept.get(name) is not None]
+    named = [kept[name] for name in _names_of(of) if kept.get(name) is not None]
     for value in kept.values():
         if isinstance(value, dict):
-            named += [value[name] for name in (*KEPT[of].split(), *IN_DICTS[of].split()) if name in value]
-    return next((v for v in named if isinstance(v, Tensor | np.ndarray)), None)
+            names = (*_names_of(of), of, *LETTERS.get(of, "").split())
+            named += [value[name] for name in names if name in value]
+    arrays = (v for v in named if isinstance(v, Tensor | np.ndarray))
+    return next((v for v in arrays if not any(_same(v, other) for other in given)), None)
 
 
 def _is_narrower(array: Any, than: Any) -> bool:

@@ -1,6 +1,7 @@
-"""One job: a student's file is run, and one of its formulas at every point.
+"""One job: a student's file is run, and then one method of one of its classes after the other, at every point.
 
-Messages go out one after the other: that the file has been imported, then an array or a failure for each point.
+Messages go out one after the other: that the file has been imported, then an array or a failure for each formula at
+each point. What the next method needs, as the right y, comes only when all answers before it have gone out.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from .wire import Message
 Send = Callable[[Message], None]
 
 
-def run(asked: Message, send: Send) -> None:
-    """Run one formula of a student's file at every point."""
+def run(asked: Message, send: Send, next_part: Callable[[], Message | None]) -> None:
+    """Run the methods of one class of a student's file at every point."""
     refuse.path, refuse.send = asked["path"], send
     code = compile(asked["source"], asked["path"], "exec", dont_inherit=True)
     _hide()
@@ -38,8 +39,12 @@ def run(asked: Message, send: Send) -> None:
         send({"imported": False, "failure": importing.failure.text})
         return
     send({"imported": True})
-    for point in asked["points"]:
-        send(Formula(module, asked, point).value())
+    part: Message | None = asked
+    while part is not None:
+        for point in part["points"]:
+            for message in Formula(module, asked, part["method"], point).values():
+                send(message)
+        part = next_part()
 
 
 def _readable() -> list[str]:

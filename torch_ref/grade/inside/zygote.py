@@ -46,9 +46,16 @@ def serve() -> None:
     gc.collect()
     gc.freeze()  # a collection in a forked process would touch, and so copy, all that torch has in memory
     _written(answers, bytes(4) + wire.packed({"ready": True}))
+    child: _Child | None = None
     while (job := _next(requests)) is not None:
-        ending, written = _forked(job, (requests, answers))
+        if child is not None and not job["more"]:
+            child.end()
+            child = None
+        child = child or _Child((requests, answers), job)
+        ending, written = child.answer(job)
         _written(answers, len(written).to_bytes(4) + wire.packed(ending) + written)
+        if not ending["alive"]:
+            child = None
     os._exit(0)
 
 
@@ -64,12 +71,12 @@ def warm() -> None:
 def _alone(requests: int, answers: int) -> None:
     job = _next(requests)
     if job is not None:
-        run(job, lambda message: _written(answers, wire.packed(message)))
+        run(job, lambda message: _written(answers, wire.packed(message)), lambda: None)
     os._exit(0)
 
 
 def _next(requests: int) -> wire.Message | None:
-    """Return the next job; None where there is none any more."""
+    """Return the next job, or part of one; None where there is none any more."""
     head = _read(requests, wire.HEAD.size)
     if len(head) < wire.HEAD.size:
         return None
@@ -77,46 +84,74 @@ def _next(requests: int) -> wire.Message | None:
     return next(wire.unpacked(head + rest), None)
 
 
-def _forked(job: wire.Message, ours: tuple[int, int]) -> tuple[wire.Message, bytes]:
-    """Run a job in a process of its own; return how that ended, and what it wrote."""
-    reading, writing = os.pipe()
-    process = os.fork()
-    if process == 0:
-        with contextlib.suppress(BaseException):
-            os.setsid()
-            for descriptor in (*ours, reading):
-                os.close(descriptor)
-            limit_memory(job["memory_limit"])
-            run(job, lambda message: _written(writing, wire.packed(message)))
-            os._exit(0)
-        os._exit(1)
-    os.close(writing)
-    ended = _Ended(process)
-    try:
-        written, why = _listened(reading, time.monotonic() + job["seconds"], ended)
-    finally:
-        os.close(reading)
-        ended.now()
-    return {"status": None if why else ended.status, "why": why}, written
+class _Child:
+    """A process of its own for one class of a student's file: it is asked for one method after the other."""
 
+    def __init__(self, ours: tuple[int, int], job: wire.Message) -> None:
+        """Fork it; it runs the file and answers the first part of the job."""
+        self.reading, writing = os.pipe()
+        asking, self.asking = os.pipe()
+        self.process, self.status, self.closing = os.fork(), None, False  # type: int, int | None, bool
+        self.is_new = True
+        if self.process == 0:
+            with contextlib.suppress(BaseException):
+                os.setsid()
+                for descriptor in (*ours, self.reading, self.asking):
+                    os.close(descriptor)
+                del self.reading, self.asking
+                limit_memory(job["memory_limit"])
+                run(job, lambda message: _written(writing, wire.packed(message)), lambda: _next(asking))
+                os._exit(0)
+            os._exit(1)
+        os.close(writing)
+        os.close(asking)
 
-class _Ended:
-    """Whether a process has ended, and with what."""
+    def answer(self, job: wire.Message) -> tuple[wire.Message, bytes]:
+        """Return how a part of the job ended, and what was written; the process goes on where all of it came."""
+        if not self.is_new:
+            with contextlib.suppress(OSError):  # one that has ended says so below
+                _written(self.asking, wire.packed(job))
+        self.is_new = False
+        written, why = self._listened(job["expected"], time.monotonic() + job["seconds"])
+        if why == "all":
+            return {"alive": True, "status": None, "why": ""}, written
+        self.end()
+        return {"alive": False, "status": None if why else self.status, "why": why}, written
 
-    def __init__(self, process: int) -> None:
-        self.process, self.status = process, None  # type: tuple[int, int | None]
+    def _listened(self, expected: int, deadline: float) -> tuple[bytes, str]:
+        """Return what it writes until it ends, and why no more was heard: 'all' came, or it was stopped; '' if not."""
+        written, counted = bytearray(), _Counted()
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return bytes(written), "no-answer"
+            if not select.select([self.reading], [], [], min(left, SLICE))[0]:
+                if self._has_ended():
+                    return bytes(written), ""
+                continue
+            piece = os.read(self.reading, 1 << 16)
+            if not piece:
+                self.closing = True
+                return bytes(written), ""
+            written += piece
+            if len(written) > LARGEST:
+                return bytes(written), "too-much"
+            if counted.messages(written) >= expected:
+                return bytes(written), "all"
 
-    def seen(self) -> bool:
+    def _has_ended(self) -> bool:
         """Tell whether it has ended by itself."""
         if self.status is None:
             process, status = os.waitpid(self.process, os.WNOHANG)
             self.status = os.waitstatus_to_exitcode(status) if process else None
         return self.status is not None
 
-    def now(self) -> None:
+    def end(self) -> None:
         """End it, and all that it started; let one that is just ending give its own status."""
+        for descriptor in (self.reading, self.asking):
+            os.close(descriptor)
         deadline = time.monotonic() + 0.5
-        while not self.seen() and self.closing and time.monotonic() < deadline:
+        while not self._has_ended() and self.closing and time.monotonic() < deadline:
             time.sleep(0.001)
         for end in (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -124,28 +159,21 @@ class _Ended:
         if self.status is None:
             self.status = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
 
-    closing = False
-    """Whether it has closed its pipe, as a process does that ends."""
 
+class _Counted:
+    """Counts the messages in bytes that grow."""
 
-def _listened(reading: int, deadline: float, ended: _Ended) -> tuple[bytes, str]:
-    """Return what a process writes until it ends, and why it was stopped; '' where it was not."""
-    written = bytearray()
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return bytes(written), "no-answer"
-        if not select.select([reading], [], [], min(left, SLICE))[0]:
-            if ended.seen():
-                return bytes(written), ""
-            continue
-        piece = os.read(reading, 1 << 16)
-        if not piece:
-            ended.closing = True
-            return bytes(written), ""
-        written += piece
-        if len(written) > LARGEST:
-            return bytes(written), "too-much"
+    def __init__(self) -> None:
+        self.at, self.count = 0, 0
+
+    def messages(self, written: bytearray) -> int:
+        """Return how many are whole by now."""
+        while len(written) >= self.at + wire.HEAD.size:
+            end = self.at + wire.HEAD.size + sum(wire.HEAD.unpack_from(written, self.at))
+            if end > len(written):
+                break
+            self.at, self.count = end, self.count + 1
+        return self.count
 
 
 def _read(descriptor: int, count: int) -> bytes:
