@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from torch_ref.grade.course import Course
     from torch_ref.grade.grading import Grading
 
+CHAPTERS = ("lecture", "convolution", "norm", "recurrent")
+"""Those of ``subjects.CHAPTERS``, which takes a second to import."""
+
 DESCRIPTION = """Grade the formulas of a student's file, each on its own, at hidden numbers: a point for each that is
 right at all of them, a hint for each that is not. A folder, or several files, are graded as a class: a line for each
 student, and the mistakes counted. Exit code 0 for full marks (of a class: when it is done), 1 for less, 2 where there
@@ -27,17 +30,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("grade", help="grade somebody's own formulas", description=DESCRIPTION)
     parser.add_argument(
         "files", nargs="*", type=Path, metavar="FILE",
-        help="defines the six classes of the template; or a folder of such files",
+        help="defines the classes of the template; or a folder of such files",
     )  # fmt: skip
     parser.add_argument(
         "--template", nargs="?", const="torch", choices=["torch", "numpy"], help="print a file to fill in, and exit"
     )
+    parser.add_argument(
+        "--chapter", nargs="+", choices=CHAPTERS, metavar="CHAPTER",
+        help=f"what counts, or what the template is of (lecture): {', '.join(CHAPTERS)}",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, help="draws the hidden numbers; a new one each time unless given")
     parser.add_argument("--time-limit", type=_positive, default=10.0, metavar="SECONDS", help="of a formula (10)")
     parser.add_argument("--memory-limit", type=_whole, default=1024, metavar="MIB", help="of a formula (1024)")
     parser.add_argument(
         "--only", "--require", nargs="+", type=_class_name, metavar="CLASS",
-        help="the classes that count (all six); one that is absent costs its points",
+        help="the classes that count (all of the chapter); one that is absent costs its points",
     )  # fmt: skip
     parser.add_argument(
         "--sign", choices=["lecture", "either"], default="lecture",
@@ -65,7 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
     from torch_ref.grade.students_file import UnusableFileError
 
     if arguments.template:
-        sys.stdout.write(templates.text(arguments.template))
+        chapter, *others = arguments.chapter or ["lecture"]
+        if others:
+            arguments.complain("--template prints that of one chapter at a time")
+        sys.stdout.write(templates.text(arguments.template, chapter))
         return 0
     is_class = len(arguments.files) > 1 or arguments.files[0].is_dir()
     if arguments.csv and not is_class:
@@ -122,7 +132,7 @@ def _class(arguments: argparse.Namespace) -> int:
         options["seed"],
         sum(worth.get(of, 1) for of in asked),
         tuple(students),
-        tuple(map(tuple, alike(found, [templates.text(kind) for kind in ("torch", "numpy")]))),
+        tuple(map(tuple, alike(found, templates.every()))),
     )
     return _written(course, arguments)
 
@@ -144,10 +154,18 @@ def _options(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     options = {
         "seed": arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4)),
         "limits": Limits(arguments.time_limit, arguments.memory_limit),
-        "only": tuple(arguments.only or QUESTIONS_OF),
+        "only": tuple(name for name in QUESTIONS_OF if name in _counted(arguments)),
         "sign": arguments.sign,
     }
     return options, worth.read(arguments.points) if arguments.points else {}
+
+
+def _counted(arguments: argparse.Namespace) -> set[str]:
+    """Return the classes that count."""
+    from torch_ref.grade.subjects import CHAPTERS as CLASSES
+
+    chapters = arguments.chapter or ([] if arguments.only else ["lecture"])
+    return {*(arguments.only or ()), *(name for chapter in chapters for name in CLASSES[chapter])}
 
 
 def _written(outcome: Grading | Course, arguments: argparse.Namespace) -> int:

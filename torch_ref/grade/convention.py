@@ -10,20 +10,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from manual_bp import Loss
 from torch_ref.grade.grading import Mark
+from torch_ref.grade.subjects import Question
 from torch_ref.known import Cause
 
 Sign = Literal["lecture", "either"]
-
-TELLING = {("Linear", "weight"), ("Linear", "bias"), ("SquaredError", "error"), ("SoftmaxCrossEntropy", "error")}
-"""The formulas in which the conventions differ: class, and what is made."""
 
 OTHER = Cause("other-convention", "right with the other sign: +∂L/∂q")
 
 
 def settled(marks: list[Mark], sign: Sign) -> tuple[tuple[Mark, ...], str]:
     """Return the marks with the convention recognised, and a sentence that explains it once; '' where it is none."""
-    telling = [mark for mark in marks if (mark.of.kind.__name__, mark.of.makes) in TELLING]
+    telling = [mark for mark in marks if _is_telling(mark.of)]
     opposite = [mark for mark in telling if mark.opposite]
     if not opposite or any(mark.earned for mark in telling) or (len(opposite) < 2 and sign == "lecture"):
         return tuple(marks), ""
@@ -35,6 +34,11 @@ def settled(marks: list[Mark], sign: Sign) -> tuple[tuple[Mark, ...], str]:
         f"other sign. The file has gradients, +∂L/∂q, where the lecture has errors, −∂L/∂q: e = t − y at the loss, "
         f"and ∂L/∂W = −δᵀ x, ∂L/∂b = −Σ δ from an error δ. {cost}"
     )
+
+
+def _is_telling(of: Question) -> bool:
+    """Tell whether the conventions differ in a formula: a gradient, or the error that begins at a loss."""
+    return of.makes not in ("output", "forward", "error") or (of.makes == "error" and issubclass(of.kind, Loss))
 
 
 def _told(mark: Mark, sign: Sign) -> Mark:

@@ -18,7 +18,8 @@ from torch_ref.grade.grading import Grading, Mark
 from torch_ref.grade.marking import AnswerSheet, mark
 from torch_ref.grade.process import STUDENTS, Limits, Transcript
 from torch_ref.grade.students_file import StudentsFile, read, refusal
-from torch_ref.grade.subjects import QUESTIONS_OF, Point, Question, points
+from torch_ref.grade.drawn import points
+from torch_ref.grade.subjects import LECTURE, QUESTIONS_OF, Point, Question
 from torch_ref.steps.step import Failure, Value
 
 Advance = Callable[[Question], None]
@@ -44,13 +45,13 @@ def grade(
 ) -> Grading:
     """Return the marks of a file for every formula of the classes that it defines, and of those required.
 
-    ``only`` these classes count where it is given. With the sign "either", gradients that are +∂L/∂net throughout cost
+    The classes of the lecture count, or ``only`` those where it is given. With the sign "either", gradients that are +∂L/∂net throughout cost
     nothing. Raises UnusableFileError where there is nothing to grade. ``advance`` hears of every formula before it is
     run.
     """
-    file = read(path)
-    counted = [name for name in QUESTIONS_OF if only is None or name in set(only)]
     asked = set(required) | set(() if only is None else only)
+    counted = [name for name in QUESTIONS_OF if name in (LECTURE if only is None else asked)]
+    file = read(path, counted)
     note, marks = file.spoiled, dict[str, list[Mark]]()
     try:
         for name in () if note else (name for name in counted if name in file.classes):

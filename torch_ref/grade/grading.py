@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from torch_ref.grade.subjects import QUESTIONS_OF, Question
+from torch_ref.grade.subjects import Question, chapters_of
 from torch_ref.verdict.row import Row
 from torch_ref.verdict.table import WIDTH
 
@@ -58,7 +58,7 @@ class Grading:
     file: str
     seed: int
     classes: tuple[str, ...]
-    """Those of the six that the file defines."""
+    """Those of the classes that count which the file defines."""
     marks: tuple[Mark, ...]
     convention: str = ""
     """What there is to say once about the sign of all gradients."""
@@ -92,7 +92,8 @@ class Grading:
     @property
     def total(self) -> str:
         """Return the last line: the points, the classes that were found, and the seed."""
-        found = f"{len(self.classes)} of {len(QUESTIONS_OF)} classes found"
+        every = chapters_of(mark.of.kind.__name__ for mark in self.marks)
+        found = f"{len(self.classes)} of {len(every)} classes found"
         return f"{shown(self.earned)} of {shown(self.possible)} points; {found}; --seed {self.seed} repeats this."
 
     def __str__(self) -> str:

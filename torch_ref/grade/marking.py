@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from torch_ref.grade.answer import Answer
+from torch_ref.grade.drawn import TWINS
 from torch_ref.grade.grading import Mark
-from torch_ref.grade.subjects import TWINS, Point, Question
+from torch_ref.grade.subjects import Point, Question
 from torch_ref.known import Cause
 from torch_ref.numbers.agreement import Comparison, relative_difference
 from torch_ref.steps.evidence import Evidence

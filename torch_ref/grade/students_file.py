@@ -1,19 +1,20 @@
-"""A student's file as text: which of the six classes it defines, where, and what of it may be run."""
+"""A student's file as text: which of the classes that count it defines, where, and what of it may be run."""
 
 from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch_ref.grade.by_class import Checked, checked
 from torch_ref.grade.forbidden import Violation
-from torch_ref.grade.subjects import QUESTIONS_OF, Question
+from torch_ref.grade.subjects import CHAPTERS, LECTURE, QUESTIONS_OF, Question
 
 
 class UnusableFileError(Exception):
-    """There is nothing to grade: no such file, no text, none of the six classes."""
+    """There is nothing to grade: no such file, no text, none of the classes that count."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class StudentsFile:
     spoiled: str = ""
     """Why the file cannot be run."""
     checked: Checked = field(default_factory=lambda: Checked("", {}, {}))
+    counted: tuple[str, ...] = LECTURE
+    """The classes that count."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Return those of the six classes that the file defines, in the order of the lecture."""
-        return tuple(name for name in QUESTIONS_OF if name in self.lines)
+        """Return those of the classes that count which the file defines, in the order of the chapters."""
+        return tuple(name for name in QUESTIONS_OF if name in self.counted and name in self.lines)
 
     @property
     def source(self) -> str:
@@ -55,23 +58,25 @@ class StudentsFile:
         return f"{self.path.name}:{lines.get(of.method, lines[''])}"
 
 
-def read(path: Path) -> StudentsFile:
-    """Return a student's file; raise UnusableFileError where there is nothing to grade."""
+def read(path: Path, counted: Sequence[str] = LECTURE) -> StudentsFile:
+    """Return a student's file; raise UnusableFileError where it has none of the classes that count."""
     text = _text(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # of a student's odd literals
             tree = ast.parse(text)
             compile(text, path.name, "exec", dont_inherit=True)  # a return outside a function parses
             lines = _lines(tree)
-            classes = [name for name in QUESTIONS_OF if name in lines]
+            classes = [name for name in counted if name in lines]
             may_run = checked(text, tree, classes)
     except SyntaxError as error:
         return StudentsFile(path, text, {}, f"{path.name}:{error.lineno}: {type(error).__name__}: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:  # a null byte; thousands of brackets
         return StudentsFile(path, text, {}, f"{path.name} is not Python: {error}")
     if not classes:
-        raise UnusableFileError(f"{path} defines none of the classes {', '.join(QUESTIONS_OF)}")
-    return StudentsFile(path, text, lines, checked=may_run)
+        others = [chapter for chapter, names in CHAPTERS.items() if any(name in lines for name in names)]
+        hint = f"; what it has is asked for by --chapter {others[0]}" if others else ""
+        raise UnusableFileError(f"{path} defines none of the classes {', '.join(counted)}{hint}")
+    return StudentsFile(path, text, lines, checked=may_run, counted=tuple(counted))
 
 
 def refusal(name: str, what: str) -> str:

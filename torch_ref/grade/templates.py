@@ -1,10 +1,15 @@
-"""The file to fill in, for torch as ``template`` has it, and the same for numpy."""
+"""The file to fill in for a chapter, in torch as the files ``template…`` have it, and the same in numpy."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from torch_ref.grade import template
+FILES = {
+    "lecture": "template.py",
+    "convolution": "template_convolution.py",
+    "norm": "template_norm.py",
+    "recurrent": "template_recurrent.py",
+}
 
 IN_NUMPY = (
     ("import torch\nfrom torch import Tensor\n", "import numpy as np\n"),
@@ -22,9 +27,14 @@ IN_NUMPY = (
 """What another library changes: words of the template, and what stands for them."""
 
 
-def text(kind: str) -> str:
-    """Return the template for torch or numpy."""
-    found = Path(template.__file__).read_text(encoding="utf-8")
+def text(kind: str, chapter: str = "lecture") -> str:
+    """Return the template of a chapter for torch or numpy."""
+    found = (Path(__file__).parent / FILES[chapter]).read_text(encoding="utf-8")
     for words, others in IN_NUMPY if kind == "numpy" else ():
         found = found.replace(words, others)
     return found
+
+
+def every() -> list[str]:
+    """Return all of them."""
+    return [text(kind, chapter) for chapter in FILES for kind in ("torch", "numpy")]

@@ -9,6 +9,7 @@ from torch_ref.known.cause import Cause, Code
 from torch_ref.known.convolution import CONVOLUTION
 from torch_ref.known.dropout import DROPOUT
 from torch_ref.known.faults import FAULTS, Fault
+from torch_ref.known.flatten import FLATTEN
 from torch_ref.known.linear import LINEAR
 from torch_ref.known.norm import LAYER_NORM
 from torch_ref.known.pooling import AVERAGE_POOLING, MAX_POOLING
@@ -38,5 +39,14 @@ __all__ = [
 
 OF_THE_LECTURE = LINEAR, SIGMOID, TANH, RELU, SQUARED_ERROR, SOFTMAX_CROSS_ENTROPY
 
-for _known in (*OF_THE_LECTURE, CONVOLUTION, MAX_POOLING, AVERAGE_POOLING, LAYER_NORM, RECURRENT, DROPOUT):
+for _known in (
+    *OF_THE_LECTURE,
+    CONVOLUTION,
+    MAX_POOLING,
+    AVERAGE_POOLING,
+    FLATTEN,
+    LAYER_NORM,
+    RECURRENT,
+    DROPOUT,
+):
     register(_known)

@@ -247,5 +247,5 @@ LINEAR = Known(
     FORMULAS,
     {made: _for_rows(causes) for made, causes in CAUSES.items()},
     FAULTS,
-    graded=True,
+    chapter="lecture",
 )

@@ -297,4 +297,4 @@ def _make(n: int, dtype: torch.dtype, generator: torch.Generator) -> Any:
 
 
 CAUSES = {"forward": of_forward, "error": of_error, "weight": of_weight, "bias": of_bias}
-LAYER_NORM = Known(LayerNorm, FORMULAS, CAUSES, FAULTS, _make)
+LAYER_NORM = Known(LayerNorm, FORMULAS, CAUSES, FAULTS, _make, chapter="norm")

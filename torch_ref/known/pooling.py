@@ -145,5 +145,7 @@ def _divisors(view: View) -> Iterator[tuple[str, float]]:
     yield "divided twice by the number of pixels in a window", float(view.pixels**2)
 
 
-MAX_POOLING = Known(MaxPool2d, MAXIMUM, {"forward": of_maximum, "error": of_maximum_s_error}, OF_MAXIMUM)
-AVERAGE_POOLING = Known(AvgPool2d, AVERAGE, {"forward": of_average, "error": of_average_s_error}, OF_AVERAGE)
+OF_MAX = {"forward": of_maximum, "error": of_maximum_s_error}
+OF_MEAN = {"forward": of_average, "error": of_average_s_error}
+MAX_POOLING = Known(MaxPool2d, MAXIMUM, OF_MAX, OF_MAXIMUM, chapter="convolution")
+AVERAGE_POOLING = Known(AvgPool2d, AVERAGE, OF_MEAN, OF_AVERAGE, chapter="convolution")

@@ -254,4 +254,4 @@ FAULTS = (
     ),
 )
 
-RECURRENT = Known(RNN, FORMULAS, CAUSES, FAULTS)
+RECURRENT = Known(RNN, FORMULAS, CAUSES, FAULTS, chapter="recurrent")

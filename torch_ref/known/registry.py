@@ -54,8 +54,8 @@ class Known:
     arguments."""
     codes: Mapping[str, Code] = field(default_factory=dict)
     """Codes of its causes that ``codes.CODES`` does not have yet."""
-    graded: bool = False
-    """Whether it is one of the six types that students' files are graded on."""
+    chapter: str = ""
+    """In which chapter of the grader students' files are graded on it; '' where they are not."""
 
 
 KNOWN: dict[type, Known] = {}

@@ -74,4 +74,4 @@ FAULTS = (
     ),
 )
 
-RELU = Known(ReLU, FORMULAS, {"forward": of_forward, "error": of_error}, FAULTS, graded=True)
+RELU = Known(ReLU, FORMULAS, {"forward": of_forward, "error": of_error}, FAULTS, chapter="lecture")

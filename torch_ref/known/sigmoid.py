@@ -80,4 +80,4 @@ FAULTS = (
     ),
 )
 
-SIGMOID = Known(Sigmoid, FORMULAS, {"forward": of_forward, "error": of_error}, FAULTS, graded=True)
+SIGMOID = Known(Sigmoid, FORMULAS, {"forward": of_forward, "error": of_error}, FAULTS, chapter="lecture")

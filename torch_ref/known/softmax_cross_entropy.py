@@ -176,5 +176,5 @@ SOFTMAX_CROSS_ENTROPY = Known(
     FORMULAS,
     {"output": of_output, "forward": of_forward, "error": of_error},
     FAULTS,
-    graded=True,
+    chapter="lecture",
 )

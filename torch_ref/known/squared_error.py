@@ -76,4 +76,4 @@ FAULTS = (
     ),
 )
 
-SQUARED_ERROR = Known(SquaredError, FORMULAS, {"forward": of_forward, "error": of_difference}, FAULTS, graded=True)
+SQUARED_ERROR = Known(SquaredError, FORMULAS, {"forward": of_forward, "error": of_difference}, FAULTS, chapter="lecture")
