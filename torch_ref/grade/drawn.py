@@ -56,12 +56,12 @@ class Windows(NamedTuple):
 
 
 WINDOWS = (
-    Windows((3, 2), 2, 1), Windows((3, 2), 2, 1), Windows((2, 2), 1, 0), Windows((3, 3), 1, 1),
+    Windows((3, 2), 2, 2), Windows((3, 2), 2, 2), Windows((2, 2), 1, 0), Windows((3, 3), 1, 1),
     Windows((2, 3), 1, 2), Windows((2, 2), 3, 0), Windows((2, 2), 2, 0), Windows((2, 1), 1, 1),
 )  # fmt: skip
 """Of the convolutions, by kind."""
 
-POOLED = ((2, 2), (2, 2), (3, 2), (2, 1), (2, 3), (3, 2), (3, 1), (2, 1))
+POOLED = ((3, 2), (3, 2), (2, 2), (2, 1), (2, 3), (3, 2), (3, 3), (2, 1))
 """Kernel and stride of the poolings, by kind: windows side by side, overlapping, and with pixels between them."""
 
 TIES = (3, 7)
@@ -167,16 +167,16 @@ class _Drawn(NamedTuple):
 
 
 def _convolution(d: _Drawn, n: list[int], size: list[int]) -> Point:
-    rows, c_in, c_out = n
+    c_in, c_out = sorted([2, 4], reverse=n[0] > 2)
     c_out = c_in if d.of.square else c_out
     kernel, stride, padding = WINDOWS[d.at]
     bias = d.normal(c_out) if d.of.bias else None
     owner = Conv2d(d.normal(c_out, c_in, *kernel), bias, stride, padding)
-    return d.point(owner, d.x(rows, c_in, *size[:2]))
+    return d.point(owner, d.x(3, c_in, *size[:2]))
 
 
 def _pooling(d: _Drawn, n: list[int], size: list[int]) -> Point:
-    x = d.x(*n[:2], *size[:2])
+    x = d.x(2, 4, *size[:2])
     if d.at in TIES:
         x = torch.randint(0, 3, x.shape, generator=d.generator).to(x.dtype) - int(d.of.zeros)
         x[0, 0] = 0
@@ -205,7 +205,10 @@ DRAWN: dict[type, Callable[[_Drawn, list[int], list[int]], Point]] = {
     Conv2d: _convolution, MaxPool2d: _pooling, AvgPool2d: _pooling, Flatten: _flatten, LayerNorm: _layer_norm,
     RNN: _recurrent,
 }  # fmt: skip
-"""How a hidden point of a class is drawn, with three different small sizes, and three of images or sequences."""
+"""How a hidden point of a class is drawn, with three different small sizes, and three of images or sequences.
+
+Images have fixed numbers of samples and channels: a mean over 9 pixels is not to look like one over 9 of something else.
+"""
 
 IMAGE = torch.arange(1.0, 10.0).view(1, 1, 3, 3)
 
