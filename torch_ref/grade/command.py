@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch_ref.grade.course import Course
     from torch_ref.grade.grading import Grading
 
-CHAPTERS = ("lecture", "convolution", "norm", "recurrent")
+CHAPTERS = ("lecture", "convolution", "norm", "recurrent", "network")
 """Those of ``subjects.CHAPTERS``, which takes a second to import."""
 
 DESCRIPTION = """Grade the formulas of a student's file, each on its own, at hidden numbers: a point for each that is
@@ -39,6 +39,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--chapter", nargs="+", choices=CHAPTERS, metavar="CHAPTER",
         help=f"what counts, or what the template is of (lecture): {', '.join(CHAPTERS)}",
     )  # fmt: skip
+    parser.add_argument(
+        "--network", type=Path, metavar="FILE", help="of the chapter network: your own, a forward(x, t, ...) and SHAPES"
+    )
     parser.add_argument("--seed", type=int, help="draws the hidden numbers; a new one each time unless given")
     parser.add_argument("--time-limit", type=_positive, default=10.0, metavar="SECONDS", help="of a formula (10)")
     parser.add_argument("--memory-limit", type=_whole, default=1024, metavar="MIB", help="of a formula (1024)")
@@ -69,13 +72,19 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.complain("expected a file or folder to grade, or --template")
     from torch_ref.grade import templates
     from torch_ref.grade.process import NotStartedError
-    from torch_ref.grade.students_file import UnusableFileError
+    from torch_ref.grade.unusable import UnusableFileError
 
+    if arguments.network:
+        arguments.chapter = list(dict.fromkeys([*(arguments.chapter or ()), "network"]))
     if arguments.template:
         chapter, *others = arguments.chapter or ["lecture"]
         if others:
             arguments.complain("--template prints that of one chapter at a time")
-        sys.stdout.write(templates.text(arguments.template, chapter))
+        try:
+            sys.stdout.write(templates.text(arguments.template, chapter, arguments.network))
+        except UnusableFileError as error:
+            print(f"{arguments.program}: {error}", file=sys.stderr)
+            return 2
         return 0
     is_class = len(arguments.files) > 1 or arguments.files[0].is_dir()
     if arguments.csv and not is_class:
@@ -147,15 +156,18 @@ def _options(arguments: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     """Return the options of ``grade``, and the points of each formula."""
     from torch_ref.grade import worth
     from torch_ref.grade.process import Limits, memory_can_be_limited
-    from torch_ref.grade.subjects import QUESTIONS_OF
+    from torch_ref.grade.subjects import QUESTIONS_OF, ask_for
+    from torch_ref.grade.whole_network import read as read_network
 
     if not memory_can_be_limited():
         print("This system limits no memory: --memory-limit has no effect.", file=sys.stderr)
+    ask_for(read_network(arguments.network))
     options = {
         "seed": arguments.seed if arguments.seed is not None else int.from_bytes(os.urandom(4)),
         "limits": Limits(arguments.time_limit, arguments.memory_limit),
         "only": tuple(name for name in QUESTIONS_OF if name in _counted(arguments)),
         "sign": arguments.sign,
+        "network": arguments.network,
     }
     return options, worth.read(arguments.points) if arguments.points else {}
 

@@ -8,18 +8,23 @@ backward.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from torch_ref.grade.answer import Answer
 from torch_ref.grade.convention import Sign, settled
 from torch_ref.grade.grading import Grading, Mark
-from torch_ref.grade.marking import AnswerSheet, mark
+from torch_ref.grade.marking import AnswerSheet, is_near, mark
 from torch_ref.grade.process import STUDENTS, Limits, Transcript
 from torch_ref.grade.students_file import StudentsFile, read, refusal
 from torch_ref.grade.drawn import points
-from torch_ref.grade.subjects import LECTURE, QUESTIONS_OF, Point, Question
+from torch_ref.grade.subjects import LECTURE, QUESTIONS_OF, Question, ask_for
+from torch_ref.grade.whole_marks import Seen, marks_of, seen_in
+from torch_ref.grade.whole_network import NAME
+from torch_ref.grade.whole_network import read as read_network
+from torch_ref.grade.whole_points import points as whole_points
 from torch_ref.steps.step import Failure, Value
 
 Advance = Callable[[Question], None]
@@ -42,6 +47,7 @@ def grade(
     *,
     only: Iterable[str] | None = None,
     sign: Sign = "lecture",
+    network: Path | None = None,
 ) -> Grading:
     """Return the marks of a file for every formula of the classes that it defines, and of those required.
 
@@ -49,13 +55,17 @@ def grade(
     nothing. Raises UnusableFileError where there is nothing to grade. ``advance`` hears of every formula before it is
     run.
     """
+    whole = read_network(network)
+    ask_for(whole)
     asked = set(required) | set(() if only is None else only)
     counted = [name for name in QUESTIONS_OF if name in (LECTURE if only is None else asked)]
     file = read(path, counted)
     note, marks = file.spoiled, dict[str, list[Mark]]()
     try:
         for name in () if note else (name for name in counted if name in file.classes):
-            exam = _Exam(file, name, points(name, seed, arrays=file.is_of_numpy(name)), limits or Limits(), advance)
+            arrays = file.is_of_numpy(name)
+            at = whole_points(whole, seed, arrays) if name == NAME else points(name, seed, arrays)
+            exam = _Exam(file, name, at, limits or Limits(), advance)
             marks[name] = _marks_or_refusal(exam)
     except _SpoiledFileError as error:
         note = str(error)
@@ -78,7 +88,8 @@ class _Exam:
 
     file: StudentsFile
     name: str
-    points: tuple[Point, ...]
+    points: tuple[Any, ...]
+    """Of a class, Point; of a whole network, WholePoint."""
     limits: Limits
     advance: Advance
 
@@ -100,7 +111,8 @@ def _marks(exam: _Exam) -> list[Mark]:
         "source": exam.file.source,
         "class": exam.name,
         "arrays": exam.file.is_of_numpy(exam.name),
-    }
+    } | ({"whole": True} if exam.name == NAME else {})
+    seen: dict[int, list[Seen]] = {}
     for method, questions in groupby(QUESTIONS_OF[exam.name], key=lambda of: of.method):
         asked = list(questions)
         exam.advance(asked[0])
@@ -111,8 +123,12 @@ def _marks(exam: _Exam) -> list[Mark]:
             continue
         transcript = STUDENTS.run(job, {"method": method, "points": [p.given(asked) for p in exam.points]}, exam.limits)
         answers |= _answers(exam, asked, transcript)
+        for i, variables in seen_in(transcript.messages, exam.points).items() if exam.name == NAME else ():
+            seen[i] = [*seen.get(i, []), *variables]
         stuck = transcript.ending if method == "forward" else stuck
     sheet = AnswerSheet(exam.points, answers)
+    if exam.name == NAME:
+        return marks_of(QUESTIONS_OF[NAME], sheet, seen, exam.file.text.splitlines(), exam.file.place)
     return [mark(of, sheet, exam.file.place(of)) for of in QUESTIONS_OF[exam.name]]
 
 
@@ -123,9 +139,22 @@ def _answers(exam: _Exam, asked: list[Question], transcript: Transcript) -> dict
     missing = Answer(Value(None, None, transcript.ending))
     found: dict[str, list[Answer | None]] = {of.symbol: [] for of in asked}
     for point in exam.points:
+        given = {of: next(received, missing) for of in asked if point.has(of)}
+        cleared = _cleared(given, point)
         for of in asked:
-            found[of.symbol].append(next(received, missing) if point.has(of) else None)
+            found[of.symbol].append(cleared.get(of))
     return found
+
+
+def _cleared(given: dict[Question, Answer], point: Any) -> dict[Question, Answer]:
+    """Return the answers of one call where those that are right do not pay for what it changes in place.
+
+    That is on those that are wrong, or on the first where all are right.
+    """
+    changing = [of for of, a in given.items() if a.value.failure and a.value.failure.code == "changes-input"]
+    right = [of for of in changing if is_near(given[of].value.tensor, point.right(of))]
+    free = right[1:] if len(right) == len(given) else right
+    return {of: replace(a, value=replace(a.value, failure=None)) if of in free else a for of, a in given.items()}
 
 
 def _check(exam: _Exam, transcript: Transcript) -> None:

@@ -131,7 +131,10 @@ def hints_of(marks: Sequence[Mark]) -> list[str]:
     for mark in marks:
         if mark.hint and mark.code != "nothing-to-read":  # which forward's own hint explains
             causes.setdefault((mark.of.kind.__name__, mark.of.method, mark.remark), []).append(mark)
-    return [first.hint + _besides(others) for first, *others in causes.values()]
+    by_hint: dict[str, list[Mark]] = {}
+    for found in causes.values():
+        by_hint.setdefault(found[0].hint, []).extend(found)
+    return [hint + _besides(others) for hint, (_, *others) in by_hint.items()]
 
 
 def _besides(others: Sequence[Mark]) -> str:

@@ -84,14 +84,14 @@ class _Received(Evidence):
 def mark(of: Question, sheet: AnswerSheet, source: str) -> Mark:
     """Return the mark of one formula; ``source`` is file and line of its method."""
     asked = sheet.asked(of.symbol)
-    wrong = [i for i in asked if not _right(of, sheet, i)]
+    wrong = [i for i in asked if not is_right(of, sheet, i)]
     if not wrong:
         return Mark(of, earned=True)
     lost = _explained(of, sheet, wrong)
     i = _telling(lost)
     row = replace(lost[i], source=source, method=of.method, why=_pretence(of, sheet, lost[i].code) or lost[i].why)
     hint = _hint(row, sheet.points[i], lost, f"{len(wrong)} of {len(asked)} points")
-    opposite = all(_is_opposite(answer.value.tensor, sheet.points[i].right(of)) for i, answer in asked.items())
+    opposite = all(is_opposite(answer.value.tensor, sheet.points[i].right(of)) for i, answer in asked.items())
     return Mark(of, earned=False, code=row.code, remark=row.cause, hint=hint, row=row, opposite=opposite)
 
 
@@ -114,11 +114,11 @@ def _explained(of: Question, sheet: AnswerSheet, wrong: list[int]) -> dict[int, 
     return rows
 
 
-def _right(of: Question, sheet: AnswerSheet, i: int) -> bool:
+def is_right(of: Question, sheet: AnswerSheet, i: int) -> bool:
     """Tell whether an answer is right: as the checker says, or within the grader's wider tolerance."""
     answer, right = sheet.asked(of.symbol)[i], sheet.points[i].right(of)
     value = answer.value
-    if value.tensor is not None and not value.failure and _is_near(value.tensor, right):
+    if value.tensor is not None and not value.failure and is_near(value.tensor, right):
         return True  # what the checker would say takes far longer to find
     found = sheet.comparison(of.symbol, i)
     if found.ok or value.tensor is None or value.failure or not math.isfinite(found.relative):
@@ -127,18 +127,18 @@ def _right(of: Question, sheet: AnswerSheet, i: int) -> bool:
     return found.relative <= max(TOLERANCE[dtype], FACTOR * found.bound)
 
 
-def _is_near(answer: Tensor, right: Tensor) -> bool:
+def is_near(answer: Tensor | None, right: Tensor) -> bool:
     """Tell whether numbers are within the tolerance for their dtype, which is the right one."""
-    if answer.shape != right.shape or answer.dtype != right.dtype or not bool(answer.isfinite().all()):
+    if answer is None or answer.shape != right.shape or answer.dtype != right.dtype or not bool(answer.isfinite().all()):
         return False
     return relative_difference(answer, right) <= TOLERANCE[right.dtype]
 
 
-def _is_opposite(answer: Tensor | None, right: Tensor) -> bool:
+def is_opposite(answer: Tensor | None, right: Tensor) -> bool:
     """Tell whether an answer is right but for its sign."""
     if answer is None or (answer.shape == right.shape and not bool(right.any())):
         return answer is not None and not bool(answer.any())
-    return _is_near(-answer, right)
+    return is_near(-answer, right)
 
 
 def _blamed(row: Row, value: Value) -> Row:

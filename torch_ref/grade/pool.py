@@ -16,7 +16,7 @@ from typing import Any
 from torch_ref.grade.grader import grade
 from torch_ref.grade.grading import Grading
 from torch_ref.grade.process import NotStartedError
-from torch_ref.grade.students_file import UnusableFileError
+from torch_ref.grade.unusable import UnusableFileError
 
 Outcome = Grading | str
 """The marks of a file, or why there are none."""

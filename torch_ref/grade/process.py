@@ -77,7 +77,7 @@ class Students:
         The process of the part before goes on where it has answered all of that; else another one begins anew.
         """
         more = self._goes_on is job
-        expected = sum(len(point["makes"]) for point in part["points"]) + (not more)
+        expected = sum(len(point["makes"]) + point.get("watched", False) for point in part["points"]) + (not more)
         asked = part | {"more": more, "expected": expected, "seconds": limits.seconds}
         asked |= {} if more else {**job, "memory_limit": limits.mebibytes}
         self._goes_on = None

@@ -11,10 +11,8 @@ from pathlib import Path
 from torch_ref.grade.by_class import Checked, checked
 from torch_ref.grade.forbidden import Violation
 from torch_ref.grade.subjects import CHAPTERS, LECTURE, QUESTIONS_OF, Question
-
-
-class UnusableFileError(Exception):
-    """There is nothing to grade: no such file, no text, none of the classes that count."""
+from torch_ref.grade.unusable import UnusableFileError
+from torch_ref.grade.whole_network import NAME
 
 
 @dataclass(frozen=True)
@@ -43,12 +41,12 @@ class StudentsFile:
 
     def refusal(self, name: str) -> str:
         """Return why a class may not be run; '' where it may."""
-        found = self.checked.refused.get(name, [])
+        found = [v for part in _parts(name) for v in self.checked.refused.get(part, [])]
         return refusal(name, "; ".join(_shown(v) for v in found[:3])) if found else ""
 
     def is_of_numpy(self, name: str) -> bool:
         """Tell whether a class computes with arrays of numpy: it reaches numpy, and not torch."""
-        of_class = self.checked.modules.get(name, set()) & {"torch", "numpy"}
+        of_class = set().union(*(self.checked.modules.get(part, set()) for part in _parts(name))) & {"torch", "numpy"}
         of_file = self.checked.imported & {"torch", "numpy"}
         return (of_class or of_file) == {"numpy"}
 
@@ -67,7 +65,7 @@ def read(path: Path, counted: Sequence[str] = LECTURE) -> StudentsFile:
             compile(text, path.name, "exec", dont_inherit=True)  # a return outside a function parses
             lines = _lines(tree)
             classes = [name for name in counted if name in lines]
-            may_run = checked(text, tree, classes)
+            may_run = checked(text, tree, [*classes, *(FUNCTIONS if NAME in classes else ())])
     except SyntaxError as error:
         return StudentsFile(path, text, {}, f"{path.name}:{error.lineno}: {type(error).__name__}: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:  # a null byte; thousands of brackets
@@ -77,6 +75,14 @@ def read(path: Path, counted: Sequence[str] = LECTURE) -> StudentsFile:
         hint = f"; what it has is asked for by --chapter {others[0]}" if others else ""
         raise UnusableFileError(f"{path} defines none of the classes {', '.join(counted)}{hint}")
     return StudentsFile(path, text, lines, checked=may_run, counted=tuple(counted))
+
+
+FUNCTIONS = ("forward", "backward")
+"""A whole network may be a class or two functions."""
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return (NAME, *FUNCTIONS) if name == NAME else (name,)
 
 
 def refusal(name: str, what: str) -> str:
@@ -99,8 +105,10 @@ def _text(path: Path) -> str:
 
 def _lines(tree: ast.Module) -> dict[str, dict[str, int]]:
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    return {node.name: {"": node.lineno, **_methods(node)} for node in classes}
+    functions = _methods(tree)
+    whole = {NAME: {"": functions["forward"], **functions}} if {"forward", "backward"} <= functions.keys() else {}
+    return whole | {node.name: {"": node.lineno, **_methods(node)} for node in classes}
 
 
-def _methods(node: ast.ClassDef) -> dict[str, int]:
+def _methods(node: ast.ClassDef | ast.Module) -> dict[str, int]:
     return {inner.name: inner.lineno for inner in node.body if isinstance(inner, ast.FunctionDef)}

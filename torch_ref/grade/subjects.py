@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,11 +12,18 @@ from torch import Tensor
 
 from manual_bp.layer import parameters
 from torch_ref.autograd.mirrored import loss_of, module_of
-from torch_ref.known import KNOWN
+from torch_ref.grade.whole_network import DEFAULT, NAME, WholeNetwork
+from torch_ref.known import KNOWN, Formula
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.passes import call
 from torch_ref.steps.protocol import answer_step, layer_step, loss_step
 from torch_ref.steps.step import Step
+
+
+def formulas_of(kind: type) -> Mapping[str, Formula]:
+    """Return the formulas of a class by what they make."""
+    found: Mapping[str, Formula] = getattr(kind, "FORMULAS", None) or KNOWN[kind].formulas
+    return found
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Question:
     @property
     def symbol(self) -> str:
         """Return what the formula makes: net."""
-        return KNOWN[self.kind].formulas[self.makes].symbol
+        return formulas_of(self.kind)[self.makes].symbol
 
     @property
     def method(self) -> str:
@@ -40,7 +47,7 @@ class Question:
     @property
     def number(self) -> str:
         """Return the number of the equation."""
-        return KNOWN[self.kind].formulas[self.makes].number
+        return formulas_of(self.kind)[self.makes].number
 
     def __str__(self) -> str:
         """Return class and quantity: Linear net."""
@@ -54,11 +61,20 @@ QUESTIONS_OF: dict[str, tuple[Question, ...]] = {
 }
 """The questions about each class that is graded, in the order of the chapters."""
 
+
+def ask_for(network: WholeNetwork) -> None:
+    """Let this be the network that is asked for as a whole."""
+    QUESTIONS_OF[NAME] = tuple(Question(network.kind, makes) for makes in formulas_of(network.kind))
+
+
 CHAPTERS: dict[str, tuple[str, ...]] = {
     chapter: tuple(name for name, questions in QUESTIONS_OF.items() if KNOWN[questions[0].kind].chapter == chapter)
     for chapter in dict.fromkeys(known.chapter for known in KNOWN.values() if known.chapter)
 }
 """The classes of each chapter; the lecture's own six come first."""
+
+ask_for(DEFAULT)
+CHAPTERS["network"] = (NAME,)
 
 LECTURE = CHAPTERS["lecture"]
 

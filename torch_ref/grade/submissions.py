@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch_ref.grade.students_file import UnusableFileError
+from torch_ref.grade.unusable import UnusableFileError
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch_ref.grade import template_of_network
+from torch_ref.grade.whole_network import read
+
 FILES = {
     "lecture": "template.py",
     "convolution": "template_convolution.py",
@@ -27,14 +30,17 @@ IN_NUMPY = (
 """What another library changes: words of the template, and what stands for them."""
 
 
-def text(kind: str, chapter: str = "lecture") -> str:
-    """Return the template of a chapter for torch or numpy."""
-    found = (Path(__file__).parent / FILES[chapter]).read_text(encoding="utf-8")
+def text(kind: str, chapter: str = "lecture", network: Path | None = None) -> str:
+    """Return the template of a chapter for torch or numpy; that of a whole network for a lecturer's file."""
+    if chapter == "network":
+        found = template_of_network.text(read(network))
+    else:
+        found = (Path(__file__).parent / FILES[chapter]).read_text(encoding="utf-8")
     for words, others in IN_NUMPY if kind == "numpy" else ():
         found = found.replace(words, others)
     return found
 
 
 def every() -> list[str]:
-    """Return all of them."""
-    return [text(kind, chapter) for chapter in FILES for kind in ("torch", "numpy")]
+    """Return all of them but those of a lecturer's own networks."""
+    return [text(kind, chapter) for chapter in (*FILES, "network") for kind in ("torch", "numpy")]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from torch_ref.grade.grading import Grading
-from torch_ref.grade.students_file import UnusableFileError
+from torch_ref.grade.unusable import UnusableFileError
 from torch_ref.grade.subjects import QUESTIONS_OF, Question
 
 Worth = Mapping[Question, float]

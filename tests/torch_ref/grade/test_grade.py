@@ -15,7 +15,7 @@ from torch_ref.grade import template as template_module
 from torch_ref.grade.grader import grade
 from torch_ref.grade.grading import Grading
 from torch_ref.grade.process import Limits
-from torch_ref.grade.students_file import UnusableFileError
+from torch_ref.grade.unusable import UnusableFileError
 from torch_ref.grade.drawn import points
 
 TEMPLATE = Path(template_module.__file__).read_text(encoding="utf-8")

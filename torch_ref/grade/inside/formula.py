@@ -38,8 +38,8 @@ class Formula:
     def __init__(self, module: ModuleType, asked: Message, method: str, point: Message) -> None:
         """Take the student's module, the job, the method and the numbers."""
         self.asked, self.method, self.makes, self.arrays = asked, method, point["makes"], asked["arrays"]
-        self.passed = {name: self._given(array) for name, array in point["passed"].items()}
-        parameters = {name: self._given(array) for name, array in point["parameters"].items()}
+        self.passed = {name: given_as(array, self.arrays) for name, array in point["passed"].items()}
+        parameters = {name: given_as(array, self.arrays) for name, array in point["parameters"].items()}
         self.exact = [*parameters.values(), *self.passed.values()]
         self.call = Call(self.passed | parameters, asked["path"], asked["memory_limit"])
         self.is_loss = "t" in self.passed
@@ -47,9 +47,6 @@ class Formula:
         """Whether forward gave fewer digits than it was given."""
         kind: Any = getattr(module, asked["class"], None)
         self.owner = self.call(lambda: kind(**parameters, **point["settings"]))
-
-    def _given(self, array: np.ndarray) -> Any:
-        return array if self.arrays else torch.from_numpy(array).clone()
 
     def values(self) -> list[Message]:
         """Return what the method gives for each formula, or the failure, as it is sent."""
@@ -72,7 +69,7 @@ class Formula:
 
     def _keeps(self) -> bool:
         """Tell whether the class keeps on itself what its backward reads."""
-        taken = _taken_by(getattr(self.owner, "backward", None))
+        taken = taken_by(getattr(self.owner, "backward", None))
         return taken == (0 if self.is_loss else 1)
 
     def _call(self, name: str, *given: Any) -> Any:
@@ -132,7 +129,7 @@ class Formula:
             return self._answer(error, "backward(error) -> error of x")
         if self.call.failure and returned is None:
             return None, self.call.failure
-        gradient = _kept_gradient(self.owner, makes, self.exact)
+        gradient = kept_gradient(self.owner, makes, self.exact)
         if gradient is None:
             text = f"gives no gradient of {makes}: expected it in self.{_names_of(makes)[0]} after backward(error)"
             return None, Failure("wrong-return", text)
@@ -149,21 +146,26 @@ class Formula:
         def mended(part: Any) -> Any:
             if not isinstance(part, Tensor | np.ndarray) or type(part) is not type(x):
                 return part
-            if part is own or _same(part, own):
+            if part is own or same(part, own):
                 same = type(own) is type(right) and own.shape == right.shape
-                return _copy(right) if same and not _same(own, right) else part
+                return copy(right) if same and not same(own, right) else part
             if self.narrow and _is_narrower(part, x):
-                whole = (q for q in self.exact if q.shape == part.shape and _same(_as(q, part), part))
-                return _copy(next(whole, _as(part, x)))
+                whole = (q for q in self.exact if q.shape == part.shape and same(_as(q, part), part))
+                return copy(next(whole, _as(part, x)))
             return part
 
         for name, value in list(kept.items()):
-            if (new := _mapped(value, mended)) is not value:
+            if (new := mapped(value, mended)) is not value:
                 kept[name] = new
-        return _mapped(saved, mended)
+        return mapped(saved, mended)
 
 
-def _taken_by(method: Any) -> int | None:
+def given_as(array: np.ndarray, arrays: bool) -> Any:
+    """Return an array as a class takes it: a tensor, where it is not one of numpy."""
+    return array if arrays else torch.from_numpy(array).clone()
+
+
+def taken_by(method: Any) -> int | None:
     """Return how many arguments a method takes; None where that cannot be said."""
     try:
         taken = inspect.signature(method).parameters.values()
@@ -179,7 +181,7 @@ def _names_of(parameter: str) -> list[str]:
     return [shape.format(name) for shape in GRADIENTS for name in (*LETTERS.get(parameter, "").split(), parameter)]
 
 
-def _kept_gradient(owner: Any, of: str, given: list[Any]) -> Any:
+def kept_gradient(owner: Any, of: str, given: list[Any]) -> Any:
     """Return the gradient that a layer keeps on itself, or in a dict; a dict of its parameters has none."""
     kept = vars(owner) if hasattr(owner, "__dict__") else {}
     named = [kept[name] for name in _names_of(of) if kept.get(name) is not None]
@@ -188,7 +190,7 @@ def _kept_gradient(owner: Any, of: str, given: list[Any]) -> Any:
             names = (*_names_of(of), of, *LETTERS.get(of, "").split())
             named += [value[name] for name in names if name in value]
     arrays = (v for v in named if isinstance(v, Tensor | np.ndarray))
-    return next((v for v in arrays if not any(_same(v, other) for other in given)), None)
+    return next((v for v in arrays if not any(same(v, other) for other in given)), None)
 
 
 def _is_narrower(array: Any, than: Any) -> bool:
@@ -201,11 +203,11 @@ def _as(array: Any, like: Any) -> Any:
     return array.to(like.dtype) if isinstance(array, Tensor) else array.astype(like.dtype)
 
 
-def _copy(array: Any) -> Any:
+def copy(array: Any) -> Any:
     return array.clone() if isinstance(array, Tensor) else array.copy()
 
 
-def _same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any) -> bool:
     if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
         return False
     return bytes_of(a.contiguous() if isinstance(a, Tensor) else a) == bytes_of(
@@ -213,21 +215,21 @@ def _same(a: Any, b: Any) -> bool:
     )
 
 
-def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
     """Return a value with every array in its tuples, lists, dicts and dataclasses changed; itself where none is."""
     if isinstance(value, Tensor | np.ndarray):
         return change(value)
     if isinstance(value, dict):
-        found = {key: _mapped(inner, change) for key, inner in value.items()}
+        found = {key: mapped(inner, change) for key, inner in value.items()}
         return value if all(found[key] is value[key] for key in value) else found
     if isinstance(value, tuple | list):
-        new = [_mapped(inner, change) for inner in value]
+        new = [mapped(inner, change) for inner in value]
         if all(a is b for a, b in zip(new, value, strict=True)):
             return value
         return type(value)(*new) if hasattr(value, "_fields") else type(value)(new)
     if is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
             before = getattr(value, field.name)
-            if (after := _mapped(before, change)) is not before:
+            if (after := mapped(before, change)) is not before:
                 object.__setattr__(value, field.name, after)
     return value

@@ -19,6 +19,8 @@ from .by_hand import refuse
 from .calls import Call
 from .closed import close
 from .formula import Formula
+from .watch import Watch
+from .whole import Whole
 from .wire import Message
 
 Send = Callable[[Message], None]
@@ -33,6 +35,9 @@ def run(asked: Message, send: Send, next_part: Callable[[], Message | None]) -> 
     module = ModuleType("student")
     module.__file__ = asked["path"]
     sys.modules["student"] = module
+    watch = Watch(asked["path"])
+    if "whole" in asked:
+        sys.settrace(watch)
     close(_readable(), code)
     importing(exec, code, module.__dict__)
     if importing.failure:
@@ -42,9 +47,15 @@ def run(asked: Message, send: Send, next_part: Callable[[], Message | None]) -> 
     part: Message | None = asked
     while part is not None:
         for point in part["points"]:
-            for message in Formula(module, asked, part["method"], point).values():
+            for message in _asked(module, asked, part["method"], point, watch):
                 send(message)
         part = next_part()
+
+
+def _asked(module: ModuleType, asked: Message, method: str, point: Message, watch: Watch) -> list[Message]:
+    if "whole" in asked:
+        return Whole(module, asked, method, point, watch).values()
+    return Formula(module, asked, method, point).values()
 
 
 def _readable() -> list[str]:
