@@ -11,6 +11,7 @@ wrong formula has to lose its point with the catalogue's cause, and no right one
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
+from course import networks
 from course.classes import file
 from course.mistakes import MISTAKES
 
@@ -41,11 +43,14 @@ class Submitted:
     chapter: str
     source: str
     wrong: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """By class and what is made: the fault of the catalogue."""
+    """By class and what is made: the code of the cause that has to be told, or the line of a network."""
 
 
 def files_of(chapter: str) -> Iterator[Submitted]:
     """Yield the right files of a chapter, then the wrong ones."""
+    if chapter == "network":
+        yield from _networks()
+        return
     classes = list(CHAPTERS[chapter])
     for library in LIBRARIES:
         for style in range(STYLES):
@@ -55,7 +60,17 @@ def files_of(chapter: str) -> Iterator[Submitted]:
             for (kind, makes), fault in wrong.items():
                 spoiled.setdefault(kind, {})[makes] = _formula(fault)
             source = file(classes, number, library, spoiled)
-            yield Submitted(f"{chapter}_wrong_{library}_{number}", chapter, source, wrong)
+            codes = {formula: FAULTS[fault].code for formula, fault in wrong.items()}
+            yield Submitted(f"{chapter}_wrong_{library}_{number}", chapter, source, codes)
+
+
+def _networks() -> Iterator[Submitted]:
+    for style in range(STYLES):
+        yield Submitted(f"network_right_{style}", "network", networks.source(style, LIBRARIES[style % 2])[0])
+    for number, (name, formula) in enumerate(networks.MISTAKES):
+        source, line = networks.source(number, LIBRARIES[number // 2 % 2], (name, formula))
+        made = networks.BEHIND.get(name, ("forward",))
+        yield Submitted(f"network_wrong_{number}", "network", source, {("Network", one): f":{line}" for one in made})
 
 
 def _shared_out(classes: list[str]) -> list[dict[tuple[str, str], str]]:
@@ -111,8 +126,8 @@ class Count:
             self.spoiled += 1
             return
         for mark in outcome.marks:
-            fault = one.wrong.get((mark.of.kind.__name__, mark.of.makes))
-            if fault is None:
+            expected = one.wrong.get((mark.of.kind.__name__, mark.of.makes))
+            if expected is None:
                 self.right += 1
                 self.spoiled += not mark.earned
                 if not mark.earned:
@@ -120,11 +135,12 @@ class Count:
                 continue
             self.wrong += 1
             self.found += not mark.earned
-            self.explained += mark.code == FAULTS[fault].code
+            told = mark.code == expected or (expected.startswith(":") and re.search(rf"{expected}\b", mark.remark))
+            self.explained += bool(told)
             if mark.earned:
-                self.said.append(f"{one.name}: {fault} kept its point")
-            elif mark.code != FAULTS[fault].code:
-                self.said.append(f"{one.name}: {fault} is {FAULTS[fault].code}, told {mark.code}: {mark.remark}")
+                self.said.append(f"{one.name}: {mark.of} kept its point, and has {expected}")
+            elif not told:
+                self.said.append(f"{one.name}: {mark.of} is {expected}, told {mark.code}: {mark.remark}")
 
     @property
     def is_good(self) -> bool:

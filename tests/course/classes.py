@@ -201,7 +201,9 @@ def _gradients(one: Written, f: Mapping[str, str], put: Callable[[str, str], str
     optional = "bias=None" in one.takes
     return _lines(
         *(
-            f"if self.bias is not None:\n    {put(name, f[name])}" if optional and name == "bias" else put(name, f[name])
+            f"if self.bias is not None:\n    {put(name, f[name])}"
+            if optional and name == "bias"
+            else put(name, f[name])
             for name in made
         )
     )

@@ -129,7 +129,12 @@ def is_right(of: Question, sheet: AnswerSheet, i: int) -> bool:
 
 def is_near(answer: Tensor | None, right: Tensor) -> bool:
     """Tell whether numbers are within the tolerance for their dtype, which is the right one."""
-    if answer is None or answer.shape != right.shape or answer.dtype != right.dtype or not bool(answer.isfinite().all()):
+    if (
+        answer is None
+        or answer.shape != right.shape
+        or answer.dtype != right.dtype
+        or not bool(answer.isfinite().all())
+    ):
         return False
     return relative_difference(answer, right) <= TOLERANCE[right.dtype]
 

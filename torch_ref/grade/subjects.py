@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from manual_bp.layer import parameters
 from torch_ref.autograd.mirrored import loss_of, module_of
-from torch_ref.grade.whole_network import DEFAULT, NAME, WholeNetwork
+from torch_ref.grade.whole_network import DEFAULT, NAME, Network, WholeNetwork
 from torch_ref.known import KNOWN, Formula
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.passes import call
@@ -20,10 +20,9 @@ from torch_ref.steps.protocol import answer_step, layer_step, loss_step
 from torch_ref.steps.step import Step
 
 
-def formulas_of(kind: type) -> Mapping[str, Formula]:
-    """Return the formulas of a class by what they make."""
-    found: Mapping[str, Formula] = getattr(kind, "FORMULAS", None) or KNOWN[kind].formulas
-    return found
+def formula_of(kind: type, makes: str) -> Formula:
+    """Return the formula by which a class makes something."""
+    return Network.formula(makes) if kind is Network else KNOWN[kind].formulas[makes]
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Question:
     @property
     def symbol(self) -> str:
         """Return what the formula makes: net."""
-        return formulas_of(self.kind)[self.makes].symbol
+        return formula_of(self.kind, self.makes).symbol
 
     @property
     def method(self) -> str:
@@ -47,7 +46,7 @@ class Question:
     @property
     def number(self) -> str:
         """Return the number of the equation."""
-        return formulas_of(self.kind)[self.makes].number
+        return formula_of(self.kind, self.makes).number
 
     def __str__(self) -> str:
         """Return class and quantity: Linear net."""
@@ -64,7 +63,7 @@ QUESTIONS_OF: dict[str, tuple[Question, ...]] = {
 
 def ask_for(network: WholeNetwork) -> None:
     """Let this be the network that is asked for as a whole."""
-    QUESTIONS_OF[NAME] = tuple(Question(network.kind, makes) for makes in formulas_of(network.kind))
+    QUESTIONS_OF[NAME] = tuple(Question(Network, makes) for makes in network.makes)
 
 
 CHAPTERS: dict[str, tuple[str, ...]] = {
@@ -180,8 +179,6 @@ class Point:
         dtype = str(self.x.dtype).removeprefix("torch.")
         reduction = f", {self.owner.reduction}" if hasattr(self.owner, "reduction") else ""
         return f"x {shape}{made}{reduction}, {dtype}, {self.numbers.name}"
-
-
 
 
 def _as_arrays(given: Tensors) -> dict[str, Any]:

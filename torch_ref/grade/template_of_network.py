@@ -51,7 +51,9 @@ def backward(saved: Any) -> dict[str, Tensor]:
 
 def text(network: WholeNetwork) -> str:
     """Return the template of a network in torch."""
-    shapes = [f"{name} ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})" for name, shape in network.shapes.items()]
+    shapes = [
+        f"{name} ({', '.join(map(str, shape))}{',' * (len(shape) == 1)})" for name, shape in network.shapes.items()
+    ]
     names = network.parameters
     return TEXT.format(
         shapes="    " + "   ".join(shapes),

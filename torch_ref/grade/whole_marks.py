@@ -19,7 +19,7 @@ from torch import Tensor
 from torch_ref.grade.grading import Mark
 from torch_ref.grade.inside.watch import aligned
 from torch_ref.grade.inside.wire import Message
-from torch_ref.grade.marking import AnswerSheet, is_opposite, is_right, mark
+from torch_ref.grade.marking import AnswerSheet, is_right, mark
 from torch_ref.grade.subjects import Question
 from torch_ref.grade.whole_points import WholePoint
 from torch_ref.lines.names import values_of
@@ -58,7 +58,11 @@ def received(message: Message) -> list[Seen]:
 
 
 def marks_of(
-    questions: Sequence[Question], sheet: AnswerSheet, seen: Mapping[int, list[Seen]], lines: Sequence[str], place: Callable[[Question], str]
+    questions: Sequence[Question],
+    sheet: AnswerSheet,
+    seen: Mapping[int, list[Seen]],
+    lines: Sequence[str],
+    place: Callable[[Question], str],
 ) -> list[Mark]:
     """Return the marks of a network; ``seen`` by point, ``lines`` are those of the file."""
     wrong = {of: [i for i in sheet.asked(of.symbol) if not is_right(of, sheet, i)] for of in questions}
@@ -69,8 +73,8 @@ def marks_of(
         if not wrong[of]:
             marks.append(Mark(of, earned=True))
         else:
-            opposite = all(is_opposite(a.value.tensor, sheet.points[i].right(of)) for i, a in sheet.asked(of.symbol).items())
-            marks.append(replace(explained.get(of) or mark(of, sheet, place(of)), opposite=opposite))
+            found = explained.get(of) or mark(of, sheet, place(of))
+            marks.append(replace(found, opposite=False))  # a network's gradients have one sign: it goes down
     return marks
 
 
@@ -78,7 +82,11 @@ def marks_of(
 
 
 def _of_loss(
-    of: Question, sheet: AnswerSheet, seen: Mapping[int, list[Seen]], lines: Sequence[str], place: Callable[[Question], str]
+    of: Question,
+    sheet: AnswerSheet,
+    seen: Mapping[int, list[Seen]],
+    lines: Sequence[str],
+    place: Callable[[Question], str],
 ) -> Mark:
     """Return the mark of a wrong L: the line of the first variable that is not the lecturer's of the same name."""
     found = mark(of, sheet, place(of))
@@ -93,7 +101,13 @@ def _of_loss(
         }
         asked = {name: tuple(v.shape) for name, v in right.items() if name not in given and v.ndim}
         names = aligned({name: tuple(one.value.shape) for name, one in own.items()}, asked)
-        first = next((own[name] for name in own if name in names and not _near(own[name].value, right[names[name]])), None)
+        first = next(
+            (own[name] for name in own if name in names and not _near(own[name].value, right[names[name]])), None
+        )
+        if first is None:
+            first = next(
+                (one for one in reversed(variables) if one.function == "forward" and one.value.numel() == 1), None
+            )
         if first is not None:
             where = f"{place(of).partition(':')[0]}:{first.line}"
             hint = f"The first wrong value of forward is {first.name}, at {where}: {_statement(lines, first.line)}"
@@ -105,7 +119,11 @@ def _of_loss(
 
 
 def _explained(
-    wrong: Sequence[Question], sheet: AnswerSheet, seen: Mapping[int, list[Seen]], lines: Sequence[str], place: Callable[[Question], str]
+    wrong: Sequence[Question],
+    sheet: AnswerSheet,
+    seen: Mapping[int, list[Seen]],
+    lines: Sequence[str],
+    place: Callable[[Question], str],
 ) -> dict[Question, Mark]:
     """Return the marks of wrong gradients by the first watched point at which they are wrong."""
     marks: dict[Question, Mark] = {}
@@ -133,7 +151,9 @@ def _has_numbers(of: Question, sheet: AnswerSheet, i: int) -> bool:
 
 def _mark_of(of: Question, row: Row, hint: str, *, follows: bool) -> Mark:
     name = row.quantity.removeprefix("gradient of ")
-    remark = f"follows from that of {name}, at {row.source}: {row.cause}" if follows else f"{row.cause}, at {row.source}"
+    remark = (
+        f"follows from that of {name}, at {row.source}: {row.cause}" if follows else f"{row.cause}, at {row.source}"
+    )
     return Mark(of, earned=False, code=row.code, remark=remark, hint=hint, row=row)
 
 
@@ -151,8 +171,8 @@ def _report(
         right = {name: g for name, g in right.items() if g is not None}
         paired = _paired(seen, right, _own_names(seen, every))
         returned = _returned(sheet, i, point)
-        tried = []
-        for sign in (1, -1):
+        tried: list[Report] = []
+        for sign in _signs(paired, right):
             claims, written = [], {}
             for name in right:
                 pairs = paired.get(name, [])
@@ -171,6 +191,13 @@ def _report(
             if not tried[-1].guilty:
                 break
         return min(tried, key=lambda report: len(report.guilty)) if tried else None
+
+
+def _signs(paired: Mapping[str, list[Seen]], right: Mapping[str, Tensor]) -> tuple[int, ...]:
+    """Return the signs that a file's own gradients may have: that of gradients where some are right, or both."""
+    if any(_near(one.value, right[name]) for name, found in paired.items() for one in found):
+        return (1,)
+    return (1, -1)
 
 
 def _returned(sheet: AnswerSheet, i: int, point: WholePoint) -> dict[str, Tensor]:
@@ -196,9 +223,7 @@ def _own_names(seen: Sequence[Seen], every: Mapping[str, Tensor]) -> dict[str, s
     return found
 
 
-def _paired(
-    seen: Sequence[Seen], right: Mapping[str, Tensor], own: Mapping[str, str]
-) -> dict[str, list[Seen]]:
+def _paired(seen: Sequence[Seen], right: Mapping[str, Tensor], own: Mapping[str, str]) -> dict[str, list[Seen]]:
     """Return for each value the variables that hold its gradient: by their names, or since they are right."""
     found: defaultdict[str, list[Seen]] = defaultdict(list)
     for one in seen:
@@ -251,4 +276,3 @@ def seen_in(messages: Sequence[Message], points: Sequence[WholePoint]) -> dict[i
     """Return what was seen, by the number of the point."""
     found = [received(message) for message in messages if "seen" in message]
     return {point.at: one for point, one in zip((p for p in points if p.is_watched), found, strict=False)}
-

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from torch_ref.grade.drawn import KINDS, SHOWN
 from torch_ref.grade.subjects import NumberKind, Question
-from torch_ref.grade.whole_network import WholeNetwork
+from torch_ref.grade.whole_network import Network, WholeNetwork
 from torch_ref.numbers.witness import Tensors
 from torch_ref.steps.step import Made, Step
 
@@ -46,7 +46,7 @@ class WholePoint:
 
         return (
             Step(
-                owner=self.owner.kind(),
+                owner=Network(),
                 kind="function",
                 inputs=self.parameters,
                 fixed={"x": self.x, "t": self.t},
@@ -65,7 +65,7 @@ class WholePoint:
 
     def has(self, of: Question) -> bool:
         """Tell whether the formula is asked for here, as all are."""
-        return of.kind is self.owner.kind
+        return of.makes in self.owner.makes
 
     @property
     def is_watched(self) -> bool:

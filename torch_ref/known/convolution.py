@@ -196,4 +196,6 @@ def _for_images(causes: Candidates) -> Candidates:
     return lambda s: causes(s) if s.x.ndim == s.error.ndim == s.y.ndim == 4 else iter(())
 
 
-CONVOLUTION = Known(Conv2d, FORMULAS, {made: _for_images(causes) for made, causes in CAUSES.items()}, FAULTS, chapter="convolution")
+CONVOLUTION = Known(
+    Conv2d, FORMULAS, {made: _for_images(causes) for made, causes in CAUSES.items()}, FAULTS, chapter="convolution"
+)

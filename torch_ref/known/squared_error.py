@@ -76,4 +76,6 @@ FAULTS = (
     ),
 )
 
-SQUARED_ERROR = Known(SquaredError, FORMULAS, {"forward": of_forward, "error": of_difference}, FAULTS, chapter="lecture")
+SQUARED_ERROR = Known(
+    SquaredError, FORMULAS, {"forward": of_forward, "error": of_difference}, FAULTS, chapter="lecture"
+)

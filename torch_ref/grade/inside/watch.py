@@ -103,5 +103,5 @@ def _arrays(variables: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
                 inner = {f"self.{key}['{k}']": p for k, p in part.items()} if isinstance(part, dict) else {}
                 parts |= inner or {f"self.{key}": part}
         for key, part in parts.items():
-            if isinstance(part, Tensor | np.ndarray):
+            if isinstance(part, Tensor | np.ndarray | np.floating):
                 yield key, part, part

@@ -128,7 +128,9 @@ class Whole:
         }
         shapes = {name: tuple(v.shape) for name, v in self.right.items() if name not in (*self.parameters, "x", "t")}
         names = aligned({name: one.array.shape for name, one in own.items()}, {n: s for n, s in shapes.items() if s})
-        wrong = [(own[mine], self.right[name]) for mine, name in names.items() if not _holds(own[mine], self.right[name])]
+        wrong = [
+            (own[mine], self.right[name]) for mine, name in names.items() if not _holds(own[mine], self.right[name])
+        ]
 
         def mended(part: Any) -> Any:
             array = part.detach().numpy() if isinstance(part, Tensor) else part
