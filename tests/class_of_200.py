@@ -3,9 +3,10 @@
     python tests/class_of_200.py --jobs 2              all files, some minutes
     python tests/class_of_200.py --chapter norm        those of one chapter
 
-The right files are written in ten styles and orders of operations, in torch and in numpy (``course.classes``). The wrong
-ones have every fault of the catalogue, in torch and in numpy (``course.mistakes``), one in each formula that has any. A
-wrong formula has to lose its point with the catalogue's cause, and no right one may lose any.
+The right files are written in ten styles and orders of operations, in torch and in numpy (``course.classes``). The
+wrong ones have every fault of the catalogue, in torch and in numpy (``course.mistakes``), one in each formula that has
+any; whole networks have a mistake in one line (``course.networks``). A wrong formula has to lose its point, with the
+catalogue's cause or that line, and no right one may lose any.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+sys.path.extend([str(Path(__file__).parents[1]), str(Path(__file__).parent)])
 
 from course import networks
 from course.classes import file

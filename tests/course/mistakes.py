@@ -1,7 +1,7 @@
 """Every planted fault of the catalogue, as a student writes it: one formula in the place of the right one.
 
-Written by themselves, as the catalogue's are: neither is made from the other. A formula is an expression in the names of
-``classes``, in words that torch and numpy share.
+Written by themselves, as the catalogue's are: neither is made from the other. A formula is an expression in the names
+of ``classes``, in words that torch and numpy share.
 """
 
 from __future__ import annotations

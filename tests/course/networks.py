@@ -38,7 +38,8 @@ BEHIND = {
 """The gradients that a line of backward spoils."""
 
 MISTAKES = (
-    ("dnet2", "y - t"), ("dnet2", "(t - y) / len(x)"), ("dnet2", "y / len(x)"), ("dnet2", "(y - t) / len(x) * y * (1 - y)"),
+    ("dnet2", "y - t"), ("dnet2", "(t - y) / len(x)"), ("dnet2", "y / len(x)"),
+    ("dnet2", "(y - t) / len(x) * y * (1 - y)"),
     ("dW2", "dnet2.T @ x1 / len(x)"), ("dW2", "-dnet2.T @ x1"), ("dW2", "dnet2.T @ net1"), ("db2", "dnet2.mean(0)"),
     ("dx1", "2 * (dnet2 @ W2)"), ("dx1", "-dnet2 @ W2"), ("dnet1", "dx1 * x1"), ("dnet1", "dx1 * 1"),
     ("dnet1", "dx1 * (1 - x1 ** 2)"), ("dnet1", "dx1 * net1 * (1 - net1)"), ("dW1", "2 * (dnet1.T @ x)"),
@@ -50,7 +51,7 @@ MISTAKES = (
 NAMES = (
     {},
     {"net1": "z1", "x1": "h", "net2": "z2", "dnet1": "dz1", "dnet2": "dz2", "dx1": "dh"},
-    {"net1": "a1", "net2": "a2", "dnet1": "grad_a1", "dnet2": "grad_a2", "dx1": "grad_x1", "dW1": "grad_W1", "dW2": "grad_W2"},
+    {"net1": "a1", "net2": "a2", "dnet1": "grad_a1", "dnet2": "grad_a2", "dx1": "grad_x1", "dW1": "grad_W1"},
     {"dnet2": "d_net2", "dnet1": "d_net1", "dx1": "d_x1"},
     {"dnet2": "delta2", "dnet1": "delta1"},
 )  # fmt: skip

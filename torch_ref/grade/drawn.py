@@ -207,7 +207,7 @@ DRAWN: dict[type, Callable[[_Drawn, list[int], list[int]], Point]] = {
 }  # fmt: skip
 """How a hidden point of a class is drawn, with three different small sizes, and three of images or sequences.
 
-Images have fixed numbers of samples and channels: a mean over 9 pixels is not to look like one over 9 of something else.
+Images have fixed numbers of samples and channels: a mean over 9 pixels is not to look like one over something else.
 """
 
 IMAGE = torch.arange(1.0, 10.0).view(1, 1, 3, 3)

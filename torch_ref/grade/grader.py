@@ -15,13 +15,14 @@ from typing import Any
 
 from torch_ref.grade.answer import Answer
 from torch_ref.grade.convention import Sign, settled
+from torch_ref.grade.drawn import points
 from torch_ref.grade.grading import Grading, Mark
 from torch_ref.grade.marking import AnswerSheet, is_near, mark
 from torch_ref.grade.process import STUDENTS, Limits, Transcript
 from torch_ref.grade.students_file import StudentsFile, read, refusal
-from torch_ref.grade.drawn import points
 from torch_ref.grade.subjects import LECTURE, QUESTIONS_OF, Question, ask_for
-from torch_ref.grade.whole_marks import Seen, marks_of, seen_in
+from torch_ref.grade.whole_lines import Seen
+from torch_ref.grade.whole_marks import marks_of, seen_in
 from torch_ref.grade.whole_network import NAME
 from torch_ref.grade.whole_network import read as read_network
 from torch_ref.grade.whole_points import points as whole_points
@@ -51,9 +52,9 @@ def grade(
 ) -> Grading:
     """Return the marks of a file for every formula of the classes that it defines, and of those required.
 
-    The classes of the lecture count, or ``only`` those where it is given. With the sign "either", gradients that are +∂L/∂net throughout cost
-    nothing. Raises UnusableFileError where there is nothing to grade. ``advance`` hears of every formula before it is
-    run.
+    The classes of the lecture count, or ``only`` those where it is given. With the sign "either", gradients that are
+    +∂L/∂net throughout cost nothing. A whole network is ours, or that of a lecturer's file. Raises UnusableFileError
+    where there is nothing to grade. ``advance`` hears of every formula before it is run.
     """
     whole = read_network(network)
     ask_for(whole)
@@ -128,7 +129,7 @@ def _marks(exam: _Exam) -> list[Mark]:
         stuck = transcript.ending if method == "forward" else stuck
     sheet = AnswerSheet(exam.points, answers)
     if exam.name == NAME:
-        return marks_of(QUESTIONS_OF[NAME], sheet, seen, exam.file.text.splitlines(), exam.file.place)
+        return marks_of(QUESTIONS_OF[NAME], sheet, exam.points, seen, exam.file.text.splitlines(), exam.file.place)
     return [mark(of, sheet, exam.file.place(of)) for of in QUESTIONS_OF[exam.name]]
 
 

@@ -116,7 +116,7 @@ def _drawn(
         inner = next((size for letter, size in sizes.items() if letter != "N"), 3)
         sizes = {letter: size if letter == "N" else inner for letter, size in sizes.items()}
     sizes = sizes | {"N": 1 if of.one_row else sizes.get("N", 3)}
-    shapes = {name: [sizes.get(n, n) for n in shape] for name, shape in network.shapes.items()}  # type: ignore[call-overload]
+    shapes = {name: [sizes[n] if isinstance(n, str) else n for n in shape] for name, shape in network.shapes.items()}
     given = {name: torch.randn(shape, dtype=of.dtype, generator=generator) for name, shape in shapes.items()}
     wide = torch.rand(shapes["x"], dtype=of.dtype, generator=generator)
     given["x"] = given["x"] * of.largest**wide

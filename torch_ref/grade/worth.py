@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from torch_ref.grade.grading import Grading
-from torch_ref.grade.unusable import UnusableFileError
 from torch_ref.grade.subjects import QUESTIONS_OF, Question
+from torch_ref.grade.unusable import UnusableFileError
 
 Worth = Mapping[Question, float]
 

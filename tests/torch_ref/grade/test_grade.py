@@ -12,11 +12,11 @@ from students import changed, write
 
 from torch_ref.__main__ import main
 from torch_ref.grade import template as template_module
+from torch_ref.grade.drawn import points
 from torch_ref.grade.grader import grade
 from torch_ref.grade.grading import Grading
 from torch_ref.grade.process import Limits
 from torch_ref.grade.unusable import UnusableFileError
-from torch_ref.grade.drawn import points
 
 TEMPLATE = Path(template_module.__file__).read_text(encoding="utf-8")
 UNIMPORTED = "student.py cannot be imported"

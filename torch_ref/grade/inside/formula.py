@@ -24,7 +24,8 @@ Made = tuple[np.ndarray | None, Failure | None]
 """What one formula gave, or what it did instead."""
 
 LETTERS = {
-    "weight": "W w Weight", "bias": "b B Bias", "weight_ih_l0": "W Wx W_ih Wxh W_xh weight_ih", "bias_ih_l0": "b b_ih bx bias_ih",
+    "weight": "W w Weight", "bias": "b B Bias",
+    "weight_ih_l0": "W Wx W_ih Wxh W_xh weight_ih", "bias_ih_l0": "b b_ih bx bias_ih",
     "weight_hh_l0": "V Wh W_hh Whh U weight_hh", "bias_hh_l0": "c b_hh bh bias_hh",
 }  # fmt: skip
 """What people call a parameter; its gradient is then dW, grad_W, W_grad, or W in a dict of gradients."""
@@ -146,9 +147,11 @@ class Formula:
         def mended(part: Any) -> Any:
             if not isinstance(part, Tensor | np.ndarray) or type(part) is not type(x):
                 return part
-            if part is own or same(part, own):
-                same = type(own) is type(right) and own.shape == right.shape
-                return copy(right) if same and not same(own, right) else part
+            if part is own or (same(part, own) and not same(part, x)):
+                fits = type(own) is type(right) and own.shape == right.shape
+                return copy(right) if fits and not same(own, right) else part
+            if (step := _step_of(part, own)) is not None and own.shape == right.shape:
+                return copy(right[:, step])
             if self.narrow and _is_narrower(part, x):
                 whole = (q for q in self.exact if q.shape == part.shape and same(_as(q, part), part))
                 return copy(next(whole, _as(part, x)))
@@ -193,6 +196,13 @@ def kept_gradient(owner: Any, of: str, given: list[Any]) -> Any:
     return next((v for v in arrays if not any(same(v, other) for other in given)), None)
 
 
+def _step_of(part: Any, own: Any) -> int | None:
+    """Return which step of a sequence (N, T, n) an array (N, n) is, as it came out; None where it is none."""
+    if type(own) is not type(part) or own.ndim != 3 or part.ndim != 2:
+        return None
+    return next((t for t in range(own.shape[1]) if same(part, own[:, t])), None)
+
+
 def _is_narrower(array: Any, than: Any) -> bool:
     floats = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
     sizes = [floats.get(str(getattr(a, "dtype", "")).removeprefix("torch."), 0) for a in (array, than)]
@@ -204,10 +214,12 @@ def _as(array: Any, like: Any) -> Any:
 
 
 def copy(array: Any) -> Any:
+    """Return an array of its own."""
     return array.clone() if isinstance(array, Tensor) else array.copy()
 
 
 def same(a: Any, b: Any) -> bool:
+    """Tell whether two arrays are of one kind, and the same to the last bit."""
     if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
         return False
     return bytes_of(a.contiguous() if isinstance(a, Tensor) else a) == bytes_of(

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from .calls import Call, Failure, answer, described
-from .formula import Made, copy, kept_gradient, mapped, same, taken_by, given_as
+from .formula import Made, copy, given_as, kept_gradient, mapped, same, taken_by
 from .watch import Seen, Watch, aligned
 from .wire import Message
 
