@@ -1,6 +1,6 @@
-"""A grader for somebody's own formulas: each is run in a process of its own, at hidden numbers, and judged alone.
+"""A grader for somebody's own formulas: run class by class in processes of their own, at hidden numbers, judged alone.
 
-    python -m torch_ref grade --template > student.py      # six classes, each formula a TODO
+    python -m torch_ref grade --template > student.py      # classes, each formula a TODO
     python -m torch_ref grade student.py                   # points for each formula, and a hint for each one lost
     python -m torch_ref grade submissions --jobs 2         # a line for each student of a class
 

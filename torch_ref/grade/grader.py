@@ -1,4 +1,4 @@
-"""Grade a student's file: read it, run each formula in a process of its own, compare, give points.
+"""Grade a student's file: read it, run each class in a process of its own, compare, give points.
 
 The right answers and all comparing stay here. A process gets the inputs of one formula only: x, the parameters, the
 error of y and, for backward, the right y in the place of the file's own, so that a wrong forward costs no point of

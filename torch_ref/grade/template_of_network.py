@@ -22,8 +22,8 @@ The network:
 {steps}
 
 forward gives L, and whatever your backward reads. backward gives the gradient of each parameter, +dL/dparameter. There
-is a point for L and one for each gradient, at numbers that you do not see: N = 1 and more, as many inputs as outputs and
-not, float32 and float64, large numbers and zeros too. Results have the dtype of x. Change no argument in place.
+is a point for L and one for each gradient, at numbers that you do not see: N = 1 and more, as many inputs as outputs
+and not, float32 and float64, large numbers and zeros too. Results have the dtype of x. Change no argument in place.
 
 Compute one value a line, under a name of its own: as above in forward, and in backward dnet1 for the gradient of net1.
 Then the grader tells the line that is wrong from those that only follow from it. A class is fine too:

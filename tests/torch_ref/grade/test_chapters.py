@@ -144,7 +144,10 @@ def test_the_other_sign_is_one_convention_here_too(tmp_path: Path) -> None:
 
 
 ATTACKS = {
-    "a kernel": ("refused: it uses torch.ops.aten", "find(find(torch, 'ops').aten, 'native_layer_norm_back' + 'ward')(e, e, [3], e, e, e, e, [True])"),
+    "a kernel": (
+        "refused: it uses torch.ops.aten",
+        "find(find(torch, 'ops').aten, 'native_layer_norm_back' + 'ward')(e, e, [3], e, e, e, e, [True])",
+    ),
     "our own": ("KeyError: 'manual_bp'", "find(sys, 'mod' + 'ules')['manual_bp']"),
     "files": ("opens no files", "open('/etc/hostname')"),
     "exit": ("exit code 0", "os._exit(0)"),
