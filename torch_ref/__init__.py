@@ -87,5 +87,6 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Make ``%check`` and ``%%check`` magics of a notebook: ``%load_ext torch_ref``."""
+    """Make ``%check``, ``%%check`` and ``%%grade`` magics of a notebook: ``%load_ext torch_ref``."""
     import_module("torch_ref.files.notebook").register(shell)
+    import_module("torch_ref.grade.formats.hidden").register(shell)

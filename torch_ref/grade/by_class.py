@@ -53,7 +53,7 @@ class Checked:
 
 def checked(source: str, tree: ast.Module, classes: Iterable[str]) -> Checked:
     """Return the file without what is forbidden, and the classes that reach it."""
-    statements = _statements(tree)
+    statements = statements_of(tree)
     tainted = _tainted(statements)
     dropped = [s for s in statements if s.found or s.uses & tainted.keys()]
     modules = {name: _modules(name, statements) for name in classes}
@@ -62,7 +62,8 @@ def checked(source: str, tree: ast.Module, classes: Iterable[str]) -> Checked:
     return Checked(_without(source, tree, statements, dropped), refused, modules, imported)
 
 
-def _statements(tree: ast.Module) -> list[Statement]:
+def statements_of(tree: ast.Module) -> list[Statement]:
+    """Return the statements at the top level of a file, but for those that run only where it is run by itself."""
     own, aliases = own_attributes(tree), dict(_aliases(tree))
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     found = []

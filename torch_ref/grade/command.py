@@ -6,10 +6,12 @@ import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manual_bp.letters import codes_in_json
+from torch_ref.grade.formats import choice
 
 if TYPE_CHECKING:
     from torch_ref.grade.course import Course
@@ -63,20 +65,24 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--csv", metavar="FILE", help="of a class: write a line for each student; - for standard output"
     )
     parser.add_argument("--jobs", type=_whole, default=1, metavar="N", help="of a class: files graded at a time (1)")
+    choice.add_options(parser)
     parser.set_defaults(run=run, program=parser.prog, complain=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Grade a file or a class, or print the template; return the exit code."""
-    if bool(arguments.template) == bool(arguments.files):
+    makes = choice.makes_assignment(arguments)
+    if not makes and bool(arguments.template) == bool(arguments.files):
         arguments.complain("expected a file or folder to grade, or --template")
+    if wrong := choice.complaint(arguments):
+        arguments.complain(wrong)
     from torch_ref.grade import templates
     from torch_ref.grade.process import NotStartedError
     from torch_ref.grade.unusable import UnusableFileError
 
     if arguments.network:
         arguments.chapter = list(dict.fromkeys([*(arguments.chapter or ()), "network"]))
-    if arguments.template:
+    if arguments.template and not makes:
         chapter, *others = arguments.chapter or ["lecture"]
         if others:
             arguments.complain("--template prints that of one chapter at a time")
@@ -86,10 +92,13 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{arguments.program}: {error}", file=sys.stderr)
             return 2
         return 0
-    is_class = len(arguments.files) > 1 or arguments.files[0].is_dir()
+    is_class = len(arguments.files) > 1 or any(f.is_dir() and arguments.format != "gradescope" for f in arguments.files)
     if arguments.csv and not is_class:
         arguments.complain("--csv is a table of a class: expected a folder or several files")
     try:
+        if makes:
+            choice.make(arguments, *_options(arguments))
+            return 0
         return _class(arguments) if is_class else _one(arguments)
     except (UnusableFileError, NotStartedError) as error:
         print(f"{arguments.program}: {error}", file=sys.stderr)
@@ -97,22 +106,42 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _one(arguments: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from torch_ref.grade.grader import grade
+    from torch_ref.grade.course import Course, Student
     from torch_ref.grade.telling import told
+    from torch_ref.grade.unusable import UnusableFileError
     from torch_ref.grade.worth import weighed
 
-    options, worth = _options(arguments)
-    console = Console(stderr=True)
-    if console.is_terminal:
-        with console.status("starting") as status:
-            grading = grade(arguments.files[0], advance=lambda of: status.update(str(of)), **options)
-    else:
-        grading = grade(arguments.files[0], **options)
-    grading = told(weighed(grading, worth), arguments.hints)
-    failed = _written(grading, arguments)
-    return failed or (0 if grading.full else 1)
+    began, (options, worth) = time.perf_counter(), _options(arguments)
+    file, grading, note = arguments.files[0], None, ""
+    try:
+        file = choice.the_file(arguments)
+        grading = told(weighed(_graded(file, options), worth), arguments.hints)
+    except UnusableFileError as error:
+        if arguments.format != "gradescope":  # there the student reads it in the results, or nowhere
+            raise
+        note = str(error)
+    course = Course(options["seed"], _possible(options, worth), (Student(file.stem, str(file), grading, note),))
+    failed = _written(grading or course, arguments, course, time.perf_counter() - began)
+    return failed or (0 if grading and grading.full else 1)
+
+
+def _graded(file: Path, options: dict[str, Any]) -> Grading:
+    """Return the marks of one file; a terminal shows which formula is at work."""
+    from torch_ref.grade.grader import grade
+
+    console = _stderr()
+    if not console.is_terminal:
+        return grade(file, **options)
+    with console.status("starting") as status:
+        return grade(file, advance=lambda of: status.update(str(of)), **options)
+
+
+def _possible(options: dict[str, Any], worth: Any) -> float:
+    """Return the points that a file can earn."""
+    from torch_ref.grade.subjects import QUESTIONS_OF
+
+    possible: float = sum(worth.get(of, 1) for name in options["only"] for of in QUESTIONS_OF[name])
+    return possible
 
 
 def _class(arguments: argparse.Namespace) -> int:
@@ -121,12 +150,11 @@ def _class(arguments: argparse.Namespace) -> int:
     from torch_ref.grade import templates
     from torch_ref.grade.course import Course, Student
     from torch_ref.grade.pool import graded
-    from torch_ref.grade.subjects import QUESTIONS_OF
     from torch_ref.grade.submissions import alike, submissions
     from torch_ref.grade.telling import told
     from torch_ref.grade.worth import weighed
 
-    options, worth = _options(arguments)
+    began, (options, worth) = time.perf_counter(), _options(arguments)
     found = submissions(arguments.files)
     with Progress(console=_stderr(), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("grading", total=len(found))
@@ -136,14 +164,13 @@ def _class(arguments: argparse.Namespace) -> int:
         grading = None if isinstance(outcome, str) else told(weighed(outcome, worth), arguments.hints)
         note = outcome if isinstance(outcome, str) else ""
         students.append(Student(one.name, str(one.path), grading, note))
-    asked = [of for name in options["only"] for of in QUESTIONS_OF[name]]
     course = Course(
         options["seed"],
-        sum(worth.get(of, 1) for of in asked),
+        _possible(options, worth),
         tuple(students),
         tuple(map(tuple, alike(found, templates.every()))),
     )
-    return _written(course, arguments)
+    return _written(course, arguments, course, time.perf_counter() - began)
 
 
 def _stderr() -> Any:
@@ -180,10 +207,11 @@ def _counted(arguments: argparse.Namespace) -> set[str]:
     return {*(arguments.only or ()), *(name for chapter in chapters for name in CLASSES[chapter])}
 
 
-def _written(outcome: Grading | Course, arguments: argparse.Namespace) -> int:
-    """Print the outcome and write it as JSON and CSV; return 2 where that cannot be written, else 0."""
+def _written(outcome: Grading | Course, arguments: argparse.Namespace, course: Course, seconds: float) -> int:
+    """Print the outcome and write it in all formats; return 2 where a file cannot be written, else 0."""
     files = {arguments.json: _as_json, arguments.csv: _as_csv}
-    if "-" not in files:
+    choice.write(arguments, course, seconds)
+    if "-" not in files and not choice.fills_standard_output(arguments):
         print(outcome)
     for file, text in files.items():
         if file == "-":
