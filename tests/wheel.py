@@ -30,6 +30,8 @@ DATA = (
     "manual_bp/py.typed",
     "manual_bp/training/images/mnist5k/LICENSE.md",
     "torch_ref/py.typed",
+    "manual_bp/constraints.txt",
+    "torch_ref/grade/formats/pages.css",
     "torch_ref/lesson/notebook.ipynb",
     "torch_ref/lesson/page/web/lesson.html",
 )

@@ -164,6 +164,10 @@ def test_otter_gets_a_test_file_for_each_class(tmp_path: Path) -> None:
     assert "@test_case(name='Sigmoid δ', points=3, hidden=False)\ndef test_error():\n" in text
     assert (tmp_path / "otter" / "torch_ref" / "grade" / "formats" / "hidden.py").is_file()
     assert "import numpy" in (tmp_path / "otter" / "student.py").read_text(encoding="utf-8")
+    first, *versions = (tmp_path / "otter" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert first == "--extra-index-url https://download.pytorch.org/whl/cpu"
+    assert {line.partition("==")[0] for line in versions} == {"torch", "numpy", "rich"}
+    assert {*versions} <= {*(ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()}
 
 
 def test_at_level_0_the_test_cases_of_otter_are_hidden(tmp_path: Path) -> None:

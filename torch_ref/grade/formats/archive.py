@@ -13,6 +13,7 @@ from pathlib import Path
 import manual_bp
 import torch_ref
 from torch_ref.grade.formats.assignment import Assignment
+from torch_ref.grade.formats.versions import CPU_INDEX, NEEDED, constraints
 from torch_ref.grade.unusable import UnusableFileError
 
 SETUP = """#!/usr/bin/env bash
@@ -30,7 +31,7 @@ if ! new_enough python3; then
 fi
 "$python" -m venv "$root/venv"
 "$root/venv/bin/python" -m pip install --no-cache-dir -c "$root/source/constraints.txt" \\
-    --extra-index-url https://download.pytorch.org/whl/cpu torch numpy rich
+    --extra-index-url CPU_INDEX NEEDED
 """
 
 RUN = """#!/usr/bin/env bash
@@ -52,7 +53,8 @@ def write(path: Path, assignment: Assignment, points: Path | None) -> None:
     Raises UnusableFileError where it cannot be written.
     """
     options = shlex.join(assignment.words)
-    texts = {"setup.sh": SETUP, "constraints.txt": _constraints()}
+    setup = SETUP.replace("CPU_INDEX", CPU_INDEX).replace("NEEDED", " ".join(NEEDED))
+    texts = {"setup.sh": setup, "constraints.txt": constraints()}
     texts |= {f"template/{name}": text for name, text in assignment.files().items()}
     for option, file in {"points": points, "network": assignment.options["network"]}.items():
         if file is not None:
@@ -83,12 +85,3 @@ def _package() -> dict[str, str]:
     roots = [Path(str(package.__file__)).parent for package in (manual_bp, torch_ref)]
     files = [(file, root.parent) for root in roots for file in root.rglob("*.py")]
     return {file.relative_to(above).as_posix(): file.read_text(encoding="utf-8") for file, above in files}
-
-
-def _constraints() -> str:
-    """Return the exact versions: the file lies beside a checkout's packages, and inside an installed one."""
-    package = Path(str(manual_bp.__file__)).parent
-    found = next((f / "constraints.txt" for f in (package, package.parent) if (f / "constraints.txt").is_file()), None)
-    if found is None:
-        raise UnusableFileError(f"expected constraints.txt in {package} or beside it: install the package again")
-    return found.read_text(encoding="utf-8")

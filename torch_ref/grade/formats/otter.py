@@ -15,6 +15,7 @@ import manual_bp
 import torch_ref
 from torch_ref.grade.formats.assignment import Assignment
 from torch_ref.grade.formats.nbgrader import name_of
+from torch_ref.grade.formats.versions import requirements
 from torch_ref.grade.subjects import QUESTIONS_OF, Question
 from torch_ref.grade.unusable import UnusableFileError
 
@@ -35,8 +36,6 @@ def {function}():
     assert_right({asked!r}, OPTIONS)
 """
 
-REQUIREMENTS = "--extra-index-url https://download.pytorch.org/whl/cpu\ntorch\nnumpy\nrich\n"
-
 
 def write(folder: Path, assignment: Assignment) -> None:
     """Write the folder of an assignment; raise UnusableFileError where that cannot be done."""
@@ -47,7 +46,7 @@ def write(folder: Path, assignment: Assignment) -> None:
             if questions:
                 text = _test_file(name, questions, assignment)
                 (folder / "tests" / f"{i}_{name}.py").write_text(text, encoding="utf-8")
-        (folder / "requirements.txt").write_text(REQUIREMENTS, encoding="utf-8")
+        (folder / "requirements.txt").write_text(requirements(), encoding="utf-8")
         for name, text in assignment.files().items():
             (folder / name).write_text(text, encoding="utf-8")
         for package in (manual_bp, torch_ref):
