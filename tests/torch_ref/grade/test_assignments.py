@@ -26,7 +26,7 @@ from torch_ref import load_ipython_extension
 from torch_ref.__main__ import main
 from torch_ref.grade.formats import hidden
 from torch_ref.grade.formats.cells import program
-from torch_ref.grade.subjects import QUESTIONS_OF
+from torch_ref.grade.subjects import CHAPTERS, LECTURE, QUESTIONS_OF
 
 OPTIONS = ("--seed", "5", "--sign", "either", "--hints", "2")
 WORDS = "--seed 5 --sign either --hints 2 --time-limit 10 --memory-limit 1024"
@@ -123,15 +123,55 @@ def test_nbgrader_gets_a_cell_for_each_class_and_a_hidden_test_for_each_formula(
     cells = made(capsys, "--points", str(tmp_path / "points.json")).cells
     known = [cell.metadata.nbgrader for cell in cells if "nbgrader" in cell.metadata]
     assert {m.schema_version for m in known} == {3}
-    assert [m.grade_id for m in known if m.solution] == list(QUESTIONS_OF)
+    assert [m.grade_id for m in known if m.solution] == list(LECTURE)
     graded = {m.grade_id: m.points for m in known if m.grade}
-    assert list(graded) == [f"{of.kind.__name__}-{of.makes}" for of in sum(QUESTIONS_OF.values(), ())]
+    assert list(graded) == [f"{of.kind.__name__}-{of.makes}" for name in LECTURE for of in QUESTIONS_OF[name]]
     assert (graded["Linear-weight"], graded["Tanh-error"], graded["ReLU-error"]) == (2.5, 0, 1)
     assert all(m.locked for m in known if not m.solution)
     tests = {cell.metadata.nbgrader.grade_id: cell.source for cell in cells if "HIDDEN" in cell.source}
     assert list(tests) == list(graded)
     assert tests["Linear-weight"].startswith("# Linear ∂L/∂W (E12), points: 2.5\n### BEGIN HIDDEN TESTS\n")
     assert tests["Linear-weight"].endswith(f"\nassert_right('Linear weight', '{WORDS}')\n### END HIDDEN TESTS")
+
+
+def test_an_assignment_of_several_chapters_has_the_template_of_each(tmp_path: Path, capsys) -> None:
+    classes = [*CHAPTERS["convolution"], *CHAPTERS["norm"]]
+    cells = made(capsys, "--chapter", "convolution", "norm").cells
+    known = [cell.metadata.nbgrader for cell in cells if "nbgrader" in cell.metadata]
+    assert [m.grade_id for m in known if m.solution] == classes
+    asked = "--only " + " ".join(classes)
+    assert all(asked in cell.source for cell in cells if "HIDDEN" in cell.source)
+    archive = tmp_path / "autograder.zip"
+    assert main(["grade", "--gradescope-zip", str(archive), "--chapter", "convolution", "norm"]) == 0
+    with zipfile.ZipFile(archive) as opened:
+        assert "class Conv2d" in opened.read("template/convolution.py").decode()
+        assert "class LayerNorm" in opened.read("template/norm.py").decode()
+        assert asked in opened.read("run_autograder").decode()
+
+
+OWN_NETWORK = """
+SHAPES = {"x": ("N", "n"), "t": ("N", 1), "w": ("n", 1)}
+
+
+def forward(x, t, w):
+    y = x @ w
+    L = ((y - t) ** 2).mean()
+    return L
+"""
+
+
+def test_a_network_of_the_lecturer_s_own_goes_into_the_archive_and_nowhere_else(tmp_path: Path, capsys) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(OWN_NETWORK, encoding="utf-8")
+    archive = tmp_path / "autograder.zip"
+    assert main(["grade", "--gradescope-zip", str(archive), "--network", str(own)]) == 0
+    with zipfile.ZipFile(archive) as opened:
+        assert opened.read("network.py").decode() == OWN_NETWORK
+        assert '--network "$root/source/network.py"' in opened.read("run_autograder").decode()
+        assert "def backward" in opened.read("template/student.py").decode()
+    with pytest.raises(SystemExit):
+        main(["grade", "--format", "nbgrader", "--chapter", "network"])
+    assert "asks for classes, not for a whole network: use --gradescope-zip" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["torch", "numpy"])
