@@ -60,12 +60,13 @@ BATCHES = dict(zip(REGIMES, ((1, 129), (2, 7), (4, 32)), strict=True))
 def test_every_quantity_equals_autograd_s_to_the_last_bit(
     sizes: tuple[int, ...], activation: Layer, loss: Loss, dtype: torch.dtype
 ) -> None:
-    """At initial, trained and saturated weights."""
-    for regime, batches in BATCHES.items():
-        made, rows = network(sizes, activation, loss, dtype, regime), batches[loss.reduction == "mean"]
-        x, t = torch.randn(rows, sizes[0], dtype=dtype), targets(rows, sizes[-1], dtype)
-        report = crosscheck(made, x, t, power=False)
-        assert report.identical, f"{regime.__name__} weights, batch {rows}\n{report}"
+    """At initial, trained and saturated weights, of which each shape meets one with each activation and loss."""
+    which = SHAPES.index(sizes) + [*map(type, ACTIVATIONS)].index(type(activation)) + (dtype == torch.float32)
+    regime, batches = [*BATCHES.items()][which % len(BATCHES)]
+    made, rows = network(sizes, activation, loss, dtype, regime), batches[loss.reduction == "mean"]
+    x, t = torch.randn(rows, sizes[0], dtype=dtype), targets(rows, sizes[-1], dtype)
+    report = crosscheck(made, x, t, power=False)
+    assert report.identical, f"{regime.__name__} weights, batch {rows}\n{report}"
 
 
 @pytest.mark.parametrize("threads", [1, 2])
