@@ -57,7 +57,7 @@ def check_lines(
 
         check_lines(forward, backward, [x, W1, b1, W2, b2, t])
         check_lines(net.loss, net.backward, [x, t])        # parameters and gradients on the object
-        check_lines(loss_and_gradients, None, [x, W, t])   # both in one function
+        check_lines(loss_and_gradients, None, [x, W, t])   # both in one function, or forward returns backward
         check_lines("z = x @ W ...", "dz = ...", {})       # the texts of two cells of a notebook
 
     Both are taken as they are, in torch or numpy: loops, work in place, lists, dicts and attributes are followed.
@@ -87,7 +87,7 @@ def check_lines(
     variables = sys._getframe(1).f_globals  # a cell reads those of the notebook that asks
     forward = Cell(forward, "forward", variables) if isinstance(forward, str) else forward
     backward = Cell(backward, "backward", variables) if isinstance(backward, str) else backward
-    subject = Subject.of(forward, backward, inputs)
+    subject = Subject.of(forward, backward, inputs).with_backward_returned()
     given = {"mapping": mapping, "upstream": upstream, "tolerance": tolerance, "strict": strict, "power": power}
     report = _report(subject, **given)
     if tolerance is None and not report.note and report.guilty and all(map(_may_be_rounding, report.guilty)):

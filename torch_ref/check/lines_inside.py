@@ -10,6 +10,7 @@ from typing import Any
 
 from torch_ref.check.accused import name_of
 from torch_ref.check.lines_repaired import mended
+from torch_ref.lines.between import wrong_between
 from torch_ref.lines.calls import Called, Calls, Key, key_of
 from torch_ref.lines.chained import Chained, near, off
 from torch_ref.lines.inside import Inside, calls_at, in_place_of, pairs_with
@@ -109,6 +110,8 @@ class Within:
                     return _in_place_of(one, [replace(f, called=(value.where.at, *f.called)) for f in found])
                 if n == 0 and pair is not None and found == [] and self._is_given_wrong(pair):
                     innocent.add(value.made)
+                if pair is None and self.chained is not None and (between := wrong_between(call, self.chained)):
+                    return _in_place_of(one, [replace(f, called=(value.where.at,)) for f in between])
                 if pair is None and self.chained is not None and is_wrong_factor(call, self.chained, value):
                     behind = behind_return(call, self.chained)
                     return [replace(one, values=behind, called=(value.where.at,))] if behind else [one]

@@ -49,7 +49,7 @@ class Measurement:
 
     def __init__(self, subject: Subject, upstream: Any = None) -> None:
         """Copy what forward reads; ``upstream`` are the gradients of its outputs, where somebody gives them."""
-        self.subject, self.world = subject, World(copied)
+        self.subject, self.world = subject, World(copied, subject.instead_of_number)
         self.forward = subject.within(self.world, subject.forward)
         self.arguments, self.named = subject.arguments(self.world)
         self.given = {name: value for name, value in self.world.given.items() if not isinstance(value, Tensor)}

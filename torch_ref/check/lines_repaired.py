@@ -10,6 +10,7 @@ from functools import partial
 from torch import Tensor
 
 from torch_ref.lines.chained import Chained, distance, near
+from torch_ref.lines.pairing import tensor_of
 from torch_ref.lines.record import Version
 from torch_ref.lines.repaired import Repairs, Wanted
 from torch_ref.lines.subject import Read, Subject
@@ -73,12 +74,27 @@ def _wanted(one: Accused, chained: Chained, seen: Read) -> Wanted:
         i = wrong_at(chained, pairs[name])
         version = pairs[name].gradients[i][-1]
         made = seen.by_hand.versions[version.order]
-        if version.place != made.place or version.place in chained.values.given:
-            return []  # what it was moved by is no value of backward
+        if version.place != made.place:
+            return []
+        if version.place in chained.values.given:  # what it was moved by is no value of backward
+            right = chained.chain.alone[name][i].witness.value
+            found.append((made, partial(_is_moved_by, chained.values.given[version.place], made, version, right)))
+            continue
         factor = Fraction(1) if version.value is made.value else chained.factor
         right = chained.chain.alone[name][i].witness.value * float(factor)
         found.append((made, partial(_is_near, pairs[name].places[i], right)))
     return found
+
+
+def _is_moved_by(place: Place, made: Version, moved: Version, right: Tensor, version: Version) -> bool:
+    """Tell whether a parameter is moved by its gradient; ``made`` is what it is now, ``moved`` what is taken for that."""
+    before, gradient = place.value.double(), tensor_of(moved.value).double()
+    size = float(gradient.norm()) ** 2
+    rate = float(((before - tensor_of(made.value).double()) * gradient).sum()) / size if size else 0.0
+    if not rate:
+        return False
+    by = (before - tensor_of(version.value).double()) / rate
+    return distance(replace(moved, value=by), right) < near(place)
 
 
 def _is_near(place: Place, right: Tensor, version: Version) -> bool:

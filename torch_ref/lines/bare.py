@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -27,6 +28,18 @@ def with_bare(chained: Chained) -> Chained:
             found = max(_tried(chained, versions), key=lambda one: one[0], default=(0, None))
             if found[0] and found[1] is not None:
                 chained = chained.with_pairs(found[1])
+    return chained
+
+
+def without_wrong_guess(chained: Chained) -> Chained:
+    """Return the pairs without one by shape alone whose gradient is right for another value: delta of z, and not of x."""
+    for pair in chained.pairs:
+        if pair.is_guess and pair.name in chained.off.pairs:
+            shape = pair.places[0].value.shape
+            others = [p for p in chained.values.all_places if p.value.shape == shape and p.key not in chained.values.leaves]
+            arrived = chained.arriving({}, others)
+            if any(distance(pair.gradients[0][-1], arrived[p.key]) < near(p) for p in others):
+                return replace(chained, pairs=tuple(other for other in chained.pairs if other is not pair))
     return chained
 
 

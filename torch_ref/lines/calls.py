@@ -61,6 +61,10 @@ class Called:
         first = next(iter(self.arguments), "")
         return {name: value for name, value in self.arguments.items() if name != first or name != "self"}
 
+    def stands_in(self, other: Called) -> bool:
+        """Tell whether it is a function that another defines, with whose variables it works."""
+        return self.function.__code__ in other.function.__code__.co_consts
+
     @cached_property
     def keys(self) -> frozenset[Key]:
         """Return the arrays that it had."""
@@ -87,7 +91,8 @@ class Calls:
         world = World(copied)
         function: Any = world.of(_function_of(frame), "")
         copies = {name: world.of(value, name) for name, value in given.items()}
-        one = Called(function, copies, where, order, arrays_in(given), given.get("self"))
+        around = {name: frame.f_locals[name] for name in code.co_freevars if name in frame.f_locals}
+        one = Called(function, copies, where, order, arrays_in(around | given), given.get("self"))
         self.found.append(one)
         return one
 

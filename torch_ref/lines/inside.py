@@ -48,7 +48,7 @@ class Inside(Subject):
         return self._alone(self.backward, self.given, calls[1])
 
     def _alone(self, function: Any, arguments: Mapping[str, Any], calls: Calls | None) -> Run:
-        world = World(self.copied)
+        world = World(self.copied, self.instead_of_number)
         named = {name: world.of(value, name) for name, value in arguments.items()}
         return self.run_plain(self.within(world, function), named, calls)
 
@@ -62,14 +62,23 @@ def pairs_with(backward: Called, forwards: Calls, *, is_wide: bool) -> Iterator[
     """Yield what a function may be the backward of, the most likely first."""
     made = [one for one in forwards.found if one.is_done and one.returned is not None and one is not backward]
     related = [one for one in made if _rating(backward, one)[1]]
-    namesakes = [one for one in related if _rating(backward, one)[0]]
+    around = [one for one in made if backward.stands_in(one)]
+    namesakes = around or [one for one in related if _rating(backward, one)[0]]
     for forward in sorted(namesakes or related, key=lambda one: _rating(backward, one), reverse=True):
         upstream = _upstream(backward, forward)
         if upstream is not None and _is_given_its_own(backward, forward, upstream):
             both = forward.function, backward.function
             d_outputs = {name: backward.arguments[name] for name in upstream}
             outputs = [*upstream.values()]
-            yield Inside(*both, forward.arguments, True, is_wide, backward.arguments, d_outputs, outputs)
+            yield Inside(
+                *both,
+                forward.arguments,
+                True,
+                is_wide,
+                given=backward.arguments,
+                upstream=d_outputs,
+                outputs=outputs,
+            )
     if _is_loss(backward):
         yield Inside(backward.function, None, backward.arguments, True, is_wide)
 
@@ -77,7 +86,8 @@ def pairs_with(backward: Called, forwards: Calls, *, is_wide: bool) -> Iterator[
 def in_place_of(whole: Subject, called: Called) -> Iterator[Inside]:
     """Yield a function that a backward calls to do all, with the forward of that."""
     if not isinstance(whole.forward, Cell):
-        yield Inside(whole.forward, called.function, whole.prepared, True, whole.is_wide, called.arguments)
+        given = called.arguments
+        yield Inside(whole.forward, called.function, whole.prepared, True, whole.is_wide, given=given)
 
 
 def _rating(backward: Called, forward: Called) -> tuple[bool, int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch_ref.lines.bare import with_bare
+from torch_ref.lines.bare import with_bare, without_wrong_guess
 from torch_ref.lines.chained import Chained
 from torch_ref.lines.handed_on import with_handed_on
 from torch_ref.lines.left_out import with_left_out
@@ -17,5 +17,5 @@ from torch_ref.numbers.agreement import Tolerance
 def judged(seen: Read, found: Backward, pairing: Pairing, *, tolerance: Tolerance | None, strict: bool) -> Chained:
     """Return the pairs of a forward and a backward, each to be judged by those behind it."""
     chained = Chained(seen.roots, seen.values, found, pairing.pairs, tolerance, strict, beside=seen.beside)
-    chained = scaled(with_order(with_bare(chained)))
+    chained = scaled(with_order(without_wrong_guess(with_bare(chained))))
     return with_left_out(with_shifted(with_handed_on(chained)).without_misnamed())

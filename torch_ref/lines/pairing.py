@@ -7,7 +7,7 @@ what comes before, all its values may be meant.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -43,6 +43,8 @@ class Pair:
     """For each place the values that may be meant, in the order in which they were made."""
     is_outcome: bool
     """Whether it is an input or a parameter: its gradient is what backward is for."""
+    is_guess: bool = False
+    """Whether only the shape says that they go together."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Pairing:
         leaves = [name for key, name in values.leaves.items() if key not in taken]
         left = [item for item in self.reasons.items() if backward.gradients[item[0]][-1].made not in made]
         missing = [(f"gradient of {' and '.join(leaves)}", NO_GRADIENT)] if leaves else []
-        return [*missing, *(item for item in left if not item[0].startswith(RETURNED))]
+        return [*missing, *((_called(place, backward), reason) for place, reason in left)]
 
 
 @dataclass(frozen=True)
@@ -124,15 +126,47 @@ def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | N
             found = _found(place, versions, values, backward)
         if isinstance(found, tuple) and is_constant(versions):
             found = CONSTANT
-        if isinstance(found, str):
+        if isinstance(found, str) and not place.startswith(RETURNED):
             reasons[place] = found
-        elif found and found[0] not in given and not _is_a_step(place, found[1], together[found[0]], values):
+        elif isinstance(found, tuple) and found[0] not in given and not _is_a_step(place, found[1], together[found[0]], values):
             together[found[0]].append(found[1])
     for name, chosen in given.items():
         if chosen is not None:
             together[name] = [matched(values.by_place[name], backward.gradients[chosen], values)]
     pairs = [pair for name, several in together.items() if several for pair in _pairs(name, several, values)]
-    return Pairing(tuple(_once(pairs, values)), reasons)
+    pairs = _once(pairs, values)
+    alone, said = _returned_alone(pairs, values, backward, {name for name, chosen in given.items() if chosen is None})
+    return Pairing((*pairs, *alone), reasons | said)
+
+
+def _returned_alone(
+    pairs: Sequence[Pair], values: Values, backward: Backward, left_out: Collection[str]
+) -> tuple[list[Pair], dict[str, str]]:
+    """Pair what is returned under a name that says nothing, as gradient, with the only value of its shape that is left.
+
+    Of what cannot be paired so, return the reason.
+    """
+    made = {version.made for pair in pairs for several in pair.gradients for version in several}
+    taken = {place.key for pair in pairs for place in pair.places}
+    free = {name: values.by_key[key] for key, name in values.leaves.items() if key not in taken and name not in left_out}
+    returned = {
+        place: versions[-1]
+        for place, versions in backward.gradients.items()
+        if place.startswith(RETURNED)
+        and is_array(versions[-1].value)
+        and versions[-1].made not in made
+        and is_bare(backward.run.origin(versions[-1]).place)
+    }
+    found: list[Pair] = []
+    reasons: dict[str, str] = {}
+    for place, version in returned.items():
+        names = [name for name, there in free.items() if fits(there, version)]
+        alike = [other for other in returned.values() if fits(free[names[0]], other)] if names else []
+        if len(names) == len(alike) == 1:
+            found.append(Pair(names[0], (free[names[0]],), ((version,),), True, is_guess=True))
+        else:
+            reasons[place] = f"its name does not say what it is the gradient of; {BY_MAPPING}"
+    return found, reasons
 
 
 def _is_a_step(place: str, ways: Matched, before: Sequence[Matched], values: Values) -> bool:
@@ -143,13 +177,32 @@ def _is_a_step(place: str, ways: Matched, before: Sequence[Matched], values: Val
 
 
 def _checked(mapping: Mapping[str, str | None], values: Values, backward: Backward) -> dict[str, str | None]:
-    """Return a mapping; raise ValueError where it names what is not there."""
+    """Return a mapping, of two lists, dicts or objects one of their parts; raise ValueError for what is not there."""
+    found: dict[str, str | None] = {}
     for name, place in mapping.items():
-        if name not in values.by_place:
+        if name in values.by_place:
+            parts = {name: place}
+        elif parts_in := _parts_in(name, values.by_place):
+            parts = {part: place if place is None else place + part.removeprefix(name) for part in parts_in}
+        else:
             raise ValueError(_not_there(name, "value of forward", [*values.by_place]))
-        if place is not None and place not in backward.gradients:
-            raise ValueError(_not_there(place, "variable of backward", [*backward.gradients]))
-    return dict(mapping)
+        for part, chosen in parts.items():
+            if chosen is not None and chosen not in backward.gradients:
+                raise ValueError(_not_there(chosen, "variable of backward", [*backward.gradients]))
+            found[part] = chosen
+    return found
+
+
+def _called(place: str, backward: Backward) -> str:
+    """Return how a reader finds a variable: of what is returned, its name, too."""
+    if not place.startswith(RETURNED):
+        return place
+    return f"{place}, called {backward.run.origin(backward.gradients[place][-1]).place}"
+
+
+def _parts_in(name: str, places: Iterable[str]) -> list[str]:
+    """Return the places that lie in a list, a dict or an object of that name."""
+    return [place for place in places if place.startswith((f"{name}[", f"{name}."))]
 
 
 def _not_there(name: str, what: str, there: Sequence[str]) -> str:

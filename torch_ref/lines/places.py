@@ -66,11 +66,12 @@ def values_in(value: Any, place: str, depth: int = 0) -> Iterator[tuple[str, Any
         yield place, value
         return
     if depth < DEEPEST:
-        for part in _parts(value)[:LONGEST]:
+        for part in parts_held(value)[:LONGEST]:
             yield from values_in(part.value, place + part.path, depth + 1)
 
 
-def _parts(value: Any) -> list[Part]:
+def parts_held(value: Any) -> list[Part]:
+    """Return the parts of a container, or of an object of somebody's own class; none of anything else."""
     if isinstance(value, nn.Module):
         held = value._parameters | value._buffers | value._modules
         return _attributes(held | {name: part for name, part in vars(value).items() if not name.startswith("_")})
@@ -84,6 +85,14 @@ def _parts(value: Any) -> list[Part]:
     if isinstance(value, type) or not theirs or not hasattr(value, "__dict__"):
         return []
     return _attributes(vars(value))
+
+
+def put(holder: Any, part: Part, new: Any) -> None:
+    """Put something in the place of a part; what cannot be changed, as a tuple, stays as it is."""
+    if isinstance(holder, dict | list):
+        holder[part.key] = new
+    elif hasattr(holder, "__dict__"):
+        vars(holder)[part.key] = new
 
 
 def _attributes(held: dict[str, Any]) -> list[Part]:

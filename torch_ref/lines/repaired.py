@@ -20,6 +20,7 @@ import numpy as np
 from torch_ref.lines.cells import Cell
 from torch_ref.lines.edits import changed, completed
 from torch_ref.lines.flow import Flow
+from torch_ref.lines.mentioned import is_theirs
 from torch_ref.lines.places import is_number
 from torch_ref.lines.record import Version
 from torch_ref.lines.source import scope_of, statements_of
@@ -36,6 +37,9 @@ MOST_BYTES = 2**20
 """Of all values of backward: beyond, a run takes too long to be made again and again."""
 
 MOST_SUSPECTS = 8
+
+MOST_FUNCTIONS = 6
+"""Functions of one program that may stand for each other."""
 
 Kind = Callable[[ast.stmt, Callable[[str], Sequence[str]]], Iterator[ast.stmt]]
 
@@ -103,7 +107,12 @@ class Repairs:
         return n if n is not None and isinstance(self._nodes[n], simple) else None
 
     def _alike(self, name: str, value: Version) -> list[str]:
-        """Return the variables of the shape of another, or numbers for a number; of '' what may be a factor."""
+        """Return the variables of the shape of another, or numbers for a number; of '' what may be a factor.
+
+        Of a function, somebody's other functions that take as many arguments.
+        """
+        if name in self._functions:
+            return self._functions[name]
         last = {v.place: v.value for v in self.run.versions if v.order < value.order and _is_plain(v.place)}
         like: Any = last.get(name) if name else value.value
         if like is None:
@@ -114,6 +123,17 @@ class Repairs:
             for place, other in last.items()
             if place != name and (np.shape(other) == shape or (not name and is_number(other) and abs(other) > 1))
         ]
+
+    @cached_property
+    def _functions(self) -> dict[str, list[str]]:
+        """Return for each function that may be called by a name the others that may be meant."""
+        function = self.function
+        scope: dict[str, Any] = {**getattr(function, "__globals__", {}), **getattr(function, "variables", {})}
+        owner = type(getattr(function, "__self__", None))
+        mine = {f"self.{name}": part for name, part in vars(owner).items()} if owner is not type(None) else {}
+        found = {name: part.__code__.co_argcount for name, part in (scope | mine).items() if is_theirs(part)}
+        same = {name: [o for o in found if o != name and found[o] == found[name]] for name in found}
+        return {name: others for name, others in same.items() if len(others) <= MOST_FUNCTIONS}
 
     def _is_mended(self, index: int, value: Version, kind: Kind, wanted: Wanted, most: int) -> bool | None:
         """Tell whether one of the changes of a kind makes the gradients right; None where there are too many."""

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torch_ref.lines.calls import Called
+from torch_ref.lines.calls import Called, key_of
 from torch_ref.lines.chained import Chained, near, off
 from torch_ref.lines.flow import Flow
+from torch_ref.lines.names import is_bare, named_after, path_of
 from torch_ref.lines.pairing import tensor_of
 from torch_ref.lines.places import copied, is_array
 from torch_ref.lines.record import Version
@@ -40,6 +41,19 @@ def is_wrong_factor(call: Called, chained: Chained, version: Version) -> bool:
         for should in _meant(call, chained):
             if should.shape == right.shape and off(given, should) > near(place) > off(mine * should, right * given):
                 return True
+    return _is_wrong_itself(call, chained, version, given)
+
+
+def _is_wrong_itself(call: Called, chained: Chained, version: Version, given: Tensor) -> bool:
+    """Tell whether what a function gave is a gradient of its argument that no pair has: ``d = softmax.diff(y, t)``."""
+    name = path_of(version.place).name
+    is_called_so = is_bare(name) or any(named_after(name))
+    if not is_called_so or key_of(call.returned) != key_of(version.value):
+        return False
+    for value in filter(is_array, call.arguments.values()):
+        place = chained.values.equal_to(tensor_of(value))
+        if place is not None and place.value.shape == given.shape and place.key not in chained.values.leaves:
+            return off(given, chained.arriving({}, [place])[place.key]) > near(place)
     return False
 
 

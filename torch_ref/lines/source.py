@@ -79,12 +79,13 @@ class Source:
         if scope is None:
             return ()
         nested = frozenset(node.name for node in statements_of(scope) if isinstance(node, ast.FunctionDef))
-        found = [self._statement(node, lines, nested) for node in statements_of(scope)]
+        held = nested.union(self.code.co_varnames, self.code.co_cellvars)
+        found = [self._statement(node, lines, held) for node in statements_of(scope)]
         return tuple(sorted(found, key=lambda statement: (statement.line, statement.column)))
 
-    def _statement(self, node: ast.stmt | ast.expr, lines: list[str], nested: frozenset[str]) -> Statement:
+    def _statement(self, node: ast.stmt | ast.expr, lines: list[str], held: frozenset[str]) -> Statement:
         parts = _own_parts(node)
-        mentions = _Mentions(nested)
+        mentions = _Mentions(held)
         for part in parts:
             mentions.visit(part)
         found = None if mentions.anything else frozenset(mentions.found)
@@ -166,10 +167,10 @@ def _own_parts(node: ast.AST) -> list[ast.AST]:
 
 
 class _Mentions(ast.NodeVisitor):
-    """Collects names and dotted names; what a call of a function defined inside may touch is anything."""
+    """Collects names and dotted names; what a call of a function that a variable holds may touch is anything."""
 
-    def __init__(self, nested: frozenset[str]) -> None:
-        self.nested, self.found, self.read, self.anything = nested, set[str](), set[str](), False
+    def __init__(self, held: frozenset[str]) -> None:
+        self.held, self.found, self.read, self.anything = held, set[str](), set[str](), False
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if name := _dotted(node.target):
@@ -192,7 +193,7 @@ class _Mentions(ast.NodeVisitor):
             self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Name) and node.func.id in self.nested:
+        if isinstance(node.func, ast.Name) and node.func.id in self.held:
             self.anything = True
         called = node.func.value if isinstance(node.func, ast.Attribute) else node.func
         for part in (called, *node.args, *node.keywords):  # a method may touch all that its object holds

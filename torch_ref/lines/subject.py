@@ -7,7 +7,8 @@ runs. All of it happens to copies.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -23,10 +24,10 @@ from torch_ref.lines.arguments import Filling, Result
 from torch_ref.lines.calls import Calls
 from torch_ref.lines.cells import Cell, result_of
 from torch_ref.lines.changed import Watched
-from torch_ref.lines.mentioned import names_in
-from torch_ref.lines.names import named_after
+from torch_ref.lines.mentioned import names_in, updated_in
+from torch_ref.lines.names import RATE, named_after, path_of
 from torch_ref.lines.places import copied, followed, is_complex
-from torch_ref.lines.trace import Run, run
+from torch_ref.lines.trace import Run, code_of, run
 from torch_ref.lines.values import Unnamed, Values, kept_of
 from torch_ref.lines.world import World
 from torch_ref.steps.beside import moved, shaken
@@ -55,6 +56,8 @@ class Subject:
     as_keywords: bool
     is_wide: bool = False
     """Whether it is computed in float64."""
+    is_returned: bool = False
+    """Whether backward is a function that forward defines and returns: each forward pass makes one of its own."""
 
     def copied(self, value: Any) -> Any:
         """Return a copy of a tensor or an array, in float64 where that is asked for."""
@@ -88,18 +91,43 @@ class Subject:
             raise TypeError(f"check_lines expects inputs as a list of arguments, or by name, got {described(inputs)}")
         return cls(forward, backward, dict(zip(_names(forward, len(inputs)), inputs, strict=True)), False)
 
+    def with_backward_returned(self) -> Subject:
+        """Return the subject with the function as backward that forward returns beside its output; itself elsewhere."""
+        if self.backward is not None or isinstance(self.forward, Cell) or not _defines_functions(self.forward):
+            return self
+        returned = self.by_hand([]).returned
+        functions = [*_functions_in(returned)]
+        return replace(self, backward=functions[0], is_returned=True) if len(functions) == 1 else self
+
+    @cached_property
+    def _like(self) -> Tensor | None:
+        """Return a tensor like which a number is, where the inputs are tensors."""
+        return next((t for t in self.inputs.values() if isinstance(t, Tensor) and t.is_floating_point()), None)
+
+    def _as_array(self, value: float | np.floating) -> Any:
+        like = self._like
+        return np.array(value) if like is None else torch.tensor(value, dtype=like.dtype, device=like.device)
+
+    @cached_property
+    def _parameters(self) -> set[str]:
+        """Return the names of what an object may keep as a number that has a gradient: backward has one, or moves it."""
+        function = self.forward if self.backward is None else self.backward
+        own = {*code_of(self.forward).co_varnames, *self.inputs}
+        graded = {of for name in names_in(function) for of in named_after(name)} - own
+        return {name for name in graded | updated_in(function) if not RATE.fullmatch(name)}
+
+    def instead_of_number(self, place: str, value: float) -> Any:
+        """Return the array that a number is taken for which an object holds, or a module; None where it stays one."""
+        return self._as_array(value) if path_of(place).name in self._parameters else None
+
     @cached_property
     def prepared(self) -> dict[str, Any]:
         """Return the inputs, a number as an array where backward has a variable for its gradient."""
-        tensor = next((t for t in self.inputs.values() if isinstance(t, Tensor) and t.is_floating_point()), None)
         names = names_in(self.forward if self.backward is None else self.backward)
         wanted = {of for name in names for of in named_after(name)}
 
-        def as_array(value: float | np.floating) -> Any:
-            return np.array(value) if tensor is None else torch.tensor(value, dtype=tensor.dtype, device=tensor.device)
-
         is_number = {n: isinstance(v, float | np.floating) for n, v in self.inputs.items()}
-        return {n: as_array(v) if is_number[n] and n in wanted else v for n, v in self.inputs.items()}
+        return {n: self._as_array(v) if is_number[n] and n in wanted else v for n, v in self.inputs.items()}
 
     def under_autograd(self, world: World, unnamed: Unnamed | None = None) -> tuple[Run, Unnamed]:
         """Run forward in a world of tensors that require a gradient."""
@@ -134,7 +162,7 @@ class Subject:
         ``calls`` collect what the two call; of a forward that is the backward, too, the second does. Raises TypeError
         where backward's arguments cannot be found.
         """
-        world = World(self.copied)
+        world = World(self.copied, self.instead_of_number)
         arguments, named = self.arguments(world)
         forward = self.within(world, self.forward)
         inputs = Watched({} if self.backward else self._inputs(world))
@@ -149,7 +177,7 @@ class Subject:
     def _backward_by_hand(self, world: World, first: Run, upstream: Sequence[Any], calls: Calls | None) -> Run:
         """Run backward on what the run of forward left in a world."""
         assert self.backward is not None
-        backward = self.within(world, self.backward)
+        backward = self._in_returned(first) if self.is_returned else self.within(world, self.backward)
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             self._begin()
             inputs = Watched(self._inputs(world))
@@ -163,6 +191,12 @@ class Subject:
             found = run(backward, (), arguments, calls=calls)
             changed = (*inputs.changed(found.versions), *gradients.changed())
             return replace(found, changed=changed, upstream=tuple(given))
+
+    def _in_returned(self, first: Run) -> Callable[..., Any]:
+        """Return the function that a run of forward returned."""
+        assert self.backward is not None
+        code = code_of(self.backward)
+        return next(function for function in _functions_in(first.returned) if function.__code__ is code)
 
     def calls(self, upstream: Sequence[Any]) -> tuple[Calls, Calls]:
         """Run forward and backward by hand, and return what each of them called."""
@@ -180,6 +214,17 @@ class Subject:
 def _completed(found: Run, function: Callable[..., Any]) -> Run:
     """Return a run with what a cell computed as what it returned."""
     return replace(found, returned=result_of(found)) if isinstance(function, Cell) and not found.failure else found
+
+
+def _defines_functions(forward: Callable[..., Any]) -> bool:
+    return any(isinstance(one, types.CodeType) and one.co_name.isidentifier() for one in code_of(forward).co_consts)
+
+
+def _functions_in(returned: Any) -> Iterator[types.FunctionType]:
+    """Yield the functions among what was returned."""
+    for part in returned if isinstance(returned, tuple | list) else [returned]:
+        if isinstance(part, types.FunctionType):
+            yield part
 
 
 def _names(forward: Callable[..., Any], count: int) -> list[str]:
@@ -232,11 +277,11 @@ def read(subject: Subject, upstream: Any = None) -> Read:
     def change(value: Any) -> Any:
         return _with_gradient(subject.copied(value))
 
-    world = World(change)
+    world = World(change, subject.instead_of_number)
     first, unnamed = subject.under_autograd(world)
     works_in_place = "a leaf Variable that requires grad" in first.failure  # which a leaf does not allow
     if works_in_place:
-        world = World(lambda value: _without_leaf(change(value)))
+        world = World(lambda value: _without_leaf(change(value)), subject.instead_of_number)
         first, unnamed = subject.under_autograd(world)
     if first.failure.startswith(f"raises {CannotFollow.__name__}: "):
         raise NotFollowed(first.failure.partition(": ")[2])
@@ -256,7 +301,7 @@ def read(subject: Subject, upstream: Any = None) -> Read:
             found = _with_gradient(_moved(subject.copied(value), draw, generator))
             return _without_leaf(found) if works_in_place else found
 
-        world = World(change)
+        world = World(change, subject.instead_of_number)
         moving = Unnamed(lambda found, given: shaken(found, given, generator)) if draw >= TIES else None
         run, unnamed = subject.under_autograd(world, moving)
         result = Result.of(run.returned, run.variables, subject.backward)

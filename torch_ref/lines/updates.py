@@ -54,7 +54,7 @@ class Updates:
     def _pairs(self, values: Values) -> Iterator[Pair]:
         for key, name in values.leaves.items():
             before = values.given[name]
-            after = {v.made: v for v in self.run.places.get(name, []) if not v.given and is_array(v.value)}
+            after = {v.made: v for v in self.run.places.get(name, []) if not v.given and _may_be_moved(v.value)}
             if len(after) != 1:  # of several steps each begins where the last one ended
                 continue
             (version,) = after.values()
@@ -67,7 +67,7 @@ class Updates:
     def _shown(self, version: Version, moved: Any) -> Version | None:
         """Return the variable that an update multiplies by the rate, with all its digits; None where it has none."""
         for one in Flow(self.run).read(version):
-            for value in (one.value, -one.value) if is_array(one.value) else ():
+            for value in (one.value, -one.value) if _may_be_moved(one.value) else ():
                 if _is_near(value, moved):
                     return replace(one, value=value)
         return None
@@ -103,6 +103,11 @@ class Updates:
         return all(np.ndim(v.value) for v in versions) if versions else _is_library(self.around.get(name.split(".")[0]))
 
 
+def _may_be_moved(value: Any) -> bool:
+    """Tell whether something may be a parameter after an update; ``self.b = self.b - ...`` makes a number of one."""
+    return is_array(value) or isinstance(value, float | np.floating)
+
+
 def _is_in(place: str, name: str) -> bool:
     return place == name or name.startswith((f"{place}.", f"{place}[")) or place.startswith((f"{name}.", f"{name}["))
 
@@ -124,6 +129,9 @@ def _is_near(value: Any, moved: Any) -> bool:
 
 
 def _is_alike(moved: Any) -> bool:
-    """Tell whether all entries were moved alike: so they say no more of the gradient than its sign."""
+    """Tell whether all entries were moved alike, one alone by the rate: so they say no more of the gradient than its
+    sign."""
     sizes = abs(moved)[moved != 0]
+    if np.size(moved) == 1:
+        sizes = np.array([1.0, *map(float, sizes)])
     return len(sizes) == 0 or bool(sizes.max() - sizes.min() < ALIKE * sizes.max())

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from torch_ref.lines.places import NOT_THEIRS, is_array, values_in
+from torch_ref.lines.places import DEEPEST, NOT_THEIRS, is_array, is_value, parts_held, put, values_in
 
 COPIED = (list, dict, set, nn.Module, np.random.Generator, np.random.RandomState, random.Random)
 """Of what nobody here wrote: what may be changed, and what random numbers come from."""
@@ -25,9 +25,13 @@ COPIED = (list, dict, set, nn.Module, np.random.Generator, np.random.RandomState
 class World:
     """One copy of everything. What is shared by two functions is shared by their copies."""
 
-    def __init__(self, change: Callable[[Any], Any]) -> None:
-        """Take what stands in place of each tensor and array."""
+    def __init__(self, change: Callable[[Any], Any], instead: Callable[[str, float], Any] | None = None) -> None:
+        """Take what stands in place of each tensor and array.
+
+        ``instead`` returns the array that a number is taken for, from the place where something holds it; or None.
+        """
         self.change = change
+        self._instead = instead
         self.given: dict[str, Any] = {}
         """What stands in place of something, by the place of that: W1, self.W1, params['W1']."""
         self._copies: dict[int, Any] = {}
@@ -49,7 +53,9 @@ class World:
         if isinstance(value, types.FunctionType):
             return self._function(value) if _is_theirs(value) or value.__closure__ else value
         self._note(value, name)
-        return self._kept(value, copy.deepcopy(value, self._copies))
+        found = self._kept(value, copy.deepcopy(value, self._copies))
+        self._with_arrays(found, name)
+        return found
 
     def _note(self, value: Any, name: str) -> None:
         """Put another in place of every tensor and array in a value."""
@@ -57,6 +63,21 @@ class World:
             if is_array(part):
                 known = self._copies.get(id(part))
                 self.given.setdefault(place, self._kept(part, self.change(part) if known is None else known))
+
+    def _with_arrays(self, found: Any, name: str, depth: int = 0) -> None:
+        """Put arrays in place of numbers that a copy holds, each a parameter: ``self.w = 0.5``."""
+        if self._instead is None or depth == DEEPEST or is_value(found):
+            return
+        for part in parts_held(found):
+            if (array := self._array(part.value, name + part.path)) is not None:
+                put(found, part, array)
+            else:
+                self._with_arrays(part.value, name + part.path, depth + 1)
+
+    def _array(self, value: Any, place: str) -> Any:
+        """Return the array that a number is taken for; None for what is none, or stays one."""
+        array = self._instead(place, value) if self._instead is not None and type(value) is float else None
+        return None if array is None else self.given.setdefault(place, self.change(array))
 
     def _function(self, function: types.FunctionType) -> types.FunctionType:
         olds = function.__closure__ or ()
@@ -85,6 +106,8 @@ class World:
         for name in _names(code):
             if name in original and variables[name] is original[name]:
                 variables[name] = self._read(original[name], name)
+                array = self._array(original[name], name)
+                variables[name] = variables[name] if array is None else array
 
     def _read(self, value: Any, name: str) -> Any:
         """Return the copy of a variable that a function reads; what belongs to a library, or to nobody, as it is."""
