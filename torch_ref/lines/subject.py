@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from torch_ref.lines.arguments import Filling, Result
 from torch_ref.lines.calls import Calls
 from torch_ref.lines.cells import Cell, result_of
 from torch_ref.lines.changed import Watched
+from torch_ref.lines.log_shift import WithoutShift
 from torch_ref.lines.mentioned import names_in, updated_in
 from torch_ref.lines.names import RATE, named_after, path_of
 from torch_ref.lines.places import copied, followed, is_complex
@@ -56,6 +58,8 @@ class Subject:
     as_keywords: bool
     is_wide: bool = False
     """Whether it is computed in float64."""
+    without_shift: WithoutShift | None = None
+    """Takes log(p) for log(p + ε) under autograd, where that is asked for."""
     is_returned: bool = False
     """Whether backward is a function that forward defines and returns: each forward pass makes one of its own."""
 
@@ -136,7 +140,7 @@ class Subject:
             self._begin()
             arguments, named = self.arguments(world)
             forward = self.within(world, self.forward)
-            with unnamed:
+            with unnamed, self.without_shift or nullcontext():
                 return _completed(run(forward, arguments, named, kept_of), forward), unnamed
 
     def within(self, world: World, function: Callable[..., Any]) -> Callable[..., Any]:
