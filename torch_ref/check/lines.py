@@ -99,13 +99,15 @@ def check_lines(
 
 def _without_shift(report: Report, subject: Subject, given: Mapping[str, Any]) -> Report:
     """Return the report without the ε of log(p + ε) where less is wrong then: backward leaves that out."""
+    if not subject.takes_a_shifted_log():
+        return report
     without = WithoutShift()
     try:
         other = _report(replace(subject, without_shift=without), **given)
     except Exception:  # of somebody's code, under the mode of somebody else
         return report
     before, after = ({name_of(row) for row in one.rows if row.status == "wrong"} for one in (report, other))
-    if not without.shift or other.note or not after < before:
+    if other.note or not after < before:
         return report
     worst = min(report.guilty, key=lambda row: row.isolated.relative)
     said = SHIFT.format(shift=without.shift, worst=worst.quantity, off=worst.isolated.relative)

@@ -123,7 +123,8 @@ class Within:
         pairs = pairs_with(call, self.forwards, is_wide=self.is_wide)
         whole = self.whole if self.whole is not None and self._is_given_no_gradient(call) else None
         for pair in chain(pairs, [] if whole is None else in_place_of(whole, call)):
-            if any(map(self._is_known, pair.upstream.values())):
+            given = zip(pair.outputs, pair.upstream.values(), strict=True)
+            if any(self._is_known(d) and not self._arrives_at(output, d) for output, d in given):
                 continue
             found = _wrong_in(pair, self.outside, self.depth)
             if found is not None:
@@ -134,9 +135,19 @@ class Within:
         """Tell whether something is a value of the forward pass, and so no gradient."""
         return self.chained is not None and self.chained.values.equal_to(tensor_of(value)) is not None
 
+    def _arrives_at(self, output: Any, d: Any) -> bool:
+        """Tell whether something is the gradient of a value, as y - t is of a squared error."""
+        place = self.chained.values.equal_to(tensor_of(output)) if self.chained is not None else None
+        if place is None or self.chained is None:
+            return False
+        right = self.chained.arriving({}, [place])[place.key]
+        return off(tensor_of(d).reshape(right.shape), right) < near(place)
+
     def _is_given_no_gradient(self, call: Called) -> bool:
         given = [part for name, value in call.inputs.items() for _, part in values_in(value, name) if is_array(part)]
-        return bool(given) and all(map(self._is_known, given))
+        code = call.function.__code__
+        is_once = sum(other.function.__code__ is code for other in self.backwards.found) == 1  # else of a batch each
+        return is_once and bool(given) and all(map(self._is_known, given))
 
     def _is_given_wrong(self, pair: Inside) -> bool:
         """Tell whether the gradients that a backward was given are not those that arrive there."""

@@ -36,7 +36,9 @@ def without_wrong_guess(chained: Chained) -> Chained:
     for pair in chained.pairs:
         if pair.is_guess and pair.name in chained.off.pairs:
             shape = pair.places[0].value.shape
-            others = [p for p in chained.values.all_places if p.value.shape == shape and p.key not in chained.values.leaves]
+            others = [
+                p for p in chained.values.all_places if p.value.shape == shape and p.key not in chained.values.leaves
+            ]
             arrived = chained.arriving({}, others)
             if any(distance(pair.gradients[0][-1], arrived[p.key]) < near(p) for p in others):
                 return replace(chained, pairs=tuple(other for other in chained.pairs if other is not pair))

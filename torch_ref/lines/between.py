@@ -51,6 +51,7 @@ class Between:
         """
         gradients = [t for t, place in self.given if place is None]
         known = {place.key for _, place in self.given if place is not None}
+        known = known or {there.key for _, there, _ in self._claimed()}  # col2im(d_cols) is given nothing else
         is_told = any(isinstance(value, str) for value in self.call.inputs.values())  # which may be the wrong word
         if len(gradients) != 1 or not known or is_told:
             return None

@@ -83,15 +83,20 @@ def wrong_summand(chain: Chain, claim: Claim, i: int, flow: Flow, version: Versi
     parts = [part.gradient for part in chain.parts(claim, i)]
     if whole is None or whole.shape != like.shape or len(parts) < 2:
         return version
-    scale = float(whole.norm())
+    scale, lost = float(whole.norm()), None
     for one in flow.read(flow.run.origin(version)):
         t = None if one.given or one.where == version.where else as_gradient(one.value, like)
-        if t is None or t.shape != like.shape or not bool(t.any()) or _is_sum(t, parts, scale):
+        if t is None or t.shape != like.shape:
+            continue
+        if not bool(t.any()):  # zeros are there to begin with; what is made of itself has lost a part
+            lost = one if one.place in one.where.reads else lost
+            continue
+        if _is_sum(t, parts, scale):
             continue
         rest = whole - t
         if float(rest.norm()) > torch.finfo(t.dtype).eps ** 0.5 * scale and _is_sum(rest, parts, scale):
             return one
-    return version
+    return lost if lost is not None and _is_sum(whole, parts, scale) else version
 
 
 def _series(run: Run, version: Version, value: Tensor) -> tuple[list[Version], list[Tensor]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from torch_ref.lines.record import Version
-from torch_ref.lines.trace import Run
+from torch_ref.lines.trace import RETURNED, Run
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Flow:
         """Yield what the statement of a value read, where that was made first."""
         begin = self._begins[version.order]
         before = {version.place} if _is_read(version) else set()
-        for name in version.where.parts | before:
+        for name in _parts(version) | before:
             for orders in self._orders_of(name, surely):
                 k = bisect_left(orders, begin)
                 if k:
@@ -68,6 +69,13 @@ class Flow:
                 if _is_meant(place, name) or (not surely and _is_held(place, name))
             ]
         return self._places[name, surely]
+
+
+def _parts(version: Version) -> frozenset[str]:
+    """Return what the statement of a value read for it: of what is returned, what that part of it is made of."""
+    index = re.fullmatch(rf"{RETURNED}\[(\d+)\].*", version.place)
+    elements = version.where.elements
+    return elements[int(index[1])] if index and int(index[1]) < len(elements) else version.where.parts
 
 
 def _is_read(version: Version) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from torch_ref.lines.arguments import Result
 from torch_ref.lines.calls import Called, Calls
 from torch_ref.lines.cells import Cell
-from torch_ref.lines.names import named_after
+from torch_ref.lines.names import is_bare, named_after
 from torch_ref.lines.places import is_array
 from torch_ref.lines.record import Version
 from torch_ref.lines.subject import Subject
@@ -123,7 +123,7 @@ def _upstream(backward: Called, forward: Called) -> dict[str, Any] | None:
     free = {
         name: value
         for name, value in backward.inputs.items()
-        if is_array(value) and name not in known and not between & {*named_after(name)}
+        if is_array(value) and name not in known and (is_bare(name) or not between & {*named_after(name)})
     }
     found: dict[str, Any] = {}
     for of, output in result.outputs.items():

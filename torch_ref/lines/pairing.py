@@ -6,6 +6,7 @@ what comes before, all its values may be meant.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -101,6 +102,10 @@ class Backward:
         """Return how many gradients a list holds that holds one at a place, as self.dW does at self.dW[0]."""
         return sum(path_of(other)[:2] == path_of(place)[:2] for other in self.gradients)
 
+    def is_named(self, name: str) -> bool:
+        """Tell whether a variable is called after a value, as its gradient."""
+        return any(path.name == name for place in self.gradients if place.isidentifier() for path in values_of(place))
+
     def recomputed(self, name: str, before: int) -> Version | None:
         """Return the last value of a variable before something was made; of an argument too."""
         found = [v for v in self.run.places.get(name, []) if v.order < before and is_array(v.value)]
@@ -128,7 +133,11 @@ def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | N
             found = CONSTANT
         if isinstance(found, str) and not place.startswith(RETURNED):
             reasons[place] = found
-        elif isinstance(found, tuple) and found[0] not in given and not _is_a_step(place, found[1], together[found[0]], values):
+        elif (
+            isinstance(found, tuple)
+            and found[0] not in given
+            and not _is_a_step(place, found[1], together[found[0]], values)
+        ):
             together[found[0]].append(found[1])
     for name, chosen in given.items():
         if chosen is not None:
@@ -142,20 +151,23 @@ def pairing_of(values: Values, backward: Backward, mapping: Mapping[str, str | N
 def _returned_alone(
     pairs: Sequence[Pair], values: Values, backward: Backward, left_out: Collection[str]
 ) -> tuple[list[Pair], dict[str, str]]:
-    """Pair what is returned under a name that says nothing, as gradient, with the only value of its shape that is left.
+    """Pair what is returned without a name, or as gradient, with the only parameter of its shape that is left.
 
     Of what cannot be paired so, return the reason.
     """
     made = {version.made for pair in pairs for several in pair.gradients for version in several}
     taken = {place.key for pair in pairs for place in pair.places}
-    free = {name: values.by_key[key] for key, name in values.leaves.items() if key not in taken and name not in left_out}
+    free = {
+        name: values.by_key[key] for key, name in values.leaves.items() if key not in taken and name not in left_out
+    }
     returned = {
         place: versions[-1]
         for place, versions in backward.gradients.items()
         if place.startswith(RETURNED)
         and is_array(versions[-1].value)
         and versions[-1].made not in made
-        and is_bare(backward.run.origin(versions[-1]).place)
+        and not backward.is_output(place)
+        and _says_nothing(backward.run.origin(versions[-1]).place)
     }
     found: list[Pair] = []
     reasons: dict[str, str] = {}
@@ -164,7 +176,7 @@ def _returned_alone(
         alike = [other for other in returned.values() if fits(free[names[0]], other)] if names else []
         if len(names) == len(alike) == 1:
             found.append(Pair(names[0], (free[names[0]],), ((version,),), True, is_guess=True))
-        else:
+        elif is_bare(backward.run.origin(version).place):
             reasons[place] = f"its name does not say what it is the gradient of; {BY_MAPPING}"
     return found, reasons
 
@@ -229,8 +241,12 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
     if place.startswith(RETURNED):
         is_told = alias != place and not (place in backward.by_order and is_bare(alias))  # dout is used again and again
         named = [*values_of(place)] + ([*values_of(alias)] if is_told else [])
+        if not named and (name := _returned_of(place, versions[-1], values, backward)):
+            return name, outcome(values.by_place[name], versions)
         if place in backward.by_order and not any(values.called(path) for path in named):
             name = backward.by_order[place]
+            if is_bare(alias) and not _fits_input(name, versions[-1], values) and backward.is_named(name):
+                return None  # delta, beside a gradient of its own for that input
             return (name, outcome(values.by_place[name], versions)) if name in values.by_place else None
     else:
         named = [*values_of(place)]
@@ -251,6 +267,27 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
         if step := values.step(path, backward.count_beside(place)):
             return step[0], outcome([step[1]], versions)
     return _recomputed(place, versions, values, backward)
+
+
+def _says_nothing(name: str) -> bool:
+    """Tell whether a name does not say what something is the gradient of; an expression that is returned has none."""
+    return is_bare(name) or name.startswith(RETURNED)
+
+
+def _fits_input(name: str, version: Version, values: Values) -> bool:
+    return name in values.by_place and fits(values.by_place[name][0].place, version)
+
+
+def _returned_of(place: str, version: Version, values: Values, backward: Backward) -> str:
+    """Return the parameter whose gradient a returned part is computed from: of ``return dW / n, db / n`` W and b."""
+    index = re.fullmatch(rf"{RETURNED}\[(\d+)\]", place)
+    number = int(index[1]) if index else 0
+    reads = version.where.elements[number] if number < len(version.where.elements) else frozenset[str]()
+    called = [values.called(path) for name in reads & backward.gradients.keys() for path in values_of(name)]
+    names = {one[0] for one in called if len(one) == 1}
+    leaves = {name for name in names if values.by_place[name][0].place.key in values.leaves}
+    fitting = [name for name in leaves if fits(values.by_place[name][0].place, version)]
+    return fitting[0] if len(fitting) == 1 else ""
 
 
 def _recomputed(

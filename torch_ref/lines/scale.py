@@ -43,6 +43,8 @@ def scaled(chained: Chained) -> Chained:
     if not last or not inside:
         return chained
     for factor in dict.fromkeys(_factors(chained)):
+        if factor < 0 and len(inside) < sum(not pair.is_outcome for pair in chained.pairs):
+            continue  # a sign that is a convention is there from the beginning
         tried = _divided(chained, factor)
         if tried.off.size < least and _of_outcomes(tried) <= last:
             best, least = tried, tried.off.size

@@ -12,12 +12,15 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import CodeType
 
 LONGEST = 60
 """Characters of a statement that are shown: with 'Wrong: ' and its place it fits into two lines of 80 columns."""
+
+MOST_KEPT = 64
+"""Functions and files whose statements are kept; a check reads the same ones again and again."""
 
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
 
@@ -37,6 +40,8 @@ class Statement:
     """Names and attributes whose values go into what it does: of ``d += x`` both, of ``d = x`` x alone."""
     parts: frozenset[str] = frozenset()
     """The same with their keys, without what is only written into: of ``g['b'] = g['z'].sum(0)`` g['z']."""
+    elements: tuple[frozenset[str], ...] = ()
+    """Of what is returned the same, part by part: of ``return dW / n, db`` n and dW, and db."""
     is_several: bool = False
     """Whether it makes several values, each by itself, as ``return {'W': dW * 2, 'b': dz.sum(0)}``."""
 
@@ -74,25 +79,10 @@ class Source:
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
         """Return all statements in order; none where there is no source."""
-        lines = linecache.getlines(self.code.co_filename)
-        scope = scope_of("".join(lines), self.code)
-        if scope is None:
-            return ()
-        nested = frozenset(node.name for node in statements_of(scope) if isinstance(node, ast.FunctionDef))
-        held = nested.union(self.code.co_varnames, self.code.co_cellvars)
-        found = [self._statement(node, lines, held) for node in statements_of(scope)]
-        return tuple(sorted(found, key=lambda statement: (statement.line, statement.column)))
-
-    def _statement(self, node: ast.stmt | ast.expr, lines: list[str], held: frozenset[str]) -> Statement:
-        parts = _own_parts(node)
-        mentions = _Mentions(held)
-        for part in parts:
-            mentions.visit(part)
-        found = None if mentions.anything else frozenset(mentions.found)
-        at = self.code.co_filename, node.lineno, _text(node, lines)
-        read = frozenset(mentions.read), frozenset(name for part in parts for name in _parts_read(part))
-        is_several = isinstance(getattr(node, "value", None), ast.Dict | ast.Tuple | ast.List)
-        return Statement(*at, found, node.col_offset, *read, is_several)
+        code = self.code
+        held = frozenset((*code.co_varnames, *code.co_cellvars))
+        lines = linecache.getlines(code.co_filename)
+        return _statements("".join(lines), code.co_filename, code.co_name, code.co_firstlineno, held)
 
     @property
     def is_dense(self) -> bool:
@@ -120,25 +110,64 @@ class Source:
         return self.statements[i - 1] if i else Statement(self.code.co_filename, line)
 
 
+@lru_cache(MOST_KEPT)
+def _statements(text: str, file: str, name: str, first: int, held: frozenset[str]) -> tuple[Statement, ...]:
+    """Return the statements of the scope of a name that begins at a line; a function runs again and again."""
+    scope = _scope_of(text, name, first)
+    if scope is None:
+        return ()
+    nested = frozenset(node.name for node in statements_of(scope) if isinstance(node, ast.FunctionDef))
+    lines = [f"{line}\n" for line in text.split("\n")]
+    found = [_statement(node, file, lines, held | nested) for node in statements_of(scope)]
+    return tuple(sorted(found, key=lambda statement: (statement.line, statement.column)))
+
+
+def _statement(node: ast.stmt | ast.expr, file: str, lines: list[str], held: frozenset[str]) -> Statement:
+    parts = _own_parts(node)
+    mentions = _Mentions(held)
+    for part in parts:
+        mentions.visit(part)
+    found = None if mentions.anything else frozenset(mentions.found)
+    at = file, node.lineno, _text(node, lines)
+    read = frozenset(mentions.read), frozenset(name for part in parts for name in _parts_read(part))
+    is_several = isinstance(getattr(node, "value", None), ast.Dict | ast.Tuple | ast.List)
+    return Statement(*at, found, node.col_offset, *read, _elements(node), is_several)
+
+
+def _elements(node: ast.AST) -> tuple[frozenset[str], ...]:
+    value = node.value if isinstance(node, ast.Return) else None
+    parts = value.elts if isinstance(value, ast.Tuple | ast.List) else [value] if value is not None else []
+    return tuple(frozenset(_parts_read(part)) for part in parts)
+
+
 def scope_of(text: str, code: CodeType) -> Scope | None:
     """Return the part of a file that a code object is made of."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):  # no Python: the file is another by now
-        return None
-    if code.co_name == "<module>":
-        return tree if tree.body else None
-    fits = [node for node in ast.walk(tree) if isinstance(node, Scope) and _is_made_of(node, code)]
+    return _scope_of(text, code.co_name, code.co_firstlineno)
+
+
+def _scope_of(text: str, name: str, first: int) -> Scope | None:
+    tree = _tree_of(text)
+    if tree is None or name == "<module>":
+        return tree if tree is not None and tree.body else None
+    fits = [node for node in ast.walk(tree) if isinstance(node, Scope) and _is_of(node, name, first)]
     return fits[0] if len(fits) == 1 else None  # of two lambdas in a line nobody knows
 
 
-def _is_made_of(node: Scope, code: CodeType) -> bool:
+@lru_cache(MOST_KEPT)
+def _tree_of(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):  # no Python: the file is another by now
+        return None
+
+
+def _is_of(node: Scope, name: str, first: int) -> bool:
     if isinstance(node, ast.Module):
         return False
     if isinstance(node, ast.Lambda):
-        return code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
-    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-    return node.name == code.co_name and first == code.co_firstlineno
+        return name == "<lambda>" and node.lineno == first
+    begin = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return node.name == name and begin == first
 
 
 def statements_of(scope: ast.AST) -> Iterator[ast.stmt | ast.expr]:

@@ -99,7 +99,10 @@ class Subject:
         """Return the subject with the function as backward that forward returns beside its output; itself elsewhere."""
         if self.backward is not None or isinstance(self.forward, Cell) or not _defines_functions(self.forward):
             return self
-        returned = self.by_hand([]).returned
+        world = World(self.copied, self.instead_of_number)
+        arguments, named = self.arguments(world)
+        with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
+            returned = run(self.within(world, self.forward), arguments, named, ends_only=True).returned
         functions = [*_functions_in(returned)]
         return replace(self, backward=functions[0], is_returned=True) if len(functions) == 1 else self
 
@@ -143,6 +146,13 @@ class Subject:
             with unnamed, self.without_shift or nullcontext():
                 return _completed(run(forward, arguments, named, kept_of), forward), unnamed
 
+    def takes_a_shifted_log(self) -> bool:
+        """Tell whether forward takes a log of a sum with a small number, as log(p + 1e-8)."""
+        without = WithoutShift()
+        asked = replace(self, without_shift=without)
+        asked.under_autograd(World(lambda value: _with_gradient(self.copied(value)), self.instead_of_number))
+        return without.shift > 0
+
     def within(self, world: World, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the copy of one of the two functions in a world."""
         if isinstance(function, Cell):
@@ -172,7 +182,8 @@ class Subject:
         inputs = Watched({} if self.backward else self._inputs(world))
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             self._begin()
-            first = run(forward, arguments, named, calls=calls[self.backward is None])
+            ends_only = self.backward is not None and not isinstance(forward, Cell)
+            first = run(forward, arguments, named, calls=calls[self.backward is None], ends_only=ends_only)
             first = _completed(first, forward)
         if self.backward is None or first.failure:
             return replace(first, changed=inputs.changed(first.versions))

@@ -24,6 +24,9 @@ BEFORE_A_BODY = ("for ", "async ", "while ", "if ", "with ", "match ", "try")
 NEW_NAME = re.compile(r"\w+ = \w+")
 """A statement that gives a value another name: perhaps that of the wrong one."""
 
+GIVEN_BACK = re.compile(r"return \w+")
+"""A statement that returns what the function was given."""
+
 Where = tuple[int, int]
 """Line and column of a statement: the same in every round of a loop."""
 
@@ -121,6 +124,7 @@ class Suspects:
         found = {made: one for made, one in found.items() if one is own or self._is_suspect(one)}
         same = [one for one in self.backward.run.versions if one.made == own.made]
         renamed = [one for one in same if NEW_NAME.fullmatch(one.where.text)]
+        renamed = renamed or [one for one in same if own.given and GIVEN_BACK.fullmatch(one.where.text)]
         found = {made: one for made, one in found.items() if not (one.given and renamed)}  # an argument
         ordered = sorted([*found.values(), *renamed], key=lambda one: one.order)
         return {(one.where.line, one.where.column): one for one in ordered}

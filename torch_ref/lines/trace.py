@@ -61,15 +61,18 @@ def run(
     named: Mapping[str, Any] | None = None,
     keep: Callable[[Any], Any] = copied,
     calls: Calls | None = None,
+    *,
+    ends_only: bool = False,
 ) -> Run:
     """Call a function, a method, a module or a callable object, and record the values of its variables.
 
     ``keep`` says what is kept of a value when it is made: a copy, unless told otherwise. Only the first call of the
     function itself is recorded; ``calls`` collects what the functions that it calls are given. What it raises is part
-    of what is returned. A trace function that was there before is put aside meanwhile.
+    of what is returned. A trace function that was there before is put aside meanwhile. With ``ends_only`` the variables
+    are read at the end alone, which is quick: there are no versions then.
     """
     code = code_of(function)
-    tracer = _Tracer(code, keep, calls)
+    tracer = _Tracer(code, keep, calls, ends_only)
     earlier, returned, failure = sys.gettrace(), None, ""
     sys.settrace(tracer.called)
     try:
@@ -81,7 +84,7 @@ def run(
     record = tracer.record
     if failure:
         failure = f"{failure} ({record.now.source})" if record.now else failure
-    else:
+    elif not ends_only:
         record.after(record.now, {RETURNED: returned})
     return Run(tuple(record.versions), returned, record.variables, failure)
 
@@ -106,14 +109,14 @@ def code_of(function: Callable[..., Any]) -> CodeType:
 class _Tracer:
     """Follows the first frame of a code object, statement by statement."""
 
-    def __init__(self, code: CodeType, keep: Callable[[Any], Any], calls: Calls | None) -> None:
-        self.keep, self.calls = keep, calls
+    def __init__(self, code: CodeType, keep: Callable[[Any], Any], calls: Calls | None, ends_only: bool) -> None:
+        self.keep, self.calls, self.ends_only = keep, calls, ends_only
         self._expect(code)
 
     def _expect(self, code: CodeType) -> None:
         self.code, self.frame = code, cast(FrameType | None, None)
         self.record = Record(Source(code), self.keep)
-        self.is_dense = self.record.source.is_dense
+        self.is_dense = not self.ends_only and self.record.source.is_dense
         self.globals = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_GLOBAL"}
 
     def called(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -130,7 +133,11 @@ class _Tracer:
             self._expect(frame.f_code)
         if frame.f_code is not self.code or self.frame is not None:
             return self._other(frame)
-        self.frame, frame.f_trace_opcodes = frame, self.is_dense
+        self.frame = frame
+        if self.ends_only:
+            frame.f_trace_lines = False
+            return self.inside
+        frame.f_trace_opcodes = self.is_dense
         self.record.begin(self._variables(), Statement(self.code.co_filename, self.code.co_firstlineno))
         return self.inside
 
