@@ -87,7 +87,7 @@ def _wanted(one: Accused, chained: Chained, seen: Read) -> Wanted:
 
 
 def _is_moved_by(place: Place, made: Version, moved: Version, right: Tensor, version: Version) -> bool:
-    """Tell whether a parameter is moved by its gradient; ``made`` is what it is now, ``moved`` what is taken for that."""
+    """Tell whether a parameter is moved by its gradient; ``made`` is what it is now, ``moved`` by what it was."""
     before, gradient = place.value.double(), tensor_of(moved.value).double()
     size = float(gradient.norm()) ** 2
     rate = float(((before - tensor_of(made.value).double()) * gradient).sum()) / size if size else 0.0

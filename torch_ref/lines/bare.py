@@ -32,7 +32,7 @@ def with_bare(chained: Chained) -> Chained:
 
 
 def without_wrong_guess(chained: Chained) -> Chained:
-    """Return the pairs without one by shape alone whose gradient is right for another value: delta of z, and not of x."""
+    """Return the pairs without a guess by shape whose gradient is right for another value: delta of z, not of x."""
     for pair in chained.pairs:
         if pair.is_guess and pair.name in chained.off.pairs:
             shape = pair.places[0].value.shape

@@ -96,7 +96,7 @@ class Subject:
         return cls(forward, backward, dict(zip(_names(forward, len(inputs)), inputs, strict=True)), False)
 
     def with_backward_returned(self) -> Subject:
-        """Return the subject with the function as backward that forward returns beside its output; itself elsewhere."""
+        """Return the subject with the function as backward that forward returns; itself where it returns none."""
         if self.backward is not None or isinstance(self.forward, Cell) or not _defines_functions(self.forward):
             return self
         world = World(self.copied, self.instead_of_number)
@@ -117,14 +117,14 @@ class Subject:
 
     @cached_property
     def _parameters(self) -> set[str]:
-        """Return the names of what an object may keep as a number that has a gradient: backward has one, or moves it."""
+        """Return the names of numbers that are parameters: backward has a gradient of each, or moves it."""
         function = self.forward if self.backward is None else self.backward
         own = {*code_of(self.forward).co_varnames, *self.inputs}
         graded = {of for name in names_in(function) for of in named_after(name)} - own
         return {name for name in graded | updated_in(function) if not RATE.fullmatch(name)}
 
     def instead_of_number(self, place: str, value: float) -> Any:
-        """Return the array that a number is taken for which an object holds, or a module; None where it stays one."""
+        """Return the array that stands for a number of an object or a module; None where it stays a number."""
         return self._as_array(value) if path_of(place).name in self._parameters else None
 
     @cached_property

@@ -129,8 +129,7 @@ def _is_near(value: Any, moved: Any) -> bool:
 
 
 def _is_alike(moved: Any) -> bool:
-    """Tell whether all entries were moved alike, one alone by the rate: so they say no more of the gradient than its
-    sign."""
+    """Tell whether all entries were moved alike, one alone by the rate: that says no more of them than the sign."""
     sizes = abs(moved)[moved != 0]
     if np.size(moved) == 1:
         sizes = np.array([1.0, *map(float, sizes)])
