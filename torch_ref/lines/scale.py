@@ -43,12 +43,19 @@ def scaled(chained: Chained) -> Chained:
     if not last or not inside:
         return chained
     for factor in dict.fromkeys(_factors(chained)):
-        if factor < 0 and len(inside) < sum(not pair.is_outcome for pair in chained.pairs):
+        if factor < 0 and not _begins_wrong(chained):
             continue  # a sign that is a convention is there from the beginning
         tried = _divided(chained, factor)
         if tried.off.size < least and _of_outcomes(tried) <= last:
             best, least = tried, tried.off.size
     return best
+
+
+def _begins_wrong(chained: Chained) -> bool:
+    """Tell whether the first gradient inside, in the order of the backward pass, is wrong."""
+    inside = {pair.name for pair in chained.pairs if not pair.is_outcome}
+    first = next((claim.name for claim in chained.chain.in_order if claim.name in inside), "")
+    return first in chained.off.pairs
 
 
 def _of_outcomes(chained: Chained) -> int:
