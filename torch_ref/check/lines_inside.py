@@ -128,7 +128,8 @@ class Within:
                 continue
             found = _wrong_in(pair, self.outside, self.depth)
             if found is not None:
-                return pair, found
+                is_part = pair.backward is not None and not pair.upstream and self._is_called_again(call)
+                return pair, [] if is_part else found
         return None, None
 
     def _is_known(self, value: Any) -> bool:
@@ -145,9 +146,11 @@ class Within:
 
     def _is_given_no_gradient(self, call: Called) -> bool:
         given = [part for name, value in call.inputs.items() for _, part in values_in(value, name) if is_array(part)]
-        code = call.function.__code__
-        is_once = sum(other.function.__code__ is code for other in self.backwards.found) == 1  # else of a batch each
-        return is_once and bool(given) and all(map(self._is_known, given))
+        return bool(given) and all(map(self._is_known, given))
+
+    def _is_called_again(self, call: Called) -> bool:
+        """Tell whether the same function is called more than once: for a batch each, it does not do all."""
+        return sum(other.function.__code__ is call.function.__code__ for other in self.backwards.found) > 1
 
     def _is_given_wrong(self, pair: Inside) -> bool:
         """Tell whether the gradients that a backward was given are not those that arrive there."""
@@ -170,9 +173,11 @@ def _wrong_in(pair: Inside, outside: Outside, depth: int) -> list[Accused] | Non
         inputs = [name for name in pair.inputs if name != "self"]
         found = Backward(seen.by_hand, inputs, len(seen.roots) if pair.backward is None else 0)
         pairing = Updates(seen.by_hand, pair.around).paired(pairing_of(seen.values, found), seen.values)
-        if not pairing.pairs or seen.by_hand.failure:
+        is_told = bool(pair.upstream)  # else it may be any function of forward's values, and no backward
+        pairs = tuple(outside.scaled(one) for one in pairing.pairs if is_told or not one.is_guess)
+        if not pairs or seen.by_hand.failure:
             return None
-        pairing = replace(pairing, pairs=tuple(map(outside.scaled, pairing.pairs)))
+        pairing = replace(pairing, pairs=pairs)
         chained = judged(seen, found, pairing, tolerance=None, strict=False)
         report = report_of_chain(chained.chain, power=False)
     except Exception:  # of somebody's code, which is called in another way here
