@@ -241,7 +241,8 @@ def _found(place: str, versions: list[Version], values: Values, backward: Backwa
     if place.startswith(RETURNED):
         is_told = alias != place and not (place in backward.by_order and is_bare(alias))  # dout is used again and again
         named = [*values_of(place)] + ([*values_of(alias)] if is_told else [])
-        if not named and (name := _returned_of(place, versions[-1], values, backward)):
+        is_alone = not named and place not in backward.by_order
+        if is_alone and (name := _returned_of(place, versions[-1], values, backward)):
             return name, outcome(values.by_place[name], versions)
         if place in backward.by_order and not any(values.called(path) for path in named):
             name = backward.by_order[place]
