@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from torch_ref.causes.tape import Tape, expanded, same
+from torch_ref.causes.tape import Tape, expanded, is_near, same, shape_named
 
 POWERS = (1.0, -1.0)
 OTHER_POWERS = (2.0, -2.0, 0.5, -0.5)
@@ -24,14 +24,14 @@ def of_factor(tape: Tape, values: Sequence[Tensor], inputs: Sequence[Tensor]) ->
             yield from ((*_said(p, depends, v, is_input), right * v**p) for p in POWERS)
 
 
-def of_foreign_factor(tape: Tape, values: Sequence[Tensor]) -> Iterator[tuple[str, str, Tensor]]:
+def of_foreign_factor(
+    tape: Tape, values: Sequence[Tensor], inputs: Sequence[Tensor]
+) -> Iterator[tuple[str, str, Tensor]]:
     """Yield the right gradient times something that is no factor of it, or with another power of one."""
     right = tape.total
     for v in _factors(right, values):
-        depends = _dependence(tape, v)
-        if not depends:
-            yield "input-too-often", f"a value of {_shape(v)} is multiplied in, which is no factor here", right * v
-            yield "slope-divided", f"it is divided by a value of {_shape(v)}", right / v
+        if not _dependence(tape, v):
+            yield from _of_foreign(tape, v, is_input=any(same(t.detach(), v) for t in inputs))
         for slope in _slopes_of(v) if v.shape == right.shape else ():
             yield (
                 "slope-not-here",
@@ -40,17 +40,35 @@ def of_foreign_factor(tape: Tape, values: Sequence[Tensor]) -> Iterator[tuple[st
             )
         for p in OTHER_POWERS:
             if p == int(p) or not bool((v < 0).any()):
-                yield "wrong-power", f"a value of {_shape(v)} has another power: {p:+g} more", right * v**p
+                yield "wrong-power", f"a value of {shape_named(v)} has another power: {p:+g} more", right * v**p
+
+
+def _of_foreign(tape: Tape, v: Tensor, *, is_input: bool) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield that a value is multiplied in, or divided by, that is no factor: it may be a power of one that is."""
+    is_power = _is_power_of_a_factor(tape, v)
+    for p in POWERS:
+        done = f"{'multiplied with' if p > 0 else 'divided by'} a value of {shape_named(v)}"
+        if is_power:
+            yield "wrong-power", f"a factor has another power: it is {done}", tape.total * v**p
+        elif is_input and p > 0:
+            yield "input-too-often", f"it is {done}, which is no factor here", tape.total * v
+        else:
+            yield "no-pattern", f"no known pattern fits; all of it is {done} of the forward pass", tape.total * v**p
+
+
+def _is_power_of_a_factor(tape: Tape, v: Tensor) -> bool:
+    """Tell whether a value is the square or the root of what is multiplied with or divided by, or one over these."""
+    products = [one for one in tape.operations if one.name in ("mul", "div")]
+    saved = [t for one in products for t in (one.saved("other"), one.saved("self")) if t is not None]
+    factors = [t for t in saved if t.shape == v.shape and t.dtype == v.dtype]
+    one = torch.ones_like(v)
+    return any(is_near(a * a, b) or is_near(a * a * b, one) for t in factors for a, b in ((t, v), (v, t)))
 
 
 def _factors(right: Tensor, values: Sequence[Tensor]) -> Iterator[Tensor]:
     for v in values:
         if expanded(v, right) is not None and not bool((v == 0).any()) and not bool((v.abs() == 1).all()):
             yield v
-
-
-def _shape(v: Tensor) -> str:
-    return f"shape {' x '.join(map(str, v.shape))}" if v.ndim else "one number"
 
 
 def _dependence(tape: Tape, v: Tensor) -> int:
@@ -68,8 +86,8 @@ def _said(p: float, depends: int, v: Tensor, is_input: bool) -> tuple[str, str]:
     if depends * p < 0:
         done = "divided by" if depends < 0 else "multiplied with"
         code = "weights-missing" if is_input and depends > 0 else "term-missing"
-        return code, f"what it is {done} is missing: a value of {_shape(v)}"
-    return "wrong-power", f"a value of {_shape(v)} is there once too often"
+        return code, f"what it is {done} is missing: a value of {shape_named(v)}"
+    return "wrong-power", f"a value of {shape_named(v)} is there once too often"
 
 
 def _slopes_of(v: Tensor) -> Iterator[Tensor]:

@@ -13,7 +13,7 @@ from torch_ref.steps.program import Call, Rewrite
 
 OF_ONE = {
     "softmax": Codes("softmax-not-differentiated", "softmax-missing", "softmax-missing"),
-    "log_softmax": Codes("", "softmax-missing", "softmax-missing"),
+    "log_softmax": Codes("term-missing", "softmax-missing", "softmax-missing"),
     "relu": Codes("wrong-mask", "wrong-mask", "another-tensor"),
     "leaky_relu": Codes("wrong-mask", "wrong-mask", "another-tensor"),
     "clamp": Codes("wrong-mask", "wrong-mask", "another-tensor"),

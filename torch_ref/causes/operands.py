@@ -9,7 +9,7 @@ from torch import Tensor
 
 from torch_ref.causes.slopes import Change
 from torch_ref.causes.sums import terms_of
-from torch_ref.causes.tape import Operation, expanded, is_near
+from torch_ref.causes.tape import Operation, expanded, is_near, number_between, shape_named
 
 PRODUCTS = {"mm": ("self", "mat2"), "bmm": ("self", "mat2"), "addmm": ("mat1", "mat2"), "mv": ("self", "vec")}
 """What a matrix product keeps, by the names that autograd has for it."""
@@ -133,7 +133,12 @@ def _of_entries(one: Operation, values: Sequence[Tensor]) -> Iterator[Change]:
 
 
 def _instead_of(t: Tensor, v: Tensor, values: Sequence[Tensor]) -> tuple[str, str]:
-    """Return what it is where another tensor stands for one: perhaps a sum of which one part is missing."""
+    """Return what it is where another tensor stands for one: perhaps a part of a sum or of a product is missing."""
+    if (ratio := number_between(v, t)) is not None:
+        return "factor", f"a factor of {ratio:.6g} in one of its factors"
+    for w in values:
+        if any((full := expanded(w, t)) is not None and is_near(full * one, other) for one, other in ((t, v), (v, t))):
+            return "term-missing", f"a value of {shape_named(w)} in a factor is missing, or there once too often"
     for rest in (t - v, v - t):
         if any((full := expanded(w, rest)) is not None and is_near(full, rest) for w in values):
             return "term-missing", "of a sum one part is missing in a factor"

@@ -38,7 +38,7 @@ def parts_of(tape: Tape) -> list[Part]:
     near = SAME * torch.finfo(tape.total.dtype).eps * float(tape.total.norm())
     for one in tape.operations:
         for i, went in enumerate(one.went):
-            if went is None or len(found) >= MOST_PARTS:
+            if went is None or len(found) >= MOST_PARTS or _is_half_a_square(one, i):
                 continue
             gradient = tape.through(one, i, went)
             if gradient is None:
@@ -54,6 +54,11 @@ def parts_of(tape: Tape) -> list[Part]:
                     )
                 )
     return found
+
+
+def _is_half_a_square(one: Operation, i: int) -> bool:
+    """Tell whether both ways lead from a product to the same value: without one of them a factor of 2 is missing."""
+    return sum(before == one.node.next_functions[i] for before in one.node.next_functions) > 1
 
 
 def _is_projection(tape: Tape, one: Operation, i: int) -> bool:
@@ -102,6 +107,8 @@ def claims(parts: Sequence[Part], sizes: Sequence[int]) -> Iterator[Claimed]:
         for n in sizes:
             yield Claimed("mean-for-sum", f"{through} is too large by {n}: a sum for a mean?", ((part, n - 1.0),))
             yield Claimed("mean-for-sum", f"{through} is too small by {n}: a mean for a sum?", ((part, 1 / n - 1.0),))
+            for name, share in ((f"{n}/{n - 1}", 1 / (n - 1)), (f"{n - 1}/{n}", -1 / n)):
+                yield Claimed("factor", f"{through} has a factor of {name}: n for n − 1?", ((part, share),))
         yield Claimed("factor", f"{through} has a factor of ½", ((part, -0.5),))
     for one, two in combinations(parts, 2):
         code = "projection-missing" if one.is_projection and two.is_projection else "part-missing"

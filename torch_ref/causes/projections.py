@@ -26,8 +26,8 @@ def _of(
     part, slope = tape.through(one, i, went), tape.through(one, i, torch.ones_like(went))
     if terms is None or part is None or slope is None or terms.shape != slope.shape or went.ndim != slope.ndim:
         return
-    if not is_near(part, slope * went):
-        return
+    if not is_near(part, slope * went) or 2 * int(slope.count_nonzero()) < slope.numel():
+        return  # of an entry that is picked there is nothing to take by itself
     rest = tape.total - part
     name = f"the sum over what was broadcast at the {one.name}"
     yield "projection-missing", f"{name} is not taken: every entry is by itself", rest + slope * terms

@@ -17,7 +17,7 @@ from torch_ref.causes.masks import THRESHOLDS, of_mask
 from torch_ref.causes.operands import of_product, stale
 from torch_ref.causes.parts import Part, claims, parts_of
 from torch_ref.causes.projections import of_projection
-from torch_ref.causes.slopes import Change, of_function, of_power, of_slope
+from torch_ref.causes.slopes import FACTOR_MISSING, Change, of_function, of_power, of_slope
 from torch_ref.causes.sums import of_sum
 from torch_ref.causes.tape import Operation, Tape, expanded, same
 from torch_ref.causes.upstream import of_upstream
@@ -172,7 +172,7 @@ class Search:
     def last(self) -> Iterator[Cause]:
         """Yield what is tried in the end."""
         values = self._values
-        yield from self._given(of_foreign_factor(self.tape, values))
+        yield from self._given(of_foreign_factor(self.tape, values, self.reference.inputs))
         yield from self._at_a_threshold(values)
 
     def _sign_alone(self) -> Iterator[Cause]:
@@ -227,12 +227,8 @@ class Search:
                 if moved is None or not self.scene.fits((self.tape.total + moved).double()):
                     continue
                 if not self._is_of_a_part(one, change):
-                    code = (
-                        "weights-missing"
-                        if change.code == "slope-missing" and self._is_of_input(one, change)
-                        else change.code
-                    )
-                    yield Cause(code, change.text, {"operation": one.name})
+                    is_input = change.text == FACTOR_MISSING and self._is_of_input(one, change)
+                    yield Cause("weights-missing" if is_input else change.code, change.text, {"operation": one.name})
 
     def _is_of_a_part(self, one: Operation, change: Change) -> bool:
         """Tell whether nothing of what an operation hands on would give the same numbers: then a part is missing."""

@@ -46,6 +46,9 @@ INVERSES: dict[str, Function] = {"sigmoid": torch.logit, "tanh": torch.atanh, "e
 """Of operations that keep their output alone."""
 
 
+FACTOR_MISSING = "of a product one factor is missing"
+
+
 class Change(NamedTuple):
     """A mistake in what an operation hands on to one of its inputs."""
 
@@ -76,11 +79,17 @@ def _of(one: Operation, i: int, s: Tensor) -> Iterator[Change]:
     largest = s.max() if not s.is_complex() else s.flatten()[0]
     is_mask = bool(((s == 0) | (s == largest)).all())
     is_constant = bool((c == c.flatten()[0]).all())
+    is_product = one.name == "mul"  # whose derivative is the other factor
     missing = (
-        ("wrong-mask", f"the mask {of} is missing") if is_mask else ("slope-missing", f"the derivative {of} is missing")
+        ("wrong-mask", f"the mask {of} is missing")
+        if is_mask
+        else ("term-missing", FACTOR_MISSING)
+        if is_product
+        else ("slope-missing", f"the derivative {of} is missing")
     )
     yield Change(*missing, i, c * largest if is_mask else c)
-    yield Change("slope-twice", f"the derivative {of} is applied twice", i, c * s * s)
+    twice = ("wrong-power", "of a product one factor is there twice")
+    yield Change(*(twice if is_product else ("slope-twice", f"the derivative {of} is applied twice")), i, c * s * s)
     if not is_constant:
         yield Change("upstream-missing", f"the derivative {of} stands alone: what came from above is missing", i, s)
     yield Change("slope-added", f"the derivative {of} is added, not multiplied", i, c + s)

@@ -50,11 +50,22 @@ LARGEST = 2e6
 """Numbers in a reference that is not run again."""
 
 
+AS_BEFORE = 1e-8
+"""Of the norm: by how much a mistake may move a gradient that it leaves right."""
+
+
 class Fit(NamedTuple):
     """A mistake, and the gradients that it explains."""
 
     candidate: Candidate
     names: frozenset[str]
+    keeps_others: bool
+    """Whether it leaves those right that are."""
+
+    @property
+    def worth(self) -> tuple[int, bool]:
+        """Return what makes one better than another: how much it explains, then that it does nothing else."""
+        return len(self.names), self.keeps_others
 
 
 class Sweep:
@@ -67,10 +78,11 @@ class Sweep:
         upstream: Sequence[Tensor],
         leaves: Mapping[str, Tensor],
         scenes: Mapping[str, Scene],
+        others: Mapping[str, Tensor],
     ) -> None:
-        """Take the reference, and the numbers of all gradients that are wrong."""
+        """Take the reference, the numbers of all gradients that are wrong, and the others, which are right."""
         self.program, self.outputs, self.upstream = program, outputs, upstream
-        self.leaves, self.scenes = leaves, scenes
+        self.leaves, self.scenes, self.others = leaves, scenes, others
         self._fits: list[Fit] | None = None
 
     def cause(self, name: str) -> Cause | None:
@@ -78,7 +90,7 @@ class Sweep:
         mine = [fit for fit in self.fits if name in fit.names]
         if not mine:
             return None
-        best = max(mine, key=lambda fit: len(fit.names))
+        best = max(mine, key=lambda fit: fit.worth)
         return Cause(best.candidate.code, best.candidate.text)
 
     @property
@@ -104,32 +116,39 @@ class Sweep:
             left -= cost
             if left < 0:
                 return
-            names = self._explained(candidate)
-            if names:
-                found.append(Fit(candidate, names))
-                if names == self.scenes.keys():
+            fit = self._fit(candidate)
+            if fit.names:
+                found.append(fit)
+                if fit.keeps_others and fit.names == self.scenes.keys():
                     return
 
-    def _explained(self, candidate: Candidate) -> frozenset[str]:
-        """Return the gradients of which a candidate gives the numbers seen, and not the right ones."""
+    def _fit(self, candidate: Candidate) -> Fit:
+        """Return of which gradients a candidate gives the numbers seen, and not the right ones."""
+        nothing = Fit(candidate, frozenset(), keeps_others=False)
         try:
             outputs = self.program.run(candidate.changes, self.outputs)
             if any(a.shape != b.shape for a, b in zip(outputs, self.outputs, strict=True)):
-                return frozenset()
+                return nothing
             gradients = torch.autograd.grad(
                 outputs,
-                [self.leaves[name] for name in self.scenes],
+                [self.leaves[name] for name in (*self.scenes, *self.others)],
                 self.upstream,
                 retain_graph=True,
                 allow_unused=True,
             )
         except Exception:  # of an operation that cannot be computed so
-            return frozenset()
-        return frozenset(
+            return nothing
+        given = dict(zip((*self.scenes, *self.others), gradients, strict=True))
+        names = frozenset(
             name
-            for (name, scene), d in zip(self.scenes.items(), gradients, strict=True)
-            if d is not None and all_finite(d) and scene.fits(_real(d))
+            for name, scene in self.scenes.items()
+            if (d := given[name]) is not None and all_finite(d) and scene.fits(_real(d))
         )
+        return Fit(candidate, names, bool(names) and all(self._is_kept(name, given[name]) for name in self.others))
+
+    def _is_kept(self, name: str, d: Tensor | None) -> bool:
+        right = self.others[name]
+        return d is not None and bool((_real(d) - right).norm() <= AS_BEFORE * right.norm())
 
 
 def _real(t: Tensor) -> Tensor:

@@ -75,6 +75,18 @@ def same(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.equal(a, b)
 
 
+def number_between(a: Tensor, b: Tensor) -> float | None:
+    """Return how many times b is a; None where it is no multiple, or of one number, which always is one."""
+    square = float((b * b).sum())
+    factor = float((a * b).sum()) / square if square else 0.0
+    return factor if a.numel() > 1 and factor and is_near(a, factor * b) else None
+
+
+def shape_named(t: Tensor) -> str:
+    """Return the shape of a tensor as a reader says it."""
+    return f"shape {' x '.join(map(str, t.shape))}" if t.ndim else "one number"
+
+
 def expanded(t: Tensor, like: Tensor) -> Tensor | None:
     """Return a tensor broadcast to the shape of another; None where it does not fit."""
     try:

@@ -54,6 +54,8 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
     if by_hand.dtype in HALF and inside is not None and _is_right(seen, made, inside):
         dtype = str(by_hand.dtype).removeprefix("torch.")
         return Cause("half-precision-sum", LOST.format(dtype), {"dtype": dtype})
+    if (cause := _exchanged(seen, made, by_hand)) is not None:
+        return cause
     scene = _scene(seen, made, by_hand)
     if by_hand.dtype in HALF and inside is not None:  # the mistake alone, without the rounding that hides it
         scene = replace(scene, by_hand=inside, tolerance=FINE)
@@ -61,6 +63,23 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
     if made in seen.step.outputs and _is_another_loss(seen):
         return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")
     return cause
+
+
+def _exchanged(seen: Evidence, made: Made, by_hand: Tensor) -> Cause | None:
+    """Return that two gradients stand in each other's place, where each has just the numbers of the other."""
+    own = seen.step.witnesses[made.name].value
+    for name, other in seen.step.gradients.items():
+        value, right = seen.values[other.name].tensor, seen.step.witnesses[other.name].value
+        if value is None or seen.comparisons[other.name].ok or seen.comparisons[made.name].ok or other is made:
+            continue
+        if _is_just(made.sign * by_hand, other.sign * right) and _is_just(other.sign * value, made.sign * own):
+            text = f"it is the gradient of {name}, whose own is that of {seen.step.input_of(made)}: they are exchanged"
+            return Cause("another-gradient", text, {"of": name})
+    return None
+
+
+def _is_just(value: Tensor, right: Tensor) -> bool:
+    return value.shape == right.shape and relative_difference(value, right) <= TOLERANCE.get(right.dtype, 1e-2)
 
 
 def _in_float64(seen: Evidence, made: Made) -> Tensor | None:
@@ -130,17 +149,20 @@ class _Again:
 
 def _sweep_of(seen: Evidence) -> Sweep | None:
     """Return the search in the reference run again; None where there is no history."""
-    history, scenes = seen.history, dict[str, Scene]()
+    history, scenes, others = seen.history, dict[str, Scene](), dict[str, Tensor]()
     for name, made in seen.step.gradients.items():
-        by_hand, right = seen.values[made.name].tensor, seen.step.witnesses[made.name].value
-        if seen.comparisons[made.name].ok or by_hand is None or misfit(by_hand, right, ""):
+        by_hand, witness = seen.values[made.name].tensor, seen.step.witnesses[made.name]
+        if seen.comparisons[made.name].ok:
+            others[name] = made.sign * real(witness.exact)
+            continue
+        if by_hand is None or misfit(by_hand, witness.value, ""):
             continue
         found = _looked_for(seen, made, _scene(seen, made, by_hand))
         if found is not None and not _is_multiple(found[1]):
             scenes[name] = found[1]
     if history is None or not scenes:
         return None
-    return Sweep(history.program, history.outputs, history.upstream, history.leaves, scenes)
+    return Sweep(history.program, history.outputs, history.upstream, history.leaves, scenes, others)
 
 
 def _is_multiple(scene: Scene) -> bool:

@@ -176,7 +176,34 @@ def _elsewhere(rows: list[Row], step: Step, strict: bool) -> list[Row]:
     is_half = any(t.dtype in HALF for t in step.inputs.values())  # where what rounding is depends on the numbers
     least = CEILING if is_half else 0.0
     wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong" and not row.relative <= least}
-    return [replace(wrong[row.quantity], why=ELSEWHERE) if row.quantity in wrong else row for row in rows]
+    by_rows = bool(wrong) and _is_by_rows(step, other)
+    said = {name: replace(row, why=ELSEWHERE if by_rows else _elsewhere_alone(row)) for name, row in wrong.items()}
+    return [said.get(row.quantity, row) for row in rows]
+
+
+def _is_by_rows(step: Step, other: Step) -> bool:
+    """Tell whether the function makes its rows in reverse order of rows in reverse order: no number is new then."""
+    pairs = [(step.witnesses[made.name].exact, other.witnesses[made.name].exact) for made in step.outputs]
+    return all(not y.ndim or is_alike(y.flip(0), z) for y, z in pairs)
+
+
+def _elsewhere_alone(row: Row) -> Cause:
+    """Return the cause at other numbers; where none is known, that these may make the difference."""
+    if row.why is None or row.why.code in KEPT_GIVES:
+        return OTHER_NUMBERS
+    return replace(row.why, text=f"{RIGHT_HERE} {row.why.text}")
+
+
+KEPT_GIVES = frozenset({"no-pattern", "one-entry", "only-some", "dead-unit", "zero-rows", "wrong-sample", "differs"})
+"""Causes that are found as well where something is kept from an earlier call."""
+
+RIGHT_HERE = "right at the inputs given, wrong at others (their rows in reverse order):"
+
+OTHER_NUMBERS = Cause(
+    "no-pattern",
+    f"{RIGHT_HERE} no known pattern fits; perhaps a condition never holds at the inputs given, or something is kept "
+    "from an earlier call",
+)
 
 
 ELSEWHERE = Cause(

@@ -1,0 +1,194 @@
+"""A cause that is wrong is worse than none: what fits by chance, or says too much, is not claimed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as fn
+
+import torch_ref
+from torch_ref.verdict.row import Row
+
+
+def rows(forward: Callable[..., Tensor], backward: Callable[..., Any], *inputs: Tensor) -> dict[str, Row]:
+    report = torch_ref.check_function(forward, backward, [*inputs], power=False)
+    return {row.quantity.removeprefix("gradient of "): row for row in report.guilty}
+
+
+def draw(*shape: int) -> Tensor:
+    return torch.randn(shape).double()
+
+
+def test_two_gradients_in_each_others_place_are_exchanged_whatever_else_gives_one_of_them() -> None:
+    def backward(d: Tensor, a: Tensor, x: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        slope = d * (1 - torch.tanh(a @ x + b) ** 2)
+        return torch.outer(slope, x), slope, a.t() @ slope
+
+    found = rows(lambda a, x, b: torch.tanh(a @ x + b), backward, draw(4, 4), draw(4), draw(4))
+    assert {name: row.code for name, row in found.items()} == {"x": "another-gradient", "b": "another-gradient"}
+    assert found["x"].cause == "it is the gradient of b, whose own is that of x: they are exchanged"
+
+
+def test_a_mistake_that_would_move_what_is_right_gives_way_to_one_that_does_not() -> None:
+    def backward(d: Tensor, x: Tensor, u: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        low = torch.tanh(x @ u)
+        d_high = d @ w.t()
+        d_low = (d_high @ v.t()) * (1 - low * low)
+        return d_low @ u.t(), x.t() @ d_low, low.t() @ d_high, low.t() @ d  # (low @ v).t() is meant
+
+    def forward(x: Tensor, u: Tensor, v: Tensor, w: Tensor) -> Tensor:
+        return torch.tanh(x @ u) @ v @ w
+
+    found = rows(forward, backward, draw(6, 5), draw(5, 5), draw(5, 5), draw(5, 3))
+    assert {name: row.code for name, row in found.items()} == {"w": "another-tensor"}
+
+
+def scaled(x: Tensor) -> Tensor:
+    return x * torch.rsqrt((x * x).mean(1, keepdim=True))
+
+
+@pytest.mark.parametrize("share", [1 / 2, 3 / 2, 2 / 3])
+def test_half_of_a_square_is_a_factor_and_no_part_that_is_missing(share: float) -> None:
+    def backward(d: Tensor, x: Tensor) -> Tensor:
+        y = scaled(x)
+        return y / x * (d - share * y * (d * y).mean(1, keepdim=True))
+
+    (row,) = rows(scaled, backward, draw(4, 3)).values()
+    assert row.code == "factor"
+    assert "missing" not in row.cause
+
+
+def test_a_condition_that_the_inputs_never_meet_is_no_state_that_is_kept() -> None:
+    def backward(d: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        came = d * ((x @ w > 0) & (x @ w < 200))
+        return came @ w.t(), x.t() @ came
+
+    x, w = torch.tensor([[5.0, 20.0], [2.0, 1.0], [2.0, 1.0]]), torch.tensor([[10.0, 9.0, 8.0], [1.0, 2.0, 3.0]])
+    found = rows(lambda x, w: torch.relu(x @ w), backward, x.double(), w.double())
+    assert found
+    assert "keeps-state" not in {row.code for row in found.values()}
+    assert all(row.cause.startswith("right at the inputs given, wrong at others") for row in found.values())
+
+
+@pytest.mark.parametrize(
+    ("factor", "code"),
+    [
+        (lambda x, v: v, "input-too-often"),
+        (lambda x, v: 1 / v, "no-pattern"),
+        (lambda x, v: torch.sin(v), "no-pattern"),
+    ],
+)
+def test_what_is_multiplied_in_is_an_input_or_no_known_pattern(
+    factor: Callable[[Tensor, Tensor], Tensor], code: str
+) -> None:
+    def forward(x: Tensor, v: Tensor) -> Tensor:
+        return torch.sin(v) + 2 * x
+
+    def backward(d: Tensor, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            x, v = x.detach().requires_grad_(), v.detach().requires_grad_()
+            d_x, d_v = torch.autograd.grad(forward(x, v), (x, v), d)
+        return d_x * factor(x, v), d_v
+
+    (row,) = rows(forward, backward, draw(6, 5), draw(6, 5)).values()
+    assert row.code == code, row.cause
+
+
+def test_what_is_divided_by_the_square_of_a_factor_is_another_power_of_it() -> None:
+    def forward(x: Tensor, w: Tensor) -> Tensor:
+        v = x.square().mean(1, keepdim=True)
+        return x * (v + 0.1).rsqrt() * w
+
+    def backward(d: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        s = (x.square().mean(1, keepdim=True) + 0.1).rsqrt()
+        y = x * s
+        return (d * w - y * (d * w * y).mean(1, keepdim=True)) / s, (d * y).sum(0)  # * s is meant
+
+    (row,) = rows(forward, backward, draw(6, 5), draw(5)).values()
+    assert row.code == "wrong-power"
+
+
+def test_a_number_in_a_factor_is_a_factor_and_no_other_tensor() -> None:
+    def backward(d: Tensor, x: Tensor) -> Tensor:
+        s = torch.sigmoid(1.7 * x)
+        return d * (s + 1.7 * 1.7 * x * s * (1 - s))
+
+    (row,) = rows(lambda x: x * torch.sigmoid(1.7 * x), backward, draw(6, 4)).values()
+    assert (row.code, row.cause) == ("factor", "a factor of 1.7 in one of its factors")
+
+
+def test_a_part_of_a_product_that_is_missing_in_a_factor() -> None:
+    def forward(v: Tensor, g: Tensor) -> Tensor:
+        return v / v.norm(dim=0) * g
+
+    def backward(d: Tensor, v: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        n = v.norm(dim=0)
+        return g / n * (d - v / n * (d * v / n).sum(0)), (d * v).sum(0)
+
+    (row,) = rows(forward, backward, draw(4, 3), draw(3)).values()
+    assert row.code == "term-missing"
+
+
+def test_a_log_softmax_without_its_probabilities_is_not_left_out() -> None:
+    def mixture(z: Tensor) -> Tensor:
+        return torch.logsumexp(fn.log_softmax(z, 0) + torch.arange(3), 0)
+
+    (row,) = rows(mixture, lambda d, z: d * torch.softmax(z + torch.arange(3), 0), draw(3)).values()
+    assert row.code == "term-missing"
+
+
+def test_what_is_missing_in_a_product_is_a_factor_and_no_derivative() -> None:
+    def loss(z: Tensor, t: Tensor) -> Tensor:
+        return t.sum(1) * torch.logsumexp(z, 1) - (t * z).sum(1)
+
+    def backward(d: Tensor, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        return d[:, None] * (torch.softmax(z, 1) - t), d[:, None] * (torch.logsumexp(z, 1, keepdim=True) - z)
+
+    (row,) = rows(loss, backward, draw(5, 4), draw(5, 4)).values()
+    assert (row.code, row.cause) == ("term-missing", "of a product one factor is missing")
+
+
+def test_of_an_entry_that_is_picked_there_is_no_sum_to_be_missing() -> None:
+    t = torch.tensor([0, 2, 1, 3])
+
+    def margins(z: Tensor) -> Tensor:
+        return (z - z.gather(1, t[:, None]) + 1).clamp(min=0).sum()
+
+    def backward(d: Tensor, z: Tensor) -> Tensor:
+        others = torch.ones_like(z).scatter(1, t[:, None], 0.0)
+        return d * others * (z - z.gather(1, t[:, None]) + 1 > 0)
+
+    (row,) = rows(margins, backward, draw(4, 5)).values()
+    assert row.code != "projection-missing"
+
+
+class TestPlaces:
+    def test_one_number_alone_has_no_place(self) -> None:
+        (row,) = rows(lambda x: torch.tanh(x), lambda d, x: d * (1 - torch.tanh(x) ** 3), draw(1, 1)).values()
+        assert row.code == "no-pattern"
+
+    def test_rows_are_named_unless_a_threshold_tells_which_entries_are_wrong(self) -> None:
+        x = torch.rand(4, 5).double()
+        x[2, :2] = torch.tensor([3.0, 4.0])
+
+        def by_value(d: Tensor, x: Tensor) -> Tensor:
+            return d * torch.cos(x) * torch.where(x > 2, 1.3, 1.0)
+
+        def in_a_row(d: Tensor, x: Tensor) -> Tensor:
+            return d * torch.cos(x) * torch.tensor([1.0, 1.0, 1.3, 1.0])[:, None]
+
+        (thresholded,), (placed,) = (rows(torch.sin, backward, x).values() for backward in (by_value, in_a_row))
+        assert thresholded.code == "no-pattern"
+        assert (placed.code, placed.cause) == ("only-some", "only sample 2 of 4")
+
+    def test_rows_of_what_is_no_batch_are_no_samples(self) -> None:
+        (row,) = rows(
+            lambda x: torch.sin(x).prod(0),
+            lambda d, x: (
+                d * torch.cos(x) / torch.sin(x) * torch.sin(x).prod(0) * torch.arange(1, 5).eq(2)[:, None].add(1)
+            ),
+            draw(4, 5),
+        ).values()
+        assert row.cause == "only row 1 of 4"
