@@ -10,6 +10,8 @@ from torch_ref.known.scene import Scene
 
 NO_PATTERN = Cause("no-pattern", "no known pattern fits")
 
+BY_VALUE = Cause("no-pattern", "no known pattern fits; it is wrong just where some numbers lie beyond a threshold")
+
 OF_THE_INPUT = ("forward", "error", "output")
 """What has a row for each row of the input."""
 
@@ -21,7 +23,7 @@ def described(s: Scene) -> Cause:
     """Describe where the numbers are wrong: in one entry, row or column, or where they are zero."""
     allowed = s.allowed * float(s.right.abs().max() if s.right.numel() else 0)
     off = (s.by_hand - s.right).abs() > allowed
-    if not off.any() or s.right.ndim == 0:
+    if not off.any() or s.right.numel() < 2:
         return NO_PATTERN
     if int(off.sum()) == 1:
         place = tuple(torch.nonzero(off)[0].tolist())
@@ -31,8 +33,22 @@ def described(s: Scene) -> Cause:
         touched = off.any(dim=others) if others else off
         places = torch.nonzero(touched).flatten().tolist()
         if len(places) < len(touched) and len(places) <= max(1, len(touched) // 2):
+            if _is_by_value(s, off, touched, axis):
+                return BY_VALUE
             return _lines(s, word, places, touched, axis)
     return NO_PATTERN
+
+
+def _is_by_value(s: Scene, off: Tensor, touched: Tensor, axis: int) -> bool:
+    """Tell whether a threshold tells what is wrong from what is right, and not whole rows are wrong.
+
+    Zeros on both sides are neither.
+    """
+    counts = (s.right != 0) | (s.by_hand != 0)
+    if bool((off | ~counts).movedim(axis, 0)[touched].all()):
+        return False
+    values = [t for t in (s.right, s.x, *s.others.values()) if t.shape == off.shape]
+    return any(bool(t[off].min() > t[counts & ~off].max()) for v in values for t in (v, -v, v.abs()))
 
 
 def _axes(s: Scene) -> list[str]:
