@@ -28,8 +28,10 @@ def _named_factors(s: Scene) -> Iterator[tuple[str, float]]:
         same = [symbol for symbol, number in {"N": n, "1/N": 1 / n}.items() if number == value]
         yield (f"{name}, which is {same[0]} here" if same else name), value
     if n > 2:
-        yield "N", float(n)
-        yield "1/N", 1 / n
+        yield f"N (N = {n}?)", float(n)
+        yield f"1/N (N = {n}?)", 1 / n
+        yield f"{n - 1}/{n} ((N − 1)/N with N = {n}?)", (n - 1) / n
+        yield f"{n}/{n - 1} (N/(N − 1) with N = {n}?)", n / (n - 1)
     for symbol, count in (("n, units", units), ("N n, entries", n * units), ("N²", n * n)):
         if count > 2:
             yield f"{count} ({symbol}?)", float(count)

@@ -36,7 +36,7 @@ def test_a_right_pair_of_functions_passes(arguments) -> None:
     ("wrong", "quantity", "cause"),
     [
         (lambda d, x, w, b: (d @ w, d.t() @ x.roll(1, 0), d.sum(0)), "w", "pairs the wrong sample (the one before)"),
-        (lambda d, x, w, b: (d @ w, d.t() @ x / 4, d.sum(0)), "w", "a factor of 1/N"),
+        (lambda d, x, w, b: (d @ w, d.t() @ x / 4, d.sum(0)), "w", "a factor of 1/N (N = 4?)"),
         (lambda d, x, w, b: (d @ w, d.t() @ x, d[0]), "b", "one sample only (the first)"),
         (lambda d, x, w, b: (-d @ w, d.t() @ x, d.sum(0)), "x", "the sign is wrong"),
         (lambda d, x, w, b: (d @ w, d.t() @ x, None), "b", "gives None where a tensor is expected"),

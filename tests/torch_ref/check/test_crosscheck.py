@@ -60,10 +60,14 @@ def test_a_cause_is_a_code_a_sentence_and_its_numbers_in_json_too() -> None:
     good, x, t = mlp([5, 4, 3], dtype=torch.float64), torch.randn(6, 5).double(), torch.rand(6, 3).double()
     report = crosscheck(FAULTS["linear-weight-over-n"].plant(good, 1), x, t)
     (row,) = report.guilty
-    assert (row.code, row.cause, row.why.numbers) == ("factor", "a factor of 1/N", {"factor": 1 / 6})
+    assert (row.code, row.cause, row.why.numbers) == ("factor", "a factor of 1/N (N = 6?)", {"factor": 1 / 6})
     written = {row["quantity"]: row for row in json.loads(json.dumps(report.to_dict()))["rows"]}
     guilty, right = written["∂L/∂W^1"], written["net^1"]
-    assert (guilty["code"], guilty["cause"], guilty["numbers"]) == ("factor", "a factor of 1/N", {"factor": 1 / 6})
+    assert (guilty["code"], guilty["cause"], guilty["numbers"]) == (
+        "factor",
+        "a factor of 1/N (N = 6?)",
+        {"factor": 1 / 6},
+    )
     assert (right["code"], right["cause"], right["numbers"]) == ("", "", {})
 
 

@@ -32,7 +32,7 @@ def test_layers_inside_a_network() -> None:
     names = ("layers.0.W", "layers.0.b", "layers.1.W", "layers.1.b")
     assert check_function(*functions_of(Stack(), of_numpy(6, 3), updated=names)).outcome == "right"
     report = check_function(*functions_of(Stack("mean"), of_numpy(6, 3), updated=names))
-    assert blamed(report) == {"gradient of layers.0.b": "a factor of 1/N"}
+    assert blamed(report) == {"gradient of layers.0.b": "a factor of 1/N (N = 6?)"}
 
 
 def test_a_loss_object_whose_upstream_gradient_has_a_default() -> None:

@@ -72,7 +72,7 @@ def test_all_right_exits_with_0_and_says_at_what(checked: Checked) -> None:
 def test_a_wrong_formula_exits_with_1_and_is_named(checked: Checked) -> None:
     code, out, _ = checked(LINEAR.format("mean"), *SHAPES)
     assert code == 1
-    assert "Wrong: gradient of b, linear_backward at mine.py:9.\nLikely cause: a factor of 1/N." in out
+    assert "Wrong: gradient of b, linear_backward at mine.py:9.\nLikely cause: a factor of 1/N (N = 4?)." in out
     assert "Power" not in out
     assert out.endswith("0 of 1 right; wrong: linear.\n")
 
