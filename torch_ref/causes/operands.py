@@ -138,7 +138,7 @@ def _instead_of(t: Tensor, v: Tensor, values: Sequence[Tensor]) -> tuple[str, st
         return "factor", f"a factor of {ratio:.6g} in one of its factors"
     for w in values:
         if any((full := expanded(w, t)) is not None and is_near(full * one, other) for one, other in ((t, v), (v, t))):
-            return "term-missing", f"a value of {shape_named(w)} in a factor is missing, or there once too often"
+            return "another-tensor", f"another tensor stands for a factor: the two differ by one of {shape_named(w)}"
     for rest in (t - v, v - t):
         if any((full := expanded(w, rest)) is not None and is_near(full, rest) for w in values):
             return "term-missing", "of a sum one part is missing in a factor"

@@ -24,6 +24,9 @@ def of_whole(tape: Tape, slope: Slope) -> Iterator[tuple[str, str, Tensor]]:
         return
     yield "slope-added", "the derivative is added, not multiplied", d + s
     yield "slope-divided", "divides by the derivative", d / torch.where(s == 0, 1.0, s)
+    is_mask = bool(((s == 0) | (s == 1)).all())
+    if is_mask:  # where another argument only makes it another mask
+        yield "wrong-mask", "the mask is reversed", d * (1 - s)
     for code, text, argument in (
         ("slope-at-output", "the derivative is taken at the output", y),
         ("slope-at-upstream", "the derivative is taken at the gradient from above", d),

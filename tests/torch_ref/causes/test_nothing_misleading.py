@@ -31,6 +31,11 @@ def test_two_gradients_in_each_others_place_are_exchanged_whatever_else_gives_on
     assert found["x"].cause == "it is the gradient of b, whose own is that of x: they are exchanged"
 
 
+def test_a_wrong_sign_of_both_is_no_exchange() -> None:
+    found = rows(lambda y, t: (y - t).square().sum() / 2, lambda d, y, t: (d * (t - y), d * (y - t)), draw(6), draw(6))
+    assert {row.code for row in found.values()} == {"wrong-sign"}
+
+
 def test_a_mistake_that_would_move_what_is_right_gives_way_to_one_that_does_not() -> None:
     def backward(d: Tensor, x: Tensor, u: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, ...]:
         low = torch.tanh(x @ u)
@@ -119,7 +124,7 @@ def test_a_number_in_a_factor_is_a_factor_and_no_other_tensor() -> None:
     assert (row.code, row.cause) == ("factor", "a factor of 1.7 in one of its factors")
 
 
-def test_a_part_of_a_product_that_is_missing_in_a_factor() -> None:
+def test_another_tensor_in_a_factor_is_named_with_what_it_differs_by() -> None:
     def forward(v: Tensor, g: Tensor) -> Tensor:
         return v / v.norm(dim=0) * g
 
@@ -128,7 +133,7 @@ def test_a_part_of_a_product_that_is_missing_in_a_factor() -> None:
         return g / n * (d - v / n * (d * v / n).sum(0)), (d * v).sum(0)
 
     (row,) = rows(forward, backward, draw(4, 3), draw(3)).values()
-    assert row.code == "term-missing"
+    assert (row.code, "differ by one of shape 3" in row.cause) == ("another-tensor", True)
 
 
 def test_a_log_softmax_without_its_probabilities_is_not_left_out() -> None:
