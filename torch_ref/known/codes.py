@@ -26,7 +26,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "constant-added": Code(
             "The same number is added to every entry.",
-            "net = x @ w.t() + b + 1",
+            "d_w = -(delta.t() @ x) + 1",
             "Remove the number that is added.",
         ),
         "weight-decay": Code(
@@ -36,12 +36,12 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "transposed": Code(
             "The numbers are right, rows and columns are exchanged.",
-            "return d_x.t()",
+            "d_x = d_x.t()",
             "Give the result the shape of what it is the gradient of, (n_out, n_in) for weights.",
         ),
         "shifted": Code(
             "The numbers are right, but each stands one place beside its own.",
-            "return d_x.roll(1, -1)",
+            "d_x = d_x.roll(1, -1)",
             "Look for an index that begins at 1 where 0 is meant, or for a shift.",
         ),
         "applied-twice": Code(
@@ -76,7 +76,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "mean-for-sum": Code(
             "A mean stands where a sum is meant, or the reverse: the numbers are too small or too large by a count.",
-            "d_b = d.mean(0)  # b was added to every sample: the sum is meant",
+            "d_x = (d - y * (d * y).mean()) / r  # y = x / r with r = x.norm(): the sum is meant",
             "What is broadcast gets the sum of what comes back; 1/N comes from the loss alone.",
         ),
         "broadcast-not-summed": Code(
@@ -114,7 +114,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "slope-not-here": Code(
             "The derivative of the activation is multiplied in where it does not belong: in the linear part or loss.",
-            "return (delta @ w) * x * (1 - x)  # in Linear.backward",
+            "error = (delta @ w) * x * (1 - x)  # in Linear.backward",
             "Leave it to the activation's own backward.",
         ),
         "slope-at-output": Code(
@@ -149,7 +149,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "slope-of-another-function": Code(
             "The derivative is that of another activation, which the sentence names.",
-            "delta = error * x * (1 - x)  # in a layer that is a tanh",
+            "delta = error * torch.sigmoid(net) * (1 - torch.sigmoid(net))  # in a layer that is a tanh",
             "Use the derivative of the function that forward applies.",
         ),
         "wrong-mask": Code(
@@ -193,7 +193,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "upstream-twice": Code(
             "The gradient that comes from above is multiplied in twice.",
-            "return d * d * (1 - y * y)",
+            "delta = error * error * (1 - x * x)  # x = tanh(net)",
             "Multiply with it once.",
         ),
         "projection-missing": Code(
@@ -204,7 +204,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "another-gradient": Code(
             "It is the gradient of another input, which the sentence names.",
-            "return d_w, d_x  # forward(x, w)",
+            "d_x, d_w = d_w, d_x  # forward(x, w)",
             "Return the gradients in the order of the inputs.",
         ),
         "part-twice": Code(
@@ -231,7 +231,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "stale-weights": Code(
             "The weights were updated before they were used to send the error back.",
-            "w -= lr * d_w\nerror = delta @ w",
+            "w = w - lr * d_w\nerror = delta @ w",
             "First compute the error of x with the old weights, then update.",
         ),
         "unit-beside": Code(
@@ -288,7 +288,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "step-missing": Code(
             "One step in time, or one position, is left out of the sum.",
-            "for t in reversed(range(1, T)):\n    d_w += ...  # step 0 is left out",
+            "d_w = sum(x[t].t() @ dz[t] for t in range(1, T))  # step 0 is left out",
             "Look for a loop that ends too early or begins too late, and for = where += is meant.",
         ),
         "duplicates-overwritten": Code(
@@ -382,7 +382,7 @@ GROUPS: dict[str, dict[str, Code]] = {
     "Losses": {
         "term-missing": Code(
             "A part of the formula is missing: the answer y or the target t.",
-            "error = t / len(t)  # (t − y) / N is meant",
+            "error = t  # t − y is meant",
             "error = t − y, over N for the mean.",
         ),
         "plus-for-minus": Code(
@@ -397,7 +397,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "softmax-missing": Code(
             "The net goes in where the softmax of the net is meant.",
-            "error = t - net",
+            "delta = t - net  # t − y with y = softmax(net) is meant",
             "y = softmax(net), error = t − y.",
         ),
         "softmax-miswritten": Code(
@@ -407,7 +407,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "softmax-not-differentiated": Code(
             "The derivative of the softmax is left out, or its units are taken as independent.",
-            "error = t / y",
+            "delta = t / y  # the error of y, handed on as it is",
             "Softmax and cross-entropy together: δ = t − y.",
         ),
         "target-unit-only": Code(
@@ -476,7 +476,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "changes-input": Code(
             "The code changed a tensor that it was given. It has been put back.",
-            "error.mul_(x)  # the caller still needs error",
+            "d.mul_(x)  # the caller still needs d",
             "Write error * x. Methods whose names end in _ change a tensor in place.",
         ),
         "wrong-return": Code(
@@ -496,7 +496,7 @@ GROUPS: dict[str, dict[str, Code]] = {
         ),
         "wrong-dtype": Code(
             "The result has another dtype than the reference.",
-            "return error.double()",
+            "d_x = d_x.float()",
             "Keep the dtype of the input.",
         ),
         "wrong-device": Code(
