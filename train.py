@@ -38,7 +38,7 @@ import torch
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network
-from manual_bp.training.command.ending import INTERRUPTED, STOPPED, Ending, spread, told
+from manual_bp.training.command.ending import INTERRUPTED, Ending, spread, told
 from manual_bp.training.command.kept import of_seed, with_config
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.predict import predict
@@ -129,7 +129,7 @@ def finish_epoch(session: Session) -> str:
     run = session.run
     loss, accuracy = evaluate(session.trained(), session.test_batches.in_order())
     if not math.isfinite(loss):
-        raise StoppedError(f"after epoch {run.epoch - 1}: the test loss is {loss}; try a smaller --lr")
+        raise StoppedError(f"after epoch {run.epoch - 1}: the test loss is {loss}; {session.remedy()}")
     is_best = run.finish_epoch({"test_loss": loss, "test_accuracy": accuracy, "lr": session.optimizer.lr})
     session.log("epoch", **run.history[-1])
     session.save(best=is_best)
@@ -158,8 +158,8 @@ def train(session: Session) -> Ending:
         Interruption() as interruption,
         Progress(session.steps, done=run.step, shown=session.is_main and not session.settings.quiet) as progress,
     ):
-        progress.line(session.title())
         try:
+            progress.line(session.title())
             while run.step < session.steps and not is_interrupted:
                 with run.clock():
                     is_interrupted = train_epoch(session, progress, interruption)
@@ -167,9 +167,8 @@ def train(session: Session) -> Ending:
                     session.save()
                 else:
                     progress.line(finish_epoch(session))
-        except StoppedError as error:
-            session.complain(f"stopped {error}")
-            return Ending(STOPPED)
+        except (StoppedError, BrokenPipeError, MemoryError, RuntimeError) as error:
+            return session.stopped(error)
     session.draw()
     if run.step < session.steps:
         session.complain(f"interrupted after step {run.step} of {session.steps}")
@@ -209,8 +208,7 @@ def run_one(given: Mapping[str, Any], processes: Processes) -> Ending:
         session.keep_in(folder)
         ending = train(session)
     if ending.code == 0:
-        seconds = f"training {session.run.seconds:.1f} s, in all {time.perf_counter() - START:.1f} s"
-        session.say(f"test accuracy {ending.accuracy:.4f}  {seconds}")
+        session.say(session.result(ending, time.perf_counter() - START))
     return ending
 
 

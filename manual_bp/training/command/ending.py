@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
+
+import torch
 
 from manual_bp.training.command import usage
 from manual_bp.training.command.usage import UsageError
 
 STOPPED, USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes: a run that cannot go on, or data that cannot be read; options that cannot be carried out; Ctrl-C."""
+
+
+NO_MEMORY = "can't allocate memory|not enough memory|out of memory|bad_alloc|Cannot allocate memory"
+"""What torch says where memory is short: on Linux, on Windows, on a GPU, in its libraries."""
 
 
 class Ending(NamedTuple):
@@ -29,6 +36,32 @@ def spread(accuracies: Sequence[float]) -> str:
     return f"{mean(accuracies):.2%} ± {stdev(accuracies):.2%} (mean ± sd)"
 
 
+def out_of_memory(error: BaseException) -> str:
+    """Return what to do about an error that says memory is short, in a line; '' where it says something else.
+
+    On the CPU torch raises a plain RuntimeError, which only its text tells from others.
+    """
+    text = str(error)
+    if not isinstance(error, MemoryError | torch.OutOfMemoryError) and not re.search(NO_MEMORY, text):
+        return ""
+    wanted = re.search(r"allocate ([\d.]+ ?\w+)", text)
+    what = f"it needs {wanted[1]} more" if wanted else "it needs more than there is"
+    return f"out of memory: {what}; a smaller network or --batch-size needs less"
+
+
+def plain(error: OSError | ImportError | ValueError) -> str:
+    """Return the message of an error: where the operating system raised it, without its number."""
+    if isinstance(error, OSError) and error.strerror and str(error).startswith("[Errno"):
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror}"
+    return str(error)
+
+
+def leave_output() -> None:
+    """Write what may still come to standard output nowhere: nobody reads it, and the interpreter flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def told(command: Callable[[], int]) -> int:
     """Carry out a command and return its exit code; say in one line why it failed."""
     try:
@@ -38,12 +71,18 @@ def told(command: Callable[[], int]) -> int:
         print(f"{usage.program}: error: {error}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:  # the reader of a pipe, `| head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more at its end
+        leave_output()
+        print(f"{usage.program}: error: nobody reads the output any more, so some of it is lost", file=sys.stderr)
         return STOPPED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except (ImportError, OSError, ValueError) as error:  # packages, data and checkpoints from elsewhere, folders, disks
-        print(f"{usage.program}: error: {error}", file=sys.stderr)
+        print(f"{usage.program}: error: {plain(error)}", file=sys.stderr)
+        return STOPPED
+    except (MemoryError, RuntimeError) as error:
+        if not (what := out_of_memory(error)):
+            raise
+        print(f"{usage.program}: error: {what}", file=sys.stderr)
         return STOPPED
     return code

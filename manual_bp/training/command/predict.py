@@ -13,9 +13,8 @@ from manual_bp.training.command.kept import read_kept
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.settings import Settings
 from manual_bp.training.images.picture import read_picture
-from manual_bp.training.run import checkpoint
 from manual_bp.training.run.checkpoint import DataFacts
-from manual_bp.training.run.run_folder import BEST
+from manual_bp.training.run.run_folder import BEST, load
 
 LIKE_MNIST = {"mnist5k", "mnist", "qmnist", "emnist-balanced"}
 """Data sets whose images show one character, scaled into a box and centred by its mass."""
@@ -52,7 +51,7 @@ def _newest() -> Path:
 
 def _network(path: Path) -> tuple[Network, DataFacts]:
     """Return the network of a checkpoint, and what turns a picture into its input."""
-    state = checkpoint.load(path)
+    state = load(path, "--checkpoint {} takes it")
     facts = DataFacts(**state.data)
     network = new_network(Settings(**read_kept(state.config, path)), facts.side, len(facts.names))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from manual_bp.masks import draw_masks
 from manual_bp.network import Network
-from manual_bp.training.command.ending import Ending
+from manual_bp.training.command.ending import STOPPED, Ending, leave_output, out_of_memory
 from manual_bp.training.command.networks import described
 from manual_bp.training.command.settings import Settings
 from manual_bp.training.engine.finite import first_not_finite, seems_finite
@@ -77,7 +78,7 @@ class Session:
         run, settings, epoch = self.run, self.settings, self.run.epoch
         run.add(loss)
         if not seems_finite(loss, self._watched) and (what := first_not_finite(self.engines[0].values())):
-            raise StoppedError(f"in epoch {epoch} after step {run.step}: {what}; try a smaller --lr")
+            raise StoppedError(f"in epoch {epoch} after step {run.step}: {what}; {self.remedy()}")
         if settings.log_interval and run.step % settings.log_interval == 0:
             self.log("step", step=run.step, epoch=epoch, loss=loss, lr=self.optimizer.lr)
         if settings.save_interval and run.step % settings.save_interval == 0 and run.within:
@@ -118,6 +119,9 @@ class Session:
     def test(self) -> Ending:
         """Test the network and print how good it is."""
         loss, accuracy = evaluate(self.trained(), self.test_batches.in_order())
+        if not math.isfinite(loss):
+            reason = "the numbers of its network are too large: it is damaged, or its training went astray"
+            raise ValueError(f"expected a finite test loss, got {loss} for {self.settings.resume}: {reason}")
         self.say(f"test accuracy {accuracy:.4f}  test loss {loss:.4f}")
         return Ending(0, accuracy)
 
@@ -128,8 +132,9 @@ class Session:
         loss, *_ = (engine.step(x, t).item() for engine in self.engines)
         steps = f"{self.steps:,} steps in {self.settings.epochs} epochs"
         parameters = sum(p.numel() for p in self.network.parameters().values())
-        self.say(self.title())
-        self.say(f"dry run: {steps}, {parameters:,} parameters, first loss {loss:.4f}; nothing was written")
+        if not self.settings.quiet:
+            self.say(self.title())
+            self.say(f"dry run: {steps}, {parameters:,} parameters, first loss {loss:.4f}; nothing was written")
         return Ending(0)
 
     def draw(self) -> None:
@@ -139,6 +144,35 @@ class Session:
         if self.folder is not None and self.run.history:
             y = answers(self.trained(), self.test_batches.in_order())
             draw_run(self.folder.path, self.run.history, y, self.test_images)
+
+    def remedy(self) -> str:
+        """Return what to try where numbers grow without end."""
+        settings = self.settings
+        if (settings.momentum or 0) >= 1:
+            return f"a momentum of {settings.momentum:g} only ever grows: try a --momentum below 1"
+        if (settings.lr or 0) <= 1 <= (settings.lr or 0) * (settings.weight_decay or 0):
+            return "each step's pull to 0 goes beyond 0: try a smaller --weight-decay or --lr"
+        return "try a smaller --lr"
+
+    def stopped(self, error: Exception) -> Ending:
+        """Say why the run cannot go on, and what is left of it; raise errors that are not of this kind."""
+        if isinstance(error, BrokenPipeError):
+            leave_output()
+            self.complain(f"stopped after step {self.run.step} of {self.steps}: nobody reads the output any more")
+        elif isinstance(error, StoppedError):
+            self.complain(f"stopped {error}")
+        elif what := out_of_memory(error):
+            self.complain(f"stopped in epoch {self.run.epoch} after step {self.run.step}: {what}")
+        else:
+            raise error
+        return Ending(STOPPED)
+
+    def result(self, ending: Ending, seconds: float) -> str:
+        """Return the last line of a run that came to its end, so many seconds after the program began."""
+        trained, before = self.run.seconds, self.run.seconds_before
+        parts = f" ({before:.1f} s of it before this start)" if before else ""
+        whole = f", in all {seconds:.1f} s" if not before else f", this start {seconds:.1f} s in all"
+        return f"test accuracy {ending.accuracy:.4f}  training {trained:.1f} s{parts}{whole}"
 
     def say(self, what: str) -> None:
         """Print what only one of several processes should."""

@@ -14,12 +14,12 @@ from manual_bp.training.command.kept import read_kept
 from manual_bp.training.command.settings import LARGEST, LOOSE, NOT, OPTIONS, Settings
 from manual_bp.training.command.usage import UsageError, option
 from manual_bp.training.engine.processes import Processes
-from manual_bp.training.run import checkpoint
 from manual_bp.training.run.checkpoint import Checkpoint
 from manual_bp.training.run.run import Run
-from manual_bp.training.run.run_folder import BEST, LAST, RunFolder, holds_a_run, logged_epoch
+from manual_bp.training.run.run_folder import BEST, LAST, RunFolder, holds_a_run, load, logged_epoch
 
 SHIFT = 2  # pixels, of --augment shift
+GO_ON = "--resume {} --out-dir NEW goes on from it in a new folder"
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def folder_of(settings: Settings) -> Path | None:
 def starting_point(settings: Settings, folder: Path | None) -> Checkpoint | None:
     """Return the checkpoint to go on from, if any; UsageError where the run's folder holds another run."""
     if settings.resume == "auto" and folder is not None and (folder / LAST).exists():
-        return checkpoint.load(folder / LAST)
+        return load(folder / LAST, GO_ON)
     if settings.resume == "auto":
         _refuse_a_run_without_its_last(folder)
         return None
@@ -66,7 +66,7 @@ def starting_point(settings: Settings, folder: Path | None) -> Checkpoint | None
     if folder is not None and not is_own and not settings.eval_only and holds_a_run(folder):
         hint = "go on with it by --resume auto, or choose another folder"
         raise UsageError(f"argument --out-dir: {folder} holds a run already: {hint}")
-    return None if path is None else checkpoint.load(path)
+    return None if path is None else load(path, "--resume {} tests that" if settings.eval_only else GO_ON)
 
 
 def _file_of(resume: str) -> Path:

@@ -11,8 +11,10 @@ import io
 import math
 import pickle
 import platform
+import re
 import sys
 import warnings
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -24,6 +26,7 @@ import torch
 from msgspec import Meta, Struct
 from torch import Tensor
 
+from manual_bp.training.images.paths import found_at, is_file
 from manual_bp.training.run.whole_file import write_whole
 
 FORMAT = 1
@@ -102,21 +105,39 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint onto the CPU; FileNotFoundError, or ValueError where it is damaged, newer or no checkpoint."""
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a checkpoint at {path}: there is no such file")
+    if not is_file(path):
+        what = found_at(path)
+        found = "there is no such file" if what == "missing" else f"it is {what}"
+        raise FileNotFoundError(f"expected a checkpoint at {path}: {found}")
     try:
+        raw = path.read_bytes()
+        _check_sums(raw)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of files that it did not write; the error below says more
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"expected a checkpoint of tensors and plain values, {path} holds something else, perhaps code; "
             "nothing of it was run"
         ) from error
     except Exception as error:  # bytes from elsewhere: torch raises whatever they lead it to
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+        reason = re.split(r"\.? This is an internal|\n", text)[0]  # miniz goes on with advice for programmers of torch
         raise ValueError(f"expected a whole checkpoint, {path} is damaged or of another kind: {reason}") from error
     return _checked(path, content)
+
+
+def _check_sums(raw: bytes) -> None:
+    """Raise ValueError unless every part of a zip file has the check sum (CRC-32) that stands with it.
+
+    torch.load does not look at them: one bit that a disk lost would be a weight like any other.
+    """
+    if not zipfile.is_zipfile(io.BytesIO(raw)):
+        return  # torch's older format, which has no sums, or no checkpoint: torch.load says what is wrong
+    with zipfile.ZipFile(io.BytesIO(raw)) as parts:
+        damaged = parts.testzip()
+    if damaged is not None:
+        raise ValueError(f"the check sum (CRC-32) of its part {damaged!r} is wrong: something changed it on the disk")
 
 
 def _checked(path: Path, content: object) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the loop finishes its step, saves, and stops."""
+"""Ctrl-C and the other signals that ask a program to end: the loop finishes its step, saves, and stops."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import signal
 from types import FrameType, TracebackType
 from typing import Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGBREAK")
+"""Ctrl-C, a kill, a terminal that closed, what job schedulers send before their time is up, Ctrl-Break of Windows."""
+SIGNALS = tuple(signal.Signals[name] for name in NAMES if name in signal.Signals.__members__)
 
 
 class Interruption:
-    """Catch Ctrl-C and SIGTERM inside ``with``; ``asked`` is which of them came, or None.
+    """Catch ``SIGNALS`` inside ``with``; ``asked`` is which of them came first, or None.
 
-    A second one is not waited for: it raises KeyboardInterrupt. A signal that the process was told to ignore (as a
-    shell tells its background jobs) stays ignored.
+    The same once more, or Ctrl-C, is not waited for: it raises KeyboardInterrupt. Another one changes nothing: service
+    managers send SIGHUP beside SIGTERM, and schedulers SIGTERM after SIGUSR1. A signal that the process was told to
+    ignore (as a shell tells its background jobs) stays ignored.
     """
 
     def __init__(self) -> None:
@@ -36,9 +39,9 @@ class Interruption:
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned before
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked is not None:
+        if self.asked is not None and number in (signal.SIGINT, self.asked):
             raise KeyboardInterrupt
-        self.asked = signal.Signals(number)
+        self.asked = self.asked or signal.Signals(number)
 
     @property
     def exit_code(self) -> int:

@@ -10,12 +10,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 
+class _Lines(Console):
+    """A console that lets the run end by itself where nobody reads its lines any more: rich would exit at once."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on as the error that the pipe raised."""
+        raise  # rich calls this where it caught a BrokenPipeError
+
+
 class Progress:
     """Count the steps of a run under its lines, which stay; the bar goes when the run ends."""
 
     def __init__(self, steps: int, *, done: int = 0, shown: bool = True) -> None:
         """Take the number of steps of the whole run, and of those that are done; unless ``shown``, show nothing."""
-        self._console = Console(highlight=False, quiet=not shown)
+        self._console = _Lines(highlight=False, quiet=not shown)
         columns = TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
         self._bar = Bar(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
         self._task = self._bar.add_task("training", total=steps, completed=done)

@@ -29,6 +29,7 @@ class Run:
         self.step = 0
         self.loss_sum = 0.0  # of the epoch under way: each batch's loss times its images
         self.seconds = 0.0  # of training: tests and checkpoints are not counted
+        self.seconds_before = 0.0  # of them, those of the parts of the run before this one
         self.history: list[dict[str, float]] = []  # one entry for each epoch that is done
 
     @property
@@ -87,6 +88,7 @@ class Run:
     def go_on_from(self, checkpoint: Checkpoint, engines: Iterable[Engine]) -> None:
         """Stand, and let the engines stand, where the run of a checkpoint stood; ValueError where it does not fit."""
         self.step, self.loss_sum, self.seconds = checkpoint.step, checkpoint.loss_sum, checkpoint.seconds
+        self.seconds_before = checkpoint.seconds
         self.history = [dict(entry) for entry in checkpoint.history]
         if self.step // self.batches != checkpoint.epoch:
             raise ValueError(f"expected a checkpoint of this very run: step {self.step} is not in its epoch")

@@ -89,6 +89,27 @@ class RunFolder:
             checkpoint.save(self.path / name, state)
 
 
+def load(path: Path, instead: str = "take {}") -> Checkpoint:
+    """Read a checkpoint; where it cannot be, the error names the whole one beside it, last.pt or best.pt, if any.
+
+    ``instead`` says how to take that one, ``{}`` in the place of its path. Raises OSError or ValueError.
+    """
+    try:
+        return checkpoint.load(path)
+    except (OSError, ValueError) as error:
+        hint = _whole_beside(path, instead)
+        raise type(error)(f"{error}; {hint}" if hint else str(error)) from error
+
+
+def _whole_beside(path: Path, instead: str) -> str:
+    """Return how to take the whole checkpoint beside a damaged one, '' where there is none."""
+    for other in (path.with_name(name) for name in (LAST, BEST) if name != path.name):
+        with suppress(OSError, ValueError):
+            done = checkpoint.load(other).epoch
+            return f"{other} beside it is whole, of epoch {done}: {instead.format(other)}"
+    return ""
+
+
 def holds_a_run(path: Path) -> bool:
     """Return whether a folder holds a run's files."""
     return any((path / name).exists() for name in (LAST, BEST, CONFIG, METRICS))

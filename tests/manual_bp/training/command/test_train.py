@@ -99,14 +99,19 @@ def test_a_damaged_data_file_is_named(inside, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("arguments", [("--epochs", "3"), ("--epochs", "1", "--quiet")], ids=" ".join)
-def test_a_closed_pipe_ends_the_run_quietly(arguments: tuple[str, ...]) -> None:
+def test_a_closed_pipe_ends_the_run_with_what_is_lost(arguments: tuple[str, ...]) -> None:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command(*arguments), text=True, **pipes) as process:
         if "--quiet" not in arguments:
             process.stdout.readline()
         process.stdout.close()
-        assert process.stderr.read() == ""
+        errors = process.stderr.read()
     assert process.returncode == 1
+    if "--quiet" in arguments:
+        assert errors == "train.py: error: nobody reads the output any more, so some of it is lost\n"
+    else:
+        stopped = r"stopped after step \d+ of 240: nobody reads the output any more\nnothing is saved: .*\n"
+        assert re.fullmatch(stopped, errors)
 
 
 @pytest.mark.parametrize("words", [("--epochs", "0"), ("predict",), ("--eval-only",)], ids=" ".join)

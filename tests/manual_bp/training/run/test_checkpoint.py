@@ -1,5 +1,6 @@
 """Checkpoints: what they hold, and what a file that is none, damaged, newer or hostile brings."""
 
+import os
 import pickle
 import re
 from collections.abc import Callable
@@ -95,6 +96,56 @@ def test_a_truncated_file_is_named(tmp_path: Path, share: float) -> None:
     (tmp_path / "last.pt").write_bytes(content[: int(share * len(content))])
     with pytest.raises(ValueError, match=re.escape(str(tmp_path / "last.pt"))):
         checkpoint.load(tmp_path / "last.pt")
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    return content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :]
+
+
+def test_a_bit_flipped_in_any_tensor_is_refused(tmp_path: Path) -> None:
+    plain = made()
+    momentum = {name: {"momentum_buffer": torch.randn_like(value)} for name, value in plain.parameters.items()}
+    saved = replace(plain, optimizer=momentum)
+    checkpoint.save(tmp_path / "last.pt", saved)
+    content = (tmp_path / "last.pt").read_bytes()
+    for tensor in [*saved.parameters.values(), *(each["momentum_buffer"] for each in momentum.values())]:
+        at = content.index(tensor.numpy().tobytes())
+        (tmp_path / "last.pt").write_bytes(flipped(content, 8 * at + 3))
+        with pytest.raises(
+            ValueError, match=r"last\.pt is damaged or of another kind: the check sum \(CRC-32\) of its part"
+        ):
+            checkpoint.load(tmp_path / "last.pt")
+
+
+def test_a_bit_flipped_anywhere_is_refused_or_without_effect(tmp_path: Path) -> None:
+    """Parts of a zip file, such as dates, are read by nobody."""
+    saved = made()
+    checkpoint.save(tmp_path / "last.pt", saved)
+    content = (tmp_path / "last.pt").read_bytes()
+    refused = 0
+    bits = torch.randint(8 * len(content), (150,)).tolist()
+    for bit in bits:
+        (tmp_path / "last.pt").write_bytes(flipped(content, bit))
+        try:
+            loaded = checkpoint.load(tmp_path / "last.pt")
+        except ValueError:
+            refused += 1
+        else:
+            for name, parameter in saved.parameters.items():
+                assert_identical(loaded.parameters[name], parameter, f"{name} after bit {bit}")
+            assert (loaded.step, loaded.config, loaded.history) == (saved.step, saved.config, saved.history)
+    assert refused > 20
+
+
+def test_the_error_says_what_is_at_the_path(tmp_path: Path) -> None:
+    (tmp_path / "folder.pt").mkdir()
+    (tmp_path / "link.pt").symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe.pt")
+    for name, found in ("folder", "a folder"), ("link", "a link to .*gone, which is missing"), ("pipe", "a pipe"):
+        with pytest.raises(FileNotFoundError, match=rf"expected a checkpoint at .*{name}\.pt: it is {found}$"):
+            checkpoint.load(tmp_path / f"{name}.pt")
+    with pytest.raises(FileNotFoundError, match=r"it is no file that can be read: File name too long$"):
+        checkpoint.load(tmp_path / ("x" * 300))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -19,10 +19,23 @@ def test_the_first_is_noted_and_the_second_is_not_waited_for() -> None:
             signal.raise_signal(signal.SIGINT)
 
 
-def test_a_polite_kill_counts_too() -> None:
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"])
+def test_every_signal_that_asks_a_program_to_end_counts(name: str) -> None:
+    number = signal.Signals[name]
     with Interruption() as interruption:
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert interruption.exit_code == 143
+        os.kill(os.getpid(), number)
+        assert interruption.exit_code == 128 + number
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_another_signal_after_the_first_does_not_break_into_the_saving() -> None:
+    with Interruption() as interruption:
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP):
+            signal.raise_signal(number)
+        assert interruption.asked is signal.SIGUSR1
 
 
 def test_the_signals_are_given_back() -> None:
