@@ -200,7 +200,7 @@ def prepare(settings: Settings, start: Checkpoint | None, processes: Processes) 
 def run_one(given: Mapping[str, Any], processes: Processes) -> Ending:
     """Train once; or test, or try, where that is asked for."""
     with beginning(given, processes) as (settings, start, folder):
-        session = prepare(settings, start, processes)
+        session = processes.all_or_none(lambda: prepare(settings, start, processes))
         if settings.eval_only:
             return session.test()
         if settings.dry_run:
@@ -215,7 +215,7 @@ def run_one(given: Mapping[str, Any], processes: Processes) -> Ending:
 def run_command(given: dict[str, Any]) -> int:
     """Carry out what the command line gives, with one seed or several; return the exit code."""
     if "images" in given:
-        return predict(given["images"], given["checkpoint"])
+        return predict(**given)
     # Before the first parallel operation, so that worker threads inherit it: products with the tiny delta of
     # saturated units are a hundred times slower when they are denormal numbers.
     torch.set_flush_denormal(True)

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import torch
 
 from manual_bp.training.command import usage
-from manual_bp.training.command.usage import UsageError
+from manual_bp.training.command.usage import USAGE, UsageError
+from manual_bp.training.engine.processes import ToldElsewhereError
 
-STOPPED, USAGE, INTERRUPTED = 1, 2, 130
-"""Exit codes: a run that cannot go on, or data that cannot be read; options that cannot be carried out; Ctrl-C."""
+STOPPED, INTERRUPTED = 1, 130
+"""Exit codes: a run that cannot go on, or data that cannot be read; Ctrl-C."""
 
 
 NO_MEMORY = "can't allocate memory|not enough memory|out of memory|bad_alloc|Cannot allocate memory"
@@ -52,8 +53,8 @@ def out_of_memory(error: BaseException) -> str:
 def plain(error: OSError | ImportError | ValueError) -> str:
     """Return the message of an error: where the operating system raised it, without its number."""
     if isinstance(error, OSError) and error.strerror and str(error).startswith("[Errno"):
-        where = f"{error.filename}: " if error.filename is not None else ""
-        return f"{where}{error.strerror}"
+        named = error.filename is not None
+        return f"expected a path that can be used, got {error.filename}: {error.strerror}" if named else error.strerror
     return str(error)
 
 
@@ -67,8 +68,11 @@ def told(command: Callable[[], int]) -> int:
     try:
         code = command()
         print(end="", flush=True)  # also where standard output is closed, and sys.stdout None
+    except ToldElsewhereError as error:
+        return USAGE if isinstance(error.__cause__, UsageError) else STOPPED
     except UsageError as error:
-        print(f"{usage.program}: error: {error}", file=sys.stderr)
+        if not usage.told_elsewhere():
+            print(f"{usage.program}: error: {error}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:  # the reader of a pipe, `| head`, has seen enough
         leave_output()

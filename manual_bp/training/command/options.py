@@ -7,7 +7,7 @@ from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, BooleanOptiona
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec import inspect
@@ -15,7 +15,7 @@ from msgspec import inspect
 from manual_bp.training.command import usage
 from manual_bp.training.command.kept import complaint, read
 from manual_bp.training.command.settings import KINDS, OPTIONS, default_of
-from manual_bp.training.command.usage import nearest, option
+from manual_bp.training.command.usage import USAGE, nearest_option, option, told_elsewhere
 
 PREDICT = "predict"
 """The first word where pictures are to be read."""
@@ -24,7 +24,7 @@ PREDICT = "predict"
 def read_words(words: Sequence[str]) -> dict[str, Any]:
     """Return what the words of a command line give, without defaults; exit with 2 after a message where one is wrong.
 
-    The words of ``predict`` give ``images`` and perhaps ``checkpoint``; all others give settings.
+    The words of ``predict`` give the arguments of ``predict.predict``; all others give settings.
     """
     is_predict = list(words[:1]) == [PREDICT]
     parser, rest = (_predict_parser(), words[1:]) if is_predict else (_parser(), words)
@@ -40,8 +40,15 @@ class Parser(ArgumentParser):
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             known = re.findall(r"--[a-z-]+", self.format_help())
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{nearest(unknown[0].split('=')[0], known)}")
+            hint = nearest_option(unknown[0], known) if unknown[0].startswith("-") else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return found
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2 after the message; of the processes that torchrun starts, only the first says it."""
+        if told_elsewhere():
+            self.exit(USAGE)
+        super().error(message)
 
 
 @lru_cache
@@ -108,5 +115,8 @@ def _predict_parser() -> Parser:
     images = "PNG, JPEG, ..., of any size, dark on light or light on dark"
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=images)
     path = "a checkpoint, or a run's folder for its best one (default: that of the newest run in runs)"
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print a line of JSON for each picture")
+    seen = "show the picture too as the network saw it, 28 x 28 for MNIST"
+    parser.add_argument("--seen", action="store_true", help=seen)
     parser.add_argument("--checkpoint", type=Path, metavar="PATH", help=path)
     return parser

@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
 
 from manual_bp import Network, in_tests
 from manual_bp.training.command import usage
+from manual_bp.training.command.ending import plain
 from manual_bp.training.command.kept import read_kept
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.settings import Settings
 from manual_bp.training.images.picture import read_picture
+from manual_bp.training.images.pieces import shows_several
 from manual_bp.training.run.checkpoint import DataFacts
 from manual_bp.training.run.run_folder import BEST, load
 
 LIKE_MNIST = {"mnist5k", "mnist", "qmnist", "emnist-balanced"}
 """Data sets whose images show one character, scaled into a box and centred by its mass."""
 BAR = 40  # signs for 100 %
+SURE = 0.6  # share from which an answer is taken for sure
+SHADES = " .:-=+*#%@"  # of the picture that the network saw, from 0 to 255
 
 
-def predict(images: Iterable[Path], path: Path | None = None) -> int:
+def predict(
+    images: Iterable[Path], checkpoint: Path | None = None, *, as_json: bool = False, seen: bool = False
+) -> int:
     """Print the class of each picture and the confidence in every class; return the exit code.
 
-    ``path`` is a checkpoint, or a run's folder. A picture that cannot be read is named, and the others are read all the
-    same.
+    ``checkpoint`` may be a run's folder. ``seen`` adds the picture that the network saw. A picture that cannot be read
+    is named, and the others are read all the same.
     """
-    path = _newest() if path is None else path
+    path = checkpoint or _newest()
     network, facts = _network(path / BEST if path.is_dir() else path)
     code = 0
     for picture in images:
         try:
             answer = _answer(picture, network, facts)
         except (OSError, ValueError) as error:
-            print(f"{usage.program} predict: error: {error}", file=sys.stderr)
+            print(f"{usage.program} predict: error: {plain(error)}", file=sys.stderr)
             code = 1
         else:
-            print(answer)
+            print(answer.json(seen=seen) if as_json else answer.lines(seen=seen))
     return code
 
 
@@ -61,13 +71,47 @@ def _network(path: Path) -> tuple[Network, DataFacts]:
     return in_tests(network), facts
 
 
-def _answer(picture: Path, network: Network, facts: DataFacts) -> str:
-    """Return the lines that say what a picture shows."""
-    pixels = read_picture(picture, facts.side, like_mnist=facts.name in LIKE_MNIST)
+def _answer(picture: Path, network: Network, facts: DataFacts) -> Answer:
+    """Return what the network says of a picture."""
+    like_mnist = facts.name in LIKE_MNIST
+    pixels = read_picture(picture, facts.side, like_mnist=like_mnist)
     x = (pixels.flatten()[None].to(network.buffer) - facts.mean) / facts.deviation
     y = network.forward(x).y[0].tolist()
     if not all(map(math.isfinite, y)):
         raise ValueError(f"the network's answer to {picture} is not finite: {y}")
-    bars = ["#" * round(BAR * min(max(share, 0), 1)) for share in y]
-    lines = [f"  {name:12} {share:6.1%}  {bar}" for name, share, bar in zip(facts.names, y, bars, strict=True)]
-    return "\n".join([f"{picture}: {facts.names[y.index(max(y))]}", *map(str.rstrip, lines)])
+    first, second = sorted(range(len(y)), key=y.__getitem__, reverse=True)[:2] if len(y) > 1 else (0, 0)
+    notes = []
+    if y[first] < SURE and second != first:
+        notes.append(f"not sure: {facts.names[second]} comes next, with {y[second]:.1%}")
+    if like_mnist and shows_several((pixels.float() / 255).numpy()):
+        notes.append("it seems to show several things; the network was trained on one at a time")
+    return Answer(picture, facts.names, y, notes, pixels)
+
+
+class Answer(NamedTuple):
+    """What a network says of a picture: y, a share for each class, and the pixels that it saw."""
+
+    picture: Path
+    names: list[str]
+    y: list[float]
+    notes: list[str]
+    pixels: Tensor  # (side, side) uint8
+
+    def lines(self, *, seen: bool) -> str:
+        """Return the lines for a reader, with the picture that the network saw where that is asked for."""
+        bars = ["#" * round(BAR * min(max(share, 0), 1)) for share in self.y]
+        shares = [f"  {name:12} {share:6.1%}  {bar}" for name, share, bar in zip(self.names, self.y, bars, strict=True)]
+        notes = [f"  {note}" for note in self.notes]
+        image = ["  " + "".join(2 * SHADES[tone * len(SHADES) // 256] for tone in row) for row in self.pixels.tolist()]
+        return "\n".join(
+            map(str.rstrip, [f"{self.picture}: {self._best()}", *shares, *notes, *(image if seen else [])])
+        )
+
+    def json(self, *, seen: bool) -> str:
+        """Return the same as one line of JSON for a program."""
+        shares = dict(zip(self.names, self.y, strict=True))
+        said = {"picture": str(self.picture), "answer": self._best(), "shares": shares, "notes": self.notes}
+        return json.dumps(said | ({"seen": self.pixels.tolist()} if seen else {}))
+
+    def _best(self) -> str:
+        return self.names[self.y.index(max(self.y))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from dataclasses import dataclass
@@ -139,6 +140,7 @@ class Session:
 
     def draw(self) -> None:
         """Draw the pictures of a run that has ended, whether of itself or by an interruption."""
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no word on where its cache is, or on its fonts
         from manual_bp.training.run.plots import draw_run  # matplotlib takes a second to import
 
         if self.folder is not None and self.run.history:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -22,6 +22,10 @@ from torch.distributed.rendezvous import rendezvous
 Value = TypeVar("Value")
 
 TIMEOUT = 60.0  # seconds without an answer after which the others are taken for lost
+
+
+class ToldElsewhereError(Exception):
+    """Another of the processes failed, with the error that is the cause, and says so."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,33 @@ class Processes:
         with answered():
             dist.broadcast_object_list(answer, device=torch.device(self.device))
         if answer[1] is not None:
-            raise answer[1]
+            if self.is_main:
+                raise answer[1]
+            raise ToldElsewhereError from answer[1]
         value: Value = answer[0]
         return value
+
+    def all_or_none(self, make: Callable[[], Value]) -> Value:
+        """Return what ``make`` returns in this process, where it raises in none of them.
+
+        Else the first that failed raises its error, and the others ``ToldElsewhereError``: one fault, one message.
+        """
+        if self.count == 1:
+            return make()
+        value, own = None, None
+        try:
+            value = make()
+        except Exception as error:  # every process has to hear of it, or it would wait
+            own = error
+        failures: list[Any] = [None] * self.count
+        with answered():
+            dist.all_gather_object(failures, own)
+        first = next((rank for rank, error in enumerate(failures) if error is not None), None)
+        if first == self.rank and own is not None:
+            raise own
+        if first is not None:
+            raise ToldElsewhereError from failures[first]
+        return cast("Value", value)
 
 
 def _number(name: str) -> int:

@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from manual_bp.training.images.paths import found_at, is_file
+
 TYPES = {"uint8": (0x08, 1, "bytes"), "int32": (0x0C, 4, "numbers of 4 bytes")}
 """The byte in the header that stands for a type, its bytes an element, and what a message calls them."""
 
@@ -26,8 +28,8 @@ def read_idx(path: Path, sha256: str | None = None) -> Tensor:
 
     Raises FileNotFoundError, or ValueError where the file is not what its header (or ``sha256``) says.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"read_idx expects the file {path}: it is missing; install the package again")
+    if not is_file(path):
+        raise FileNotFoundError(f"read_idx expects the file {path}: it is {found_at(path)}; install the package again")
     raw = path.read_bytes()
     if sha256 is not None and (found := hashlib.sha256(raw).hexdigest()) != sha256:
         raise ValueError(f"read_idx expects {path} with SHA-256 {sha256}, got {found}: install the package again")

@@ -16,6 +16,9 @@ from PIL import Image, ImageFilter, ImageOps
 from PIL.Image import Resampling
 from torch import Tensor
 
+from manual_bp.training.images.paths import found_at, is_file
+from manual_bp.training.images.pieces import without_frame
+
 Tones = NDArray[np.float32]  # (height, width)
 
 WORKING_SIZE = 800  # pixels of the longer side: a digit of a thirtieth of it still has as many as it needs
@@ -51,9 +54,8 @@ def read_picture(path: Path, side: int, *, like_mnist: bool) -> Tensor:
 
 def _decode(path: Path) -> Image.Image:
     """Return the first picture of a file, upright, in 8-bit grey, laid on a ground where it is transparent."""
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "missing" if not path.exists() else "no ordinary file"
-        raise FileNotFoundError(f"read_picture expects the file {path}: it is {found}")
+    if not is_file(path):
+        raise FileNotFoundError(f"read_picture expects the file {path}: it is {found_at(path)}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow can read past, such as flaws in the metadata
@@ -141,7 +143,7 @@ def _digit(picture: Image.Image, side: int) -> Image.Image:
     """Cut the digit out of its paper, scale it into a box of 20/28 of the side, centre it by mass."""
     picture.thumbnail((WORKING_SIZE, WORKING_SIZE), Resampling.BOX)
     picture = picture.filter(ImageFilter.GaussianBlur(max(picture.size) * GRAIN))
-    ink = _without_paper(np.asarray(picture, dtype=np.float32))
+    ink = without_frame(_without_paper(np.asarray(picture, dtype=np.float32)))
     if not ink.any():
         return Image.new("L", (side, side))
     box = max(1, round(side * 20 / 28))

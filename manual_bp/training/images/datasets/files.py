@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from manual_bp.training.images.datasets.published import PUBLISHED, File, Identity
+from manual_bp.training.images.paths import found_at, is_file
 
 
 def find(name: str, root: Path) -> dict[File, Path]:
@@ -22,7 +23,8 @@ def find(name: str, root: Path) -> dict[File, Path]:
     best = max(found, key=lambda folder: len(found[folder]))  # the first of them
     if missing := [file.names[0] for file in data_set.files if file not in found[best]]:
         places = " or ".join(map(str, found))
-        raise FileNotFoundError(f"load expects the files of {name} in {places}; {best} lacks {', '.join(missing)}")
+        what = f"load expects the files of {name} in {places}; {best} lacks {', '.join(missing)}"
+        raise FileNotFoundError(what + _in_their_place(data_set.files, found))
     return found[best]
 
 
@@ -33,6 +35,13 @@ def _present(files: tuple[File, ...], folder: Path) -> dict[File, Path]:
         raise PermissionError(f"load expects a folder that it can read, got {folder}: {error.strerror}") from error
     names = {file: [name for name in file.names if name in there] for file in files}
     return {file: there[present[0]] for file, present in names.items() if present}
+
+
+def _in_their_place(files: tuple[File, ...], folders: Iterable[Path]) -> str:
+    """Return what has the name of a file but is none: '; x/train-images-idx3-ubyte is a folder, no file'."""
+    paths = [folder / name for folder in folders for file in files for name in file.names]
+    strange = [(path, found_at(path)) for path in paths if not is_file(path)]
+    return "".join(f"; {path} is {what}, no file" for path, what in strange if what != "missing")
 
 
 def checked(name: str, file: File, path: Path, known: Mapping[str, Identity]) -> tuple[bytes, bool]:

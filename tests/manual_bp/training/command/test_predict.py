@@ -1,5 +1,6 @@
 """``train.py predict``: what a picture shows, by the network of a checkpoint."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -50,6 +51,56 @@ def test_says_what_the_network_says_of_the_same_pixels(inside: Inside, run: Path
         for (_, share, bar), expected in zip(shown, y.tolist(), strict=True):
             assert float(share) == pytest.approx(100 * expected, abs=0.051)
             assert len(bar) == round(40 * expected)
+
+
+def test_json_says_the_same_for_a_program(inside: Inside, run: Path, tmp_path: Path) -> None:
+    pixels = mnist5k()[1].pixels[3]
+    picture = saved(tmp_path / "x.png", pixels.numpy())
+    shown = inside("predict", picture, "--checkpoint", run)[1]
+    code, out, errors = inside("predict", picture, picture, "--json", "--seen", "--checkpoint", run)
+    first, second = map(json.loads, out.splitlines())
+    assert (code, errors) == (0, "")
+    assert first == second
+    assert shown.startswith(f"{first['picture']}: {first['answer']}\n")
+    assert max(first["shares"], key=first["shares"].get) == first["answer"]
+    assert sum(first["shares"].values()) == pytest.approx(1, abs=1e-5)
+    assert first["seen"] == pixels.tolist()
+    assert "seen" not in json.loads(inside("predict", picture, "--json", "--checkpoint", run)[1])
+
+
+def test_shows_the_picture_that_the_network_saw(inside: Inside, run: Path, tmp_path: Path) -> None:
+    pixels = mnist5k()[1].pixels[3]
+    _, out, _ = inside("predict", saved(tmp_path / "x.png", pixels.numpy()), "--seen", "--checkpoint", run)
+    rows = [line.ljust(58) for line in out.splitlines()[-28:]]
+    inked = [[row[2 + 2 * column] != " " for column in range(28)] for row in rows]
+    assert inked == (pixels > 25).tolist()
+
+
+def test_says_where_it_is_not_sure(inside: Inside, run: Path, tmp_path: Path) -> None:
+    """Forty pictures, every other one half of a digit and half of another."""
+    pixels = mnist5k()[1].pixels
+    mixed = [pixels[i] if i % 50 else pixels[i] // 2 + pixels[999 - i] // 2 for i in range(0, 1000, 25)]
+    pictures = [saved(tmp_path / f"{i}.png", each.numpy()) for i, each in enumerate(mixed)]
+    _, out, _ = inside("predict", *pictures, "--json", "--checkpoint", run)
+    sure = unsure = 0
+    for said in map(json.loads, out.splitlines()):
+        (first, best), (second, next_best) = sorted(said["shares"].items(), key=lambda item: -item[1])[:2]
+        assert said["answer"] == first
+        note = f"not sure: {second} comes next, with {next_best:.1%}"
+        assert (note in said["notes"]) == (best < 0.6)
+        sure, unsure = sure + (best >= 0.6), unsure + (best < 0.6)
+    assert min(sure, unsure) > 0
+
+
+def test_says_where_a_picture_shows_several_things(inside: Inside, run: Path, tmp_path: Path) -> None:
+    _, test = mnist5k()
+    beside = np.hstack([test.pixels[3].numpy(), test.pixels[505].numpy()]).repeat(5, 0).repeat(5, 1)
+    below = np.vstack([test.pixels[3].numpy(), test.pixels[505].numpy()]).repeat(5, 0).repeat(5, 1)
+    alone = test.pixels[3].numpy().repeat(5, 0).repeat(5, 1)
+    pictures = [saved(tmp_path / f"{i}.png", pixels) for i, pixels in enumerate((beside, below, alone))]
+    _, out, _ = inside("predict", *pictures, "--json", "--checkpoint", run)
+    several = [any("several things" in note for note in json.loads(line)["notes"]) for line in out.splitlines()]
+    assert several == [True, True, False]
 
 
 def test_takes_the_best_network_of_the_newest_run(

@@ -4,11 +4,14 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import Inside
+from places import ROOT
 
 from manual_bp.training.command.ending import out_of_memory
 from manual_bp.training.engine.step import ManualEngine
@@ -192,3 +195,24 @@ def test_rich_does_not_end_the_run_where_nobody_reads(monkeypatch: pytest.Monkey
     monkeypatch.setattr("sys.stdout", Closed())
     with pytest.raises(BrokenPipeError):
         Progress(10).line("epoch 1")
+
+
+def test_a_quiet_run_is_quiet_where_matplotlib_cannot_write(tmp_path: Path) -> None:
+    """It would say where its cache went instead."""
+    nowhere = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR"), "/proc/nowhere")
+    words = "--hidden", "4", "--epochs", "1", "--quiet", "--out-dir", str(tmp_path / "run")
+    outcome = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *words],
+        env=os.environ | nowhere, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert outcome.stderr == ""
+    assert len(outcome.stdout.splitlines()) == 1
+    assert (tmp_path / "run" / "curves.png").exists()
+
+
+@pytest.mark.parametrize("option", ["--out-dir", "--resume", "--data-root"])
+def test_a_path_that_cannot_be_is_named_in_words(inside: Inside, option: str) -> None:
+    name = "x" * 300
+    code, _, errors = inside("--dataset", "usps", option, name)
+    assert code == 1
+    assert errors == f"train.py: error: expected a path that can be used, got {name}: File name too long\n"

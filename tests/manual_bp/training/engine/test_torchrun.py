@@ -16,9 +16,12 @@ from pathlib import Path
 import pytest
 from conftest import Inside, log_of
 from processes_worker import DEADLINE, ROOT, loopback
+from torch import distributed as dist
 from torch.distributed import is_initialized
 
-from manual_bp.training.engine.processes import Processes
+from manual_bp.training.command.ending import told
+from manual_bp.training.command.usage import UsageError
+from manual_bp.training.engine.processes import Processes, ToldElsewhereError
 from manual_bp.training.run import checkpoint
 
 SMALL = "--hidden", 16, "--dropout", 0.1, "--lr-schedule", "constant"
@@ -52,6 +55,57 @@ def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) ->
         assert (alone.is_main, alone.any(True), alone.any(False)) == (True, True, False)
         assert alone.from_main(lambda: "made") == "made"
         assert not is_initialized()
+
+
+def test_one_of_the_processes_says_what_is_wrong_with_the_options(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    for rank in ("0", "1", "2"):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        outcomes = [inside(*words) for words in (["--epochs", 0], ["--lerning-rate", 1], ["--eval-only"])]
+        assert [code for code, _, _ in outcomes] == [2, 2, 2]
+        said.append([bool(errors) for _, _, errors in outcomes])
+    assert said == [[True] * 3, [False] * 3, [False] * 3]
+
+
+@pytest.mark.parametrize(("rank", "raised"), [(0, ToldElsewhereError), (1, KeyError), (2, ToldElsewhereError)])
+def test_of_several_that_fail_the_first_says_so(
+    monkeypatch: pytest.MonkeyPatch, rank: int, raised: type[Exception]
+) -> None:
+    """The second and the third of three processes fail; the first could go on, but must not wait for them."""
+    errors = None, KeyError("second"), ValueError("third")
+
+    def gathered(everybodys: list[object], own: Exception | None) -> None:
+        assert type(own) is type(errors[rank])
+        everybodys[:] = errors
+
+    def make() -> int:
+        if errors[rank] is not None:
+            raise errors[rank]
+        return 5
+
+    monkeypatch.setattr(dist, "all_gather_object", gathered)
+    with pytest.raises(raised) as failure:
+        Processes(rank, 3).all_or_none(make)
+    assert failure.value is errors[1] or failure.value.__cause__ is errors[1]
+
+
+def test_what_all_can_do_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dist, "all_gather_object", lambda everybodys, own: None)
+    assert Processes(1, 2).all_or_none(lambda: "made") == "made"
+    assert Processes().all_or_none(lambda: "made") == "made"
+
+
+@pytest.mark.parametrize("cause", [UsageError("--x"), ValueError("x")], ids=repr)
+def test_an_error_that_another_process_tells_is_only_an_exit_code(
+    capsys: pytest.CaptureFixture[str], cause: Exception
+) -> None:
+    def fail() -> int:
+        raise ToldElsewhereError from cause
+
+    assert told(fail) == (2 if isinstance(cause, UsageError) else 1)
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("environment")

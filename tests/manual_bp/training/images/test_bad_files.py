@@ -146,8 +146,22 @@ def test_missing_files_are_named_with_the_command_that_fetches_them(fake, tmp_pa
     assert str(raised.value) == (
         f"load expects the files of kmnist in {tmp_path}/KMNIST/raw or {tmp_path}/kmnist or {tmp_path}; "
         f"{tmp_path}/kmnist lacks train-labels-idx1-ubyte.gz, t10k-labels-idx1-ubyte.gz; "
+        f"{tmp_path}/kmnist/t10k-labels-idx1-ubyte.gz is a folder, no file; "
         f"put them there, or {command('kmnist', tmp_path)} downloads them"
     )
+
+
+def test_what_stands_in_a_files_place_is_named(fake, tmp_path: Path) -> None:
+    made = fake("kmnist")
+    made.write(tmp_path)
+    for name in made.files():
+        (tmp_path / name).unlink()
+    os.mkfifo(tmp_path / f"{TRAIN}.gz")
+    (tmp_path / TEST).symlink_to("gone")
+    with pytest.raises(FileNotFoundError) as raised:
+        load("kmnist", tmp_path)
+    assert f"; {tmp_path}/{TRAIN}.gz is a pipe, no file; " in str(raised.value)
+    assert f"; {tmp_path}/{TEST} is a link to gone, which is missing, no file; " in str(raised.value)
 
 
 def test_a_root_that_is_missing_or_a_file_is_named(fake, tmp_path: Path) -> None:
