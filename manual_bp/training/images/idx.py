@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import math
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -44,6 +46,18 @@ def unpacked(raw: bytes, path: Path) -> bytes:
         return gzip.decompress(raw) if path.suffix == ".gz" else raw
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"read_idx expects {path} to be a whole gzip file: {error}") from error
+
+
+def from_npz(raw: bytes, path: Path, name: str) -> bytes:
+    """Return an array of uint8 in a file of numpy's as an IDX file has it; ValueError where there is none."""
+    try:
+        with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
+            array = arrays[name]
+    except (KeyError, OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"load expects the array {name} in {path}, a whole file of numpy's: {error}") from error
+    if array.dtype != np.uint8:
+        raise ValueError(f"load expects the array {name} in {path} to be of uint8, got {array.dtype}")
+    return bytes((0, 0, TYPES["uint8"][0], array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 def checked_shape(content: bytes, path: Path, dtype: str = "uint8") -> tuple[int, ...]:

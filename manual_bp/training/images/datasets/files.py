@@ -39,7 +39,7 @@ def _present(files: tuple[File, ...], folder: Path) -> dict[File, Path]:
 
 def _in_their_place(files: tuple[File, ...], folders: Iterable[Path]) -> str:
     """Return what has the name of a file but is none: '; x/train-images-idx3-ubyte is a folder, no file'."""
-    paths = [folder / name for folder in folders for file in files for name in file.names]
+    paths = dict.fromkeys(folder / name for folder in folders for file in files for name in file.names)
     strange = [(path, found_at(path)) for path in paths if not is_file(path)]
     return "".join(f"; {path} is {what}, no file" for path, what in strange if what != "missing")
 

@@ -18,28 +18,30 @@ from typing import NamedTuple
 import numpy as np
 
 from manual_bp.training.images.data import DIGITS
-from manual_bp.training.images.idx import checked_shape, unpacked
+from manual_bp.training.images.idx import checked_shape, from_npz, unpacked
 
 # ------------------------------------------------------------------------------------------------------------ files
 
 
 @dataclass(frozen=True)
 class IdxFile:
-    """An IDX file, in a folder by its name, or packed by gzip."""
+    """An IDX file, in a folder by its name, with a dot in it as others unpack it, packed by gzip, or in an .npz file."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str = "uint8"
     md5: str | None = None  # of the contents, where it is known
+    in_npz: tuple[str, str] | None = None  # a file of numpy's that holds it too, and its name there
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names that it may have in a folder, first the one whose sum torchvision knows."""
-        return f"{self.name}.gz", self.name
+        dotted = self.name.replace("-idx", ".idx")
+        return f"{self.name}.gz", self.name, f"{dotted}.gz", dotted, *(self.in_npz or ())[:1]
 
     def contents(self, raw: bytes, path: Path) -> bytes:
         """Return the contents, unpacked and of the published shape, for torchvision to read."""
-        contents = unpacked(raw, path)
+        contents = from_npz(raw, path, self.in_npz[1]) if self.in_npz and path.suffix == ".npz" else unpacked(raw, path)
         shape = checked_shape(contents, path, self.dtype)
         if shape != self.shape:
             raise ValueError(f"load expects {path} to be of shape {self.shape}, got {shape}")
@@ -114,11 +116,17 @@ class DataSet:
         return self.training + self.test
 
 
-def _pair(prefix: str, n: int, md5: tuple[str, str] | tuple[None, None] = (None, None)) -> tuple[File, File]:
-    """Return the files of n images, 28 x 28, and their labels, with the MD5 of their contents where it is known."""
+def _pair(
+    prefix: str, n: int, md5: tuple[str, str] | tuple[None, None] = (None, None), npz: tuple[str, str] | None = None
+) -> tuple[File, File]:
+    """Return the files of n images, 28 x 28, and their labels, with the MD5 of their contents where it is known.
+
+    ``npz`` is a file that holds both in numpy's format, and which half there these are.
+    """
+    images, labels = ((npz[0], f"{kind}_{npz[1]}") if npz else None for kind in "xy")
     return (
-        IdxFile(f"{prefix}-images-idx3-ubyte", (n, 28, 28), md5=md5[0]),
-        IdxFile(f"{prefix}-labels-idx1-ubyte", (n,), md5=md5[1]),
+        IdxFile(f"{prefix}-images-idx3-ubyte", (n, 28, 28), md5=md5[0], in_npz=images),
+        IdxFile(f"{prefix}-labels-idx1-ubyte", (n,), md5=md5[1], in_npz=labels),
     )
 
 
@@ -130,6 +138,7 @@ def _qmnist(half: str) -> tuple[File, File]:
     )
 
 
+KERAS_TRAIN, KERAS_TEST = ("mnist.npz", "train"), ("mnist.npz", "test")  # the one file in which Keras has MNIST
 CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 KUZUSHIJI = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 CHARACTERS = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt")  # a small letter where its form is its own
@@ -137,8 +146,8 @@ CHARACTERS = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghnqrt")  # a small
 PUBLISHED = {
     "mnist": DataSet(
         "MNIST",
-        _pair("train", 60_000, ("6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624")),
-        _pair("t10k", 10_000, ("2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637")),
+        _pair("train", 60_000, ("6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624"), KERAS_TRAIN),
+        _pair("t10k", 10_000, ("2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637"), KERAS_TEST),
         folder="MNIST/raw",
     ),
     "fashion-mnist": DataSet(

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from cases import assert_identical
@@ -221,3 +222,46 @@ def test_the_checksum_is_of_shapes_pixels_and_labels() -> None:
     strided = Images(images(pixel=1).pixels.mT.contiguous().mT, images().labels)
     assert checksum(strided, images()) == checksum(images(pixel=1), images())
     assert len(checksum(images(), images())) == 64
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_names_with_a_dot_are_found(fake, tmp_path: Path, packed: bool) -> None:
+    made = fake("mnist")
+    for name, content in made.files(packed=packed).items():
+        (tmp_path / name.replace("-idx", ".idx")).write_bytes(content)
+    training, test = load("mnist", tmp_path)
+    assert_identical(training.pixels, made.training[0])
+    assert_identical(test.labels, made.test[1])
+
+
+def test_one_file_of_numpys_is_found(fake, tmp_path: Path) -> None:
+    made = fake("mnist")
+    halves = {"train": made.training, "test": made.test}
+    arrays = {f"{kind}_{half}": pair[i] for half, pair in halves.items() for i, kind in enumerate("xy")}
+    np.savez_compressed(tmp_path / "mnist.npz", **{name: each.byte().numpy() for name, each in arrays.items()})
+    training, test = load("mnist", tmp_path)
+    for images, (pixels, labels) in ((training, made.training), (test, made.test)):
+        assert_identical(images.pixels, pixels)
+        assert_identical(images.labels, labels)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "the array x_train in"),
+        ({"x_train": np.zeros((94, 28, 28))}, "the array x_train in .* to be of uint8, got float64"),
+        ({"x_train": np.zeros((9, 28, 28), np.uint8)}, r"to be of shape \(94, 28, 28\), got \(9, 28, 28\)"),
+        ({"x_train": np.array([None])}, "the array x_train in"),
+    ],
+    ids=["nothing in it", "other numbers", "fewer", "objects"],
+)
+def test_a_file_of_numpys_with_something_else_is_named(
+    fake, tmp_path: Path, arrays: dict[str, np.ndarray], message: str
+) -> None:
+    fake("mnist")
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    with pytest.raises(ValueError, match=message):
+        load("mnist", tmp_path)
+    (tmp_path / "mnist.npz").write_bytes((tmp_path / "mnist.npz").read_bytes()[:-40])
+    with pytest.raises(ValueError, match=r"the array x_train in .*, a whole file of numpy's"):
+        load("mnist", tmp_path)
