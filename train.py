@@ -42,9 +42,9 @@ from manual_bp.training.command.ending import INTERRUPTED, Ending, spread, told
 from manual_bp.training.command.kept import of_seed, with_config
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.predict import predict
-from manual_bp.training.command.session import Session
+from manual_bp.training.command.session import Session, accuracies
 from manual_bp.training.command.settings import DESCENT, GRADIENT_DESCENT, Settings
-from manual_bp.training.command.start import SHIFT, beginning, check_length, check_together
+from manual_bp.training.command.start import SHIFT, beginning, check_length, check_together, divided
 from manual_bp.training.engine.parallel import DataParallelEngine
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.protocol import Engine, Optimizer
@@ -53,7 +53,6 @@ from manual_bp.training.images import datasets
 from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import Images
 from manual_bp.training.run.checkpoint import Checkpoint, DataFacts
-from manual_bp.training.run.evaluation import evaluate
 from manual_bp.training.run.interruption import Interruption
 from manual_bp.training.run.progress import Progress
 from manual_bp.training.run.run import Run, StoppedError
@@ -118,7 +117,7 @@ def train_epoch(session: Session, progress: Progress, interruption: Interruption
             for gradients in engine.backward():  # δ^l = σ′(net^l) e^l, ∂L/∂W^l = −δ^l x^(l-1): E15, E12
                 engine.update(gradients)  # W^l ← W^l − η ∂L/∂W^l: E9
         session.count(losses[0].item())
-        progress.advance()
+        progress.advance(loss=losses[0].item(), lr=session.optimizer.lr)
         if session.processes.any(interruption.asked is not None):
             return True
     return False
@@ -127,13 +126,13 @@ def train_epoch(session: Session, progress: Progress, interruption: Interruption
 def finish_epoch(session: Session) -> str:
     """Test the network, log and save; return the epoch's line."""
     run = session.run
-    loss, accuracy = evaluate(session.trained(), session.test_batches.in_order())
-    if not math.isfinite(loss):
-        raise StoppedError(f"after epoch {run.epoch - 1}: the test loss is {loss}; {session.remedy()}")
-    is_best = run.finish_epoch({"test_loss": loss, "test_accuracy": accuracy, "lr": session.optimizer.lr})
+    measured = session.measured()
+    if not math.isfinite(measured["test_loss"]):
+        raise StoppedError(f"after epoch {run.epoch - 1}: the test loss is {measured['test_loss']}; {session.remedy()}")
+    is_best = run.finish_epoch({**measured, "lr": session.optimizer.lr})
     session.log("epoch", **run.history[-1])
     session.save(best=is_best)
-    line = f"epoch {run.history[-1]['epoch']:2}  loss {run.history[-1]['loss']:.4f}  test {accuracy:.2%}"
+    line = f"epoch {run.epoch - 1:2}  loss {run.history[-1]['loss']:.4f}  {accuracies(measured)}"
     if len(session.engines) == 2:
         from torch_ref.autograd.engine import largest_difference
 
@@ -156,7 +155,7 @@ def train(session: Session) -> Ending:
     with (
         torch.inference_mode(mode=session.settings.engine == "manual"),
         Interruption() as interruption,
-        Progress(session.steps, done=run.step, shown=session.is_main and not session.settings.quiet) as progress,
+        Progress(session.steps, done=run.step, shown=session.shows_progress, batch=run.batch_size) as progress,
     ):
         try:
             progress.line(session.title())
@@ -181,9 +180,10 @@ def train(session: Session) -> Ending:
 
 def prepare(settings: Settings, start: Checkpoint | None, processes: Processes) -> Session:
     """Make everything that the settings name, and go on from ``start``, if any."""
-    training, test = load_images(settings, processes)
+    whole, test = load_images(settings, processes)
+    training, held = divided(settings, whole)
     batches, test_batches = make_batches(settings, training, test, processes)
-    side, names, sha256 = training.pixels.shape[1], list(training.names), datasets.checksum(training, test)
+    side, names, sha256 = training.pixels.shape[1], list(training.names), datasets.checksum(whole, test)
     facts = DataFacts(settings.dataset, sha256, side, batches.mean, batches.deviation, names)
     network = new_network(settings, side, len(names), processes.device)
     optimizer, settings = build_optimizer(settings, network)
@@ -194,7 +194,9 @@ def prepare(settings: Settings, start: Checkpoint | None, processes: Processes) 
         run.go_on_from(start, engines)
     check_length(settings, run)
     torch.set_num_threads(settings.threads or threads_for(network, settings.batch_size // processes.count))
-    return Session(settings, processes, test, batches, test_batches, facts, network, optimizer, engines, run)
+    return Session(
+        settings, processes, training, held, test, batches, test_batches, facts, network, optimizer, engines, run
+    )
 
 
 def run_one(given: Mapping[str, Any], processes: Processes) -> Ending:
@@ -208,7 +210,7 @@ def run_one(given: Mapping[str, Any], processes: Processes) -> Ending:
         session.keep_in(folder)
         ending = train(session)
     if ending.code == 0:
-        session.say(session.result(ending, time.perf_counter() - START))
+        session.finish(ending, time.perf_counter() - START)
     return ending
 
 
@@ -226,14 +228,14 @@ def run_command(given: dict[str, Any]) -> int:
     with processes:
         if settings.seeds == 1 or settings.dry_run:
             return run_one(given, processes).code
-        accuracies: list[float] = []
+        all_accuracies: list[float] = []
         for seed in range(settings.seed, settings.seed + settings.seeds):
             ending = run_one(of_seed(given, seed), processes)
             if ending.code or ending.is_interrupted:
                 return ending.code or INTERRUPTED
-            accuracies.append(ending.accuracy)
+            all_accuracies.append(ending.accuracy)
         if processes.is_main:
-            print(f"test accuracy {spread(accuracies)} of {settings.seeds} seeds")
+            print(f"test accuracy {spread(all_accuracies)} of {settings.seeds} seeds")
     return 0
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
+import torch
 from torch import Tensor
 
 from manual_bp.masks import draw_masks
@@ -22,10 +24,17 @@ from manual_bp.training.engine.protocol import Engine, Optimizer
 from manual_bp.training.engine.schedule import learning_rate
 from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import Images
+from manual_bp.training.images.held_out import held_out
 from manual_bp.training.run.checkpoint import DataFacts
 from manual_bp.training.run.evaluation import answers, evaluate
 from manual_bp.training.run.run import Run, StoppedError
 from manual_bp.training.run.run_folder import LAST, RunFolder
+
+
+def accuracies(measured: Mapping[str, float]) -> str:
+    """Return the accuracies of an epoch: 'training 98.10%  test 96.20%'."""
+    ends = "_accuracy"
+    return "  ".join(f"{name.removesuffix(ends)} {each:.2%}" for name, each in measured.items() if name.endswith(ends))
 
 
 @dataclass
@@ -34,6 +43,8 @@ class Session:
 
     settings: Settings
     processes: Processes
+    training_images: Images
+    held_out_images: Images
     test_images: Images
     batches: Batches
     test_batches: Batches
@@ -84,6 +95,35 @@ class Session:
             self.log("step", step=run.step, epoch=epoch, loss=loss, lr=self.optimizer.lr)
         if settings.save_interval and run.step % settings.save_interval == 0 and run.within:
             self.save()
+
+    @cached_property
+    def _samples(self) -> dict[str, Batches]:
+        """Return the images besides the test images that are answered after every epoch, by what they are.
+
+        Of the training images they are as many as there are test images: all would take as long as a third of an epoch.
+        """
+        count = min(len(self.test_images), len(self.training_images) - 1)
+        kept = {"training": held_out(self.training_images, count)[1], "validation": self.held_out_images}
+        dtype, device = self.network.buffer.dtype, self.processes.device
+        return {
+            name: Batches(images, 1000, standard=self.training_images, dtype=dtype, device=device)
+            for name, images in kept.items()
+            if len(images)
+        }
+
+    def measured(self) -> dict[str, float]:
+        """Test the network: return its loss and accuracy on the test images, and the other accuracies."""
+        network = self.trained()
+        others = {
+            f"{name}_accuracy": evaluate(network, each.in_order()).accuracy for name, each in self._samples.items()
+        }
+        loss, accuracy = evaluate(network, self.test_batches.in_order())
+        return {"test_loss": loss, **others, "test_accuracy": accuracy}
+
+    @property
+    def shows_progress(self) -> bool:
+        """Return whether this process prints a line an epoch."""
+        return self.is_main and not self.settings.quiet
 
     @cached_property
     def _watched(self) -> list[Tensor]:
@@ -169,12 +209,21 @@ class Session:
             raise error
         return Ending(STOPPED)
 
-    def result(self, ending: Ending, seconds: float) -> str:
-        """Return the last line of a run that came to its end, so many seconds after the program began."""
+    def finish(self, ending: Ending, seconds: float) -> None:
+        """Print the last line of a run that came to its end, so many seconds after the program began.
+
+        Before it stands a remark where the network answers no better than one that always names one class.
+        """
+        count, labels = len(self.test_images), self.test_images.labels
+        share = torch.bincount(labels).max().item() / count
+        if ending.accuracy <= share + 3 * math.sqrt(share * (1 - share) / count) and self.is_main:
+            chance = f"the test accuracy is at the level of chance, {share:.1%}: the network has learnt nothing"
+            print(f"{chance}; try another --lr, more --epochs, or --activation relu", file=sys.stderr)
         trained, before = self.run.seconds, self.run.seconds_before
         parts = f" ({before:.1f} s of it before this start)" if before else ""
-        whole = f", in all {seconds:.1f} s" if not before else f", this start {seconds:.1f} s in all"
-        return f"test accuracy {ending.accuracy:.4f}  training {trained:.1f} s{parts}{whole}"
+        epoch = f"{trained / self.settings.epochs:.2g} s an epoch"
+        whole = f"this start {seconds:.1f} s in all" if before else f"in all {seconds:.1f} s"
+        self.say(f"test accuracy {ending.accuracy:.4f}  training {trained:.1f} s{parts}, {epoch}, {whole}")
 
     def say(self, what: str) -> None:
         """Print what only one of several processes should."""
@@ -193,10 +242,11 @@ class Session:
         """Return the first lines of a run: what trains on what."""
         settings, facts, count = self.settings, self.facts, self.processes.count
         network = described(settings, facts.side, len(facts.names))
+        held = f"{settings.validation:,} held out, " if settings.validation else ""
         who = f"{count} processes" if count > 1 else f"engine {settings.engine}"
         lines = [
             f"{network}, {settings.loss}, {settings.dtype} on {self.processes.device}, {who}",
-            f"{self.run.images:,} training images, {len(self.test_images):,} test images of {settings.dataset}",
+            f"{self.run.images:,} training images, {held}{len(self.test_images):,} test images of {settings.dataset}",
         ]
         if settings.dataset != "mnist5k":
             lines.append(self.test_images.source)

@@ -76,6 +76,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data_root: Annotated[Path, data("where the other data sets are", "DIR", LOOSE)] = Path("data")
     download: Annotated[bool, data("download the data set to there if it is missing", kept=NOT)] = False
     image_size: Annotated[Side | None, data("scale images to N x N; 16 gives the lecture's 256 inputs", "N")] = None
+    validation: Annotated[
+        Whole, data("hold N of the training images out: best.pt is the best on them, not on the test images", "N")
+    ] = 0
     augment: Annotated[Literal["none", "shift"], data("shift every image by up to 2 pixels")] = "none"
 
     network: Annotated[list[Word], network(EXPECTED, "LAYER")] = field(default_factory=perceptron)

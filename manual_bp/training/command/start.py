@@ -14,6 +14,8 @@ from manual_bp.training.command.kept import read_kept
 from manual_bp.training.command.settings import LARGEST, LOOSE, NOT, OPTIONS, Settings
 from manual_bp.training.command.usage import UsageError, option
 from manual_bp.training.engine.processes import Processes
+from manual_bp.training.images.data import Images
+from manual_bp.training.images.held_out import held_out
 from manual_bp.training.run.checkpoint import Checkpoint
 from manual_bp.training.run.run import Run
 from manual_bp.training.run.run_folder import BEST, LAST, RunFolder, holds_a_run, load, logged_epoch
@@ -116,6 +118,14 @@ def check_together(settings: Settings, processes: int = 1) -> None:
     except (RuntimeError, AssertionError, ImportError) as error:  # by device, torch raises one of them
         reason = str(error).splitlines()[0][:200]
         raise UsageError(f"argument --device: torch cannot use {settings.device!r} here: {reason}") from error
+
+
+def divided(settings: Settings, training: Images) -> tuple[Images, Images]:
+    """Return the images to train with and those of --validation; UsageError unless some of both are left."""
+    if settings.validation > (most := len(training) - 2):
+        expected = f"expected at most {most:,} of the {len(training):,} training images"
+        raise UsageError(f"argument --validation: {expected}, got {settings.validation:,}")
+    return held_out(training, settings.validation)
 
 
 def check_length(settings: Settings, run: Run) -> None:

@@ -14,9 +14,11 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from manual_bp.training.images.paths import found_at, is_file
@@ -52,12 +54,13 @@ def from_npz(raw: bytes, path: Path, name: str) -> bytes:
     """Return an array of uint8 in a file of numpy's as an IDX file has it; ValueError where there is none."""
     try:
         with np.load(io.BytesIO(raw), allow_pickle=False) as arrays:
-            array = arrays[name]
+            array: NDArray[Any] = arrays[name]
     except (KeyError, OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"load expects the array {name} in {path}, a whole file of numpy's: {error}") from error
     if array.dtype != np.uint8:
         raise ValueError(f"load expects the array {name} in {path} to be of uint8, got {array.dtype}")
-    return bytes((0, 0, TYPES["uint8"][0], array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+    header = bytes((0, 0, TYPES["uint8"][0], array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.tobytes()
 
 
 def checked_shape(content: bytes, path: Path, dtype: str = "uint8") -> tuple[int, ...]:

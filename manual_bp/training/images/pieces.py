@@ -83,7 +83,8 @@ def without_frame(ink: Ink) -> Ink:
     kept[frame.top : frame.bottom, frame.left : frame.right] = True
     kept &= ~_grown(frame.mask)
     height, width = ink.shape
-    return ink * kept.repeat(step, 0).repeat(step, 1)[:height, :width]
+    inner: Ink = np.where(kept.repeat(step, 0).repeat(step, 1)[:height, :width], ink, np.float32(0))
+    return inner
 
 
 def _is_frame(piece: Piece) -> bool:
@@ -93,7 +94,7 @@ def _is_frame(piece: Piece) -> bool:
     corners = [box[rows, columns].any() for rows in (slice(high), slice(-high, None))
                for columns in (slice(wide), slice(-wide, None))]  # fmt: skip
     middle = box[2 * high : -2 * high, 2 * wide : -2 * wide]
-    return sum(corners) >= 3 and not middle.any()
+    return sum(corners) >= 3 and not bool(middle.any())
 
 
 def _is_inside(piece: Piece, frame: Piece) -> bool:

@@ -202,6 +202,8 @@ class _Epoch(Struct, forbid_unknown_fields=True):
     test_loss: Finite
     test_accuracy: Finite
     lr: Finite
+    training_accuracy: Finite = 0.0  # checkpoints of 0.1 have none
+    validation_accuracy: Finite = 0.0  # where images were held out
 
 
 _OF_TENSORS = ("parameters", "optimizer", "generators")

@@ -52,7 +52,7 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     rows, heights = ("LA;RR", [5, 2]) if lr_changes else ("LA", [1])
     axes = figure.subplot_mosaic(rows, height_ratios=heights)
     _plot_losses(axes["L"], curves)
-    _plot_accuracy(axes["A"], curves)
+    _plot_accuracy(axes["A"], curves, history)
     if lr_changes:
         axes["R"].plot(curves["epoch"], curves["lr"], color="C4", **_line(curves))
         axes["R"].set(title="Learning rate", ylabel="η")
@@ -72,13 +72,17 @@ def _plot_losses(axes: Axes, curves: Mapping[str, Sequence[float]]) -> None:
     _scale_by_decades(axes, [*curves["loss"], *curves["test_loss"]])
 
 
-def _plot_accuracy(axes: Axes, curves: Mapping[str, Sequence[float]]) -> None:
+def _plot_accuracy(axes: Axes, curves: Mapping[str, Sequence[float]], history: Sequence[Mapping[str, float]]) -> None:
     shares = curves["test_accuracy"]
-    axes.plot(curves["epoch"], [100 * share for share in shares], color="C2", **_line(curves))
+    if all("training_accuracy" in epoch for epoch in history):
+        trained = [100 * epoch["training_accuracy"] for epoch in history]
+        axes.plot(curves["epoch"], trained, color="C0", label="training", **_line(curves))
+    axes.plot(curves["epoch"], [100 * share for share in shares], color="C2", label="test", **_line(curves))
+    axes.legend(loc="lower right")
     title, best = f"Test accuracy: {shares[-1]:.2%} at the end", max(shares)
     if best > shares[-1]:
         title += f"\n(best: {best:.2%} after epoch {curves['epoch'][shares.index(best)]})"
-    axes.set(title=title, ylabel="test images answered right (%)")
+    axes.set(title=title, ylabel="images answered right (%)")
 
 
 def _line(curves: Mapping[str, Sequence[float]]) -> dict[str, Any]:

@@ -21,12 +21,19 @@ class _Lines(Console):
 class Progress:
     """Count the steps of a run under its lines, which stay; the bar goes when the run ends."""
 
-    def __init__(self, steps: int, *, done: int = 0, shown: bool = True) -> None:
-        """Take the number of steps of the whole run, and of those that are done; unless ``shown``, show nothing."""
+    def __init__(self, steps: int, *, done: int = 0, batch: int = 1, shown: bool = True) -> None:
+        """Take the steps of the whole run, those that are done, and a step's images; unless ``shown``, show nothing."""
         self._console = _Lines(highlight=False, quiet=not shown)
-        columns = TextColumn("step"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn()
+        columns = (
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[now]}"),
+        )
         self._bar = Bar(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
-        self._task = self._bar.add_task("training", total=steps, completed=done)
+        self._task = self._bar.add_task("training", total=steps, completed=done, now="")
+        self._batch = batch
 
     def __enter__(self) -> Self:
         """Show the bar."""
@@ -39,9 +46,11 @@ class Progress:
         """Take the bar away."""
         self._bar.stop()
 
-    def advance(self) -> None:
-        """Count one step."""
-        self._bar.advance(self._task)
+    def advance(self, *, loss: float, lr: float) -> None:
+        """Count one step, and show its loss and learning rate and how many images a second are learnt from."""
+        if not self._bar.disable:
+            speed = (self._bar.tasks[0].speed or 0) * self._batch
+            self._bar.update(self._task, advance=1, now=f"loss {loss:.4f}, lr {lr:.3g}, {speed:,.0f} images/s")
 
     def line(self, text: str) -> None:
         """Print a line that stays, and flush it."""

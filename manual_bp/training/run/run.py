@@ -62,8 +62,12 @@ class Run:
         self.step += 1
 
     def finish_epoch(self, measured: Mapping[str, float]) -> bool:
-        """Add the epoch that is done to the history; return whether its test accuracy is the best so far."""
-        is_best = all(measured["test_accuracy"] > entry["test_accuracy"] for entry in self.history)
+        """Add the epoch that is done to the history; return whether it is the best so far.
+
+        That is by the images that were held out, where there are any, and by the test images elsewhere.
+        """
+        by = "validation_accuracy" if "validation_accuracy" in measured else "test_accuracy"
+        is_best = all(measured[by] > entry[by] for entry in self.history)
         done = {"epoch": self.step // self.batches, "step": self.step, "loss": self.loss_sum / self.images}
         self.history.append({**done, **measured, "seconds": self.seconds})
         self.loss_sum = 0.0

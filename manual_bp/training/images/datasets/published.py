@@ -25,7 +25,7 @@ from manual_bp.training.images.idx import checked_shape, from_npz, unpacked
 
 @dataclass(frozen=True)
 class IdxFile:
-    """An IDX file, in a folder by its name, with a dot in it as others unpack it, packed by gzip, or in an .npz file."""
+    """An IDX file, in a folder by its name, with a dot in it as others have it, packed by gzip, or in an .npz."""
 
     name: str
     shape: tuple[int, ...]

@@ -168,7 +168,9 @@ def test_what_is_printed_at_the_end_of_a_run_that_went_on_adds_up(inside: Inside
     state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
     torch.save(state | {"seconds": 5000.0}, tmp_path / "run" / "last.pt")
     _, out, _ = inside("--resume", tmp_path / "run", "--epochs", 2)
-    seconds = r"training (\d+\.\d) s \(5000\.0 s of it before this start\), this start (\d+\.\d) s in all"
+    seconds = (
+        r"training (\d+\.\d) s \(5000\.0 s of it before this start\), \S+ s an epoch, this start (\d+\.\d) s in all"
+    )
     trained, this_start = map(float, re.search(f"{seconds}$", out.splitlines()[-1]).groups())
     assert trained - 5000 < this_start
 

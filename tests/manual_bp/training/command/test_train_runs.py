@@ -14,6 +14,7 @@ from conftest import Inside, log_of
 from torch import nn
 
 from manual_bp import Linear
+from manual_bp.training.command.session import Session
 from manual_bp.training.images.data import mnist5k
 from manual_bp.training.run import checkpoint
 
@@ -200,17 +201,15 @@ def test_a_test_loss_that_is_not_finite_stops_the_run(inside: Inside, tmp_path: 
 
 
 def test_ctrl_c_between_seeds_ends_them_all(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    import train
+    real, tests = Session.measured, []
 
-    real, tests = train.evaluate, []
-
-    def interrupted(network, batches):
+    def interrupted(session):
         if not tests:
             signal.raise_signal(signal.SIGINT)
         tests.append(1)
-        return real(network, batches)
+        return real(session)
 
-    monkeypatch.setattr(train, "evaluate", interrupted)
+    monkeypatch.setattr(Session, "measured", interrupted)
     code, out, _ = inside(*SHORT, "--epochs", 1, "--seeds", 3, "--quiet")
     assert code == 130
     assert len(tests) == 1
@@ -240,7 +239,7 @@ def test_a_dry_run_writes_nothing(inside: Inside, tmp_path: Path, more: tuple[ob
 def test_quiet_prints_the_result_only(inside: Inside) -> None:
     code, out, errors = inside(*SHORT, "--epochs", 1, "--quiet")
     assert (code, errors) == (0, "")
-    assert re.fullmatch(r"test accuracy 0\.\d{4}  training [\d.]+ s, in all [\d.]+ s\n", out)
+    assert re.fullmatch(r"test accuracy 0\.\d{4}  training [\d.]+ s, [\d.e-]+ s an epoch, in all [\d.]+ s\n", out)
 
 
 def test_seeds_are_runs_of_their_own(inside: Inside, tmp_path: Path) -> None:
