@@ -130,7 +130,7 @@ def test_the_names_of_a_run_s_files_are_those_that_it_writes(kept_run: Path) -> 
 
 
 def test_every_option_of_train_that_a_page_names_is_there(inside) -> None:
-    _, help_text, _ = inside("--help")
+    help_text = inside("--help")[1] + inside("predict", "--help")[1]
     named = {span.split()[0] for span in code_spans(DOCS / "training.md") if span.startswith("--")}
     unknown = {option for option in named if not re.search(rf"^ *{option}\b", help_text, flags=re.MULTILINE)}
     assert unknown == {"--max-restarts"}  # torchrun's

@@ -73,9 +73,10 @@ def without_frame(ink: Ink) -> Ink:
     step = -(-max(ink.shape) // GRID)
     coarse = np.pad(ink, [(0, -n % step) for n in ink.shape])
     coarse = coarse.reshape(coarse.shape[0] // step, step, -1, step).max((1, 3))
-    frame, *others = pieces(coarse > 0.35) or [None]
-    if frame is None or not _is_frame(frame):
+    found = pieces(coarse > 0.35)
+    if not found or not _is_frame(found[0]):
         return ink
+    frame, *others = found
     inside = [piece for piece in others if piece.height >= frame.height / 5 and _is_inside(piece, frame)]
     if not inside:
         return ink
@@ -99,7 +100,7 @@ def _is_frame(piece: Piece) -> bool:
 
 def _is_inside(piece: Piece, frame: Piece) -> bool:
     vertically = frame.top < piece.top and piece.bottom < frame.bottom
-    return vertically and frame.left < piece.left and piece.right < frame.right
+    return bool(vertically and frame.left < piece.left and piece.right < frame.right)
 
 
 def _grown(mask: Mask) -> Mask:
