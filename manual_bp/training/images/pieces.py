@@ -95,7 +95,7 @@ def _is_frame(piece: Piece) -> bool:
     corners = [box[rows, columns].any() for rows in (slice(high), slice(-high, None))
                for columns in (slice(wide), slice(-wide, None))]  # fmt: skip
     middle = box[2 * high : -2 * high, 2 * wide : -2 * wide]
-    return sum(corners) >= 3 and not bool(middle.any())
+    return bool(sum(corners) >= 3 and not middle.any())
 
 
 def _is_inside(piece: Piece, frame: Piece) -> bool:
