@@ -38,11 +38,11 @@ import torch
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network
-from manual_bp.training.command.ending import INTERRUPTED, Ending, spread, told
+from manual_bp.training.command.ending import INTERRUPTED, Ending, accuracies, spread, told
 from manual_bp.training.command.kept import of_seed, with_config
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.predict import predict
-from manual_bp.training.command.session import Session, accuracies
+from manual_bp.training.command.session import Session
 from manual_bp.training.command.settings import DESCENT, GRADIENT_DESCENT, Settings
 from manual_bp.training.command.start import SHIFT, beginning, check_length, check_together, divided
 from manual_bp.training.engine.parallel import DataParallelEngine

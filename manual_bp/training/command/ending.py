@@ -6,7 +6,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import NamedTuple
 
@@ -35,6 +35,12 @@ class Ending(NamedTuple):
 def spread(accuracies: Sequence[float]) -> str:
     """Return mean and standard deviation of several runs."""
     return f"{mean(accuracies):.2%} ± {stdev(accuracies):.2%} (mean ± sd)"
+
+
+def accuracies(measured: Mapping[str, float]) -> str:
+    """Return the accuracies of an epoch: 'training 98.10%  test 96.20%'."""
+    ends = "_accuracy"
+    return "  ".join(f"{name.removesuffix(ends)} {each:.2%}" for name, each in measured.items() if name.endswith(ends))
 
 
 def out_of_memory(error: BaseException) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -29,12 +28,6 @@ from manual_bp.training.run.checkpoint import DataFacts
 from manual_bp.training.run.evaluation import answers, evaluate
 from manual_bp.training.run.run import Run, StoppedError
 from manual_bp.training.run.run_folder import LAST, RunFolder
-
-
-def accuracies(measured: Mapping[str, float]) -> str:
-    """Return the accuracies of an epoch: 'training 98.10%  test 96.20%'."""
-    ends = "_accuracy"
-    return "  ".join(f"{name.removesuffix(ends)} {each:.2%}" for name, each in measured.items() if name.endswith(ends))
 
 
 @dataclass
