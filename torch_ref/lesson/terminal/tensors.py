@@ -34,8 +34,6 @@ WINDOWS = (
     "Of an image, c and d count channels, p and q windows, i and j the places of the kernel: there stands the pixel "
     "u = p stride + i − padding, v = q stride + j − padding."
 )
-ROWS = "the same numbers as rows", "the same numbers as images"
-"""What Flatten gives, and its error of x: they have no formula."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def _formula_of_image(name: str, both: Both) -> tuple[str, ...]:
     texts = {row.quantity: row.of.text for row in both.report.rows} if both.report else {}
     last = f"x^{both.example.network.depth}"
     _, _, right = texts[last if name == "y" and last in texts else name].partition(" = ")
-    return (right or ROWS["error" in name or name[0] == "e"],)
+    return (right,)
 
 
 def _one_sample(name: str, tensor: Tensor) -> Tensor:

@@ -26,7 +26,11 @@ def test_every_tensor_is_identical_and_has_its_equation(activation: str, loss: s
     assert found["x^1"] == ("P1", "max_ij x_cuv")
     assert found["e^1"] == ("C2", "Σ_cij W^2_cdij δ^2_cpq")
     assert found["∂L/∂W^2"] == ("C3", "−Σ_pq δ^2_cpq x^1_duv")
-    assert found["x^2"] == ("-", "the same numbers as rows")
+    assert found["x^2"] == ("-", "x as rows, channel by channel, each row by row")
+    assert found["error of " + {"sigmoid": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"}[activation] + " 2"] == (
+        "-",
+        "the error of y, in the shape of x",
+    )
     assert found["W^1 after"] == ("E9", "W^1 − η ∂L/∂W^1")
     assert {tensor["ulp"] for tensor in walk["tensors"]} == {0}
 
