@@ -68,7 +68,7 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
 def _exchanged(seen: Evidence, made: Made, by_hand: Tensor) -> Cause | None:
     """Return that two gradients stand in each other's place, where each has just the numbers of the other."""
     own = seen.step.witnesses[made.name].value
-    if _is_just(-by_hand, own):  # as of y − t: a wrong sign of both is plainer
+    if made in seen.step.outputs or _is_just(-by_hand, own):  # as of y − t: a wrong sign of both is plainer
         return None
     for name, other in seen.step.gradients.items():
         value, right = seen.values[other.name].tensor, seen.step.witnesses[other.name].value

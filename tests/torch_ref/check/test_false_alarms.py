@@ -139,14 +139,14 @@ def test_a_wrong_tolerance_is_named(bad) -> None:
         check_function(lambda x: x**2, lambda d, x: 2 * d * x, [X], tolerance=bad)
 
 
-def test_a_wrong_sample_is_no_dead_unit_and_a_kink_is_a_kink() -> None:
+def test_a_wrong_row_is_no_dead_unit_and_a_kink_is_a_kink() -> None:
     x = torch.randn(13, 5)
 
     def last_sample_is_lost(d, x):
         return torch.cat([2 * d[:-1], 0 * d[-1:]])
 
     (row,) = check_function(lambda x: 2 * x, last_sample_is_lost, [x]).guilty
-    assert row.cause == "sample 12 of 13 is zero"
+    assert row.cause == "row 12 of 13 is zero"
     report = check_layer(ReLU(), x.index_fill(0, torch.tensor([3]), 0.0), lambda x: x.clamp(min=0))
     assert report.ok
     assert report.rows[1].isolated.reason == "kink"
