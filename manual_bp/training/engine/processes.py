@@ -91,7 +91,10 @@ class Processes:
         return bool(raised.item())
 
     def from_main(self, make: Callable[[], Value]) -> Value:
-        """Return in every process what ``make`` returns in the first, or raise there what it raises."""
+        """Return in every process what ``make`` returns in the first.
+
+        Where it raises, the first raises that, and the others ``ToldElsewhereError`` from it.
+        """
         if self.count == 1:
             return make()
         answer: list[Any] = [None, None]

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[4]))
 
 from manual_bp import GradientDescent, Loss, Network, SoftmaxCrossEntropy, SquaredError, Tanh, mlp
 from manual_bp.training.engine.parallel import DataParallelEngine
-from manual_bp.training.engine.processes import Processes
+from manual_bp.training.engine.processes import Processes, ToldElsewhereError
 from manual_bp.training.engine.protocol import Engine
 from torch_ref.autograd.optimizer import TorchOptimizer
 
@@ -138,6 +138,8 @@ def told(processes: Processes) -> dict[str, object]:
         error: object = processes.from_main(refuse)
     except FileNotFoundError as raised:
         error = str(raised)
+    except ToldElsewhereError as raised:
+        error = f"told elsewhere: {raised.__cause__}"
     return {
         "last raises it": processes.any(processes.rank == processes.count - 1),
         "nobody raises it": processes.any(False),
