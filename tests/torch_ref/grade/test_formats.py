@@ -339,6 +339,8 @@ def test_pages_and_lesson_have_the_same_colours() -> None:
     [
         (["a.py", "--out", "x"], "--out is where --format writes: expected --format too"),
         (["--gradescope-zip", "z", "--format", "otter"], "leave out --format otter"),
+        (["a.py", "--index", "https://example.org"], "--index is of what installs torch: expected --gradescope-zip"),
+        (["--gradescope-zip", "z", "--index", "-r x"], "expected an address as https://..., got -r x"),
         (
             ["a.py", "--gradescope-zip", "z"],
             "makes an assignment and grades nothing: expected no FILE",

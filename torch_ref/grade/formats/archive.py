@@ -13,11 +13,11 @@ from pathlib import Path
 import manual_bp
 import torch_ref
 from torch_ref.grade.formats.assignment import Assignment
-from torch_ref.grade.formats.versions import CPU_INDEX, NEEDED, constraints
+from torch_ref.grade.formats.versions import NEEDED, constraints
 from torch_ref.grade.unusable import UnusableFileError
 
 SETUP = """#!/usr/bin/env bash
-# Install Python 3.11 or later, and torch for the CPU, numpy and rich in the versions of constraints.txt.
+# Install Python 3.11 or later, and torch, numpy and rich in the versions of constraints.txt.
 set -euo pipefail
 root="${AUTOGRADER_ROOT:-/autograder}"
 new_enough() { command -v "$1" > /dev/null && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; }
@@ -31,7 +31,7 @@ if ! new_enough python3; then
 fi
 "$python" -m venv "$root/venv"
 "$root/venv/bin/python" -m pip install --no-cache-dir -c "$root/source/constraints.txt" \\
-    --extra-index-url CPU_INDEX NEEDED
+    INDEX NEEDED
 """
 
 RUN = """#!/usr/bin/env bash
@@ -53,7 +53,7 @@ def write(path: Path, assignment: Assignment, points: Path | None) -> None:
     Raises UnusableFileError where it cannot be written.
     """
     options = shlex.join(assignment.words)
-    setup = SETUP.replace("CPU_INDEX", CPU_INDEX).replace("NEEDED", " ".join(NEEDED))
+    setup = SETUP.replace("INDEX NEEDED", shlex.join([*assignment.of_index, *NEEDED]))
     texts = {"setup.sh": setup, "constraints.txt": constraints()}
     texts |= {f"template/{name}": text for name, text in assignment.files().items()}
     for option, file in {"points": points, "network": assignment.options["network"]}.items():

@@ -21,6 +21,13 @@ class Assignment:
     worth: Worth
     template: str
     """The library of the file to fill in: torch or numpy."""
+    index: str = ""
+    """Where pip finds torch for the CPU alone, which is several gigabytes smaller; '' for where it looks by itself."""
+
+    @property
+    def of_index(self) -> list[str]:
+        """Return the index as words of pip."""
+        return ["--extra-index-url", self.index] if self.index else []
 
     @property
     def words(self) -> list[str]:

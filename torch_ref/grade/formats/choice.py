@@ -29,6 +29,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gradescope-zip", type=Path, metavar="FILE", help="write Gradescope's autograder, with these options"
     )
+    parser.add_argument(
+        "--index", type=_address, metavar="URL",
+        help="of an assignment: where pip finds torch for the CPU alone (see the README)",
+    )  # fmt: skip
     parser.add_argument("--html", type=Path, metavar="DIR", help="write a page for each student, and an index")
 
 
@@ -44,6 +48,8 @@ def complaint(arguments: argparse.Namespace) -> str:
     written = [f"--{name}" for name in ("json", "csv", "html") if getattr(a, name) is not None]
     if a.out is not None and a.format is None:
         return "--out is where --format writes: expected --format too"
+    if a.index and a.gradescope_zip is None and a.format != "otter":
+        return "--index is of what installs torch: expected --gradescope-zip or --format otter too"
     if a.gradescope_zip is not None and a.format:
         return f"--gradescope-zip is a format of its own: leave out --format {a.format}"
     if makes_assignment(a):
@@ -96,7 +102,7 @@ def make(arguments: argparse.Namespace, options: Mapping[str, Any], worth: Any) 
     from torch_ref.grade.formats import archive, nbgrader, otter
     from torch_ref.grade.formats.assignment import Assignment
 
-    assignment = Assignment(options, arguments.hints, worth, arguments.template or "torch")
+    assignment = Assignment(options, arguments.hints, worth, arguments.template or "torch", arguments.index or "")
     if arguments.gradescope_zip is not None:
         archive.write(arguments.gradescope_zip, assignment, arguments.points)
         print(f"{arguments.gradescope_zip}: upload it as the autograder; --seed {options['seed']} is in it")
@@ -104,6 +110,13 @@ def make(arguments: argparse.Namespace, options: Mapping[str, Any], worth: Any) 
         otter.write(Path(arguments.out), assignment)
     else:
         _put(arguments.out, nbgrader.text(assignment))
+
+
+def _address(text: str) -> str:
+    """Return the address of a package index."""
+    if not text.startswith(("https://", "http://")) or not text.isprintable() or " " in text:
+        raise argparse.ArgumentTypeError(f"expected an address as https://..., got {text}")
+    return text
 
 
 def _put(out: str | None, text: str) -> None:

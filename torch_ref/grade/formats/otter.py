@@ -46,7 +46,7 @@ def write(folder: Path, assignment: Assignment) -> None:
             if questions:
                 text = _test_file(name, questions, assignment)
                 (folder / "tests" / f"{i}_{name}.py").write_text(text, encoding="utf-8")
-        (folder / "requirements.txt").write_text(requirements(), encoding="utf-8")
+        (folder / "requirements.txt").write_text(requirements(assignment.index), encoding="utf-8")
         for name, text in assignment.files().items():
             (folder / name).write_text(text, encoding="utf-8")
         for package in (manual_bp, torch_ref):

@@ -11,9 +11,6 @@ from torch_ref.grade.unusable import UnusableFileError
 NEEDED = ("torch", "numpy", "rich")
 """What grading needs; a test of the extras holds the package to it."""
 
-CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-"""Where torch is without what a graphics card needs, which is several gigabytes."""
-
 
 def constraints() -> str:
     """Return constraints.txt: it lies beside the packages of a checkout, and inside an installed one."""
@@ -24,7 +21,7 @@ def constraints() -> str:
     return found.read_text(encoding="utf-8")
 
 
-def requirements() -> str:
-    """Return what grading needs as a requirements.txt, each package in its exact version."""
+def requirements(index: str) -> str:
+    """Return what grading needs as a requirements.txt, each package in its exact version; of an index too, if given."""
     lines = [line for line in constraints().splitlines() if re.match(rf"({'|'.join(NEEDED)})==", line)]
-    return "\n".join([f"--extra-index-url {CPU_INDEX}", *lines]) + "\n"
+    return "\n".join([*([f"--extra-index-url {index}"] if index else []), *lines]) + "\n"
