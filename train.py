@@ -38,13 +38,16 @@ import torch
 from torch import Tensor
 
 from manual_bp import GradientDescent, Network
-from manual_bp.training.command.ending import INTERRUPTED, Ending, accuracies, spread, told
+from manual_bp.training.command import instead
+from manual_bp.training.command.ending import INTERRUPTED, Ending, accuracies, remedy, told
 from manual_bp.training.command.kept import of_seed, with_config
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.predict import predict
+from manual_bp.training.command.seeds import run_seeds
 from manual_bp.training.command.session import Session
 from manual_bp.training.command.settings import DESCENT, GRADIENT_DESCENT, Settings
 from manual_bp.training.command.start import SHIFT, beginning, check_length, check_together, divided
+from manual_bp.training.command.telling import complain, finish, stopped, title
 from manual_bp.training.engine.parallel import DataParallelEngine
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.protocol import Engine, Optimizer
@@ -128,7 +131,8 @@ def finish_epoch(session: Session) -> str:
     run = session.run
     measured = session.measured()
     if not math.isfinite(measured["test_loss"]):
-        raise StoppedError(f"after epoch {run.epoch - 1}: the test loss is {measured['test_loss']}; {session.remedy()}")
+        what = f"the test loss is {measured['test_loss']}"
+        raise StoppedError(f"after epoch {run.epoch - 1}: {what}; {remedy(session.settings)}")
     is_best = run.finish_epoch({**measured, "lr": session.optimizer.lr})
     session.log("epoch", **run.history[-1])
     session.save(best=is_best)
@@ -158,7 +162,7 @@ def train(session: Session) -> Ending:
         Progress(session.steps, done=run.step, shown=session.shows_progress, batch=run.batch_size) as progress,
     ):
         try:
-            progress.line(session.title())
+            progress.line(title(session))
             while run.step < session.steps and not is_interrupted:
                 with run.clock():
                     is_interrupted = train_epoch(session, progress, interruption)
@@ -167,10 +171,10 @@ def train(session: Session) -> Ending:
                 else:
                     progress.line(finish_epoch(session))
         except (StoppedError, BrokenPipeError, MemoryError, RuntimeError) as error:
-            return session.stopped(error)
+            return stopped(session, error)
     session.draw()
     if run.step < session.steps:
-        session.complain(f"interrupted after step {run.step} of {session.steps}")
+        complain(session, f"interrupted after step {run.step} of {session.steps}")
         return Ending(interruption.exit_code or INTERRUPTED)
     return Ending(0, run.history[-1]["test_accuracy"], interruption.asked is not None)
 
@@ -204,13 +208,13 @@ def run_one(given: Mapping[str, Any], processes: Processes) -> Ending:
     with beginning(given, processes) as (settings, start, folder):
         session = processes.all_or_none(lambda: prepare(settings, start, processes))
         if settings.eval_only:
-            return session.test()
+            return instead.test(session)
         if settings.dry_run:
-            return session.try_out()
+            return instead.try_out(session)
         session.keep_in(folder)
         ending = train(session)
     if ending.code == 0:
-        session.finish(ending, time.perf_counter() - START)
+        finish(session, ending, time.perf_counter() - START)
     return ending
 
 
@@ -228,15 +232,7 @@ def run_command(given: dict[str, Any]) -> int:
     with processes:
         if settings.seeds == 1 or settings.dry_run:
             return run_one(given, processes).code
-        all_accuracies: list[float] = []
-        for seed in range(settings.seed, settings.seed + settings.seeds):
-            ending = run_one(of_seed(given, seed), processes)
-            if ending.code or ending.is_interrupted:
-                return ending.code or INTERRUPTED
-            all_accuracies.append(ending.accuracy)
-        if processes.is_main:
-            print(f"test accuracy {spread(all_accuracies)} of {settings.seeds} seeds")
-    return 0
+        return run_seeds(settings, processes, lambda seed: run_one(of_seed(given, seed), processes))
 
 
 def main(argv: list[str] | None = None) -> int:

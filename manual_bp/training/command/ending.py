@@ -6,13 +6,13 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from statistics import mean, stdev
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 
 from manual_bp.training.command import usage
+from manual_bp.training.command.settings import Settings
 from manual_bp.training.command.usage import USAGE, UsageError
 from manual_bp.training.engine.processes import ToldElsewhereError
 
@@ -32,11 +32,6 @@ class Ending(NamedTuple):
     is_interrupted: bool = False
 
 
-def spread(accuracies: Sequence[float]) -> str:
-    """Return mean and standard deviation of several runs."""
-    return f"{mean(accuracies):.2%} ± {stdev(accuracies):.2%} (mean ± sd)"
-
-
 def accuracies(measured: Mapping[str, float]) -> str:
     """Return the accuracies of an epoch: 'training 98.10%  test 96.20%'."""
     ends = "_accuracy"
@@ -54,6 +49,15 @@ def out_of_memory(error: BaseException) -> str:
     wanted = re.search(r"allocate ([\d.]+ ?\w+)", text)
     what = f"it needs {wanted[1]} more" if wanted else "it needs more than there is"
     return f"out of memory: {what}; a smaller network or --batch-size needs less"
+
+
+def remedy(settings: Settings) -> str:
+    """Return what to try where numbers grow without end."""
+    if (settings.momentum or 0) >= 1:
+        return f"a momentum of {settings.momentum:g} only ever grows: try a --momentum below 1"
+    if (settings.lr or 0) <= 1 <= (settings.lr or 0) * (settings.weight_decay or 0):
+        return "each step's pull to 0 goes beyond 0: try a smaller --weight-decay or --lr"
+    return "try a smaller --lr"
 
 
 def plain(error: OSError | ImportError | ValueError) -> str:

@@ -1,21 +1,17 @@
-"""A run while it trains: everything it consists of, and what it writes and says."""
+"""A run while it trains: everything it consists of, and what it writes."""
 
 from __future__ import annotations
 
 import logging
-import math
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-import torch
 from torch import Tensor
 
 from manual_bp.masks import draw_masks
 from manual_bp.network import Network
-from manual_bp.training.command.ending import STOPPED, Ending, leave_output, out_of_memory
-from manual_bp.training.command.networks import described
+from manual_bp.training.command.ending import remedy
 from manual_bp.training.command.settings import Settings
 from manual_bp.training.engine.finite import first_not_finite, seems_finite
 from manual_bp.training.engine.processes import Processes
@@ -27,7 +23,7 @@ from manual_bp.training.images.held_out import held_out
 from manual_bp.training.run.checkpoint import DataFacts
 from manual_bp.training.run.evaluation import answers, evaluate
 from manual_bp.training.run.run import Run, StoppedError
-from manual_bp.training.run.run_folder import LAST, RunFolder
+from manual_bp.training.run.run_folder import RunFolder
 
 
 @dataclass
@@ -83,7 +79,7 @@ class Session:
         run, settings, epoch = self.run, self.settings, self.run.epoch
         run.add(loss)
         if not seems_finite(loss, self._watched) and (what := first_not_finite(self.engines[0].values())):
-            raise StoppedError(f"in epoch {epoch} after step {run.step}: {what}; {self.remedy()}")
+            raise StoppedError(f"in epoch {epoch} after step {run.step}: {what}; {remedy(settings)}")
         if settings.log_interval and run.step % settings.log_interval == 0:
             self.log("step", step=run.step, epoch=epoch, loss=loss, lr=self.optimizer.lr)
         if settings.save_interval and run.step % settings.save_interval == 0 and run.within:
@@ -150,27 +146,6 @@ class Session:
             folder.begin(self.settings.kept(), self.run, tensorboard=self.settings.tensorboard)
             self.folder = folder
 
-    def test(self) -> Ending:
-        """Test the network and print how good it is."""
-        loss, accuracy = evaluate(self.trained(), self.test_batches.in_order())
-        if not math.isfinite(loss):
-            reason = "the numbers of its network are too large: it is damaged, or its training went astray"
-            raise ValueError(f"expected a finite test loss, got {loss} for {self.settings.resume}: {reason}")
-        self.say(f"test accuracy {accuracy:.4f}  test loss {loss:.4f}")
-        return Ending(0, accuracy)
-
-    def try_out(self) -> Ending:
-        """Take one step and print what a run would do."""
-        x, t = next(self.batches.shuffled(self.settings.seed, 1))
-        self.begin_step()
-        loss, *_ = (engine.step(x, t).item() for engine in self.engines)
-        steps = f"{self.steps:,} steps in {self.settings.epochs} epochs"
-        parameters = sum(p.numel() for p in self.network.parameters().values())
-        if not self.settings.quiet:
-            self.say(self.title())
-            self.say(f"dry run: {steps}, {parameters:,} parameters, first loss {loss:.4f}; nothing was written")
-        return Ending(0)
-
     def draw(self) -> None:
         """Draw the pictures of a run that has ended, whether of itself or by an interruption."""
         logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no word on where its cache is, or on its fonts
@@ -179,70 +154,3 @@ class Session:
         if self.folder is not None and self.run.history:
             y = answers(self.trained(), self.test_batches.in_order())
             draw_run(self.folder.path, self.run.history, y, self.test_images)
-
-    def remedy(self) -> str:
-        """Return what to try where numbers grow without end."""
-        settings = self.settings
-        if (settings.momentum or 0) >= 1:
-            return f"a momentum of {settings.momentum:g} only ever grows: try a --momentum below 1"
-        if (settings.lr or 0) <= 1 <= (settings.lr or 0) * (settings.weight_decay or 0):
-            return "each step's pull to 0 goes beyond 0: try a smaller --weight-decay or --lr"
-        return "try a smaller --lr"
-
-    def stopped(self, error: Exception) -> Ending:
-        """Say why the run cannot go on, and what is left of it; raise errors that are not of this kind."""
-        if isinstance(error, BrokenPipeError):
-            leave_output()
-            self.complain(f"stopped after step {self.run.step} of {self.steps}: nobody reads the output any more")
-        elif isinstance(error, StoppedError):
-            self.complain(f"stopped {error}")
-        elif what := out_of_memory(error):
-            self.complain(f"stopped in epoch {self.run.epoch} after step {self.run.step}: {what}")
-        else:
-            raise error
-        return Ending(STOPPED)
-
-    def finish(self, ending: Ending, seconds: float) -> None:
-        """Print the last line of a run that came to its end, so many seconds after the program began.
-
-        Before it stands a remark where the network answers no better than one that always names one class.
-        """
-        count, labels = len(self.test_images), self.test_images.labels
-        share = torch.bincount(labels).max().item() / count
-        if ending.accuracy <= share + 3 * math.sqrt(share * (1 - share) / count) and self.is_main:
-            chance = f"the test accuracy is at the level of chance, {share:.1%}: the network has learnt nothing"
-            print(f"{chance}; try another --lr, more --epochs, or --activation relu", file=sys.stderr)
-        trained, before = self.run.seconds, self.run.seconds_before
-        parts = f" ({before:.1f} s of it before this start)" if before else ""
-        epoch = f"{trained / self.settings.epochs:.2g} s an epoch"
-        whole = f"this start {seconds:.1f} s in all" if before else f"in all {seconds:.1f} s"
-        self.say(f"test accuracy {ending.accuracy:.4f}  training {trained:.1f} s{parts}, {epoch}, {whole}")
-
-    def say(self, what: str) -> None:
-        """Print what only one of several processes should."""
-        if self.is_main:
-            print(what)
-
-    def complain(self, what: str) -> None:
-        """Say why the run ends early, and what is left of it."""
-        if self.is_main:
-            is_saved = self.folder is not None and (self.folder.path / LAST).exists()
-            left = f"{self.folder.path / LAST} is saved" if self.folder and is_saved else "nothing is saved"
-            hint = "--resume goes on from it" if is_saved else "--out-dir would keep checkpoints"
-            print(f"{what}\n{left}: {hint}", file=sys.stderr)
-
-    def title(self) -> str:
-        """Return the first lines of a run: what trains on what."""
-        settings, facts, count = self.settings, self.facts, self.processes.count
-        network = described(settings, facts.side, len(facts.names))
-        held = f"{settings.validation:,} held out, " if settings.validation else ""
-        who = f"{count} processes" if count > 1 else f"engine {settings.engine}"
-        lines = [
-            f"{network}, {settings.loss}, {settings.dtype} on {self.processes.device}, {who}",
-            f"{self.run.images:,} training images, {held}{len(self.test_images):,} test images of {settings.dataset}",
-        ]
-        if settings.dataset != "mnist5k":
-            lines.append(self.test_images.source)
-        if self.run.step:
-            lines.append(f"goes on after step {self.run.step} of {self.steps}")
-        return "\n".join(lines)
