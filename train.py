@@ -193,14 +193,14 @@ def prepare(settings: Settings, start: Checkpoint | None, processes: Processes) 
     optimizer, settings = build_optimizer(settings, network)
     engines = build_engines(settings, network, optimizer, processes)
     run = Run(len(training), settings.batch_size)
-    if start is not None:
-        start.expect(facts)
-        run.go_on_from(start, engines)
-    check_length(settings, run)
     torch.set_num_threads(settings.threads or threads_for(network, settings.batch_size // processes.count))
-    return Session(
+    session = Session(
         settings, processes, training, held, test, batches, test_batches, facts, network, optimizer, engines, run
     )
+    if start is not None:
+        session.go_on_from(start)
+    check_length(settings, run)
+    return session
 
 
 def run_one(given: Mapping[str, Any], processes: Processes) -> Ending:

@@ -35,7 +35,7 @@ ENGINES = "manual", "autograd"
 SETTINGS = "--save-interval 7 --log-interval 10 --quiet --threads 1 --epochs"
 
 NETWORKS = {
-    "a perceptron": "--hidden 16",
+    "a perceptron": "--hidden 16 --average 0.99",
     "a convolution with dropout": "--image-size 8 --network conv:2:3 relu dropout:0.2 max:2",
 }
 
@@ -74,8 +74,11 @@ def assert_same_end(one: Path, other: Path) -> None:
     """Raise unless two runs ended with the same numbers, to the last bit."""
     first, second = (checkpoint.load(folder / "last.pt") for folder in (one, other))
     assert first.parameters.keys() == second.parameters.keys()
+    assert first.average.keys() == second.average.keys()
     for name, parameter in first.parameters.items():
         assert torch.equal(parameter, second.parameters[name]), f"{name} differs"
+        if first.average:
+            assert torch.equal(first.average[name], second.average[name]), f"the average of {name} differs"
         for key, value in first.optimizer[name].items():
             assert torch.equal(value, second.optimizer[name][key]), f"{key} of {name} differs"
     assert (first.step, without_seconds(first.history)) == (second.step, without_seconds(second.history))

@@ -12,7 +12,7 @@ from manual_bp.training.run.evaluation import evaluate
 
 def test(session: Session) -> Ending:
     """Test the network of --resume and print how good it is."""
-    loss, accuracy = evaluate(session.trained(), session.test_batches.in_order())
+    loss, accuracy = evaluate(session.tested(), session.test_batches.in_order())
     if not math.isfinite(loss):
         reason = "the numbers of its network are too large: it is damaged, or its training went astray"
         raise ValueError(f"expected a finite test loss, got {loss} for {session.settings.resume}: {reason}")

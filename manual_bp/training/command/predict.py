@@ -65,7 +65,7 @@ def _network(path: Path) -> tuple[Network, DataFacts]:
     facts = DataFacts(**state.data)
     network = new_network(Settings(**read_kept(state.config, path)), facts.side, len(facts.names))
     try:
-        network.load_state_dict(state.parameters)
+        network.load_state_dict(state.tested)
     except (TypeError, ValueError) as error:
         raise ValueError(f"expected the parameters of its own network in {path}: {error}") from error
     return in_tests(network), facts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
@@ -13,6 +13,7 @@ from manual_bp.masks import draw_masks
 from manual_bp.network import Network
 from manual_bp.training.command.ending import remedy
 from manual_bp.training.command.settings import Settings
+from manual_bp.training.engine.average import Average
 from manual_bp.training.engine.finite import first_not_finite, seems_finite
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.protocol import Engine, Optimizer
@@ -20,7 +21,7 @@ from manual_bp.training.engine.schedule import learning_rate
 from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import Images
 from manual_bp.training.images.held_out import held_out
-from manual_bp.training.run.checkpoint import DataFacts
+from manual_bp.training.run.checkpoint import Checkpoint, DataFacts
 from manual_bp.training.run.evaluation import answers, evaluate
 from manual_bp.training.run.run import Run, StoppedError
 from manual_bp.training.run.run_folder import RunFolder
@@ -43,6 +44,17 @@ class Session:
     engines: list[Engine]
     run: Run
     folder: RunFolder | None = None
+    average: Average | None = field(init=False)
+    """What is tested in the place of the parameters that are trained, if anything."""
+
+    def __post_init__(self) -> None:
+        """Begin the average, where the settings ask for one."""
+        self.average = Average(self.network, self.settings.average) if self.settings.average else None
+
+    def go_on_from(self, start: Checkpoint) -> None:
+        """Stand where the run of a checkpoint stood; ValueError where it is one of other data, or does not fit."""
+        start.expect(self.facts)
+        self.run.go_on_from(start, self.engines, self.average)
 
     @property
     def steps(self) -> int:
@@ -80,6 +92,8 @@ class Session:
         run.add(loss)
         if not seems_finite(loss, self._watched) and (what := first_not_finite(self.engines[0].values())):
             raise StoppedError(f"in epoch {epoch} after step {run.step}: {what}; {remedy(settings)}")
+        if self.average is not None:
+            self.average.add(self._buffer(), run.step)
         if settings.log_interval and run.step % settings.log_interval == 0:
             self.log("step", step=run.step, epoch=epoch, loss=loss, lr=self.optimizer.lr)
         if settings.save_interval and run.step % settings.save_interval == 0 and run.within:
@@ -102,7 +116,7 @@ class Session:
 
     def measured(self) -> dict[str, float]:
         """Test the network: return its loss and accuracy on the test images, and the other accuracies."""
-        network = self.trained()
+        network = self.tested()
         others = {
             f"{name}_accuracy": evaluate(network, each.in_order()).accuracy for name, each in self._samples.items()
         }
@@ -125,6 +139,18 @@ class Session:
         """Return whether this process is the one that prints, logs and saves."""
         return self.processes.is_main
 
+    def _buffer(self) -> Tensor:
+        """Return the parameters that the first engine has now, in the one tensor of the network."""
+        if self.settings.engine == "autograd":
+            own = self.network.parameters()
+            for name, parameter in self.engines[0].parameters().items():
+                own[name].copy_(parameter)
+        return self.network.buffer
+
+    def tested(self) -> Network:
+        """Return the network that is tested: that which is trained, or the average of its parameters."""
+        return self.trained() if self.average is None else self.average.network
+
     def trained(self) -> Network:
         """Return the network with the parameters that the engine has now: autograd trains a copy."""
         self.network.load_state_dict(self.engines[0].parameters())
@@ -138,7 +164,8 @@ class Session:
     def save(self, *, best: bool = False) -> None:
         """Save a checkpoint, where the run has a folder."""
         if self.folder is not None:
-            self.folder.save(self.run.checkpoint(self.engines[0], self.settings.kept(), self.facts), best=best)
+            settings = self.settings.kept()
+            self.folder.save(self.run.checkpoint(self.engines[0], settings, self.facts, self.average), best=best)
 
     def keep_in(self, folder: RunFolder | None) -> None:
         """Begin the run's files in a folder, if it has one in this process."""
@@ -152,5 +179,5 @@ class Session:
         from manual_bp.training.run.plots import draw_run  # matplotlib takes a second to import
 
         if self.folder is not None and self.run.history:
-            y = answers(self.trained(), self.test_batches.in_order())
+            y = answers(self.tested(), self.test_batches.in_order())
             draw_run(self.folder.path, self.run.history, y, self.test_images)

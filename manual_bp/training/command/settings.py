@@ -103,6 +103,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lr_schedule: Annotated[Schedule, training("cosine and linear fall to 0 at the end")] = "cosine"
     lr_drop_every: Annotated[Count, training("step: the learning rate drops every N epochs", "N")] = 10
     lr_drop_factor: Annotated[Factor, training("step: it is divided by F each time", "F")] = 10.0
+    average: Annotated[
+        Share,
+        training("test a moving average of the weights, not those of the last step: D stays of it in each step", "D"),
+    ] = 0.0
     warmup_epochs: Annotated[Number, training("the learning rate climbs for N epochs first", "N")] = 0.0
     seed: Annotated[Whole, training("fixes the first weights, every order, shift and mask", "S")] = 0
     seeds: Annotated[Count, training("train with N seeds from --seed on; mean and deviation", "N", NOT)] = 1

@@ -29,8 +29,8 @@ from torch import Tensor
 from manual_bp.training.images.paths import found_at, is_file
 from manual_bp.training.run.whole_file import write_whole
 
-FORMAT = 1
-"""Raised with every change that an older reader would misread."""
+FORMAT = 2
+"""Raised with every change that an older reader would misread or refuse. Format 1 had no ``average``."""
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
@@ -63,8 +63,15 @@ class Checkpoint:
     """The settings of the command line."""
     data: dict[str, Any]
     """A ``DataFacts`` as a dictionary."""
+    average: dict[str, Tensor] = field(default_factory=dict)
+    """The moving average of the parameters, where the run keeps one."""
     versions: dict[str, str] = field(default_factory=lambda: _versions())
     format: int = FORMAT
+
+    @property
+    def tested(self) -> dict[str, Tensor]:
+        """Return the parameters that are tested: the average, where the run keeps one."""
+        return self.average or self.parameters
 
     def expect(self, data: DataFacts) -> None:
         """Raise ValueError unless the run was trained on this very data."""
@@ -149,6 +156,8 @@ def _checked(path: Path, content: object) -> Checkpoint:
             f"expected a checkpoint of format {FORMAT} at most, {path} has format {content['format']}: "
             "a newer version of the program wrote it; use that one"
         )
+    if content["format"] < 2:
+        content = {"average": {}} | content
     if content.keys() != _KINDS.keys():
         missing, extra = sorted(_KINDS.keys() - content.keys()), sorted(map(str, content.keys() - _KINDS.keys()))
         raise ValueError(f"expected the fields of a checkpoint, {path} lacks {missing} and has {extra}")
@@ -206,7 +215,7 @@ class _Epoch(Struct, forbid_unknown_fields=True):
     validation_accuracy: Finite = 0.0  # where images were held out
 
 
-_OF_TENSORS = ("parameters", "optimizer", "generators")
+_OF_TENSORS = ("parameters", "optimizer", "generators", "average")
 _Plain = str | int | float | bool | None
 _KINDS: dict[str, Any] = {
     "parameters": dict[str, Tensor],
@@ -220,6 +229,7 @@ _KINDS: dict[str, Any] = {
     "history": list[_Epoch],
     "config": dict[str, _Plain | list[_Plain]],
     "data": DataFacts,
+    "average": dict[str, Tensor],
     "versions": dict[str, str],
     "format": Count,
 }

@@ -11,6 +11,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from manual_bp.training.engine.average import Average
 from manual_bp.training.engine.protocol import Engine
 from manual_bp.training.run.checkpoint import Checkpoint, DataFacts
 
@@ -73,7 +74,9 @@ class Run:
         self.loss_sum = 0.0
         return is_best
 
-    def checkpoint(self, engine: Engine, config: Mapping[str, Any], data: DataFacts) -> Checkpoint:
+    def checkpoint(
+        self, engine: Engine, config: Mapping[str, Any], data: DataFacts, average: Average | None = None
+    ) -> Checkpoint:
         """Return all that is needed to go on from here."""
         return Checkpoint(
             parameters=_on_cpu(engine.parameters()),
@@ -87,9 +90,10 @@ class Run:
             history=[dict(entry) for entry in self.history],
             config=dict(config),
             data=msgspec.structs.asdict(data),
+            average={} if average is None else _on_cpu(average.network.parameters()),
         )
 
-    def go_on_from(self, checkpoint: Checkpoint, engines: Iterable[Engine]) -> None:
+    def go_on_from(self, checkpoint: Checkpoint, engines: Iterable[Engine], average: Average | None = None) -> None:
         """Stand, and let the engines stand, where the run of a checkpoint stood; ValueError where it does not fit."""
         self.step, self.loss_sum, self.seconds = checkpoint.step, checkpoint.loss_sum, checkpoint.seconds
         self.seconds_before = checkpoint.seconds
@@ -102,6 +106,10 @@ class Run:
                 engine.load(checkpoint.parameters, checkpoint.optimizer)
                 if self.step and engine.optimizer_state().keys() != checkpoint.optimizer.keys():
                     raise ValueError("what its optimizer remembers is missing")
+            if average is not None:
+                average.network.load_state_dict(checkpoint.average)
+            elif checkpoint.average:
+                raise ValueError("it has an average of the parameters, and settings without one")
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(f"expected a checkpoint of this very run: {error}") from error
 

@@ -56,6 +56,30 @@ def test_comes_back_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
+def test_the_average_comes_back_and_is_what_is_tested(tmp_path: Path) -> None:
+    plain = made()
+    saved = replace(plain, average={name: value + 1 for name, value in plain.parameters.items()})
+    checkpoint.save(tmp_path / "last.pt", saved)
+    loaded = checkpoint.load(tmp_path / "last.pt")
+    for name, value in saved.average.items():
+        assert_identical(loaded.average[name], value, name)
+        assert_identical(loaded.tested[name], value, name)
+    assert plain.tested is plain.parameters
+
+
+def test_format_1_had_no_average(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "last.pt", made())
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    del state["average"]
+    torch.save(state | {"format": 1}, tmp_path / "old.pt")
+    old = checkpoint.load(tmp_path / "old.pt")
+    assert (old.average, old.format) == ({}, 1)
+    assert_identical(old.tested["0.weight"], state["parameters"]["0.weight"])
+    torch.save(state, tmp_path / "new.pt")
+    with pytest.raises(ValueError, match=r"expected the fields of a checkpoint, .*new\.pt lacks \['average'\]"):
+        checkpoint.load(tmp_path / "new.pt")
+
+
 def test_the_parameters_load_into_a_plain_sequential(tmp_path: Path) -> None:
     saved = made()
     checkpoint.save(tmp_path / "last.pt", saved)
