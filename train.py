@@ -47,7 +47,7 @@ from manual_bp.training.command.seeds import run_seeds
 from manual_bp.training.command.session import Session
 from manual_bp.training.command.settings import DESCENT, GRADIENT_DESCENT, Settings
 from manual_bp.training.command.start import SHIFT, beginning, check_length, check_together, divided
-from manual_bp.training.command.telling import complain, finish, stopped, title
+from manual_bp.training.command.telling import complain, finish, stopped, title, why_stopped
 from manual_bp.training.engine.parallel import DataParallelEngine
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.protocol import Engine, Optimizer
@@ -141,7 +141,7 @@ def finish_epoch(session: Session) -> str:
         from torch_ref.autograd.engine import largest_difference
 
         line += f"  by hand and autograd at most {largest_difference(*session.engines)} ulp apart"
-    return line
+    return f"{line}\n{why_stopped(session)}" if session.has_stopped else line
 
 
 def check_gradients(session: Session, x: Tensor, t: Tensor) -> None:
@@ -163,7 +163,7 @@ def train(session: Session) -> Ending:
     ):
         try:
             progress.line(title(session))
-            while run.step < session.steps and not is_interrupted:
+            while not is_interrupted and not session.is_over():
                 with run.clock():
                     is_interrupted = train_epoch(session, progress, interruption)
                 if run.within:  # interrupted inside an epoch
@@ -173,10 +173,10 @@ def train(session: Session) -> Ending:
         except (StoppedError, BrokenPipeError, MemoryError, RuntimeError) as error:
             return stopped(session, error)
     session.draw()
-    if run.step < session.steps:
+    if is_interrupted and not session.is_over():
         complain(session, f"interrupted after step {run.step} of {session.steps}")
         return Ending(interruption.exit_code or INTERRUPTED)
-    return Ending(0, run.history[-1]["test_accuracy"], interruption.asked is not None)
+    return Ending(0, session.reported["test_accuracy"], interruption.asked is not None)
 
 
 # --------------------------------------------------------------------------------------------------------- commands

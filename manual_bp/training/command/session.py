@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
@@ -13,6 +14,7 @@ from manual_bp.masks import draw_masks
 from manual_bp.network import Network
 from manual_bp.training.command.ending import remedy
 from manual_bp.training.command.settings import Settings
+from manual_bp.training.command.start import folders_of
 from manual_bp.training.engine.average import Average
 from manual_bp.training.engine.finite import first_not_finite, seems_finite
 from manual_bp.training.engine.processes import Processes
@@ -24,7 +26,7 @@ from manual_bp.training.images.held_out import held_out
 from manual_bp.training.run.checkpoint import Checkpoint, DataFacts
 from manual_bp.training.run.evaluation import answers, evaluate
 from manual_bp.training.run.run import Run, StoppedError
-from manual_bp.training.run.run_folder import RunFolder
+from manual_bp.training.run.run_folder import RunFolder, best_of
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Session:
     folder: RunFolder | None = None
     average: Average | None = field(init=False)
     """What is tested in the place of the parameters that are trained, if anything."""
+    _best: Network | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Begin the average, where the settings ask for one."""
@@ -60,6 +63,16 @@ class Session:
     def steps(self) -> int:
         """Return the steps of the whole run."""
         return self.settings.epochs * self.run.batches
+
+    @property
+    def has_stopped(self) -> bool:
+        """Return whether the run stopped before its last step: --patience epochs brought nothing better."""
+        run, patience = self.run, self.settings.patience
+        return 0 < patience <= run.without_better and not run.within and run.step < self.steps
+
+    def is_over(self) -> bool:
+        """Return whether no step is left, or the run has stopped in any of the processes."""
+        return self.run.step >= self.steps or (self.settings.patience > 0 and self.processes.any(self.has_stopped))
 
     def begin_step(self) -> None:
         """Give the next step what belongs to it alone, in any run: η and the masks."""
@@ -151,6 +164,21 @@ class Session:
         """Return the network that is tested: that which is trained, or the average of its parameters."""
         return self.trained() if self.average is None else self.average.network
 
+    @property
+    def reported(self) -> dict[str, float]:
+        """Return the epoch whose accuracy the run reports: its last one, or with --patience its best one."""
+        return self.run.best if self.settings.patience else self.run.history[-1]
+
+    def reported_network(self) -> Network:
+        """Return the network of that epoch: as it is kept in memory, or in best.pt by an earlier part of the run."""
+        if self.reported is self.run.history[-1]:
+            return self.tested()
+        if self._best is None:
+            epoch, network = int(self.reported["epoch"]), copy(self.network)
+            network.load_state_dict(best_of(folders_of(self.settings), epoch).tested)
+            self._best = network
+        return self._best
+
     def trained(self) -> Network:
         """Return the network with the parameters that the engine has now: autograd trains a copy."""
         self.network.load_state_dict(self.engines[0].parameters())
@@ -162,7 +190,9 @@ class Session:
             self.folder.log(event, record)
 
     def save(self, *, best: bool = False) -> None:
-        """Save a checkpoint, where the run has a folder."""
+        """Save a checkpoint, where the run has a folder; with --patience, keep the best network in memory too."""
+        if best and self.settings.patience:
+            self._best = copy(self.tested())
         if self.folder is not None:
             settings = self.settings.kept()
             self.folder.save(self.run.checkpoint(self.engines[0], settings, self.facts, self.average), best=best)
@@ -179,5 +209,5 @@ class Session:
         from manual_bp.training.run.plots import draw_run  # matplotlib takes a second to import
 
         if self.folder is not None and self.run.history:
-            y = answers(self.tested(), self.test_batches.in_order())
+            y = answers(self.reported_network(), self.test_batches.in_order())
             draw_run(self.folder.path, self.run.history, y, self.test_images)

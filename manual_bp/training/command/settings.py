@@ -90,6 +90,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     engine: Annotated[Literal["manual", "autograd", "both"], training("who computes", kept=LOOSE)] = "manual"
     epochs: Annotated[Count, training("passes over the training images", "N", LOOSE)] = 30
+    patience: Annotated[
+        Whole,
+        training(
+            "with --validation: stop after N epochs without a better held-out accuracy, and report the best network; "
+            "0 never stops; the learning rate falls as for all --epochs",
+            "N",
+            LOOSE,
+        ),
+    ] = 0
     batch_size: Annotated[Count, training("images per update", "N")] = 50
     optimizer: Annotated[
         str, training("gradient-descent (E9), or one of torch.optim by its name, with the same gradients", "NAME")

@@ -43,7 +43,10 @@ def beginning(
         start = processes.from_main(begin)
         if start is None and settings.eval_only:
             raise UsageError("argument --eval-only: there is no run yet to test")
-        yield settings if start is None else continued(given, start), start, folder
+        settings = settings if start is None else continued(given, start)
+        if settings.patience and not settings.validation:
+            raise UsageError("argument --patience: expected --validation N too, images held out to judge each epoch by")
+        yield settings, start, folder
 
 
 def folder_of(settings: Settings) -> Path | None:
@@ -54,6 +57,12 @@ def folder_of(settings: Settings) -> Path | None:
         return settings.out_dir
     path = _file_of(settings.resume)
     return path.parent if settings.out_dir is None and path.name == LAST else settings.out_dir
+
+
+def folders_of(settings: Settings) -> list[Path]:
+    """Return the folders where checkpoints of the run may be: its own, and that of the part of it before this one."""
+    before = None if settings.resume in (None, "auto") else _file_of(settings.resume).parent
+    return [folder for folder in (folder_of(settings), before) if folder is not None]
 
 
 def starting_point(settings: Settings, folder: Path | None) -> Checkpoint | None:

@@ -33,9 +33,19 @@ def title(session: Session) -> str:
     ]
     if settings.dataset != "mnist5k":
         lines.append(session.test_images.source)
-    if session.run.step:
+    if session.has_stopped:
+        lines.append(f"{why_stopped(session)}; a --patience above {settings.patience} goes on")
+    elif session.run.step:
         lines.append(f"goes on after step {session.run.step} of {session.steps}")
     return "\n".join(lines)
+
+
+def why_stopped(session: Session) -> str:
+    """Return after which epoch the run stopped before its last one, and why."""
+    run = session.run
+    done, best = len(run.history), run.best
+    better = f"none of the last {run.without_better} was better than epoch {best['epoch']} on the held-out images"
+    return f"stopped after epoch {done} of {session.settings.epochs}: {better}, {best['validation_accuracy']:.2%}"
 
 
 def finish(session: Session, ending: Ending, seconds: float) -> None:
@@ -50,9 +60,12 @@ def finish(session: Session, ending: Ending, seconds: float) -> None:
         print(f"{chance}; try another --lr, more --epochs, or --activation relu", file=sys.stderr)
     trained, before = session.run.seconds, session.run.seconds_before
     parts = f" ({before:.1f} s of it before this start)" if before else ""
-    epoch = f"{trained / session.settings.epochs:.2g} s an epoch"
+    epoch = f"{trained / len(session.run.history):.2g} s an epoch"
+    which = (
+        f" of epoch {session.reported['epoch']}, the best on the held-out images" if session.settings.patience else ""
+    )
     whole = f"this start {seconds:.1f} s in all" if before else f"in all {seconds:.1f} s"
-    say(session, f"test accuracy {ending.accuracy:.4f}  training {trained:.1f} s{parts}, {epoch}, {whole}")
+    say(session, f"test accuracy {ending.accuracy:.4f}{which}  training {trained:.1f} s{parts}, {epoch}, {whole}")
 
 
 def stopped(session: Session, error: Exception) -> Ending:

@@ -67,12 +67,21 @@ class Run:
 
         That is by the images that were held out, where there are any, and by the test images elsewhere.
         """
-        by = "validation_accuracy" if "validation_accuracy" in measured else "test_accuracy"
-        is_best = all(measured[by] > entry[by] for entry in self.history)
         done = {"epoch": self.step // self.batches, "step": self.step, "loss": self.loss_sum / self.images}
         self.history.append({**done, **measured, "seconds": self.seconds})
         self.loss_sum = 0.0
-        return is_best
+        return self.best is self.history[-1]
+
+    @property
+    def best(self) -> dict[str, float]:
+        """Return the best epoch that is done, of equally good ones the first; there has to be one."""
+        by = "validation_accuracy" if "validation_accuracy" in self.history[-1] else "test_accuracy"
+        return max(self.history, key=lambda entry: entry.get(by, 0.0))
+
+    @property
+    def without_better(self) -> int:
+        """Count the epochs that are done since the best one."""
+        return len(self.history) - 1 - self.history.index(self.best) if self.history else 0
 
     def checkpoint(
         self, engine: Engine, config: Mapping[str, Any], data: DataFacts, average: Average | None = None

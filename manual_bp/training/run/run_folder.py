@@ -9,7 +9,7 @@ last.pt, best.pt  checkpoints: the newest, and that of the best test accuracy
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -108,6 +108,21 @@ def _whole_beside(path: Path, instead: str) -> str:
             done = checkpoint.load(other).epoch
             return f"{other} beside it is whole, of epoch {done}: {instead.format(other)}"
     return ""
+
+
+def best_of(folders: Iterable[Path], epoch: int) -> Checkpoint:
+    """Return the first best.pt in the folders that is of an epoch; FileNotFoundError where none is, and why."""
+    reasons = []
+    for path in (folder / BEST for folder in folders):
+        try:
+            state = checkpoint.load(path)
+        except (OSError, ValueError) as error:
+            reasons.append(str(error))
+        else:
+            if state.epoch == epoch:
+                return state
+            reasons.append(f"{path} is of epoch {state.epoch}")
+    raise FileNotFoundError(f"expected the checkpoint of the best epoch, {epoch}: {'; '.join(reasons)}")
 
 
 def holds_a_run(path: Path) -> bool:

@@ -55,7 +55,19 @@ def test_the_first_of_equally_good_epochs_is_the_best() -> None:
         best.append(run.finish_epoch({"test_accuracy": accuracy}))
     assert best == [True, False, False, True]
     assert [entry["epoch"] for entry in run.history] == [1, 2, 3, 4]
+    assert run.best["epoch"] == 4
     assert [entry["step"] for entry in run.history] == [1, 2, 3, 4]
+
+
+def test_the_epochs_since_the_best_one_are_counted() -> None:
+    """By the held-out images where there are any, however good the test images are answered."""
+    run = Run(images=4, batch_size=4)
+    counted = [run.without_better]
+    for held, test in ((0.5, 0.1), (0.5, 0.9), (0.4, 0.2), (0.6, 0.1), (0.6, 0.3)):
+        run.add(1.0)
+        run.finish_epoch({"validation_accuracy": held, "test_accuracy": test})
+        counted.append(run.without_better)
+    assert counted == [0, 0, 1, 2, 0, 1]
 
 
 def test_the_clock_counts_what_is_inside_also_when_it_fails() -> None:
