@@ -45,7 +45,7 @@ from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.predict import predict
 from manual_bp.training.command.seeds import run_seeds
 from manual_bp.training.command.session import Session
-from manual_bp.training.command.settings import DESCENT, GRADIENT_DESCENT, Settings
+from manual_bp.training.command.settings import GRADIENT_DESCENT, Settings, descent_on
 from manual_bp.training.command.start import SHIFT, beginning, check_length, check_together, divided
 from manual_bp.training.command.telling import complain, finish, stopped, title, why_stopped
 from manual_bp.training.engine.parallel import DataParallelEngine
@@ -82,10 +82,10 @@ def make_batches(settings: Settings, training: Images, test: Images, processes: 
 # ---------------------------------------------------------------------------------------------------------- network
 
 
-def build_optimizer(settings: Settings, network: Network) -> tuple[Optimizer, Settings]:
+def build_optimizer(settings: Settings, network: Network, images: int) -> tuple[Optimizer, Settings]:
     """Return what moves the parameters, and the settings with its own rates in the place of those not given."""
     if settings.optimizer == GRADIENT_DESCENT:  # E9
-        settings = settings.with_rates(DESCENT)
+        settings = settings.with_rates(descent_on(images))
         return GradientDescent(network, **settings.rates()), settings
     from torch_ref.autograd.chosen import chosen_optimizer  # torch_ref takes a second to import
 
@@ -190,7 +190,7 @@ def prepare(settings: Settings, start: Checkpoint | None, processes: Processes) 
     side, names, sha256 = training.pixels.shape[1], list(training.names), datasets.checksum(whole, test)
     facts = DataFacts(settings.dataset, sha256, side, batches.mean, batches.deviation, names)
     network = new_network(settings, side, len(names), processes.device)
-    optimizer, settings = build_optimizer(settings, network)
+    optimizer, settings = build_optimizer(settings, network, len(training))
     engines = build_engines(settings, network, optimizer, processes)
     run = Run(len(training), settings.batch_size)
     torch.set_num_threads(settings.threads or threads_for(network, settings.batch_size // processes.count))

@@ -108,7 +108,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nesterov: Annotated[
         bool | None, training("Nesterov's form of the momentum, if any (default: yes, or torch.optim's)")
     ] = None
-    weight_decay: Annotated[Rate | None, training("pull to 0 (default: 0.004, or torch.optim's)", "W")] = None
+    weight_decay: Annotated[
+        Rate | None,
+        training("pull to 0 (default: 16 / training images, which is 0.004 for 4,000, or torch.optim's)", "W"),
+    ] = None
     lr_schedule: Annotated[Schedule, training("cosine and linear fall to 0 at the end")] = "cosine"
     lr_drop_every: Annotated[Count, training("step: the learning rate drops every N epochs", "N")] = 10
     lr_drop_factor: Annotated[Factor, training("step: it is divided by F each time", "F")] = 10.0
@@ -187,8 +190,13 @@ OPTIONS: dict[str, Option] = {
 KEPT = [name for name, each in OPTIONS.items() if each.kept != NOT]
 RATES = ("lr", "momentum", "nesterov", "weight_decay")
 """Settings of the optimizer. Where they are not given, they are the optimizer's own."""
-DESCENT = {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 4e-3}
-"""The rates of our gradient descent."""
+PULL = 16.0
+"""Of our gradient descent: the weight decay times the number of training images: the more of them, the less it takes."""
+
+
+def descent_on(images: int) -> dict[str, Any]:
+    """Return the rates of our gradient descent on so many training images."""
+    return {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": PULL / images}
 
 
 def default_of(name: str) -> Any:

@@ -92,9 +92,15 @@ def test_rates_are_the_optimizers_own_where_none_are_given() -> None:
         given.with_rates({"lr": 0.1})
 
 
+def test_the_pull_to_0_is_shared_by_the_training_images() -> None:
+    """To the last bit 4e-3 for the 4,000 that come along, as it was for any number of them."""
+    assert table.descent_on(4000)["weight_decay"] == 4e-3
+    assert table.descent_on(64_000)["weight_decay"] == 2.5e-4
+
+
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.9, True)])
 def test_nesterovs_form_is_one_of_the_momentum(momentum: float, nesterov: bool) -> None:
-    assert Settings(momentum=momentum).with_rates(table.DESCENT).rates()["nesterov"] is nesterov
+    assert Settings(momentum=momentum).with_rates(table.descent_on(4000)).rates()["nesterov"] is nesterov
 
 
 def test_of_several_seeds_each_has_its_own_folder() -> None:
