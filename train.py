@@ -176,7 +176,8 @@ def train(session: Session) -> Ending:
     if is_interrupted and not session.is_over():
         complain(session, f"interrupted after step {run.step} of {session.steps}")
         return Ending(interruption.exit_code or INTERRUPTED)
-    return Ending(0, session.reported["test_accuracy"], interruption.asked is not None)
+    accuracy, answers = session.reported["test_accuracy"], session.answers(session.reported_network)
+    return Ending(0, accuracy, interruption.asked is not None, answers)
 
 
 # --------------------------------------------------------------------------------------------------------- commands

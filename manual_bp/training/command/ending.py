@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from manual_bp.training.command import usage
 from manual_bp.training.command.settings import Settings
@@ -24,12 +25,23 @@ NO_MEMORY = "can't allocate memory|not enough memory|out of memory|bad_alloc|Can
 """What torch says where memory is short: on Linux, on Windows, on a GPU, in its libraries."""
 
 
+class Answers(NamedTuple):
+    """What a network says of the test images: y (n, classes), and their labels (n,)."""
+
+    y: Tensor
+    labels: Tensor
+
+
 class Ending(NamedTuple):
-    """How a run ended: its exit code, its test accuracy if it came to its end, and whether Ctrl-C came meanwhile."""
+    """How a run ended: its exit code, its test accuracy if it came to its end, and whether Ctrl-C came meanwhile.
+
+    ``answers`` are those of the network that it reports, where the settings ask for an ensemble, in the first process.
+    """
 
     code: int
     accuracy: float = math.nan
     is_interrupted: bool = False
+    answers: Answers | None = None
 
 
 def accuracies(measured: Mapping[str, float]) -> str:

@@ -17,7 +17,7 @@ def test(session: Session) -> Ending:
         reason = "the numbers of its network are too large: it is damaged, or its training went astray"
         raise ValueError(f"expected a finite test loss, got {loss} for {session.settings.resume}: {reason}")
     say(session, f"test accuracy {accuracy:.4f}  test loss {loss:.4f}")
-    return Ending(0, accuracy)
+    return Ending(0, accuracy, answers=session.answers(session.tested))
 
 
 def try_out(session: Session) -> Ending:

@@ -17,6 +17,9 @@ from manual_bp.training.command.settings import FIELDS, KEPT, KINDS, LARGEST, RA
 from manual_bp.training.command.usage import nearest, option
 from manual_bp.training.command.words import EXPECTED
 
+SEEDS = "seed-*"
+"""The folder of each of several runs in that of all, a seed in the place of the star."""
+
 
 def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of --config, if any, replaced by those that were given.
@@ -33,7 +36,7 @@ def with_config(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_seed(given: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Return what was given for one of several runs: its seed, and its own folder in --out-dir."""
-    folder = {"out_dir": given["out_dir"] / f"seed-{seed}"} if "out_dir" in given else {}
+    folder = {"out_dir": given["out_dir"] / SEEDS.replace("*", str(seed))} if "out_dir" in given else {}
     return {**given, "seed": seed, **folder}
 
 

@@ -114,7 +114,10 @@ def _predict_parser() -> Parser:
     parser = Parser(prog=f"{usage.program} predict", description="Say what pictures show.", allow_abbrev=False)
     images = "PNG, JPEG, ..., of any size, dark on light or light on dark"
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help=images)
-    path = "a checkpoint, or a run's folder for its best one (default: that of the newest run in runs)"
+    path = (
+        "a checkpoint, or a run's folder for its best one; of a run with --seeds, the mean of its networks' answers "
+        "(default: the newest run in runs)"
+    )
     parser.add_argument("--json", action="store_true", dest="as_json", help="print a line of JSON for each picture")
     seen = "show the picture too as the network saw it, 28 x 28 for MNIST"
     parser.add_argument("--seen", action="store_true", help=seen)

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from manual_bp import Network, in_tests
 from manual_bp.training.command import usage
 from manual_bp.training.command.ending import plain
-from manual_bp.training.command.kept import read_kept
+from manual_bp.training.command.kept import SEEDS, read_kept
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.settings import Settings
 from manual_bp.training.images.picture import read_picture
@@ -34,15 +35,15 @@ def predict(
 ) -> int:
     """Print the class of each picture and the confidence in every class; return the exit code.
 
-    ``checkpoint`` may be a run's folder. ``seen`` adds the picture that the network saw. A picture that cannot be read
+    ``checkpoint`` may be a run's folder; of a run with several seeds, the mean of their networks' answers counts.
+    ``seen`` adds the picture that the network saw. A picture that cannot be read
     is named, and the others are read all the same.
     """
-    path = checkpoint or _newest()
-    network, facts = _network(path / BEST if path.is_dir() else path)
+    networks, facts = _networks(_best_of(checkpoint or _newest()))
     code = 0
     for picture in images:
         try:
-            answer = _answer(picture, network, facts)
+            answer = _answer(picture, networks, facts)
         except (OSError, ValueError) as error:
             print(f"{usage.program} predict: error: {plain(error)}", file=sys.stderr)
             code = 1
@@ -52,11 +53,29 @@ def predict(
 
 
 def _newest() -> Path:
-    """Return the best checkpoint of the newest run in the folder runs."""
-    found = sorted(Path("runs").glob(f"*/{BEST}"), key=lambda path: path.stat().st_mtime)
+    """Return the newest run in the folder runs."""
+    runs = Path("runs")
+    found = sorted([*runs.glob(f"*/{BEST}"), *runs.glob(f"*/{SEEDS}/{BEST}")], key=lambda path: path.stat().st_mtime)
     if not found:
         raise FileNotFoundError("expected a run in runs: train one by --out-dir runs/NAME, or name a --checkpoint")
-    return found[-1]
+    return runs / found[-1].relative_to(runs).parts[0]
+
+
+def _best_of(path: Path) -> list[Path]:
+    """Return the checkpoint at a path, or a run's best one, or the best one of each of its seeds."""
+    if not path.is_dir():
+        return [path]
+    seeds = [] if (path / BEST).exists() else sorted(path.glob(f"{SEEDS}/{BEST}"))
+    return seeds or [path / BEST]
+
+
+def _networks(paths: list[Path]) -> tuple[list[Network], DataFacts]:
+    """Return the networks of checkpoints that were trained on the same images, and what turns a picture into input."""
+    networks, facts = zip(*map(_network, paths), strict=True)
+    for path, each in zip(paths, facts, strict=True):
+        if each != facts[0]:
+            raise ValueError(f"expected networks of the same training images, got others in {paths[0]} and {path}")
+    return list(networks), facts[0]
 
 
 def _network(path: Path) -> tuple[Network, DataFacts]:
@@ -71,12 +90,12 @@ def _network(path: Path) -> tuple[Network, DataFacts]:
     return in_tests(network), facts
 
 
-def _answer(picture: Path, network: Network, facts: DataFacts) -> Answer:
-    """Return what the network says of a picture."""
+def _answer(picture: Path, networks: list[Network], facts: DataFacts) -> Answer:
+    """Return what the networks say of a picture, in the mean."""
     like_mnist = facts.name in LIKE_MNIST
     pixels = read_picture(picture, facts.side, like_mnist=like_mnist)
-    x = (pixels.flatten()[None].to(network.buffer) - facts.mean) / facts.deviation
-    y = network.forward(x).y[0].tolist()
+    said = [network.forward(_input(pixels, facts, network)).y[0].double() for network in networks]
+    y = torch.stack(said).mean(0).tolist()
     if not all(map(math.isfinite, y)):
         raise ValueError(f"the network's answer to {picture} is not finite: {y}")
     first, second = sorted(range(len(y)), key=y.__getitem__, reverse=True)[:2] if len(y) > 1 else (0, 0)
@@ -86,6 +105,10 @@ def _answer(picture: Path, network: Network, facts: DataFacts) -> Answer:
     if like_mnist and shows_several((pixels.float() / 255).numpy()):
         notes.append("it seems to show several things; the network was trained on one at a time")
     return Answer(picture, facts.names, y, notes, pixels)
+
+
+def _input(pixels: Tensor, facts: DataFacts, network: Network) -> Tensor:
+    return (pixels.flatten()[None].to(network.buffer) - facts.mean) / facts.deviation
 
 
 class Answer(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from manual_bp.masks import draw_masks
 from manual_bp.network import Network
-from manual_bp.training.command.ending import remedy
+from manual_bp.training.command.ending import Answers, remedy
 from manual_bp.training.command.settings import Settings
 from manual_bp.training.command.start import folders_of
 from manual_bp.training.engine.average import Average
@@ -202,6 +203,12 @@ class Session:
         if folder is not None:
             folder.begin(self.settings.kept(), self.run, tensorboard=self.settings.tensorboard)
             self.folder = folder
+
+    def answers(self, chosen: Callable[[], Network]) -> Answers | None:
+        """Return the answers of the chosen network to the test images: in the first process, for an ensemble."""
+        if not self.settings.ensemble or not self.is_main:
+            return None
+        return Answers(answers(chosen(), self.test_batches.in_order()), self.test_images.labels)
 
     def draw(self) -> None:
         """Draw the pictures of a run that has ended, whether of itself or by an interruption."""

@@ -122,6 +122,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     warmup_epochs: Annotated[Number, training("the learning rate climbs for N epochs first", "N")] = 0.0
     seed: Annotated[Whole, training("fixes the first weights, every order, shift and mask", "S")] = 0
     seeds: Annotated[Count, training("train with N seeds from --seed on; mean and deviation", "N", NOT)] = 1
+    ensemble: Annotated[bool, training("with --seeds: test the mean of their networks' answers too", kept=NOT)] = False
 
     out_dir: Annotated[
         Path | None, files("keep settings, log, checkpoints and pictures in this new folder", "DIR", NOT)
@@ -191,7 +192,7 @@ KEPT = [name for name, each in OPTIONS.items() if each.kept != NOT]
 RATES = ("lr", "momentum", "nesterov", "weight_decay")
 """Settings of the optimizer. Where they are not given, they are the optimizer's own."""
 PULL = 16.0
-"""Of our gradient descent: the weight decay times the number of training images: the more of them, the less it takes."""
+"""The weight decay of our gradient descent times the number of training images: the more images, the less it takes."""
 
 
 def descent_on(images: int) -> dict[str, Any]:

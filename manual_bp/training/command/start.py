@@ -120,6 +120,9 @@ def check_together(settings: Settings, processes: int = 1) -> None:
     if settings.seeds > 1 and settings.resume not in (None, "auto"):
         hint = "--resume auto goes on with each"
         raise UsageError(f"argument --seeds: several runs cannot go on from one checkpoint; {hint}")
+    if settings.ensemble and (settings.seeds == 1 or settings.dry_run):
+        what = "--dry-run trains no networks" if settings.dry_run else "expected --seeds N too, N networks to ask"
+        raise UsageError(f"argument --ensemble: {what}")
     if (last := settings.seed + settings.seeds - 1) > LARGEST:
         raise UsageError(f"argument --seeds: expected seeds of at most {LARGEST}, got {last} as the last one")
     try:

@@ -37,7 +37,8 @@ def test_every_setting_says_all_of_itself() -> None:
 
 def test_what_is_not_the_runs_is_not_kept_and_what_may_change_is() -> None:
     assert {name for name, said in OPTIONS.items() if said.kept == NOT} == {
-        *("config", "device", "download", "dry_run", "eval_only", "out_dir", "quiet", "resume", "seeds", "tensorboard"),
+        *("config", "device", "download", "dry_run", "ensemble", "eval_only", "out_dir", "quiet", "resume", "seeds"),
+        "tensorboard",
     }
     assert {name for name, said in OPTIONS.items() if said.kept == LOOSE} == {
         *("check_gradients", "data_root", "engine", "epochs", "log_interval", "patience", "save_interval", "threads"),
