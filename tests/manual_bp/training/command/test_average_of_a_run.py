@@ -8,9 +8,11 @@ import pytest
 import torch
 from cases import assert_identical
 from conftest import Inside, log_of
+from kills import assert_same_end
 from PIL import Image
 from torch import nn
 
+import train
 from manual_bp.training.command.session import Session
 from manual_bp.training.images.data import mnist5k
 from manual_bp.training.run import checkpoint
@@ -27,11 +29,23 @@ def accuracy(parameters: dict[str, torch.Tensor], data: dict[str, float]) -> flo
     return (model(x.float()).argmax(1) == test.labels).float().mean().item()
 
 
+class Killed(BaseException):
+    """The end of a process that does nothing any more."""
+
+
+SAVE = Session.save
+
+
+def saved_and_killed(session: Session, *, best: bool = False) -> None:
+    """Save as a session does, and end the process after step 12, in the second epoch."""
+    SAVE(session, best=best)
+    if session.run.step == 12:
+        raise Killed
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two epochs of eight steps, every step saved and kept, and a test of its last network."""
-    import train
-
     folder = tmp_path_factory.mktemp("runs") / "averaged"
     words = *SHORT, "--epochs", 2, "--average", 0.9, "--out-dir", folder, "--quiet"
     assert train.main(list(map(str, words))) == 0
@@ -77,7 +91,6 @@ def test_tests_and_answers_are_those_of_the_average(inside: Inside, run: Path, t
 
 
 def test_pictures_are_of_the_average(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import train
     from manual_bp.training.run import plots
 
     drawn = []
@@ -111,6 +124,23 @@ def test_a_run_keeps_its_average_or_none(inside: Inside, run: Path, tmp_path: Pa
     torch.save(state, tmp_path / "other.pt")
     code, _, errors = inside("--resume", tmp_path / "other.pt", "--epochs", 3)
     assert (code, "it has an average of the parameters, and settings without one" in errors) == (1, True)
+
+
+@pytest.mark.parametrize("engines", ["manual autograd", "autograd manual", "both both"])
+def test_a_run_that_goes_on_has_the_average_of_one_left_alone(inside: Inside, tmp_path: Path, engines: str) -> None:
+    """Between two epochs, and within one: the second part begins from a save in the middle of an epoch."""
+    first, second = engines.split()
+    words = *SHORT, "--average", 0.9, "--save-interval", 3
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert inside(*words, "--epochs", 3, "--out-dir", whole)[0] == 0
+    assert inside(*words, "--epochs", 1, "--out-dir", parts, "--engine", first)[0] == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.Session, "save", saved_and_killed)
+        with pytest.raises(Killed):
+            inside("--resume", parts, "--epochs", 3, "--engine", first)
+    assert checkpoint.load(parts / "last.pt").step == 12
+    assert inside("--resume", parts, "--engine", second)[0] == 0
+    assert_same_end(whole, parts)
 
 
 def test_both_engines_have_the_same_average(inside: Inside, tmp_path: Path) -> None:

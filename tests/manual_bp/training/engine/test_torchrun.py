@@ -24,7 +24,7 @@ from manual_bp.training.command.usage import UsageError
 from manual_bp.training.engine.processes import Processes, ToldElsewhereError
 from manual_bp.training.run import checkpoint
 
-SMALL = "--hidden", 16, "--dropout", 0.1, "--average", 0.9, "--lr-schedule", "constant"
+SMALL = "--hidden", 16, "--dropout", 0.1, "--lr-schedule", "constant"
 STEPS = 80  # of an epoch
 
 
@@ -179,9 +179,10 @@ def epochs(folder: Path) -> list[tuple[float, float, float]]:
 def test_two_go_on_from_the_checkpoint_of_one_survive_a_death_and_train_as_one(inside: Inside, tmp_path: Path) -> None:
     """The first of the two is killed, which saves and keeps the meeting; the end is that of one process left alone."""
     one, two = tmp_path / "one", tmp_path / "two"
-    assert inside(*SMALL, "--epochs", 2, "--out-dir", one)[0] == 0
+    settings = *SMALL, "--average", 0.9
+    assert inside(*settings, "--epochs", 2, "--out-dir", one)[0] == 0
     shutil.copytree(one, two)
-    more = *SMALL, "--epochs", 8, "--resume", "auto"
+    more = *settings, "--epochs", 8, "--resume", "auto"
     with torchrun(2, *more, "--save-interval", 10, "--out-dir", two, restarts=1) as process:
         kill(process, 0, two / "last.pt", 3 * STEPS + 1)  # after the third epoch was printed, which is after its save
         out = finished(process)
