@@ -63,11 +63,10 @@ from manual_bp.training.run.run import Run, StoppedError
 # ------------------------------------------------------------------------------------------------------------- data
 
 
-def load_images(settings: Settings, processes: Processes) -> list[Images]:
+def load_images(settings: Settings, processes: Processes) -> tuple[Images, Images]:
     """Return the training and the test images; of several processes, none downloads what the others would too."""
-    download, side = settings.download and processes.count == 1, settings.image_size
-    halves = datasets.load(settings.dataset, settings.data_root, download=download)
-    return list(halves) if side is None else [datasets.resized(images, side) for images in halves]
+    download = settings.download and processes.count == 1
+    return datasets.load(settings.dataset, settings.data_root, download=download, side=settings.image_size)
 
 
 def make_batches(settings: Settings, training: Images, test: Images, processes: Processes) -> tuple[Batches, Batches]:

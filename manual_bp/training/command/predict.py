@@ -18,6 +18,7 @@ from manual_bp.training.command.ending import plain
 from manual_bp.training.command.kept import SEEDS, read_kept
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.settings import Settings
+from manual_bp.training.images.datasets import read_plain
 from manual_bp.training.images.picture import read_picture
 from manual_bp.training.images.pieces import shows_several
 from manual_bp.training.run.checkpoint import DataFacts
@@ -93,7 +94,8 @@ def _network(path: Path) -> tuple[Network, DataFacts]:
 def _answer(picture: Path, networks: list[Network], facts: DataFacts) -> Answer:
     """Return what the networks say of a picture, in the mean."""
     like_mnist = facts.name in LIKE_MNIST
-    pixels = read_picture(picture, facts.side, like_mnist=like_mnist)
+    is_own = facts.name == "folder"
+    pixels = read_plain(picture, facts.side) if is_own else read_picture(picture, facts.side, like_mnist=like_mnist)
     said = [network.forward(_input(pixels, facts, network)).y[0].double() for network in networks]
     y = torch.stack(said).mean(0).tolist()
     if not all(map(math.isfinite, y)):

@@ -29,7 +29,7 @@ Rate = Annotated[float, Meta(ge=0, lt=1e38)]  # float32 holds it
 Word = Annotated[str, Meta(pattern=PATTERN, max_length=40)]
 Factor = Annotated[float, Meta(ge=1, lt=1e38)]
 
-DataSet = Literal["mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps"]
+DataSet = Literal["mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps", "folder"]
 Activation = Literal["sigmoid", "tanh", "relu"]
 Loss = Literal["cross-entropy", "squared-error"]
 Schedule = Literal["constant", "cosine", "linear", "step"]
@@ -72,8 +72,10 @@ data, network, training, files, session = (
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that ``train.py`` can be told, with its defaults."""
 
-    dataset: Annotated[DataSet, data("mnist5k comes along")] = "mnist5k"
-    data_root: Annotated[Path, data("where the other data sets are", "DIR", LOOSE)] = Path("data")
+    dataset: Annotated[
+        DataSet, data("mnist5k comes along; folder: your pictures, in DIR/CLASS, or DIR/train/CLASS and DIR/test/CLASS")
+    ] = "mnist5k"
+    data_root: Annotated[Path, data("where the other data sets are, or your pictures", "DIR", LOOSE)] = Path("data")
     download: Annotated[bool, data("download the data set to there if it is missing", kept=NOT)] = False
     image_size: Annotated[Side | None, data("scale images to N x N; 16 gives the lecture's 256 inputs", "N")] = None
     validation: Annotated[

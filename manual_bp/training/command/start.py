@@ -113,7 +113,9 @@ def check_together(settings: Settings, processes: int = 1) -> None:
         raise UsageError("argument --tensorboard: expected --out-dir too, the folder to write to")
     if settings.tensorboard and (line := missing("tensorboard")):
         raise UsageError(f"argument --tensorboard: {line}")
-    if settings.dataset != "mnist5k" and (line := missing("datasets")):
+    if settings.dataset == "folder" and settings.download:
+        raise UsageError("argument --download: the pictures of a folder are your own; put them into --data-root")
+    if settings.dataset not in ("mnist5k", "folder") and (line := missing("datasets")):
         raise UsageError(f"argument --dataset: {line}")
     if settings.augment == "shift" and settings.image_size is not None and settings.image_size <= SHIFT:
         raise UsageError(f"argument --augment: images of {settings.image_size} pixels cannot shift by {SHIFT}")

@@ -6,7 +6,6 @@ Before that the paper is taken away, however it is lit, and thin strokes are thi
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from PIL import Image, ImageFilter, ImageOps
 from PIL.Image import Resampling
 from torch import Tensor
 
-from manual_bp.training.images.paths import found_at, is_file
+from manual_bp.training.images.decoding import decoded
 from manual_bp.training.images.pieces import without_frame
 
 Tones = NDArray[np.float32]  # (height, width)
@@ -36,7 +35,7 @@ def read_picture(path: Path, side: int, *, like_mnist: bool) -> Tensor:
 
     Raises FileNotFoundError where there is no file, ValueError where it holds no picture or nothing is drawn on it.
     """
-    picture = _decode(path)
+    picture = decoded(path)
     if picture.size == (side, side):
         picture = _light_on_dark(picture)
     elif like_mnist:
@@ -47,55 +46,6 @@ def read_picture(path: Path, side: int, *, like_mnist: bool) -> Tensor:
     if low == high:
         raise ValueError(f"read_picture expects something drawn in {path}: nothing stands out from its ground")
     return torch.from_numpy(np.array(picture))
-
-
-# --------------------------------------------------------------------------------------- from a file to shades of grey
-
-
-def _decode(path: Path) -> Image.Image:
-    """Return the first picture of a file, upright, in 8-bit grey, laid on a ground where it is transparent."""
-    if not is_file(path):
-        raise FileNotFoundError(f"read_picture expects the file {path}: it is {found_at(path)}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Pillow can read past, such as flaws in the metadata
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                if picture.format == "EPS":
-                    raise ValueError("EPS is a program, which would be run; save it as PNG")
-                return _grey(ImageOps.exif_transpose(picture))
-    except Exception as error:  # a damaged file makes decoders raise whatever comes: SyntaxError, struct.error, ...
-        raise ValueError(f"read_picture expects a picture that can be read in {path}: {error}") from error
-
-
-def _grey(picture: Image.Image) -> Image.Image:
-    if picture.mode[0] in "IF":
-        return _eight_bits(np.asarray(picture, dtype=np.float64), 65535 if picture.mode.startswith("I;16") else None)
-    if not picture.has_transparency_data:
-        return picture.convert("L")
-    grey, alpha = picture.convert("RGBA").convert("LA").split()
-    laid = Image.new("L", grey.size, _ground_below(np.asarray(grey), np.asarray(alpha)))
-    laid.paste(grey, mask=alpha)
-    return laid
-
-
-def _eight_bits(tones: NDArray[np.float64], white: int | None) -> Image.Image:
-    """Scale from 0 to ``white`` where that is agreed on and made use of, else from the least tone to the greatest."""
-    low, high = (0, white) if white and tones.max() > white / 2 else (tones.min(), tones.max())
-    if not np.isfinite(high - low):
-        raise ValueError("its tones are not all finite numbers")
-    return Image.fromarray(np.rint(255 * (tones - low) / (high - low or 1)).astype(np.uint8))
-
-
-def _ground_below(grey: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> int:
-    """Return the tone to lay a transparent picture on: its paper's own, or black under light ink, white under dark.
-
-    It has paper if most of it is opaque, in more than one tone.
-    """
-    visible = grey[2 * alpha.astype(np.int16) > alpha.max()]
-    if visible.size > grey.size / 2 and np.ptp(visible) > 64:
-        return int(np.median(visible))
-    return 255 if visible.size and visible.mean() < 128 else 0
 
 
 # ------------------------------------------------------------------------------------------------- ground and ink

@@ -80,8 +80,10 @@ class Checkpoint:
             described = [f"{each.name} with checksum {each.sha256[:12]}..." for each in (own, data)]
             got = "expected the images that the checkpoint's network was trained on, {}, got {}"
             raise ValueError(got.format(*described))
+        if own.names != data.names:
+            raise ValueError(f"expected the classes of the checkpoint's run, {own.names}, got {data.names}")
         close = math.isclose(own.mean, data.mean) and math.isclose(own.deviation, data.deviation)
-        if (own.side, own.names) != (data.side, data.names) or not close:
+        if own.side != data.side or not close:
             raise ValueError("expected a checkpoint that describes its images as they are; it was tampered with")
 
 

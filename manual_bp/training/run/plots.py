@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def plot_confusion(path: Path, counts: Tensor, names: Sequence[str]) -> None:
 
     Colours show mistakes only, each as a share of its row: right answers, which would outshine them, stay grey.
     """
-    classes = len(names)
+    classes, names = len(names), _literal(names)
     if counts.shape != (classes, classes):
         got = tuple(counts.shape)
         raise ValueError(f"plot_confusion expects counts ({classes}, {classes}) for {classes} names, got {got}")
@@ -147,7 +148,7 @@ def plot_mistakes(
 
     Give them as ``mistakes`` sorts them, the most confident first.
     """
-    shown, total = min(len(pixels), GRID), len(pixels)
+    shown, total, names = min(len(pixels), GRID), len(pixels), _literal(names)
     if shown == 0:
         figure = Figure(figsize=(5, 1.5))
         figure.text(0.5, 0.5, "No mistakes: every image is answered right", ha="center", va="center")
@@ -171,9 +172,16 @@ def plot_mistakes(
     _save(figure, path)
 
 
+def _literal(names: Sequence[str]) -> list[str]:
+    """Return names as matplotlib draws them letter by letter: between two dollars it would read a formula."""
+    return [name.replace("$", r"\$") for name in names]
+
+
 def _save(figure: Figure, path: Path) -> None:
     """Write a PNG file, whole or not at all."""
     FigureCanvasAgg(figure)
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=120)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # a class may have any letters
+        figure.savefig(content, format="png", dpi=120)
     write_whole(path, content.getvalue())

@@ -26,21 +26,29 @@ from torch import Tensor
 
 from manual_bp.training.images.data import Images, mnist5k
 from manual_bp.training.images.datasets.files import checked, find
+from manual_bp.training.images.datasets.folder import load_folder
 from manual_bp.training.images.datasets.published import PUBLISHED, DataSet, File, identities
+from manual_bp.training.images.datasets.resizing import resized
 from manual_bp.training.images.datasets.vision import torchvision_datasets
 
-NAMES = ("mnist5k", *PUBLISHED)
+NAMES = ("mnist5k", *PUBLISHED, "folder")
 
 
-def load(name: str, root: Path, *, download: bool = False) -> tuple[Images, Images]:
+def load(name: str, root: Path, *, download: bool = False, side: int | None = None) -> tuple[Images, Images]:
     """Return the training and the test images of a data set; with ``download``, fetch them where they are missing.
 
-    Files may lie in torchvision's own folder under ``root``, in one of the data set's name, or in ``root`` itself;
-    nothing is written there but what is downloaded. ``mnist5k`` ships with the project and needs no root.
+    With a ``side``, they are scaled to side x side. Files may lie in torchvision's own folder under ``root``, in one of
+    the data set's name, or in ``root`` itself; nothing is written there but what is downloaded. ``mnist5k`` ships with
+    the project and needs no root; ``folder`` are pictures of one's own in it (see ``folder``).
     Raises FileNotFoundError or another OSError where there are no files, ValueError where one is not what it should be.
     """
-    if name == "mnist5k":
-        return mnist5k()
+    if name == "folder":
+        return load_folder(root.expanduser(), side)
+    training, test = mnist5k() if name == "mnist5k" else _published(name, root, download=download)
+    return (training, test) if side is None else (resized(training, side), resized(test, side))
+
+
+def _published(name: str, root: Path, *, download: bool) -> tuple[Images, Images]:
     if name not in PUBLISHED:
         raise ValueError(f"load expects a data set of {', '.join(NAMES)}, got {name!r}")
     root = root.expanduser()

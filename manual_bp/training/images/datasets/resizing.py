@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -20,16 +21,23 @@ def resized(images: Images, side: int) -> Images:
     """
     if side < 1:
         raise ValueError(f"resized expects a side of at least 1 pixel, got {side}")
-    _, height, width = images.pixels.shape
+    pixels = resized_pixels(images.pixels, side)
+    return images if pixels is images.pixels else replace(images, pixels=pixels)
+
+
+def resized_pixels(pixels: Tensor, side: int) -> Tensor:
+    """Return pixels (n, height, width) uint8 as (n, side, side); those of this size themselves."""
+    n, height, width = pixels.shape
     if (height, width) == (side, side):
-        return images
+        return pixels
     rows, columns = _overlaps(height, side), _overlaps(width, side)
-    pixels = images.pixels.new_empty(len(images), side, side)
-    for old, new in zip(torch.split(images.pixels, BLOCK), torch.split(pixels, BLOCK), strict=True):
+    scaled = pixels.new_empty(n, side, side)
+    for old, new in zip(torch.split(pixels, BLOCK), torch.split(scaled, BLOCK), strict=True):
         new.copy_((rows @ old.double() @ columns.t()).div_(height * width).round_())
-    return replace(images, pixels=pixels)
+    return scaled
 
 
+@lru_cache(maxsize=8)
 def _overlaps(old: int, new: int) -> Tensor:
     """Return (new, old): how much of each old pixel lies in each new one; a whole old pixel counts ``new``.
 

@@ -246,7 +246,9 @@ def test_of_several_processes_none_downloads(monkeypatch: pytest.MonkeyPatch) ->
     from manual_bp.training.engine.processes import Processes
 
     asked = []
-    monkeypatch.setattr(train.datasets, "load", lambda name, root, download: (asked.append(download), mnist5k())[1])
+    monkeypatch.setattr(
+        train.datasets, "load", lambda name, root, download, side: (asked.append(download), mnist5k())[1]
+    )
     settings = train.Settings(download=True)
     train.load_images(settings, Processes())
     train.load_images(settings, Processes(0, 2))

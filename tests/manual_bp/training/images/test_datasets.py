@@ -72,7 +72,7 @@ def test_counts_and_names_are_the_published_ones(name: str, counts: tuple[int, i
 
 
 def test_the_names_are_those_that_train_offers() -> None:
-    assert NAMES == ("mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps")
+    assert NAMES == ("mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps", "folder")
 
 
 @has_fashion_mnist
@@ -102,7 +102,7 @@ def test_the_digits_that_ship_need_neither_a_root_nor_torchvision(monkeypatch: p
 
 
 def test_an_unknown_name_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"a data set of mnist5k, mnist, fashion-mnist, .*, usps, got 'minst'"):
+    with pytest.raises(ValueError, match=r"a data set of mnist5k, mnist, fashion-mnist, .*, usps, folder, got 'minst'"):
         load("minst", tmp_path)
 
 

@@ -141,8 +141,14 @@ def test_data_are_known_by_their_checksum() -> None:
         state.expect(changed(FACTS, sha256="01"))
 
 
-@pytest.mark.parametrize("change", [{"side": 3}, {"mean": 1.6}, {"deviation": 2.1}, {"names": ["a", "b"]}])
+@pytest.mark.parametrize("change", [{"side": 3}, {"mean": 1.6}, {"deviation": 2.1}])
 def test_what_is_said_of_the_data_is_compared(change: dict[str, object]) -> None:
     state = Run(images=4, batch_size=4).checkpoint(engine(), {"seed": 7}, FACTS)
     with pytest.raises(ValueError, match="describes its images as they are; it was tampered with"):
         state.expect(changed(FACTS, **change))
+
+
+def test_classes_of_other_names_are_named() -> None:
+    state = Run(images=4, batch_size=4).checkpoint(engine(), {"seed": 7}, FACTS)
+    with pytest.raises(ValueError, match=r"the checkpoint's run, \['a', 'b', 'c'\], got \['a', 'b', 'd'\]"):
+        state.expect(changed(FACTS, names=["a", "b", "d"]))
