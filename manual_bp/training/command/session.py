@@ -217,4 +217,5 @@ class Session:
 
         if self.folder is not None and self.run.history:
             y = answers(self.reported_network(), self.test_batches.in_order())
-            draw_run(self.folder.path, self.run.history, y, self.test_images)
+            is_smoothed = self.settings.label_smoothing > 0
+            draw_run(self.folder.path, self.run.history, y, self.test_images, is_smoothed=is_smoothed)

@@ -29,19 +29,25 @@ COLUMNS = 8
 WITH_COUNTS = 20  # classes: with more, a count does not fit into its cell
 
 
-def draw_run(folder: Path, history: Sequence[Mapping[str, float]], y: Tensor, test: Images) -> None:
-    """Draw curves.png, confusion.png and mistakes.png: y (n, classes) are the answers to the test images."""
+def draw_run(
+    folder: Path, history: Sequence[Mapping[str, float]], y: Tensor, test: Images, *, is_smoothed: bool = False
+) -> None:
+    """Draw curves.png, confusion.png and mistakes.png: y (n, classes) are the answers to the test images.
+
+    ``is_smoothed`` says that the training loss is one of smoothed targets.
+    """
     confidences, answered = y.cpu().max(1)
-    plot_curves(folder / "curves.png", history)
+    plot_curves(folder / "curves.png", history, is_smoothed=is_smoothed)
     plot_confusion(folder / "confusion.png", confusion(answered, test.labels, test.classes), test.names)
     worst = mistakes(y.cpu(), test.labels)
     shown = test.pixels[worst], test.labels[worst], answered[worst], confidences[worst]
     plot_mistakes(folder / "mistakes.png", *shown, test.names)
 
 
-def plot_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+def plot_curves(path: Path, history: Sequence[Mapping[str, float]], *, is_smoothed: bool = False) -> None:
     """Draw the run's epochs: losses, test accuracy, and below them the learning rate where it changes.
 
+    Where the training loss ``is_smoothed``, the legend says so: the test loss, of plain targets, is another quantity.
     An epoch is a mapping of ``epoch``, ``loss``, ``test_loss``, ``test_accuracy`` (a share) and ``lr``.
     """
     if not history:
@@ -52,7 +58,7 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     figure = Figure(figsize=(8, 5.2 if lr_changes else 3.6), layout="constrained")
     rows, heights = ("LA;RR", [5, 2]) if lr_changes else ("LA", [1])
     axes = figure.subplot_mosaic(rows, height_ratios=heights)
-    _plot_losses(axes["L"], curves)
+    _plot_losses(axes["L"], curves, is_smoothed=is_smoothed)
     _plot_accuracy(axes["A"], curves, history)
     if lr_changes:
         axes["R"].plot(curves["epoch"], curves["lr"], color="C4", **_line(curves))
@@ -65,9 +71,10 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     _save(figure, path)
 
 
-def _plot_losses(axes: Axes, curves: Mapping[str, Sequence[float]]) -> None:
-    axes.plot(curves["epoch"], curves["loss"], color="C0", label="training", **_line(curves))
-    axes.plot(curves["epoch"], curves["test_loss"], color="C3", label="test", **_line(curves))
+def _plot_losses(axes: Axes, curves: Mapping[str, Sequence[float]], *, is_smoothed: bool) -> None:
+    labels = ("training, smoothed targets", "test, plain targets") if is_smoothed else ("training", "test")
+    for name, colour, label in zip(("loss", "test_loss"), ("C0", "C3"), labels, strict=True):
+        axes.plot(curves["epoch"], curves[name], color=colour, label=label, **_line(curves))
     axes.set(title="Loss", ylabel="mean over the images")
     axes.legend()
     _scale_by_decades(axes, [*curves["loss"], *curves["test_loss"]])

@@ -94,7 +94,7 @@ def test_pictures_are_of_the_average(run: Path, tmp_path: Path, monkeypatch: pyt
     from manual_bp.training.run import plots
 
     drawn = []
-    monkeypatch.setattr(plots, "draw_run", lambda folder, history, y, test: drawn.append((y, test)))
+    monkeypatch.setattr(plots, "draw_run", lambda folder, history, y, test, *rest, **more: drawn.append((y, test)))
     words = "--resume", run / "last.pt", "--epochs", 3, "--out-dir", tmp_path / "more", "--quiet"
     assert train.main(list(map(str, words))) == 0
     (y, test), state = drawn[0], checkpoint.load(tmp_path / "more" / "last.pt")

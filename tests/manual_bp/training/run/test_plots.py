@@ -68,6 +68,46 @@ def test_curves_name_the_best_epoch_where_it_is_not_the_last(tmp_path: Path, dra
     ]
 
 
+def test_the_legend_says_where_the_two_losses_are_not_the_same_quantity(tmp_path: Path, drawn: list[Figure]) -> None:
+    plots.plot_curves(tmp_path / "plain.png", history(3))
+    plots.plot_curves(tmp_path / "smoothed.png", history(3), is_smoothed=True)
+    legends = [[text.get_text() for text in figure.axes[0].get_legend().get_texts()] for figure in drawn]
+    assert legends == [["training", "test"], ["training, smoothed targets", "test, plain targets"]]
+
+
+@pytest.mark.parametrize(("smoothing", "legend"), [(0, "training"), (0.1, "training, smoothed targets")])
+def test_the_curves_of_a_run_are_told_whether_its_targets_are_smoothed(
+    tmp_path: Path, drawn: list[Figure], smoothing: float, legend: str
+) -> None:
+    import train
+
+    words = (
+        "--hidden",
+        4,
+        "--epochs",
+        1,
+        "--quiet",
+        "--validation",
+        3800,
+        "--label-smoothing",
+        smoothing,
+        "--out-dir",
+        tmp_path / "run",
+    )
+    assert train.main(list(map(str, words))) == 0
+    assert drawn[0].axes[0].get_legend().get_texts()[0].get_text() == legend
+
+
+@pytest.mark.parametrize("name", ["$a$", "$\\frac$ $", "日本"])
+def test_classes_of_any_letters_can_be_drawn(tmp_path: Path, drawn: list[Figure], name: str) -> None:
+    """Letter by letter: no formula between dollars, and no warning of a letter that the font lacks."""
+    pixels, labels = torch.zeros(1, 4, 4, dtype=torch.uint8), torch.zeros(1).long()
+    plots.plot_confusion(tmp_path / "confusion.png", torch.eye(2).long(), [name, "b"])
+    plots.plot_mistakes(tmp_path / "mistakes.png", pixels, labels, labels, torch.ones(1), [name, "b"])
+    shown = [drawn[0].axes[0].get_xticklabels()[0].get_text(), drawn[1].axes[0].texts[0].get_text()]
+    assert all(name.replace("$", r"\$") in text for text in shown)
+
+
 def test_a_loss_of_0_can_be_drawn(tmp_path: Path, drawn: list[Figure]) -> None:
     epochs = history(3)
     epochs[2]["loss"] = 0.0
