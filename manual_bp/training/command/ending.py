@@ -91,24 +91,34 @@ def told(command: Callable[[], int]) -> int:
         code = command()
         print(end="", flush=True)  # also where standard output is closed, and sys.stdout None
     except ToldElsewhereError as error:
+        usage.tell_torchrun(str(error.__cause__))  # whichever process it names, the cause is the same
         return USAGE if isinstance(error.__cause__, UsageError) else STOPPED
     except UsageError as error:
-        if not usage.told_elsewhere():
-            print(f"{usage.program}: error: {error}", file=sys.stderr)
+        say_error(str(error), shown=not usage.told_elsewhere())
         return USAGE
     except BrokenPipeError:  # the reader of a pipe, `| head`, has seen enough
         leave_output()
-        print(f"{usage.program}: error: nobody reads the output any more, so some of it is lost", file=sys.stderr)
+        say_error("nobody reads the output any more, so some of it is lost")
         return STOPPED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
+    except ConnectionError as error:  # another process is gone: that one is the cause
+        print(f"{usage.program}: error: {error}", file=sys.stderr)
+        return STOPPED
     except (ImportError, OSError, ValueError) as error:  # packages, data and checkpoints from elsewhere, folders, disks
-        print(f"{usage.program}: error: {plain(error)}", file=sys.stderr)
+        say_error(plain(error))
         return STOPPED
     except (MemoryError, RuntimeError) as error:
         if not (what := out_of_memory(error)):
             raise
-        print(f"{usage.program}: error: {what}", file=sys.stderr)
+        say_error(what)
         return STOPPED
     return code
+
+
+def say_error(what: str, *, shown: bool = True) -> None:
+    """Print what is wrong, unless another process does; tell torchrun."""
+    usage.tell_torchrun(what)
+    if shown:
+        print(f"{usage.program}: error: {what}", file=sys.stderr)

@@ -15,7 +15,7 @@ from msgspec import inspect
 from manual_bp.training.command import usage
 from manual_bp.training.command.kept import complaint, read
 from manual_bp.training.command.settings import KINDS, OPTIONS, default_of
-from manual_bp.training.command.usage import USAGE, nearest_option, option, told_elsewhere
+from manual_bp.training.command.usage import USAGE, nearest_option, option, tell_torchrun, told_elsewhere
 
 PREDICT = "predict"
 """The first word where pictures are to be read."""
@@ -46,6 +46,7 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with 2 after the message; of the processes that torchrun starts, only the first says it."""
+        tell_torchrun(message)
         if told_elsewhere():
             self.exit(USAGE)
         super().error(message)

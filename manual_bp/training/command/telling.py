@@ -10,6 +10,7 @@ import torch
 from manual_bp.training.command.ending import STOPPED, Ending, leave_output, out_of_memory
 from manual_bp.training.command.networks import described
 from manual_bp.training.command.session import Session
+from manual_bp.training.command.usage import tell_torchrun
 from manual_bp.training.run.run import StoppedError
 from manual_bp.training.run.run_folder import LAST
 
@@ -91,3 +92,4 @@ def complain(session: Session, what: str) -> None:
         left = f"{folder.path / LAST} is saved" if folder and is_saved else "nothing is saved"
         hint = "--resume goes on from it" if is_saved else "--out-dir would keep checkpoints"
         print(f"{what}\n{left}: {hint}", file=sys.stderr)
+    tell_torchrun(what)

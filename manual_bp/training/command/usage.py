@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
+import time
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 from manual_bp.extras import exit_without
 from manual_bp.letters import spell_output
@@ -20,6 +24,14 @@ USAGE = 2
 def told_elsewhere() -> bool:
     """Return whether torchrun started this process beside a first one here, which says what is wrong with options."""
     return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def tell_torchrun(what: str) -> None:
+    """Leave what is wrong where torchrun looks for it, if it started this process: it ends its own report with that."""
+    if path := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        said = {"message": {"message": what, "extraInfo": {"timestamp": str(int(time.time()))}}}
+        with suppress(OSError):  # it is said on standard error all the same
+            Path(path).write_text(json.dumps(said), encoding="utf-8")
 
 
 class UsageError(Exception):

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from conftest import Inside, log_of
 from processes_worker import DEADLINE, ROOT, loopback
 from torch import distributed as dist
 from torch.distributed import is_initialized
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
+import train
 from manual_bp.training.command.ending import told
+from manual_bp.training.command.options import read_words
 from manual_bp.training.command.usage import UsageError
 from manual_bp.training.engine.processes import Processes, ToldElsewhereError
 from manual_bp.training.run import checkpoint
@@ -106,6 +109,47 @@ def test_an_error_that_another_process_tells_is_only_an_exit_code(
 
     assert told(fail) == (2 if isinstance(cause, UsageError) else 1)
     assert capsys.readouterr() == ("", "")
+
+
+def fails(error: BaseException, cause: BaseException | None = None) -> Callable[[], int]:
+    def fail() -> int:
+        raise error from cause
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("command", "cause"),
+    [
+        (fails(UsageError("--x is wrong")), "--x is wrong"),
+        (fails(ValueError("a file is damaged")), "a file is damaged"),
+        (fails(RuntimeError("std::bad_alloc")), "out of memory: it needs more"),
+        (fails(ToldElsewhereError(), ValueError("the first is at fault")), "the first is at fault"),
+        (lambda: read_words(["--epochs", "0"]), "argument --epochs: expected a whole number of at least 1, got '0'"),
+        (lambda: train.main(["--hidden", "4", "--lr", "1e30", "--quiet"]), "stopped in epoch 1 after step "),
+    ],
+    ids=range(6),
+)
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_torchrun_ends_its_report_with_what_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[[], int], cause: str, rank: str
+) -> None:
+    """It reads the file that it names, and shows the message in the place of advice for programmers."""
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "error.json"))
+    with suppress(SystemExit):
+        assert told(command) in (1, 2)
+    report = str(ChildFailedError("train.py", {0: ProcessFailure(0, 7, 1, str(tmp_path / "error.json"))}))
+    assert f"  traceback : {cause}" in report
+    assert "To enable traceback" not in report
+
+
+def test_a_process_that_misses_another_is_not_taken_for_the_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "error.json"))
+    assert told(fails(ConnectionError("one of the processes does not answer"))) == 1
+    assert not (tmp_path / "error.json").exists()
 
 
 @pytest.mark.usefixtures("environment")
