@@ -119,7 +119,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lr_drop_factor: Annotated[Factor, training("step: it is divided by F each time", "F")] = 10.0
     average: Annotated[
         Share,
-        training("test a moving average of the weights, not those of the last step: D stays of it in each step", "D"),
+        training(
+            "test a moving average of the weights, of which D stays in each step, say 0.999; "
+            "0 tests the weights of the last step",
+            "D",
+        ),
     ] = 0.0
     warmup_epochs: Annotated[Number, training("the learning rate climbs for N epochs first", "N")] = 0.0
     seed: Annotated[Whole, training("fixes the first weights, every order, shift and mask", "S")] = 0

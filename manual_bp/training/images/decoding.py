@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from manual_bp.training.images.paths import found_at, is_file
+from manual_bp.training.images.paths import found_at, is_file, shown
 
 
 def decoded(path: Path, reader: str = "read_picture") -> Image.Image:
@@ -21,7 +21,7 @@ def decoded(path: Path, reader: str = "read_picture") -> Image.Image:
     Raises FileNotFoundError where there is no file, ValueError where it holds no picture; ``reader`` is who says so.
     """
     if not is_file(path):
-        raise FileNotFoundError(f"{reader} expects the file {path}: it is {found_at(path)}")
+        raise FileNotFoundError(f"{reader} expects the file {shown(path)}: it is {found_at(path)}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow can read past, such as flaws in the metadata
@@ -31,7 +31,7 @@ def decoded(path: Path, reader: str = "read_picture") -> Image.Image:
                     raise ValueError("EPS is a program, which would be run; save it as PNG")
                 return _grey(ImageOps.exif_transpose(picture))
     except Exception as error:  # a damaged file makes decoders raise whatever comes: SyntaxError, struct.error, ...
-        raise ValueError(f"{reader} expects a picture that can be read in {path}: {error}") from error
+        raise ValueError(f"{reader} expects a picture that can be read in {shown(path)}: {error}") from error
 
 
 def _grey(picture: Image.Image) -> Image.Image:

@@ -18,6 +18,11 @@ def found_at(path: Path) -> str:
     return next((kind for kind, is_so in kinds.items() if is_so), "a file" if path.is_file() else "a device")
 
 
+def shown(path: Path) -> str:
+    """Return a path as a message can have it, on one line whatever it is called."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
+
+
 def is_file(path: Path) -> bool:
     """Return whether an ordinary file is at a path, or at the end of a link; False for a path that cannot be."""
     try:

@@ -23,7 +23,7 @@ from torch import Tensor
 from manual_bp.training.images.data import Images
 from manual_bp.training.images.datasets.resizing import resized_pixels
 from manual_bp.training.images.decoding import decoded
-from manual_bp.training.images.paths import found_at, is_file
+from manual_bp.training.images.paths import found_at, is_file, shown
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 HALVES = ("train", "test")
@@ -72,11 +72,6 @@ def read_plain(path: Path, side: int | None = None) -> Tensor:
         picture = picture.reduce(max(picture.size) // LARGEST)
     pixels = torch.from_numpy(np.array(picture))
     return pixels if side is None else resized_pixels(pixels[None], side)[0]
-
-
-def shown(path: Path) -> str:
-    """Return a path as a message can have it on one line."""
-    return str(path) if str(path).isprintable() else ascii(str(path))
 
 
 # -------------------------------------------------------------------------------------------------- which files

@@ -178,6 +178,7 @@ def picture(name: str, width: int, height: int) -> Callable[[Path], None]:
         (cut_off, "load expects a picture that can be read in {}/train/cat/1.png: "),
         (put("test/dog/0.png", b""), "load expects a picture that can be read in {}/test/dog/0.png: "),
         (put("test/dog/0.png", b"P5\n20000 20000\n255\n"), "in {}/test/dog/0.png: Image size (400000000 pixels)"),
+        (put("test/dog/x\ny.png", b""), r"can be read in '{}/test/dog/x\ny.png': "),
         (put("train/cat/notes.txt", b"x"), "in {}/train/cat, got notes.txt, a file"),
         (put("train/cat/0.png.part", b"x"), "in {}/train/cat, got 0.png.part, a file"),
         (made("train/cat/more"), "in {}/train/cat, got more, a folder"),
