@@ -50,6 +50,9 @@ class Session:
     average: Average | None = field(init=False)
     """What is tested in the place of the parameters that are trained, if anything."""
     _best: Network | None = field(init=False, default=None)
+    """With --patience, in the first process: the network of the best epoch, once there is one."""
+    _best_before: Checkpoint | None = field(init=False, default=None)
+    """The checkpoint that it was read from, where an earlier part of the run trained it."""
 
     def __post_init__(self) -> None:
         """Begin the average, where the settings ask for one."""
@@ -59,6 +62,13 @@ class Session:
         """Stand where the run of a checkpoint stood; ValueError where it is one of other data, or does not fit."""
         start.expect(self.facts)
         self.run.go_on_from(start, self.engines, self.average)
+        settings, history = self.settings, self.run.history
+        if settings.patience and history and self.is_main and not (settings.eval_only or settings.dry_run):
+            epoch = int(self.run.best["epoch"])
+            is_start = epoch == start.epoch and not self.run.within
+            self._best_before = start if is_start else best_of(folders_of(settings), epoch)
+            self._best = copy(self.network)
+            self._best.load_state_dict(self._best_before.tested)
 
     @property
     def steps(self) -> int:
@@ -171,14 +181,8 @@ class Session:
         return self.run.best if self.settings.patience else self.run.history[-1]
 
     def reported_network(self) -> Network:
-        """Return the network of that epoch: as it is kept in memory, or in best.pt by an earlier part of the run."""
-        if self.reported is self.run.history[-1]:
-            return self.tested()
-        if self._best is None:
-            epoch, network = int(self.reported["epoch"]), copy(self.network)
-            network.load_state_dict(best_of(folders_of(self.settings), epoch).tested)
-            self._best = network
-        return self._best
+        """Return the network of that epoch; ask the first process."""
+        return self._best or self.tested()
 
     def trained(self) -> Network:
         """Return the network with the parameters that the engine has now: autograd trains a copy."""
@@ -202,6 +206,8 @@ class Session:
         """Begin the run's files in a folder, if it has one in this process."""
         if folder is not None:
             folder.begin(self.settings.kept(), self.run, tensorboard=self.settings.tensorboard)
+            if self._best_before is not None:
+                folder.keep_best(self._best_before)
             self.folder = folder
 
     def answers(self, chosen: Callable[[], Network]) -> Answers | None:

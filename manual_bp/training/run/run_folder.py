@@ -88,6 +88,11 @@ class RunFolder:
         for name in [BEST, LAST] if best else [LAST]:
             checkpoint.save(self.path / name, state)
 
+    def keep_best(self, state: Checkpoint) -> None:
+        """Write best.pt where the folder has none: that of a run that goes on here may be in another one."""
+        if not (self.path / BEST).exists():
+            checkpoint.save(self.path / BEST, state)
+
 
 def load(path: Path, instead: str = "take {}") -> Checkpoint:
     """Read a checkpoint; where it cannot be, the error names the whole one beside it, last.pt or best.pt, if any.
@@ -122,7 +127,8 @@ def best_of(folders: Iterable[Path], epoch: int) -> Checkpoint:
             if state.epoch == epoch:
                 return state
             reasons.append(f"{path} is of epoch {state.epoch}")
-    raise FileNotFoundError(f"expected the checkpoint of the best epoch, {epoch}: {'; '.join(reasons)}")
+    hint = "put it there, or --patience 0 goes on without it"
+    raise FileNotFoundError(f"expected the checkpoint of the best epoch, {epoch}: {'; '.join(reasons)}; {hint}")
 
 
 def holds_a_run(path: Path) -> bool:

@@ -110,6 +110,37 @@ def test_pictures_are_of_the_best_network(
     assert evaluate(*seen[0]) == pytest.approx((expected["test_loss"], expected["test_accuracy"]), rel=1e-6)
 
 
+def test_the_best_network_goes_along_into_a_new_folder(inside: Inside, stopped_run: Path, tmp_path: Path) -> None:
+    """The folder before may be gone when the run goes on once more."""
+    before = shutil.copytree(stopped_run, tmp_path / "before")
+    best = checkpoint.load(before / "best.pt").step
+    assert inside("--resume", before / "last.pt", "--patience", 4, "--out-dir", tmp_path / "new")[0] == 0
+    assert best_epoch(log_of(tmp_path / "new")) == best_epoch(log_of(before)), "choose other settings"
+    assert checkpoint.load(tmp_path / "new" / "best.pt").step == best
+    shutil.rmtree(before)
+    code, out, _ = inside("--resume", tmp_path / "new")
+    assert (code, "the best on the held-out images" in out) == (0, True)
+    assert inside("--resume", tmp_path / "new" / "best.pt", "--out-dir", tmp_path / "again")[0] == 0
+    assert checkpoint.load(tmp_path / "again" / "best.pt").step == best
+
+
+def test_without_the_best_network_a_run_goes_on_without_patience_alone(
+    inside: Inside, stopped_run: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(stopped_run, tmp_path / "run")
+    (folder / "best.pt").unlink()
+    epoch = best_epoch(log_of(folder))
+    for more in ((), ("--patience", 9)):
+        code, out, errors = inside("--resume", folder, *more)
+        assert (code, out) == (1, "")
+        assert (
+            f"expected the checkpoint of the best epoch, {epoch}: expected a checkpoint at {folder}/best.pt" in errors
+        )
+        assert errors.endswith("; put it there, or --patience 0 goes on without it\n")
+    assert inside("--resume", folder, "--eval-only")[0] == 0
+    assert inside("--resume", folder, "--patience", 0, "--epochs", 40, "--quiet")[0] == 0
+
+
 def test_needs_images_held_out(inside: Inside, kept_run: Path, tmp_path: Path) -> None:
     message = "argument --patience: expected --validation N too, images held out to judge each epoch by"
     for words in (["--out-dir", tmp_path / "new"], ["--resume", kept_run / "last.pt", "--out-dir", tmp_path / "new"]):
@@ -121,5 +152,5 @@ def test_needs_images_held_out(inside: Inside, kept_run: Path, tmp_path: Path) -
 def test_the_best_checkpoint_is_looked_for_by_its_epoch(stopped_run: Path, tmp_path: Path) -> None:
     epoch = checkpoint.load(stopped_run / "best.pt").epoch
     assert best_of([tmp_path, stopped_run], epoch).epoch == epoch
-    with pytest.raises(FileNotFoundError, match=rf"the best epoch, 99: .*best\.pt is of epoch {epoch}$"):
+    with pytest.raises(FileNotFoundError, match=rf"the best epoch, 99: .*best\.pt is of epoch {epoch}; put it there"):
         best_of([stopped_run], 99)
