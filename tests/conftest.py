@@ -1,6 +1,7 @@
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,20 @@ def seed() -> None:
     torch.set_flush_denormal(False)
 
 
+def undrawn_session(session: Any) -> None:
+    """Draw no pictures."""
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Let runs inside ``with`` draw no pictures: a fixture of a whole module has no ``inside``."""
+    import train
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.Session, "draw", undrawn_session)
+        yield
+
+
 @pytest.fixture
 def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Inside:
     """Run train.py's main in this process, which spares an import of torch; give exit code, output and errors.
@@ -38,7 +53,7 @@ def inside(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
     """
     import train  # not above: a mutant of manual_bp that cannot be imported must fail a test, not this file
 
-    monkeypatch.setattr(train.Session, "draw", lambda session: None)
+    monkeypatch.setattr(train.Session, "draw", undrawn_session)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         try:

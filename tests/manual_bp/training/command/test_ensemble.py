@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Inside
+from conftest import Inside, undrawn
 from PIL import Image
 from torch import Tensor, nn
 
@@ -39,7 +39,8 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("runs") / "three"
     words = *SHORT[:-3], "--epochs", 8, "--quiet", "--lr", 0.3, "--validation", 1000, "--patience", 8, "--seeds", 3
-    assert train.main([*map(str, words), "--out-dir", str(folder)]) == 0
+    with undrawn():
+        assert train.main([*map(str, words), "--out-dir", str(folder)]) == 0
     return folder
 
 

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import Inside, log_of
+from conftest import Inside, log_of, undrawn
 from kills import assert_same_end
 
 from manual_bp.training.command.session import Session
@@ -23,7 +23,8 @@ def stopped_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import train
 
     folder = tmp_path_factory.mktemp("runs") / "stopped"
-    assert train.main([*map(str, SETTINGS), "--patience", "3", "--out-dir", str(folder), "--quiet"]) == 0
+    with undrawn():
+        assert train.main([*map(str, SETTINGS), "--patience", "3", "--out-dir", str(folder), "--quiet"]) == 0
     return folder
 
 
