@@ -32,10 +32,10 @@ from manual_bp.training.run import checkpoint
 from manual_bp.training.run.whole_file import unfinished
 
 ENGINES = "manual", "autograd"
-SETTINGS = "--save-interval 7 --log-interval 10 --quiet --threads 1 --epochs"
+SETTINGS = "--save-interval 7 --log-interval 10 --quiet --threads 1 --average 0.99 --epochs"
 
 NETWORKS = {
-    "a perceptron": "--hidden 16 --average 0.99",
+    "a perceptron": "--hidden 16",
     "a convolution with dropout": "--image-size 8 --network conv:2:3 relu dropout:0.2 max:2",
 }
 
