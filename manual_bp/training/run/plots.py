@@ -109,6 +109,11 @@ def _scale_by_decades(axes: Axes, values: Sequence[float]) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
+def _literal(names: Sequence[str]) -> list[str]:
+    """Return names as matplotlib draws them letter by letter: between two dollars it would read a formula."""
+    return [name.replace("$", r"\$") for name in names]
+
+
 def plot_confusion(path: Path, counts: Tensor, names: Sequence[str]) -> None:
     """Draw counts (classes, classes) int64, a row for each label, a column for each answer.
 
@@ -177,11 +182,6 @@ def plot_mistakes(
         axes.text(column + 0.5, row + 0.23, text, ha="center", va="bottom", fontsize=8)
     axes.set(xlim=(0, columns), ylim=(rows, 0))
     _save(figure, path)
-
-
-def _literal(names: Sequence[str]) -> list[str]:
-    """Return names as matplotlib draws them letter by letter: between two dollars it would read a formula."""
-    return [name.replace("$", r"\$") for name in names]
 
 
 def _save(figure: Figure, path: Path) -> None:

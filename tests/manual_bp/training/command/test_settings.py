@@ -18,6 +18,7 @@ from manual_bp.training.command.settings import FIELDS, FIXED, KEPT, LOOSE, NOT,
 from manual_bp.training.command.usage import UsageError, option
 from manual_bp.training.engine.schedule import SCHEDULES
 from manual_bp.training.images.datasets import NAMES
+from manual_bp.training.run import checkpoint
 
 
 def test_the_names_are_those_of_the_tables() -> None:
@@ -112,6 +113,31 @@ def test_of_several_seeds_each_has_its_own_folder() -> None:
 def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"expected settings of a run in here, got 'epoch'; did you mean epochs\?"):
         read_kept({"epoch": 3}, "here")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), 4e-3),
+        (("--validation", 3000), 16e-3),
+        (("--validation", 3000, "--weight-decay", 4e-3), 4e-3),
+        (("--validation", 3000, "--optimizer", "SGD", "--lr", 0.1), 0),
+    ],
+    ids=str,
+)
+def test_the_weight_decay_is_that_of_as_many_training_images(
+    inside, tmp_path: Path, words: tuple[object, ...], expected: float
+) -> None:
+    """The run keeps the number itself: whatever the default becomes later, it goes on with this one."""
+    assert inside("--hidden", 8, *words, "--epochs", 1, "--out-dir", tmp_path / "run")[0] == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["weight_decay"], config["batch_size"]) == (expected, 50)
+    assert checkpoint.load(tmp_path / "run" / "last.pt").config == config
+    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
+    state["config"]["weight_decay"] = 0.5
+    torch.save(state, tmp_path / "run" / "last.pt")
+    assert inside("--resume", tmp_path / "run", "--epochs", 2)[0] == 0
+    assert checkpoint.load(tmp_path / "run" / "last.pt").config["weight_decay"] == 0.5
 
 
 def help_text() -> str:

@@ -41,31 +41,6 @@ def test_the_folder_holds_all_of_a_run(kept_run: Path) -> None:
     assert best.epoch == 1 + accuracies.index(max(accuracies))
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ((), 4e-3),
-        (("--validation", 3000), 16e-3),
-        (("--validation", 3000, "--weight-decay", 4e-3), 4e-3),
-        (("--validation", 3000, "--optimizer", "SGD", "--lr", 0.1), 0),
-    ],
-    ids=str,
-)
-def test_the_weight_decay_is_that_of_as_many_training_images(
-    inside: Inside, tmp_path: Path, words: tuple[object, ...], expected: float
-) -> None:
-    """The run keeps the number itself: whatever the default becomes later, it goes on with this one."""
-    assert inside(*SHORT, *words, "--epochs", 1, "--out-dir", tmp_path / "run")[0] == 0
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert (config["weight_decay"], config["batch_size"]) == (expected, 50)
-    assert checkpoint.load(tmp_path / "run" / "last.pt").config == config
-    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)
-    state["config"]["weight_decay"] = 0.5
-    torch.save(state, tmp_path / "run" / "last.pt")
-    assert inside("--resume", tmp_path / "run", "--epochs", 2)[0] == 0
-    assert checkpoint.load(tmp_path / "run" / "last.pt").config["weight_decay"] == 0.5
-
-
 def test_the_parameters_load_into_a_plain_sequential(kept_run: Path) -> None:
     state = torch.load(kept_run / "last.pt", weights_only=True)
     model = nn.Sequential(nn.Linear(784, 8), nn.ReLU(), nn.Linear(8, 10))
