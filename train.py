@@ -46,7 +46,7 @@ from manual_bp.training.command.predict import predict
 from manual_bp.training.command.seeds import run_seeds
 from manual_bp.training.command.session import Session
 from manual_bp.training.command.settings import GRADIENT_DESCENT, Settings, descent_on
-from manual_bp.training.command.start import SHIFT, beginning, check_length, check_together, divided
+from manual_bp.training.command.start import AUGMENT, beginning, check_length, check_together, divided
 from manual_bp.training.command.telling import complain, finish, stopped, title, why_stopped
 from manual_bp.training.engine.parallel import DataParallelEngine
 from manual_bp.training.engine.processes import Processes
@@ -72,9 +72,8 @@ def load_images(settings: Settings, processes: Processes) -> tuple[Images, Image
 def make_batches(settings: Settings, training: Images, test: Images, processes: Processes) -> tuple[Batches, Batches]:
     """Return the batches to train with, this process's share of each, and those to test with."""
     kind: dict[str, Any] = {"standard": training, "dtype": getattr(torch, settings.dtype), "device": processes.device}
-    shift, smoothing = SHIFT if settings.augment == "shift" else 0, settings.label_smoothing
-    part = processes.rank, processes.count
-    mine = Batches(training, settings.batch_size, shift=shift, label_smoothing=smoothing, part=part, **kind)
+    smoothing, part, own = settings.label_smoothing, (processes.rank, processes.count), AUGMENT[settings.augment]
+    mine = Batches(training, settings.batch_size, label_smoothing=smoothing, part=part, **own, **kind)
     return mine, Batches(test, 1000, **kind)
 
 

@@ -4,7 +4,7 @@
     python tests/kills.py --kills 500      more of them
 
 Every start goes on by ``--resume auto`` in the run's folder, by hand and by autograd in turn: two thirds of
-the kills hit a perceptron, the others a convolution with dropout. Checkpoints are written
+the kills hit a perceptron, the others a convolution with dropout and elastic distortions. Checkpoints are written
 every few steps, so that many kills fall into the writing. At the end the parameters, what the optimizer remembers, the
 history and the log must be those of the run that nobody disturbed, to the last bit; only the seconds may differ.
 """
@@ -36,7 +36,9 @@ SETTINGS = "--save-interval 7 --log-interval 10 --quiet --threads 1 --average 0.
 
 NETWORKS = {
     "a perceptron": "--hidden 16",
-    "a convolution with dropout": "--image-size 8 --network conv:2:3 relu dropout:0.2 max:2",
+    "a convolution with dropout and elastic distortions": (
+        "--image-size 8 --network conv:2:3 relu dropout:0.2 max:2 --augment elastic"
+    ),
 }
 
 
@@ -114,7 +116,7 @@ def trial(network: str, kills: int, epochs: int, seed: int, folder: Path) -> Cou
 
 def shares(epochs: int) -> tuple[int, int]:
     """Return the epochs of the perceptron and of the convolution: as much time for each kill."""
-    return epochs * 2 // 3, max(1, epochs // 2)
+    return epochs * 2 // 3, max(1, epochs * 2 // 5)
 
 
 def main() -> int:

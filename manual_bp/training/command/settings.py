@@ -30,6 +30,7 @@ Word = Annotated[str, Meta(pattern=PATTERN, max_length=40)]
 Factor = Annotated[float, Meta(ge=1, lt=1e38)]
 
 DataSet = Literal["mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps", "folder"]
+Augment = Literal["none", "shift", "affine", "elastic"]
 Activation = Literal["sigmoid", "tanh", "relu"]
 Loss = Literal["cross-entropy", "squared-error"]
 Schedule = Literal["constant", "cosine", "linear", "step"]
@@ -81,7 +82,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     validation: Annotated[
         Whole, data("hold N of the training images out: best.pt is the best on them, not on the test images", "N")
     ] = 0
-    augment: Annotated[Literal["none", "shift"], data("shift every image by up to 2 pixels")] = "none"
+    augment: Annotated[
+        Augment, data("change each image in every epoch: shift; affine: turn and scale it too; elastic: bend it too")
+    ] = "none"
 
     network: Annotated[list[Word], network(EXPECTED, "LAYER")] = field(default_factory=perceptron)
     hidden: Annotated[list[Count], network("mlp: units of each hidden layer", "N")] = field(default_factory=two_layers)

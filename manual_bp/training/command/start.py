@@ -15,12 +15,20 @@ from manual_bp.training.command.settings import LARGEST, LOOSE, NOT, OPTIONS, Se
 from manual_bp.training.command.usage import UsageError, option
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.images.data import Images
+from manual_bp.training.images.distortions import AFFINE, ELASTIC
 from manual_bp.training.images.held_out import held_out
 from manual_bp.training.run.checkpoint import Checkpoint
 from manual_bp.training.run.run import Run
 from manual_bp.training.run.run_folder import BEST, LAST, RunFolder, holds_a_run, load, logged_epoch
 
-SHIFT = 2  # pixels, of --augment shift
+SHIFT = 2  # pixels
+AUGMENT: dict[str, dict[str, Any]] = {
+    "none": {},
+    "shift": {"shift": SHIFT},
+    "affine": {"distortion": AFFINE},
+    "elastic": {"distortion": ELASTIC},
+}
+"""What the batches are told, by --augment."""
 GO_ON = "--resume {} --out-dir NEW goes on from it in a new folder"
 
 
@@ -119,6 +127,8 @@ def check_together(settings: Settings, processes: int = 1) -> None:
         raise UsageError(f"argument --dataset: {line}")
     if settings.augment == "shift" and settings.image_size is not None and settings.image_size <= SHIFT:
         raise UsageError(f"argument --augment: images of {settings.image_size} pixels cannot shift by {SHIFT}")
+    if settings.augment in ("affine", "elastic") and settings.image_size == 1:
+        raise UsageError("argument --augment: images of 1 pixel cannot be distorted; expected --image-size 2 or more")
     if settings.seeds > 1 and settings.resume not in (None, "auto"):
         hint = "--resume auto goes on with each"
         raise UsageError(f"argument --seeds: several runs cannot go on from one checkpoint; {hint}")

@@ -1,4 +1,4 @@
-"""Mini-batches of images: shuffled, shifted at random, shared among processes, all in tensors that are made once."""
+"""Mini-batches of images: shuffled, distorted at random, shared among processes, in tensors that are made once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from manual_bp.loss import one_hot
 from manual_bp.training.images.data import Images
+from manual_bp.training.images.distortions import Distortions, Drawn, Ranges
 from manual_bp.training.images.shifts import Shifts
 
 BLOCK = 512  # images gathered in one go where batches are smaller; larger blocks gained little more
@@ -23,7 +24,7 @@ class Batches:
     Pixels are standardised with the mean and standard deviation of all pixels of ``standard``, the training images.
     With ``label_smoothing`` a, a row of t is 1 − a at the image's class, and a / classes more everywhere: a = 0 is
     one-hot. With ``shift`` s, ``shuffled`` moves every image by up to s pixels in each direction, anew in each epoch,
-    and fills in background, 0.
+    and fills in background, 0. With ``distortion`` it distorts every image within these ranges instead.
 
     ``part`` (rank, count) shares each batch among count processes: this one gets rows
     ``tensor_split(batch, count)[rank]``, which may be none, of the same batch that one process alone would get.
@@ -42,14 +43,19 @@ class Batches:
         device: str,
         label_smoothing: float = 0.0,
         shift: int = 0,
+        distortion: Ranges | None = None,
         part: tuple[int, int] = (0, 1),
     ) -> None:
         """Move the images to the device once; raise ValueError for a number out of its range."""
         _check(images, batch_size, label_smoothing, shift, part)
+        if shift and distortion is not None:
+            raise ValueError("Batches expects a shift or a distortion, got both: a distortion shifts too")
         self.batch_size, self.part = min(batch_size, len(images)), part
+        self._height, self._width = images.pixels.shape[1:]
         self._shifts = Shifts(images.pixels.to(device), shift) if shift else None
         self.pixels = self._shifts.pixels if self._shifts else images.pixels.flatten(1).to(device)
         like = torch.empty((), dtype=dtype, device=device)
+        self._distortions = Distortions(self._height, self._width, distortion, like) if distortion else None
         self.targets = one_hot(images.labels.to(device), images.classes, like=like)
         self.targets.mul_(1 - label_smoothing).add_(label_smoothing / images.classes)
         self.mean, self.deviation = standard.mean_and_deviation
@@ -74,14 +80,14 @@ class Batches:
         return -(-len(self.pixels) // self.batch_size)
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (x, t) of all images in their order, unshifted."""
+        """Yield (x, t) of all images in their order, as they are."""
         return self._batches(torch.arange(len(self.pixels), device=self.pixels.device), None)
 
     def shuffled(self, seed: int, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (x, t) of all images once, but for the first ``start`` batches.
 
-        Order and shifts belong to (seed, epoch), on any device: an epoch that was left after k batches is continued,
-        number for number, by ``start=k``.
+        Order, shifts and distortions belong to (seed, epoch), on any device: an epoch that was left after k batches is
+        continued, number for number, by ``start=k``.
         """
         if not 0 <= start <= len(self):
             raise ValueError(f"Batches expects to start at one of its {len(self)} batches, got {start}")
@@ -89,15 +95,33 @@ class Batches:
         entropy = int(SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0])
         generator = torch.Generator().manual_seed(entropy >> 1)
         order = torch.randperm(n, generator=generator).to(device)
-        drawn = self._shifts.draw(n, generator).to(device) if self._shifts else None
+        drawn: Tensor | Drawn | None = None
+        if self._shifts is not None:
+            drawn = self._shifts.draw(n, generator).to(device)
+        elif self._distortions is not None:
+            drawn = self._distortions.draw(n, generator)
         return self._batches(order[start * self.batch_size :], drawn)
+
+    def distorted(self, seed: int, count: int) -> Tensor | None:
+        """Return pixels (n, height, width), 0 to 255, of up to ``count`` images as epoch 1 shifts or distorts them.
+
+        None where the images come as they are.
+        """
+        if self._shifts is None and self._distortions is None:
+            return None
+        taken: list[Tensor] = []
+        for x, _ in self.shuffled(seed, 1):
+            taken.append(x.clone())
+            if sum(map(len, taken)) >= count:
+                break
+        return (torch.cat(taken)[:count] * self.deviation + self.mean).view(-1, self._height, self._width)
 
     def first_row(self, size: int) -> int:
         """Return the number of this process's first row in a batch of ``size`` rows."""
         rank, count = self.part
         return rank * (size // count) + min(rank, size % count)
 
-    def _batches(self, order: Tensor, drawn: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, order: Tensor, drawn: Tensor | Drawn | None) -> Iterator[tuple[Tensor, Tensor]]:
         whole = len(order) - len(order) % self.batch_size
         for rows in (order[:whole].view(-1, self.batch_size), order[None, whole:]):
             if rows.numel():
@@ -108,22 +132,25 @@ class Batches:
         rank, count = self.part
         return rows.tensor_split(count, 1)[rank]
 
-    def _in_blocks(self, batches: Tensor, room: _Room, drawn: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    def _in_blocks(self, batches: Tensor, room: _Room, drawn: Tensor | Drawn | None) -> Iterator[tuple[Tensor, Tensor]]:
         x, t = room.out
         for block in torch.split(batches, len(room.batches)):
             self._gather(block.flatten(), room, drawn)
             for batch_x, batch_t in room.batches[: len(block)]:
                 yield x.copy_(batch_x), t.copy_(batch_t)  # where the batch is the block, these are no copies
 
-    def _gather(self, rows: Tensor, room: _Room, drawn: Tensor | None) -> None:
-        """Write images ``rows`` into the room, each shifted as drawn for it."""
+    def _gather(self, rows: Tensor, room: _Room, drawn: Tensor | Drawn | None) -> None:
+        """Write images ``rows`` into the room, each shifted or distorted as drawn for it."""
         n = len(rows)
         pixels, x = room.pixels[:n], room.x[:n]
-        if self._shifts is None or drawn is None:
-            torch.index_select(self.pixels, 0, rows, out=pixels)
-        else:
+        if self._shifts is not None and isinstance(drawn, Tensor):
             self._shifts.gather(rows, drawn[rows], out=pixels, scratch=room.scratch[:n])
-        torch.add(self._offset, x.copy_(pixels), alpha=self._scale, out=x)
+        else:
+            torch.index_select(self.pixels, 0, rows, out=pixels)
+        x.copy_(pixels)
+        if self._distortions is not None and isinstance(drawn, Drawn):
+            self._distortions.distort(x, rows, drawn)
+        torch.add(self._offset, x, alpha=self._scale, out=x)
         torch.index_select(self.targets, 0, rows, out=room.t[:n])
 
 

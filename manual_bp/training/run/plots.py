@@ -1,4 +1,4 @@
-"""Pictures of a run, one PNG file each: its curves, which class it takes for which, and its worst mistakes.
+"""Pictures of a run, one PNG file each: its curves, which class it takes for which, its worst mistakes, distortions.
 
 Figures are drawn without pyplot: nothing global changes, no display is asked for. A file appears whole or not at all.
 """
@@ -26,15 +26,23 @@ from manual_bp.training.run.whole_file import write_whole
 
 GRID = 40  # mistakes in one picture: five rows of eight can be looked at one by one
 COLUMNS = 8
+EXAMPLES = COLUMNS**2  # distorted images in one picture
 WITH_COUNTS = 20  # classes: with more, a count does not fit into its cell
 
 
 def draw_run(
-    folder: Path, history: Sequence[Mapping[str, float]], y: Tensor, test: Images, *, is_smoothed: bool = False
+    folder: Path,
+    history: Sequence[Mapping[str, float]],
+    y: Tensor,
+    test: Images,
+    distorted: Tensor | None = None,
+    *,
+    is_smoothed: bool = False,
 ) -> None:
     """Draw curves.png, confusion.png and mistakes.png: y (n, classes) are the answers to the test images.
 
-    ``is_smoothed`` says that the training loss is one of smoothed targets.
+    Where there are ``distorted`` images, draw them in distorted.png. ``is_smoothed`` says that the training loss is one
+    of smoothed targets.
     """
     confidences, answered = y.cpu().max(1)
     plot_curves(folder / "curves.png", history, is_smoothed=is_smoothed)
@@ -42,6 +50,8 @@ def draw_run(
     worst = mistakes(y.cpu(), test.labels)
     shown = test.pixels[worst], test.labels[worst], answered[worst], confidences[worst]
     plot_mistakes(folder / "mistakes.png", *shown, test.names)
+    if distorted is not None:
+        plot_distorted(folder / "distorted.png", distorted)
 
 
 def plot_curves(path: Path, history: Sequence[Mapping[str, float]], *, is_smoothed: bool = False) -> None:
@@ -180,6 +190,25 @@ def plot_mistakes(
         label, answer = names[int(labels[i])], names[int(answers[i])]
         text = f"is {label}\nsays {answer}, {confidences[i]:.0%}"
         axes.text(column + 0.5, row + 0.23, text, ha="center", va="bottom", fontsize=8)
+    axes.set(xlim=(0, columns), ylim=(rows, 0))
+    _save(figure, path)
+
+
+def plot_distorted(path: Path, pixels: Tensor) -> None:
+    """Draw distorted training images, the first ``EXAMPLES`` of those given: pixels (n, h, w) from 0 to 255."""
+    shown = pixels[:EXAMPLES].numpy(force=True)
+    if len(shown) == 0:
+        raise ValueError("plot_distorted expects at least one image, got none")
+    columns = min(COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(max(columns, 4), rows + 0.4))
+    axes = figure.add_axes((0, 0, 1, rows / (rows + 0.4)))
+    axes.set_axis_off()
+    figure.suptitle(f"{len(shown)} training images as epoch 1 changes them", y=0.99, va="top")
+    for i, image in enumerate(shown):
+        row, column = divmod(i, columns)
+        box = column + 0.04, column + 0.96, row + 0.96, row + 0.04
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, extent=box, aspect="auto")
     axes.set(xlim=(0, columns), ylim=(rows, 0))
     _save(figure, path)
 

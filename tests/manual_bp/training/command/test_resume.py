@@ -22,25 +22,27 @@ from manual_bp.training.run import checkpoint
 from manual_bp.training.run.run_folder import RunFolder
 
 SHORT = "--hidden", 8, "--lr-schedule", "constant"
-CONVOLUTIONAL = "--image-size", 8, "--network", "conv:2:3", "relu", "dropout:0.2", "max:2", "--lr-schedule", "constant"
+SHIFT, AFFINE = (*SHORT, "--augment", "shift"), (*SHORT, "--augment", "affine")
+LAYERS = "conv:2:3", "relu", "dropout:0.2", "max:2"
+ELASTIC = "--image-size", 8, "--network", *LAYERS, "--augment", "elastic", "--lr-schedule", "constant"
 
 
 @pytest.mark.parametrize(
     ("first", "second", "optimizer", "network"),
     [
-        ("manual", "manual", "gradient-descent", SHORT),
-        ("manual", "autograd", "gradient-descent", SHORT),
-        ("autograd", "manual", "gradient-descent", SHORT),
-        ("both", "both", "gradient-descent", SHORT),
-        ("manual", "autograd", "Adam", SHORT),
-        ("autograd", "manual", "Adam", SHORT),
-        ("manual", "autograd", "gradient-descent", CONVOLUTIONAL),
+        ("manual", "manual", "gradient-descent", AFFINE),
+        ("manual", "autograd", "gradient-descent", SHIFT),
+        ("autograd", "manual", "gradient-descent", SHIFT),
+        ("both", "both", "gradient-descent", SHIFT),
+        ("manual", "autograd", "Adam", SHIFT),
+        ("autograd", "manual", "Adam", SHIFT),
+        ("manual", "autograd", "gradient-descent", ELASTIC),
     ],
 )
 def test_two_and_two_epochs_equal_four(
     inside: Inside, tmp_path: Path, first: str, second: str, optimizer: str, network: tuple[object, ...]
 ) -> None:
-    settings = *network, "--optimizer", optimizer, "--augment", "shift", "--log-interval", 30
+    settings = *network, "--optimizer", optimizer, "--log-interval", 30
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     assert inside(*settings, "--epochs", 4, "--out-dir", whole)[0] == 0
     assert inside(*settings, "--epochs", 2, "--out-dir", halves, "--engine", first)[0] == 0
@@ -52,7 +54,7 @@ def test_a_run_that_was_interrupted_within_an_epoch_goes_on_bit_for_bit(
     inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C while step 130 of 240 is logged: the step is finished, saved, and the exit code is 130."""
-    settings = "--hidden", 8, "--dropout", 0.2, "--epochs", 3, "--augment", "shift", "--log-interval", 10
+    settings = "--hidden", 8, "--dropout", 0.2, "--epochs", 3, "--augment", "elastic", "--log-interval", 10
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert inside(*settings, "--out-dir", whole)[0] == 0
     real = RunFolder.log

@@ -15,6 +15,7 @@ from manual_bp.training.command.kept import of_seed, read_kept
 from manual_bp.training.command.networks import ACTIVATIONS, LOSSES
 from manual_bp.training.command.options import read_words
 from manual_bp.training.command.settings import FIELDS, FIXED, KEPT, LOOSE, NOT, OPTIONS, Settings, default_of
+from manual_bp.training.command.start import AUGMENT
 from manual_bp.training.command.usage import UsageError, option
 from manual_bp.training.engine.schedule import SCHEDULES
 from manual_bp.training.images.datasets import NAMES
@@ -24,6 +25,7 @@ from manual_bp.training.run import checkpoint
 def test_the_names_are_those_of_the_tables() -> None:
     """They stand in the settings again, so that --help need not import the tables, and torch with them."""
     assert get_args(table.DataSet) == NAMES
+    assert get_args(table.Augment) == tuple(AUGMENT)
     assert get_args(table.Activation) == tuple(ACTIVATIONS)
     assert get_args(table.Loss) == tuple(LOSSES)
     assert get_args(table.Schedule) == SCHEDULES

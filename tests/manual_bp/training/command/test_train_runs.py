@@ -15,10 +15,13 @@ from torch import nn
 
 from manual_bp import Linear
 from manual_bp.training.command.session import Session
+from manual_bp.training.command.start import AUGMENT
+from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import mnist5k
-from manual_bp.training.run import checkpoint
+from manual_bp.training.run import checkpoint, plots
 
 SHORT = "--hidden", 8, "--lr-schedule", "constant"
+draw = Session.draw
 
 
 def test_the_folder_holds_all_of_a_run(kept_run: Path) -> None:
@@ -39,6 +42,28 @@ def test_the_folder_holds_all_of_a_run(kept_run: Path) -> None:
     best = checkpoint.load(kept_run / "best.pt")
     accuracies = [epoch["test_accuracy"] for epoch in epochs]
     assert best.epoch == 1 + accuracies.index(max(accuracies))
+
+
+@pytest.mark.parametrize(("augment", "dtype"), [("shift", "float64"), ("affine", "float32"), ("elastic", "float64")])
+def test_changed_images_are_drawn(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augment: str, dtype: str
+) -> None:
+    """The first 64 of epoch 1, more than a batch."""
+    drawn: dict[str, torch.Tensor] = {}
+    for name in ("plot_curves", "plot_confusion", "plot_mistakes"):
+        monkeypatch.setattr(plots, name, lambda path, *what: None)
+    monkeypatch.setattr(plots, "plot_distorted", lambda path, pixels: drawn.update({path.name: pixels}))
+    monkeypatch.setattr(Session, "draw", draw)
+    settings = *SHORT, "--epochs", 1, "--augment", augment, "--dtype", dtype, "--seed", 4
+    assert inside(*settings, "--out-dir", tmp_path / "run")[0] == 0
+    training, _ = mnist5k()
+    kind = {"standard": training, "dtype": getattr(torch, dtype), "device": "cpu", **AUGMENT[augment]}
+    x, _ = next(Batches(training, 64, **kind).shuffled(4, 1))
+    (pixels,) = drawn.values()
+    assert list(drawn) == ["distorted.png"]
+    mean, deviation = training.mean_and_deviation
+    assert (pixels - (x * deviation + mean).view(64, 28, 28)).abs().max() < 1e-3
+    assert pixels.max() > 250
 
 
 def test_the_parameters_load_into_a_plain_sequential(kept_run: Path) -> None:

@@ -27,7 +27,7 @@ from manual_bp.training.command.usage import UsageError
 from manual_bp.training.engine.processes import Processes, ToldElsewhereError
 from manual_bp.training.run import checkpoint
 
-SMALL = "--hidden", 16, "--dropout", 0.1, "--lr-schedule", "constant"
+SMALL = "--hidden", 16, "--dropout", 0.1, "--augment", "elastic", "--lr-schedule", "constant"
 STEPS = 80  # of an epoch
 
 

@@ -1,4 +1,4 @@
-"""Mini-batches: standardised, shuffled, shifted, smoothed, started late and shared, in tensors that are made once."""
+"""Mini-batches: standardised, shuffled, distorted, smoothed, started late and shared, in tensors that are made once."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,10 @@ from torch import Tensor
 from manual_bp.training.images import batches as batches_py
 from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import Images
+from manual_bp.training.images.distortions import AFFINE, ELASTIC
 
+CHANGES: tuple[dict[str, Any], ...] = ({}, {"shift": 1}, {"distortion": AFFINE}, {"distortion": ELASTIC})
+changes = pytest.mark.parametrize("change", CHANGES, ids=["plain", "shift", "affine", "elastic"])
 ORDER = (1, 9, 4, 3, 8, 6, 2, 7, 0, 5)  # of ten images, seed 0, epoch 1
 
 
@@ -64,8 +67,10 @@ def test_batches_are_standardised_and_keep_image_and_label_together() -> None:
             assert_identical(row, in_order[t.argmax().item()])
 
 
-def test_the_order_belongs_to_seed_and_epoch() -> None:
-    batches = made(toy(), 10)
+@changes
+def test_the_order_belongs_to_seed_and_epoch(change: dict[str, Any]) -> None:
+    """Whatever is drawn after it."""
+    batches = made(toy(), 10, **change)
 
     def order(seed: int, epoch: int) -> tuple[int, ...]:
         ((_, t),) = batches.shuffled(seed, epoch)
@@ -79,23 +84,23 @@ def test_the_order_belongs_to_seed_and_epoch() -> None:
     assert first == ORDER, "a checkpoint of an earlier version would go on with another order"
 
 
-@pytest.mark.parametrize("shift", [0, 1])
-def test_batches_reuse_their_memory(shift: int) -> None:
-    batches = made(toy(), 4, shift=shift)
+@changes
+def test_batches_reuse_their_memory(change: dict[str, Any]) -> None:
+    batches = made(toy(), 4, **change)
     pointers = {(len(x), x.data_ptr(), t.data_ptr()) for epoch in range(3) for x, t in batches.shuffled(0, epoch)}
     assert len(pointers) == 2
 
 
 @pytest.mark.parametrize("block", [1, 4, 6, 8, 100])
 @pytest.mark.parametrize("n", [8, 9, 23])
-@pytest.mark.parametrize("shift", [0, 1])
+@changes
 def test_the_block_in_which_batches_are_gathered_changes_nothing(
-    block: int, n: int, shift: int, monkeypatch: pytest.MonkeyPatch
+    block: int, n: int, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same batches, each size in the same two tensor objects: a recorded step asks for that."""
-    ((x, t),) = made(toy(n), n, shift=shift).shuffled(0, 1)
+    ((x, t),) = made(toy(n), n, **change).shuffled(0, 1)
     monkeypatch.setattr(batches_py, "BLOCK", block)
-    batches = made(toy(n), 4, shift=shift)
+    batches = made(toy(n), 4, **change)
     objects: dict[int, set[tuple[int, int]]] = {}
     for _ in range(2):
         rows = kept(batches.shuffled(0, 1))
@@ -135,22 +140,23 @@ def test_shuffled_shifts_at_random_what_it_would_have_taken_anyway() -> None:
     assert_identical(whole(batches.in_order())[0], whole(plain.in_order())[0])
 
 
-def test_the_shifts_belong_to_seed_and_epoch() -> None:
-    batches = made(noise(8), 8, shift=2)
+@pytest.mark.parametrize("change", CHANGES[1:], ids=str)
+def test_shifts_and_distortions_belong_to_seed_and_epoch(change: dict[str, Any]) -> None:
+    batches = made(noise(8), 8, **change)
     first = whole(batches.shuffled(0, 1))[0]
     others = [whole(batches.shuffled(*key))[0].sort(0).values for key in ((0, 2), (1, 1))]
     assert_identical(whole(batches.shuffled(0, 1))[0], first)
     assert not any(torch.equal(first.sort(0).values, other) for other in others)
 
 
-@pytest.mark.parametrize("shift", [0, 2])
+@changes
 @pytest.mark.parametrize("n", [20, 23])
 @pytest.mark.parametrize("part", [(0, 1), (1, 3)])
 def test_an_epoch_that_starts_late_is_the_rest_of_the_whole_one(
-    n: int, shift: int, part: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    n: int, change: dict[str, Any], part: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches_py, "BLOCK", 8)
-    batches = made(noise(n), 4, shift=shift, part=part)
+    batches = made(noise(n), 4, part=part, **change)
     epoch = kept(batches.shuffled(2, 3))
     for start in range(len(batches) + 1):
         rest = kept(batches.shuffled(2, 3, start=start))
@@ -177,15 +183,15 @@ def test_skipped_batches_are_not_gathered(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize("n", [8, 9, 23])
-@pytest.mark.parametrize("shift", [0, 1])
+@changes
 def test_all_parts_together_are_the_whole_batch(
-    count: int, n: int, shift: int, monkeypatch: pytest.MonkeyPatch
+    count: int, n: int, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where some get no row: batches of 4 for 5 processes."""
     monkeypatch.setattr(batches_py, "BLOCK", 8)
     images = noise(n)
-    alone = kept(made(images, 4, shift=shift).shuffled(0, 1))
-    parts = [kept(made(images, 4, shift=shift, part=(rank, count)).shuffled(0, 1)) for rank in range(count)]
+    alone = kept(made(images, 4, **change).shuffled(0, 1))
+    parts = [kept(made(images, 4, part=(rank, count), **change).shuffled(0, 1)) for rank in range(count)]
     for (x, t), *shares in zip(alone, *parts, strict=True):
         for rank, (mine, my_t) in enumerate(shares):
             assert_identical(mine, torch.tensor_split(x, count)[rank])
@@ -223,6 +229,7 @@ def test_label_smoothing_shares_out_part_of_the_target(smoothing: float) -> None
         (0, {}, "a batch size of at least 1, got 0"),
         (2, {"shift": -1}, "a shift from 0 to below the side of 3 x 4 images, got -1"),
         (2, {"shift": 3}, "a shift from 0 to below the side of 3 x 4 images, got 3"),
+        (2, {"shift": 1, "distortion": AFFINE}, "a shift or a distortion, got both"),
         (2, {"label_smoothing": -0.1}, "a label_smoothing from 0 to below 1, got -0.1"),
         (2, {"label_smoothing": 1.0}, "a label_smoothing from 0 to below 1, got 1.0"),
         (2, {"label_smoothing": float("nan")}, "a label_smoothing from 0 to below 1, got nan"),
@@ -243,3 +250,18 @@ def test_images_that_are_none_or_of_one_colour_are_named() -> None:
         made(blank, 2)
     with pytest.raises(ValueError, match="at least one image, got none"):
         made(Images(torch.zeros(0, 2, 2).byte(), torch.zeros(0).long()), 2, standard=toy())
+
+
+@pytest.mark.parametrize("part", [(0, 1), (0, 3)])
+@pytest.mark.parametrize("count", [3, 9, 99])
+@changes
+def test_examples_are_the_first_images_of_epoch_1(change: dict[str, Any], count: int, part: tuple[int, int]) -> None:
+    """As many as are asked for, or as there are."""
+    images = noise(10)
+    batches = made(images, 4, part=part, **change)
+    examples = batches.distorted(7, count)
+    assert (examples is None) == (not change)
+    if examples is not None:
+        x = whole(batches.shuffled(7, 1))[0][:count]
+        assert_identical(examples, (x * batches.deviation + batches.mean).view(-1, 5, 4))
+        assert -1e-9 < examples.min() < examples.max() < 255 + 1e-9

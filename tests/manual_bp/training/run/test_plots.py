@@ -1,5 +1,6 @@
 """The pictures of a run: whole or absent, for one epoch and for 500, and the numbers that they are drawn from."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,25 @@ def test_no_mistakes_is_a_picture_that_says_so(tmp_path: Path, drawn: list[Figur
     plots.plot_mistakes(tmp_path / "mistakes.png", torch.zeros(0, 28, 28).byte(), none, none, none.float(), NAMES)
     assert_png(tmp_path / "mistakes.png")
     assert drawn[0].texts[0].get_text() == "No mistakes: every image is answered right"
+
+
+@pytest.mark.parametrize("n", [1, 5, 64, 70])
+def test_distorted_images_stand_side_by_side(tmp_path: Path, drawn: list[Figure], n: int) -> None:
+    pixels = torch.arange(n).reshape(n, 1, 1).expand(n, 16, 16).float().contiguous()
+    pixels[:, 8, 8] = 255
+    plots.plot_distorted(tmp_path / "distorted.png", pixels)
+    assert_png(tmp_path / "distorted.png")
+    assert drawn[0].get_suptitle() == f"{min(n, 64)} training images as epoch 1 changes them"
+    images = drawn[0].axes[0].images
+    assert [image.get_array()[0, 0] for image in images] == list(range(min(n, 64)))
+    assert {image.get_clim() for image in images} == {(0, 255)}
+    corners = [tuple(math.floor(place) for place in image.get_extent()[::2]) for image in images]
+    assert corners == [(i % 8, i // 8) for i in range(len(images))]
+
+
+def test_a_picture_of_no_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one image, got none"):
+        plots.plot_distorted(tmp_path / "distorted.png", torch.zeros(0, 28, 28))
 
 
 def test_a_picture_that_cannot_be_written_leaves_the_old_one_and_nothing_else(
