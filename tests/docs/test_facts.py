@@ -126,7 +126,8 @@ def test_a_run_begins_with_the_title_that_the_page_shows(inside) -> None:
 
 def test_the_names_of_a_run_s_files_are_those_that_it_writes(kept_run: Path) -> None:
     listed = {cells[0].strip("`") for cells in rows(DOCS / "training.md") if re.fullmatch(r"`\w+\.\w+`", cells[0])}
-    assert listed == {file.name for file in kept_run.iterdir() if not file.name.startswith(".")}
+    written = {file.name for file in kept_run.iterdir() if not file.name.startswith(".")}
+    assert listed == written | {"distorted.png"}  # with --augment alone
 
 
 def test_every_option_of_train_that_a_page_names_is_there(inside) -> None:

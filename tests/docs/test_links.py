@@ -11,8 +11,8 @@ from places import ROOT
 
 MADE_BY_A_RUN = {
     "config.json", "metrics.jsonl", "last.pt", "best.pt", "curves.png", "confusion.png", "mistakes.png",
-    "photo.png", "student.py", "missing_slope.py", "lesson.html", "test_mine.py", "bench-1280-light.png",
-    "mine.py", "mlp.py", "manual_bp/NAME.py", "docs/NAME.md", "points.json", "results.json",
+    "distorted.png", "photo.png", "student.py", "missing_slope.py", "lesson.html", "test_mine.py",
+    "bench-1280-light.png", "mine.py", "mlp.py", "manual_bp/NAME.py", "docs/NAME.md", "points.json", "results.json",
     "marks/index.html",
 }  # fmt: skip
 """Names of files that a reader makes, or puts in the place of NAME."""
