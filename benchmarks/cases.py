@@ -35,6 +35,12 @@ class Case:
         return f"{'-'.join([str(self.sizes[0]), *middle, str(self.sizes[-1])])}, batch {self.batch}"
 
     @property
+    def flops(self) -> int:
+        """Return the additions and multiplications of a step's matrix products: net^l, ∂L/∂W^l, and the errors."""
+        weights = [n_in * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False)]
+        return 2 * self.batch * (3 * sum(weights) - weights[0])  # nobody needs the error of the input
+
+    @property
     def formulas(self) -> str:
         """Return activation and loss in words."""
         return f"{self.activation}, {self.loss}{'' if self.bias else ', no biases'}"

@@ -15,6 +15,7 @@ def machine() -> dict[str, str]:
     """Return the machine, the versions and the date, each as text."""
     return {
         "processor": processor(),
+        "instructions": instructions(),
         "cores": str(cores()),
         "python": platform.python_version(),
         **{name: installed(name) for name in PACKAGES},
@@ -25,10 +26,26 @@ def machine() -> dict[str, str]:
 
 def processor() -> str:
     """Return the processor's name."""
+    return told("model name") or platform.processor() or platform.machine()
+
+
+WIDEST = {"amx_tile": "AMX", "avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "sve": "SVE", "asimd": "NEON"}
+"""The instructions on several numbers at once, by the flag that says so, the widest first."""
+
+
+def instructions() -> str:
+    """Return the widest instructions that the processor has."""
+    flags = (told("flags") or told("Features")).split()
+    return next((name for flag, name in WIDEST.items() if flag in flags), platform.machine())
+
+
+def told(what: str) -> str:
+    """Return what Linux tells about the first core; '' elsewhere."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return next(
+        (value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == what), ""
+    )
 
 
 def cores() -> int:
@@ -47,4 +64,5 @@ def installed(package: str) -> str:
 def sentence(machine: dict[str, str]) -> str:
     """Return the machine in one line."""
     packages = ", ".join(f"{name} {machine[name]}" for name in ("python", *PACKAGES))
-    return f"{machine['processor']}, {machine['cores']} cores, {packages}, {machine['date']}"
+    processor = f"{machine['processor']} with {machine['instructions']}, {machine['cores']} cores"
+    return f"{processor}, {packages}, {machine['date']}"

@@ -17,8 +17,11 @@ MARKERS = dict(zip(TITLES, "|os^vDPX", strict=True))
 COLOURS = {"floor": "black", "manual": "C3", "autograd": "C0", "expert": "C9", "compile": "C1", "jax": "C2"}
 
 
-def plot_steps(path: Path, results: Sequence[CaseTimes]) -> None:
-    """Draw the time of every contender relative to manual_bp, a line for each case."""
+def plot_steps(path: Path, results: Sequence[CaseTimes], best: float) -> None:
+    """Draw the time of every contender relative to manual_bp, a line for each case.
+
+    ``best`` are the GFLOP/s of the fastest product seen here: a bar shows the time of the step's products at that rate.
+    """
     figure, axes = _figure(1, (8.5, 0.62 * len(results) + 1.3))
     for name in names_of(results):
         points = [(times.ratio(name, "manual"), y) for y, times in enumerate(results)]
@@ -26,13 +29,15 @@ def plot_steps(path: Path, results: Sequence[CaseTimes]) -> None:
         size = 120 if name == "floor" else 46
         style = {"marker": MARKERS[name], "color": COLOURS.get(name, "grey" if name == "sklearn" else "C4"), "s": size}
         axes[0].scatter(*zip(*known, strict=True), label=TITLES[name], zorder=3, **style)
+    roof = [1e-9 * times.case.flops / best / times.timings["manual"].median for times in results]
+    axes[0].scatter(roof, range(len(results)), label="roof", marker="|", color="C3", s=300, linewidths=3)
     axes[0].axvline(1, color="C3", linewidth=1)
     axes[0].set(xscale="log", xlabel="time of a training step, manual_bp = 1 (log scale; left is faster)")
     axes[0].set_xticks(ticks := _ticks(axes[0].get_xlim()), [f"{t:g}" for t in ticks], minor=False)
     axes[0].set_yticks(range(len(results)), [f"{t.case.name}: {t.case.title}" for t in results])
     axes[0].set_ylim(len(results) - 0.5, -0.5)
     axes[0].minorticks_off()
-    figure.legend(loc="outside upper center", ncols=8, fontsize=8, frameon=False, handletextpad=0.1, columnspacing=1)
+    figure.legend(loc="outside upper center", ncols=9, fontsize=8, frameon=False, handletextpad=0.1, columnspacing=1)
     _save(figure, path)
 
 

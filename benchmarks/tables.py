@@ -83,13 +83,10 @@ def ratios(results: Sequence[CaseTimes]) -> tuple[list[str], list[list[str]]]:
     return ["times manual_bp's", *(TITLES[n] for n in names), "manual_bp / floor"], rows
 
 
-def judged_table(judged: Sequence[Judged]) -> Group:
-    """Return the gates, the aims and what was measured."""
-    rows = [
-        (v.what, "" if v.measured is None else f"{v.measured:.3g}", v.limit, v.aim and f"({v.aim})", v.word)
-        for v in judged
-    ]
-    return table("Figures to reach", ("", "measured", "limit", "(aim)", ""), rows)
+def judged_table(title: str, judged: Sequence[Judged]) -> Group:
+    """Return promises or aims, and what was measured."""
+    rows = [(v.what, "" if v.measured is None else f"{v.measured:.3g}", v.asked, v.word) for v in judged]
+    return table(title, ("", "measured", "asked", ""), rows)
 
 
 def part_table(part: Part) -> Group:

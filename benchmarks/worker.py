@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -85,11 +86,17 @@ class Worker:
         return answer
 
 
+HELD_BACK = re.compile("OPENBLAS_CORETYPE|ATEN_CPU_CAPABILITY|NPY_DISABLE_CPU_FEATURES|MKL_.*|(ONE)?DNNL?_.*")
+"""Variables that hold a library back to older kernels, or make it log: nobody is timed with them."""
+
+
 @contextmanager
 def environment(threads: int) -> Iterator[None]:
     """Set what the numeric libraries read when they load, for a process that is started inside."""
     before = dict(os.environ)
     number = str(threads)
+    for name in [name for name in before if HELD_BACK.fullmatch(name)]:
+        del os.environ[name]
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), number))
     os.environ.update(
         OPENBLAS_THREAD_TIMEOUT="22",  # 2^22 cycles: idle threads of numpy do not spin into the next contender
