@@ -39,6 +39,8 @@ from typing import Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
+from manual_bp.transforms import check_untransformed
+
 ByName = dict[str, Tensor]
 AnyLayer = TypeVar("AnyLayer", bound="Layer")
 
@@ -172,6 +174,7 @@ def check_first_parameter(owner: str, name: str, tensor: Any, letters: str) -> N
         raise ValueError(f"{owner} expects {name} of shape {letters}, each at least 1, got {_shape(tensor)}")
     if not tensor.is_floating_point():
         raise TypeError(f"{owner} expects a floating-point {name.removeprefix('a ')}, got {tensor.dtype}")
+    check_untransformed(owner, name, tensor)
 
 
 def check_parameter(owner: str, name: str, tensor: Any, shape: tuple[int, ...], like: Tensor) -> None:
@@ -179,6 +182,7 @@ def check_parameter(owner: str, name: str, tensor: Any, shape: tuple[int, ...], 
     if not isinstance(tensor, Tensor) or tensor.shape != shape:
         raise ValueError(f"{owner} expects {name} of shape {tuple(shape)}, got {_shape(tensor)}")
     check_kind(owner, name.removeprefix("a "), tensor, like)
+    check_untransformed(owner, name, tensor)
 
 
 def _shape(value: Any) -> object:

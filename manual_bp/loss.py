@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from manual_bp.layer import check_like, check_rows, constant, positions
+from manual_bp.transforms import check_untransformed
 
 Reduction = Literal["mean", "sum"]
 
@@ -190,10 +191,13 @@ def checked_targets(loss: Loss, t: Tensor, x: Tensor) -> Tensor:
         check_rows_for_softmax(x)
     if not isinstance(t, Tensor):
         raise TypeError(f"{name} expects t as a torch.Tensor, got {type(t).__name__}")
+    check_untransformed(name, "t", t)
     t = t.detach()
     if t.ndim == 1 and x.ndim == 2 and not t.is_floating_point():
         t = one_hot(t, x.shape[1], like=x)
     check_shape_of_targets(name, t, x)
+    if t.is_meta:  # it has a shape and no numbers
+        return t
     if not torch.isfinite(t).all():
         raise ValueError(f"{name} expects finite targets, got NaN or infinity at {positions(~torch.isfinite(t))}")
     if isinstance(loss, SoftmaxCrossEntropy):

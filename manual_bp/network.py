@@ -23,6 +23,7 @@ from manual_bp.layer import Layer, check_kind, described, holding, named_paramet
 from manual_bp.loss import Loss, checked_targets
 from manual_bp.structure import Structure
 from manual_bp.trace import Trace
+from manual_bp.transforms import check_in_memory, check_untransformed
 
 Record = TypeVar("Record", Trace, Gradients)
 
@@ -195,6 +196,8 @@ def _check(layers: tuple[Layer, ...], loss: Loss) -> None:
     _, like = owners[0]
     for name, p in owners:
         check_kind("Network", name, p, like)
+        check_untransformed("Network", name, p)
+        check_in_memory("Network", p)
     pointers = [p.data_ptr() for _, p in owners if p.device.type != "meta"]
     if len(set(pointers)) < len(pointers):
         raise ValueError("Network expects layers that do not share parameters, got one tensor twice")

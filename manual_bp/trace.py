@@ -8,6 +8,7 @@ from torch import Tensor
 
 from manual_bp.layer import check_like
 from manual_bp.structure import Structure
+from manual_bp.transforms import check_no_autocast, check_untransformed
 
 
 class Trace:
@@ -45,6 +46,9 @@ class Trace:
         if not self.is_of(x):
             if self.input is not None:
                 check_like("Trace", "x (keep one trace for each batch size)", x, self.input)
+            if isinstance(x, Tensor):
+                check_untransformed("Network.forward", "x", x)
+                check_no_autocast("Network.forward", x)
             self.given, self.input = x, x.detach() if isinstance(x, Tensor) else x
         return cast("Tensor", self.input)
 

@@ -126,6 +126,8 @@ def check_against(
         check_names(layer, mine)
     if isinstance(x, Tensor) and isinstance(t, Tensor):
         x, t = x.detach(), t.detach()
+        if any(tensor.is_meta for tensor in (x, t, network.buffer)):
+            raise ValueError("a check expects tensors with numbers, got some on the meta device, which are a shape")
         if x.ndim and len(x) == 0:
             raise ValueError(f"a check expects x with at least one row, got an empty batch {tuple(x.shape)}")
     hand = by_hand(network, names, x, t)
