@@ -78,7 +78,7 @@ def main(argv: list[str]) -> int:
     args, out, began = arguments(argv), tables.console(), time.monotonic()
     command, here = shlex.join(["python", "-m", "benchmarks", *without_json(argv)]), machine()
     out.print(f"{sentence(here)}\n", soft_wrap=True)
-    if float(here["load before"]) > 0.5:
+    if here["load before"] and float(here["load before"]) > 0.5:
         out.print(
             f"Load {here['load before']} on {here['cores']} cores: other programs run too, so mind the quartiles.\n"
         )

@@ -19,7 +19,7 @@ def machine() -> dict[str, str]:
         "cores": str(cores()),
         "python": platform.python_version(),
         **{name: installed(name) for name in PACKAGES},
-        "load before": f"{os.getloadavg()[0]:.1f}",
+        "load before": load(),
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
 
@@ -51,6 +51,14 @@ def told(what: str) -> str:
 def cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load() -> str:
+    """Return how many programs wanted to run in the last minute; '' where the system does not count them."""
+    try:
+        return f"{os.getloadavg()[0]:.1f}"
+    except (AttributeError, OSError):  # AttributeError on Windows
+        return ""
 
 
 def installed(package: str) -> str:

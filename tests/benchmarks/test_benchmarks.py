@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as run
-from benchmarks import equality, products, tables
+from benchmarks import equality, machine, products, tables
 from benchmarks.__main__ import PARTS, arguments, done, measure_of, without_json
 from benchmarks.cases import C128, CASES, problem
 from benchmarks.contenders import QUICK
@@ -182,3 +182,15 @@ def test_the_last_line_says_what_was_measured_and_where_it_went(tmp_path: Path) 
     epoch = arguments(["--only", "epoch", "--json", str(tmp_path / "e.json")])
     part = {"epoch": Part("", ())}
     assert done(epoch, [], part, 9) == f"Measured in 9 s: epoch. Written to: benchmarks/results and {tmp_path}/e.json."
+
+
+@pytest.mark.parametrize("error", [None, OSError("it does not count them")])
+def test_a_system_that_counts_no_programs_has_no_load(error: OSError | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise error
+
+    if error is None:  # as on Windows
+        monkeypatch.delattr(os, "getloadavg")
+    else:
+        monkeypatch.setattr(os, "getloadavg", refuse)
+    assert machine.load() == ""

@@ -155,5 +155,5 @@ def test_the_meta_device_and_another_do_not_mix() -> None:
 
 
 def test_a_check_wants_numbers() -> None:
-    with pytest.raises(ValueError, match="expects tensors with numbers, got some on the meta device"):
+    with pytest.raises(TypeError, match="expects dense tensors with numbers, got x, which is on the meta device"):
         crosscheck(network(), X.to("meta"), T.to("meta"))

@@ -19,7 +19,7 @@ from torch_ref.autograd.mirrored import LossModule, loss_of, mirror
 from torch_ref.check.batch import drawn_input, drawn_targets
 from torch_ref.check.reading import check_names, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance, compare
-from torch_ref.numbers.witness import Tensors, Witness, witnesses
+from torch_ref.numbers.witness import Tensors, Witness, check_device, witnesses
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.passes import LossSlopes, Reference, by_hand, call
 from torch_ref.steps.protocol import answer_step, layer_step, loss_step
@@ -126,8 +126,8 @@ def check_against(
         check_names(layer, mine)
     if isinstance(x, Tensor) and isinstance(t, Tensor):
         x, t = x.detach(), t.detach()
-        if any(tensor.is_meta for tensor in (x, t, network.buffer)):
-            raise ValueError("a check expects tensors with numbers, got some on the meta device, which are a shape")
+        for name, tensor in (("x", x), ("t", t), ("the network", network.buffer)):
+            check_device(name, tensor)
         if x.ndim and len(x) == 0:
             raise ValueError(f"a check expects x with at least one row, got an empty batch {tuple(x.shape)}")
     hand = by_hand(network, names, x, t)

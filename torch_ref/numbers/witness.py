@@ -404,6 +404,21 @@ def is_inexact(t: Tensor) -> bool:
     return t.is_floating_point() or t.is_complex()
 
 
+def check_device(name: str, t: Tensor) -> None:
+    """Raise TypeError for a tensor without numbers, or on a device without float64, on which every verdict rests."""
+    if t.is_meta:
+        raise TypeError(f"a gradient check expects dense tensors with numbers, got {name}, which is on the meta device")
+    if not has_float64(t.device):
+        raise TypeError(
+            f"a gradient check expects a device that computes in float64, got {name} on {t.device}: give it on the CPU"
+        )
+
+
+def has_float64(device: torch.device) -> bool:
+    """Tell whether a device computes in float64: Apple's GPUs do not."""
+    return device.type != "mps"
+
+
 def are_large(*tensors: Tensor) -> bool:
     """Tell whether tensors have so many entries together that each further calculation takes its time."""
     return sum(t.numel() for t in tensors) > LARGE

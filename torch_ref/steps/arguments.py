@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from torch_ref.numbers.containers import leaves_of, mapped, part_at
-from torch_ref.numbers.witness import Tensors
+from torch_ref.numbers.witness import Tensors, check_device
 
 UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 
@@ -145,8 +145,9 @@ def _check(name: str, value: Any) -> None:
         raise TypeError(f"a gradient check expects tensors, got {name} as numpy array: torch.from_numpy({name})")
     if not isinstance(value, Tensor):
         return
-    if value.is_meta or value.is_nested or value.layout is not torch.strided:
-        kind = "on the meta device" if value.is_meta else "nested" if value.is_nested else f"of layout {value.layout}"
+    check_device(name, value)
+    if value.is_nested or value.layout is not torch.strided:
+        kind = "nested" if value.is_nested else f"of layout {value.layout}"
         raise TypeError(f"a gradient check expects dense tensors with numbers, got {name}, which is {kind}")
     if value.is_floating_point() and value.dtype.itemsize == 1:
         raise TypeError(

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import torch
 import torch.distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
+
+if TYPE_CHECKING:
+    from torch.distributed.distributed_c10d import Store
 
 Value = TypeVar("Value")
 
@@ -53,8 +54,9 @@ class Processes:
         return self.rank == 0
 
     def __enter__(self) -> Self:
-        """Meet the others."""
+        """Meet the others. Raises ValueError where torch was built without what carries between processes."""
         if self.count > 1:
+            check_distributed(self.count)
             backend = "nccl" if self.device.startswith("cuda") else "gloo"
             if backend == "nccl":
                 torch.cuda.set_device(self.device)
@@ -71,6 +73,9 @@ class Processes:
         torchrun keeps this store when it starts them anew after the death of one: by a name of its own for each start
         they do not find the addresses of those who are gone.
         """
+        from torch.distributed.distributed_c10d import PrefixStore  # not in every torch
+        from torch.distributed.rendezvous import rendezvous
+
         store, _, _ = next(rendezvous("env://", self.rank, self.count, timeout=timeout))
         return PrefixStore(f"start {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
 
@@ -133,6 +138,15 @@ class Processes:
         if first is not None:
             raise ToldElsewhereError from failures[first]
         return cast("Value", value)
+
+
+def check_distributed(count: int) -> None:
+    """Raise ValueError where torch was built without torch.distributed."""
+    if not dist.is_available():
+        raise ValueError(
+            f"expected a torch that was built with torch.distributed to train in {count} processes, and this one "
+            "was not: start train.py without torchrun, or install another torch"
+        )
 
 
 def _number(name: str) -> int:

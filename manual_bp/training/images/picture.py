@@ -131,7 +131,7 @@ def _paper(tones: Tones) -> tuple[Tones, float]:
     for n in (1, 1, 3, 3, 6, 6, 6, 6):  # flat, then tilted, then bent: a bend is told by much paper only
         if near.sum() < n:  # of a picture of a few pixels
             break
-        surface[:n], surface[n:] = np.linalg.lstsq(terms[near][:, :n], sample[near])[0], 0
+        surface[:n], surface[n:] = np.linalg.lstsq(terms[near][:, :n], sample[near], rcond=None)[0], 0
         off = np.abs(sample - terms @ surface)
         noise = 1.4826 * float(np.median(off[near]))  # of normal noise, the deviation
         near = off <= min(max(3 * noise, 2), far)

@@ -9,6 +9,7 @@ last.pt, best.pt  checkpoints: the newest, and that of the best test accuracy
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ from manual_bp.training.run.whole_file import unfinished, write_whole
 
 if TYPE_CHECKING:
     from manual_bp.training.run.board import Board
+
+UNLINKS_OPEN_FILES = os.name == "posix"
 
 LAST, BEST, CONFIG, METRICS, LOCK = "last.pt", "best.pt", "config.json", "metrics.jsonl", ".lock"
 
@@ -57,10 +60,19 @@ class RunFolder:
         if self._board is not None:
             self._board.close()
         if self._is_new and not holds_a_run(self.path):
-            with suppress(OSError):  # somebody has put something there meanwhile: it stays
-                (self.path / LOCK).unlink()
-                self.path.rmdir()
+            self._take_away()
         self._lock.release()
+
+    def _take_away(self) -> None:
+        """Take the folder away, where nobody has put something there meanwhile.
+
+        While it is locked, so that nobody begins in between, but on Windows, which unlinks no file that is open.
+        """
+        if not UNLINKS_OPEN_FILES:
+            self._lock.release()
+        with suppress(OSError):
+            (self.path / LOCK).unlink(missing_ok=True)  # on Windows the lock may take its file along
+            self.path.rmdir()
 
     def begin(self, config: Mapping[str, Any], run: Run, *, tensorboard: bool = False) -> None:
         """Write the settings; forget what the log says of steps after the run's: they are taken again."""

@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from manual_bp import SquaredError, Tanh, mlp
+from torch_ref import check_function, crosscheck
+from torch_ref.numbers import witness as witness_module
 from torch_ref.numbers.agreement import compare
-from torch_ref.numbers.witness import Witness
+from torch_ref.numbers.witness import Witness, has_float64
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -162,3 +165,17 @@ def test_a_few_entries_without_an_error_are_chance_and_a_whole_slice_is_not() ->
     for quiet in ((0,), (slice(None), 0)):
         exact, witness = noisy((6, 6), quiet)
         assert status(exact, witness, (0, 0), 1e-4) == "wrong"
+
+
+def test_a_device_without_float64_is_refused_where_a_check_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Apple's GPUs are: here the CPU plays one."""
+    monkeypatch.setattr(witness_module, "has_float64", lambda device: device.type != "cpu")
+    network = mlp([3, 2], activation=Tanh(), loss=SquaredError())
+    with pytest.raises(TypeError, match="expects a device that computes in float64, got x on cpu: give it on the CPU"):
+        crosscheck(network, torch.rand(4, 3), torch.rand(4, 2))
+    with pytest.raises(TypeError, match="got a on cpu"):
+        check_function(lambda a: 2 * a, lambda d_y, a: 2 * d_y, {"a": torch.rand(3)})
+
+
+def test_only_apple_s_gpus_have_no_float64() -> None:
+    assert [has_float64(torch.device(name)) for name in ("cpu", "cuda", "mps")] == [True, True, False]

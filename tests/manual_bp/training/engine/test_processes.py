@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import time
 from typing import Any
 
 import processes_worker as worker
 import pytest
 import torch
+import torch.distributed as dist
 from cases import assert_close, assert_identical
 from torch import Tensor
 
 from manual_bp import GradientDescent, Linear
-from manual_bp.training.engine import parallel
+from manual_bp.training.engine import parallel, processes
 from manual_bp.training.engine.parallel import DataParallelEngine
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.step import ManualEngine
@@ -242,3 +245,24 @@ def test_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConnectionError, match="one of the processes that train together did not come: "):
         Processes(0, 2, timeout=1.0).__enter__()
     assert time.monotonic() - began < 10
+
+
+def test_a_torch_without_torch_distributed_trains_in_one_process_and_says_so_in_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dist, "is_available", lambda: False)
+    for name in ("torch.distributed.distributed_c10d", "torch.distributed.rendezvous"):
+        monkeypatch.setitem(sys.modules, name, None)
+    spec = importlib.util.spec_from_file_location("processes_alone", processes.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "processes_alone", module)  # where a dataclass looks up its annotations
+    spec.loader.exec_module(module)
+    with module.Processes() as alone:
+        assert alone.any(True)
+    with (
+        pytest.raises(ValueError, match=r"built with torch.distributed to train in 2 processes"),
+        module.Processes(0, 2),
+    ):
+        pass

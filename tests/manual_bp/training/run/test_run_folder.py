@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_checkpoint import made
 
-from manual_bp.training.run import checkpoint
+from manual_bp.training.run import checkpoint, run_folder
 from manual_bp.training.run.run import Run
 from manual_bp.training.run.run_folder import RunFolder, holds_a_run
 from manual_bp.training.run.whole_file import unfinished
@@ -124,3 +124,25 @@ def test_a_new_folder_in_which_no_run_began_goes(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "old"):
         pass
     assert (tmp_path / "old").is_dir()
+
+
+@pytest.mark.parametrize("takes_its_file_along", [False, True])
+def test_where_no_open_file_can_be_unlinked_the_folder_goes_all_the_same(
+    takes_its_file_along: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, whose lock takes its file along where it can."""
+    monkeypatch.setattr(run_folder, "UNLINKS_OPEN_FILES", False)
+    opened = RunFolder(tmp_path / "new")
+    unlink = Path.unlink
+
+    def unlink_closed(path: Path, missing_ok: bool = False) -> None:
+        if opened._lock.is_locked:
+            raise PermissionError(errno.EACCES, "the process cannot access the file", str(path))
+        if takes_its_file_along and path.exists():
+            unlink(path)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink_closed)
+    with opened:
+        pass
+    assert not opened.path.exists()
