@@ -36,15 +36,17 @@ class Progress:
         self._batch = batch
 
     def __enter__(self) -> Self:
-        """Show the bar."""
-        self._bar.start()
+        """Show the bar, on a terminal."""
+        if not self._bar.disable:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the bar away."""
-        self._bar.stop()
+        """Take the bar away; before rich 14 that is a line of its own where there was none."""
+        if not self._bar.disable:
+            self._bar.stop()
 
     def advance(self, *, loss: float, lr: float) -> None:
         """Count one step, and show its loss and learning rate and how many images a second are learnt from."""
