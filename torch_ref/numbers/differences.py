@@ -45,11 +45,13 @@ class Slope:
 
     def along(self, gradient: Tensor) -> float:
         """Return ⟨gradient, v⟩; of complex tensors its real part."""
-        return float((doubled_tensor(gradient).conj() * self.direction).sum().real)
+        g, v = doubled_tensor(gradient).reshape(-1), self.direction.reshape(-1)
+        return float((torch.vdot(g, v) if g.is_complex() else torch.dot(g, v)).real)
 
     def share(self, gradient: Tensor) -> float | None:
         """Return how far the gradient is from the slope as a share of its norm; None where the slope cannot tell."""
-        norm = float(doubled_tensor(gradient).norm())
+        gradient = doubled_tensor(gradient)
+        norm = float(gradient.norm())
         if not norm or self.agrees(gradient) is None:
             return None
         return self.difference(gradient) / norm
@@ -58,8 +60,8 @@ class Slope:
         """Tell whether ⟨gradient, v⟩ is this slope; None where the slope is not sure enough to tell."""
         if not all_finite(gradient):
             return False
-        norm = float(doubled_tensor(gradient).norm())
-        off = self.difference(gradient)
+        gradient = doubled_tensor(gradient)
+        norm, off = float(gradient.norm()), self.difference(gradient)
         if off > MARGIN * max(self.uncertainty, LEAST * norm):
             return False
         return True if self.uncertainty <= SURE * norm else None
@@ -93,7 +95,7 @@ def _slope(outputs: Function, here: Outputs, q: Tensor, errors: Sequence[Tensor]
     size = float(q.norm()) / max(q.numel(), 1) ** 0.5
     h = step * (size or 1.0)
     v = signs * (1 + 1j) if q.is_complex() else signs
-    (up, down), (half_up, half_down) = ((outputs(q + s * v), outputs(q - s * v)) for s in (h, h / 2))
+    up, down, half_up, half_down = (outputs(torch.add(q, v, alpha=s)) for s in (h, -h, h / 2, -h / 2))
     wide = _weighed(errors, up, down) / (2 * h)
     narrow = _weighed(errors, half_up, half_down) / h
     kinks = _kinks(errors, (up, here, down), (half_up, here, half_down), h)

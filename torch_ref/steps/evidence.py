@@ -14,7 +14,7 @@ from torch import Tensor
 
 from torch_ref.numbers.agreement import Comparison
 from torch_ref.numbers.differences import LEAST, MARGIN, Slope, slope
-from torch_ref.numbers.witness import doubled, doubled_tensor
+from torch_ref.numbers.witness import Tensors, doubled, doubled_tensor
 from torch_ref.steps.guarded import as_it_was
 from torch_ref.steps.history import History, history_of
 from torch_ref.steps.second_look import SecondLook
@@ -116,7 +116,7 @@ class Evidence:
         gradient, name = self.gradient(made), self.step.input_of(made)
         if gradient is None or name is None:
             return False
-        inputs, fixed = doubled(self.step.inputs), doubled(self.step.fixed)
+        inputs, fixed = self._given_in_float64
         at = inputs[name]
         try:
             with as_it_was():
@@ -132,6 +132,10 @@ class Evidence:
             return False
         return off > MARGIN * max(slope.uncertainty, LEAST * float(gradient.abs().double().norm()))
 
+    @cached_property
+    def _given_in_float64(self) -> tuple[Tensors, Tensors]:
+        return doubled(self.step.inputs), doubled(self.step.fixed)
+
     def _slope(self, whose: str, made: Made, forward: Forward, gradient: Tensor | None) -> Slope | None:
         """Return the slope of Σ d_y · forward in the input of which this is the gradient; None for an output."""
         name = self.step.input_of(made)
@@ -143,7 +147,7 @@ class Evidence:
 
     def _differences(self, name: str, forward: Forward, gradient: Tensor) -> Slope | None:
         """Return the slope in one input, in float64; None where the forward formula cannot compute in it."""
-        inputs, fixed = doubled(self.step.inputs), doubled(self.step.fixed)
+        inputs, fixed = self._given_in_float64
         at: Callable[[Tensor], Outputs] = lambda q: forward(inputs | {name: q}, fixed)  # noqa: E731
         try:
             with as_it_was(), torch.no_grad():
