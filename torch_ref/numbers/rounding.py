@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
@@ -68,7 +68,7 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return 1
         outputs = [t for t in tree_leaves(found) if isinstance(t, Tensor) and _has_fraction(t)]
         terms = 1
-        if outputs and torch.Tag.pointwise not in func.tags:
+        if outputs and not _is_pointwise(func):
             tensors = [t for t in tree_leaves(given) if isinstance(t, Tensor)]
             terms = max(_terms(tensors, y) for y in outputs)
         for y in outputs:
@@ -77,10 +77,8 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def move(self, y: Tensor) -> Tensor:
         """Move every number of a tensor up or down, in place."""
-        real = torch.finfo(y.dtype).eps
         at = self._random.randrange(LENGTH)
-        signs = _signs()[at : at + min(y.numel(), LENGTH)].to(y.device)
-        moved = (1 + max(self.eps, real) * signs).to(y.dtype)
+        moved = _moves(self.eps, y.dtype)[at : at + min(y.numel(), LENGTH)].to(y.device)
         if y.numel() <= LENGTH:
             return y.mul_(moved.view(y.shape))
         rest = y.numel() % LENGTH
@@ -99,9 +97,21 @@ def _signs() -> Tensor:
     return (signs * 2 - 1).double()
 
 
+@lru_cache(16)
+def _moves(eps: float, dtype: torch.dtype) -> Tensor:
+    """Return the numbers that move by a unit, at least that of the dtype: 1 + ε and 1 − ε."""
+    return (1 + max(eps, torch.finfo(dtype).eps) * _signs()).to(dtype)
+
+
+@cache
 def is_exact(func: Any) -> bool:
     """Tell whether an operation rounds nothing."""
     return func.overloadpacket.__name__ in EXACT or _is_view(func)
+
+
+@cache
+def _is_pointwise(func: Any) -> bool:
+    return torch.Tag.pointwise in func.tags
 
 
 def _is_view(func: Any) -> bool:
