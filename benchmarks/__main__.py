@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import gates, products, tables
+from benchmarks import gates, libraries, tables
 from benchmarks.cases import CASES
 from benchmarks.cases import QUICK as QUICK_CASES
 from benchmarks.contenders import CONTENDERS, LEGEND, TITLES
@@ -82,7 +82,7 @@ def main(argv: list[str]) -> int:
         out.print(
             f"Load {here['load before']} on {here['cores']} cores: other programs run too, so mind the quartiles.\n"
         )
-    multiplied = products.measure(quick=args.quick)
+    multiplied = libraries.measure(quick=args.quick)
     show(multiplied, out)
     head = {"command": command, "machine": here, "rounds": args.rounds, "products": multiplied}
     results = run_steps(args, out) if "steps" in args.parts else []

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as run
-from benchmarks import equality, machine, products, tables
+from benchmarks import equality, libraries, machine, tables
 from benchmarks.__main__ import PARTS, arguments, done, measure_of, without_json
 from benchmarks.cases import C128, CASES, problem
 from benchmarks.contenders import QUICK
@@ -127,7 +127,7 @@ def test_nothing_holds_a_library_back_in_a_worker(monkeypatch: pytest.MonkeyPatc
 
 
 def test_who_multiplies_is_told_with_rate_version_and_kernels() -> None:
-    found = products.measure_here(quick=True).figures
+    found = libraries.measure_here(quick=True).figures
     assert set(found["rates"]) == set(found["kinds"]) == {"torch.mm", "oneDNN", "numpy"}
     assert all(rate > 0 for rate in found["rates"].values())
     assert np.__version__ in found["kinds"]["numpy"]
@@ -135,8 +135,8 @@ def test_who_multiplies_is_told_with_rate_version_and_kernels() -> None:
 
 def test_a_torch_without_onednn_is_measured_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.ops, "mkldnn", object())
-    assert products.LIBRARIES["oneDNN"]() is None
-    assert set(products.measure_here(quick=True).figures["rates"]) == {"torch.mm", "numpy"}
+    assert libraries.LIBRARIES["oneDNN"]() is None
+    assert set(libraries.measure_here(quick=True).figures["rates"]) == {"torch.mm", "numpy"}
 
 
 def test_the_operations_of_a_step_are_those_of_its_products() -> None:
