@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from manual_bp.network import Network
     from manual_bp.norm import LayerNorm
     from manual_bp.pooling import AvgPool2d, MaxPool2d
+    from manual_bp.products import LibraryLinear
     from manual_bp.recurrent import RNN, LastStep
     from manual_bp.structure import Structure
     from manual_bp.trace import Trace
@@ -47,6 +48,7 @@ _HOME = {
     "network": ("Network",),
     "norm": ("LayerNorm",),
     "pooling": ("AvgPool2d", "MaxPool2d"),
+    "products": ("LibraryLinear",),
     "recurrent": ("RNN", "LastStep"),
     "structure": ("Structure",),
     "trace": ("Trace",),
@@ -67,6 +69,7 @@ __all__ = [
     "LastStep",
     "Layer",
     "LayerNorm",
+    "LibraryLinear",
     "Linear",
     "Loss",
     "MaxPool2d",

@@ -17,6 +17,7 @@ from manual_bp import (
     LastStep,
     Layer,
     LayerNorm,
+    LibraryLinear,
     Linear,
     Loss,
     MaxPool2d,
@@ -29,6 +30,7 @@ from manual_bp import (
     Unflatten,
     mlp,
 )
+from manual_bp.products import LIBRARIES, Library
 from torch_ref import Report
 from torch_ref.trial.trial import WEIGHTS
 
@@ -50,6 +52,8 @@ class Case:
     name: str
     make: Callable[[torch.dtype], Layer]
     shape: tuple[int, ...] = (4, 5)
+    exact: bool = True
+    """Whether it is equal to autograd to the last bit, and not within rounding."""
 
     def input(self, dtype: torch.dtype, rows: int = 4) -> Tensor:
         """Return a random x, away from the kink of ReLU."""
@@ -59,6 +63,11 @@ class Case:
 
 def linear(dtype: torch.dtype, *, bias: bool = True) -> Linear:
     return Linear(torch.randn(3, 5, dtype=dtype), torch.randn(3, dtype=dtype) if bias else None)
+
+
+def library_linear(dtype: torch.dtype, library: Library, *, bias: bool = True) -> LibraryLinear:
+    made = linear(dtype, bias=bias)
+    return LibraryLinear(made.weight, made.bias, library=library)
 
 
 def convolution(dtype: torch.dtype, *, kernel: tuple[int, int] = (3, 3), bias: bool = True, **settings) -> Conv2d:
@@ -90,6 +99,10 @@ class Scale:
 CASES = (
     Case("Linear", linear),
     Case("Linear without bias", lambda dtype: linear(dtype, bias=False)),
+    *(
+        Case(f"LibraryLinear of {name}", lambda dtype, library=library: library_linear(dtype, library), exact=False)
+        for name, library in LIBRARIES.items()
+    ),
     Case("Sigmoid", lambda dtype: Sigmoid()),
     Case("Tanh", lambda dtype: Tanh()),
     Case("ReLU", lambda dtype: ReLU()),
@@ -157,6 +170,14 @@ def assert_identical(by_hand: Tensor, reference: Tensor, what: str = "") -> None
         raise AssertionError(
             f"{what} differs by up to {(by_hand - reference).abs().max():.3e}:\n{by_hand}\n{reference}"
         )
+
+
+def assert_equal(by_hand: Tensor, reference: Tensor, what: str, *, exact: bool) -> None:
+    """Raise unless the two agree, to the last bit or within the rounding of their dtype."""
+    if exact:
+        assert_identical(by_hand, reference, what)
+    else:
+        assert_close(by_hand, reference, 50 * torch.finfo(reference.dtype).eps, what)
 
 
 def assert_close(by_hand: Tensor, reference: Tensor, tolerance: float, what: str = "") -> None:

@@ -19,15 +19,20 @@ from torch_ref.grade.forbidden import STUDENTS_MODULES, violations
 
 SOURCES = sorted(Path(manual_bp.__file__).parent.rglob("*.py"))
 
-
-ALLOWED = {"transforms.py": {"torch._C", "t.requires_grad"}}
-"""What a file may name: transforms.py asks whether somebody differentiates by a tensor, and refuses it."""
+ALLOWED = {"transforms.py": {"torch._C", "t.requires_grad"}, "products.py": {"torch.ops"}}
+"""What a file may name. transforms.py asks whether somebody differentiates by a tensor, and refuses it; products.py takes
+oneDNN's product, which torch offers nowhere else."""
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_no_source_file_touches_autograd(path: Path) -> None:
     named = {violation.name for violation in violations(path.read_text(encoding="utf-8"))}
     assert named == ALLOWED.get(path.name, set())
+
+
+def test_of_torch_s_operators_one_is_used_which_is_no_backward_kernel() -> None:
+    source = (Path(manual_bp.__file__).parent / "products.py").read_text(encoding="utf-8")
+    assert source.count("torch.ops.") == source.count("torch.ops.mkldnn._linear_pointwise(") == 1
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ PROTOCOL = ("output", "forward", "backward", "gradients")
 
 BESIDES = {
     "linear.py": ("__post_init__", "sent_back"),
+    "products.py": ("_by_torch", "_by_numpy", "_by_mkldnn", "_onednn"),
     "convolution.py": ("_weights", "_new", "_matrices"),
     "pooling.py": ("_new", "_pixels"),
     "norm.py": ("_new",),

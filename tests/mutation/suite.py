@@ -11,6 +11,7 @@ TESTS = Path(__file__).parents[1]
 Parts = tuple[tuple[str, ...], ...]
 
 FIRST: dict[str, tuple[str, ...]] = {
+    "products.py": ("products", "products_in_networks", "layers"),
     "convolution.py": ("convolution", "layers"),
     "pooling.py": ("pooling", "layers"),
     "flatten.py": ("pooling", "layers"),

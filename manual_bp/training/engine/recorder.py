@@ -6,6 +6,8 @@ runs the same operations again, so every bit is the same.
 
 A Recorder sees what torch does. What a layer does besides (numpy on a tensor's memory, ``torch.jit``, an attribute that
 changes between steps) it does not see; the records of two steps are the ``same`` only where there is little of that.
+A function that hands itself to torch by ``wrap_torch_function``, as ``products.product`` does, is seen as one
+operation, whatever it does inside.
 """
 
 from __future__ import annotations

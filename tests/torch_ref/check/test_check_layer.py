@@ -25,7 +25,7 @@ from torch_ref.known.faults import FAULTS
 def test_right_layers_pass_against_their_modules(case, dtype: torch.dtype) -> None:
     layer, x = case.make(dtype), case.input(dtype)
     report = check_layer(layer, x, module_of(layer))
-    assert report.identical, str(report)
+    assert report.identical or (report.ok and not case.exact), str(report)
     assert all(row.differences is not None for row in report.rows if row.quantity != "y")
 
 
