@@ -41,8 +41,8 @@ from manual_bp import GradientDescent, Network
 from manual_bp.training.command import instead
 from manual_bp.training.command.ending import INTERRUPTED, Ending, accuracies, remedy, told
 from manual_bp.training.command.kept import of_seed, with_config
-from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.predict import predict
+from manual_bp.training.command.products import chosen_network, take_threads
 from manual_bp.training.command.seeds import run_seeds
 from manual_bp.training.command.session import Session
 from manual_bp.training.command.settings import GRADIENT_DESCENT, Settings, descent_on
@@ -51,7 +51,7 @@ from manual_bp.training.command.telling import complain, finish, stopped, title,
 from manual_bp.training.engine.parallel import DataParallelEngine
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.protocol import Engine, Optimizer
-from manual_bp.training.engine.step import ManualEngine, threads_for
+from manual_bp.training.engine.step import ManualEngine
 from manual_bp.training.images import datasets
 from manual_bp.training.images.batches import Batches
 from manual_bp.training.images.data import Images
@@ -188,11 +188,11 @@ def prepare(settings: Settings, start: Checkpoint | None, processes: Processes) 
     batches, test_batches = make_batches(settings, training, test, processes)
     side, names, sha256 = training.pixels.shape[1], list(training.names), datasets.checksum(whole, test)
     facts = DataFacts(settings.dataset, sha256, side, batches.mean, batches.deviation, names)
-    network = new_network(settings, side, len(names), processes.device)
+    network, settings = chosen_network(settings, side, len(names), processes)
     optimizer, settings = build_optimizer(settings, network, len(training))
     engines = build_engines(settings, network, optimizer, processes)
     run = Run(len(training), settings.batch_size)
-    torch.set_num_threads(settings.threads or threads_for(network, settings.batch_size // processes.count))
+    take_threads(settings, network, processes)
     session = Session(
         settings, processes, training, held, test, batches, test_batches, facts, network, optimizer, engines, run
     )

@@ -69,7 +69,7 @@ def test_crosscheck_says_that_it_agrees_but_for_rounding(library: Library, dtype
     report = crosscheck(made, torch.randn(33, 300, dtype=dtype), targets(33, 4, dtype))
     assert report.ok
     assert [row.of.formula for row in report.rows[:2]] == ["E1", "E2"]
-    if dtype in library.dtypes:
+    if dtype in library.dtypes and library.is_here():
         assert not report.identical
         assert "differ by rounding" in report.verdict
     else:

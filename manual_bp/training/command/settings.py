@@ -36,6 +36,8 @@ Loss = Literal["cross-entropy", "squared-error"]
 Schedule = Literal["constant", "cosine", "linear", "step"]
 
 GRADIENT_DESCENT = "gradient-descent"
+FASTEST = "fastest"
+"""The products that are chosen by measurement, once for a run."""
 
 Kept = Literal["with the run", "with the run, but it may change", "no"]
 FIXED: Kept = "with the run"
@@ -94,6 +96,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     label_smoothing: Annotated[Share, network("share of t given to all classes", "A")] = 0.0
 
     engine: Annotated[Literal["manual", "autograd", "both"], training("who computes", kept=LOOSE)] = "manual"
+    products: Annotated[
+        Literal["torch", "fastest", "mkldnn", "numpy"],
+        training("whose matrix products; fastest measures it, and the run keeps what it found", kept=LOOSE),
+    ] = "torch"
     epochs: Annotated[Count, training("passes over the training images", "N", LOOSE)] = 30
     patience: Annotated[
         Whole,

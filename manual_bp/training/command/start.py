@@ -11,7 +11,8 @@ import torch
 
 from manual_bp.extras import missing
 from manual_bp.training.command.kept import read_kept
-from manual_bp.training.command.settings import LARGEST, LOOSE, NOT, OPTIONS, Settings
+from manual_bp.training.command.products import check_products
+from manual_bp.training.command.settings import FASTEST, LARGEST, LOOSE, NOT, OPTIONS, Settings
 from manual_bp.training.command.usage import UsageError, option
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.images.data import Images
@@ -41,6 +42,7 @@ def beginning(
     path = folder_of(settings)
     folder: RunFolder | None = None
     with ExitStack() as stack:
+        stack.callback(torch.set_num_threads, torch.get_num_threads())  # another run after this one has its own
 
         def begin() -> Checkpoint | None:
             nonlocal folder
@@ -103,6 +105,8 @@ def _refuse_a_run_without_its_last(folder: Path | None) -> None:
 def continued(given: Mapping[str, Any], start: Checkpoint) -> Settings:
     """Return the settings of a run that goes on: its own, but for those that may change."""
     own = Settings(**read_kept(start.config, "the checkpoint"))
+    if given.get("products") == FASTEST:  # it was measured when the run began
+        given = {name: value for name, value in given.items() if name != "products"}
     for name in sorted(given):
         before = getattr(own, name)
         if OPTIONS[name].kept not in (LOOSE, NOT) and given[name] != before:
@@ -142,6 +146,7 @@ def check_together(settings: Settings, processes: int = 1) -> None:
     except (RuntimeError, AssertionError, ImportError) as error:  # by device, torch raises one of them
         reason = str(error).splitlines()[0][:200]
         raise UsageError(f"argument --device: torch cannot use {settings.device!r} here: {reason}") from error
+    check_products(settings, processes)
 
 
 def divided(settings: Settings, training: Images) -> tuple[Images, Images]:

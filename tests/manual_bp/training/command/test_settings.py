@@ -44,7 +44,8 @@ def test_what_is_not_the_runs_is_not_kept_and_what_may_change_is() -> None:
         "tensorboard",
     }
     assert {name for name, said in OPTIONS.items() if said.kept == LOOSE} == {
-        *("check_gradients", "data_root", "engine", "epochs", "log_interval", "patience", "save_interval", "threads"),
+        *("check_gradients", "data_root", "engine", "epochs", "log_interval", "patience", "products", "save_interval"),
+        "threads",
     }
 
 
