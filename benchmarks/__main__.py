@@ -24,7 +24,7 @@ from benchmarks.steps import measure
 from benchmarks.times import CaseTimes, names_of
 from benchmarks.worker import Worker
 
-PARTS = ("steps", "lenet", "scaling", "memory", "startup", "epoch", "fashion", "processes", "checks")
+PARTS = ("steps", "products", "lenet", "scaling", "memory", "startup", "epoch", "fashion", "processes", "checks")
 RESULTS = Path(__file__).parent / "results"
 ROUNDS, QUICK_ROUNDS = 25, 5
 
@@ -122,7 +122,7 @@ def run_steps(args: argparse.Namespace, out: Console) -> list[CaseTimes]:
 def run_part(name: str, quick: bool, out: Console) -> Part:
     """Measure and print another part, in a process of its own where its threads matter."""
     measure_part = measure_of(name)
-    if name in ("lenet", "startup", "scaling", "processes"):  # these start processes themselves
+    if name in ("products", "lenet", "startup", "scaling", "processes"):  # these start processes themselves
         part = measure_part(quick=quick)
     else:
         with Worker(min(2, cores())) as worker:
@@ -147,10 +147,11 @@ def done(args: argparse.Namespace, results: list[CaseTimes], parts: dict[str, Pa
 
 def measure_of(name: str) -> Measure:
     """Return what measures a part; the files are imported where one of them is asked for."""
-    from benchmarks import checks, epoch, fashion, memory, processes, scaling, startup
+    from benchmarks import checks, epoch, fashion, memory, processes, products, scaling, startup
     from benchmarks.lenet import measure as lenet
 
     measures: dict[str, Measure] = {
+        "products": products.measure,
         "lenet": lenet.measure,
         "scaling": scaling.measure,
         "memory": memory.measure,

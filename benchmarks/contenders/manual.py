@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from benchmarks.cases import Array, Problem
-from manual_bp import GradientDescent
+from manual_bp import GradientDescent, Network
 from manual_bp.training.engine.step import ManualEngine
 
 
@@ -16,9 +18,9 @@ class Manual:
     scope = torch.inference_mode
     exact = True
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, changed: Callable[[Network], Network] = lambda network: network) -> None:
         """Make network and engine; the buffers come with the first step."""
-        network = problem.network()
+        network = changed(problem.network())
         self.engine = ManualEngine(network, GradientDescent(network, lr=problem.case.lr))
         self.x, self.t = problem.x, problem.t
 

@@ -170,6 +170,19 @@ def a_small_part(*, quick: bool) -> Part:
     return Part("a part", ("",), figures={"quick": quick, "threads": torch.get_num_threads()})
 
 
+def the_environment(*, quick: bool) -> Part:
+    return Part("its environment", ("",), figures=dict(os.environ))
+
+
+def test_a_worker_s_libraries_choose_their_kernels_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    with Worker(1) as worker:
+        there = worker.part(the_environment, quick=True).figures
+    assert "OPENBLAS_CORETYPE" not in there
+    assert there["OPENBLAS_NUM_THREADS"] == "1"
+    assert os.environ["OPENBLAS_CORETYPE"] == "Haswell"
+
+
 def test_a_worker_measures_a_part_with_its_own_threads() -> None:
     with Worker(2) as worker:
         assert worker.part(a_small_part, quick=True).figures == {"quick": True, "threads": 2}

@@ -12,6 +12,7 @@ from manual_bp.layer import parameters
 from manual_bp.products import LIBRARIES, Library, product
 from manual_bp.training.engine.recorder import Recorder
 from torch_ref import check_layer, crosscheck, module_of
+from torch_ref.known.faults import FAULTS
 
 every_library = pytest.mark.parametrize("library", LIBRARIES.values(), ids=list(LIBRARIES))
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: str(dtype)[6:])
@@ -83,36 +84,26 @@ class Doubled(LibraryLinear):
         return d
 
 
-class Transposed(LibraryLinear):
-    def backward(self, error, saved, out=None):
-        return product(self.library, error, self.weight.t()), self.gradients(error, saved)
-
-
-class SlightlyOff(LibraryLinear):
-    def forward(self, x, out=None):
-        net, saved = super().forward(x, out)
-        return net.mul_(1.0005), saved
+@every_library
+def test_a_wrong_formula_of_such_a_layer_is_rejected_with_its_cause(library: Library) -> None:
+    layers = library_linear(torch.float32, library), Sigmoid(), Doubled(torch.randn(3, 3), library=library)
+    x, t = torch.randn(33, 5), torch.rand(33, 3)
+    report = crosscheck(Network(layers, SquaredError()), x, t)
+    assert not report.ok
+    assert blamed(report) == {"∂L/∂W^2": "a factor of 2"}
+    assert not check_layer(layers[2], torch.randn(33, 3), module_of(layers[2])).ok
 
 
 @every_library
 @pytest.mark.parametrize(
-    ("kind", "quantity", "cause"),
-    [
-        (Doubled, "∂L/∂W^2", "a factor of 2"),
-        (Transposed, "e^1", "transposed weights"),
-        (SlightlyOff, "net^2", "a constant factor of 1.0005"),
-    ],
+    "name", ["linear-forward-1.0005", "linear-error-transposed", "linear-weight-last-missing", "linear-bias-decay"]
 )
-def test_a_wrong_formula_in_such_a_layer_is_rejected_and_named(
-    library: Library, kind: type[LibraryLinear], quantity: str, cause: str
-) -> None:
-    first, between, wrong = library_linear(torch.float32, library), Sigmoid(), kind(torch.randn(3, 3), library=library)
-    made = Network((first, between, wrong), SquaredError())
-    report = crosscheck(made, torch.randn(33, 5), torch.rand(33, 3))
-    assert not report.ok
-    assert blamed(report) == {quantity: cause}
-    alone = check_layer(wrong, torch.randn(33, 3), module_of(wrong))
-    assert not alone.ok
+def test_the_causes_known_of_linear_are_found_in_it(library: Library, name: str) -> None:
+    fault = FAULTS[name]
+    layers = (LibraryLinear(torch.randn(5, 5), torch.randn(5), library=library) for _ in range(2))
+    made = Network((next(layers), Sigmoid(), *layers), SquaredError())
+    report = crosscheck(fault.plant(made, 2), torch.randn(8, 5), torch.rand(8, 5), power=False)
+    assert [(row.quantity, row.code) for row in report.guilty] == [(fault.quantity(made, 2), fault.code)]
 
 
 @every_library

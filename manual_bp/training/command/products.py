@@ -20,9 +20,11 @@ def chosen_network(settings: Settings, side: int, classes: int, processes: Proce
     """Return the network with the products that the settings name, and the settings with the name of the fastest.
 
     A run keeps that name, so it is measured once. Where a run goes on without the library, torch's products take their
-    place, and a line says so.
+    place, and a line says so; where it goes on by autograd, nobody asks for them.
     """
     network = new_network(settings, side, classes, processes.device)
+    if settings.engine == "autograd":
+        return network, settings
     if settings.products == FASTEST:
         settings = settings.replaced({"products": _measured(settings, network, side, classes)})
     if settings.products not in at_hand(network.buffer.dtype, network.buffer.device.type):
@@ -63,7 +65,8 @@ def threads_of(settings: Settings, network: Network, processes: int) -> int:
 
 def take_threads(settings: Settings, network: Network, processes: Processes) -> None:
     """Set the threads of the run: torch's, or numpy's where numpy multiplies."""
-    set_threads(threads_of(settings, network, processes.count), settings.products)
+    name = TORCH if settings.engine == "autograd" else settings.products
+    set_threads(threads_of(settings, network, processes.count), name)
 
 
 def check_products(settings: Settings, processes: int) -> None:

@@ -27,7 +27,7 @@ def title(session: Session) -> str:
     network = described(settings, facts.side, len(facts.names))
     held = f"{settings.validation:,} held out, " if settings.validation else ""
     who = f"{count} processes" if count > 1 else f"engine {settings.engine}"
-    who += f", products of {settings.products}" * (settings.products != "torch")
+    who += f", products of {settings.products}" * (settings.products != "torch" and settings.engine != "autograd")
     images, tests = session.run.images, len(session.test_images)
     lines = [
         f"{network}, {settings.loss}, {settings.dtype} on {session.processes.device}, {who}",

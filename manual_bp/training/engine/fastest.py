@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import torch
@@ -30,11 +29,11 @@ TORCH = "torch"
 ENOUGH = 1.05
 """How many times as fast another library has to be: torch's products are those that autograd gives to the last bit."""
 
-ROUNDS = 5
+LEAST, MOST = 3, 8  # rounds
 BLOCK = 0.010  # seconds of steps in one round, at least one step
 WARM_UP = 0.040  # seconds at most, for the first steps, which make buffers and are recorded
 SETTLE = 0.005  # seconds of sleep: until then idle threads of the pool before keep a core busy
-BUDGET = 0.4  # seconds after which no further round begins, but for the third
+BUDGET = 0.4  # seconds after which no further round begins but the least
 
 
 def multiplied_by(network: Network, name: str) -> Network:
@@ -62,9 +61,10 @@ def at_hand(dtype: torch.dtype, device: str) -> tuple[str, ...]:
 
 
 def seconds_of_a_step(network: Network, x: Tensor, t: Tensor, threads: int) -> dict[str, float]:
-    """Return what a step on x and t takes with the products of each library at hand: medians of rounds in turn.
+    """Return what a step on x and t takes with the products of each library at hand, the least of rounds in turn.
 
-    The steps are those of copies, with a learning rate of 0. The numbers of threads are left as they were.
+    On a busy machine the least is what tells of the library: all the other rounds tell of those who were busy. The
+    steps are those of copies, with a learning rate of 0. The numbers of threads are left as they were.
     """
     names = at_hand(x.dtype, x.device.type)
     engines = {name: _engine(multiplied_by(network, name)) for name in names}
@@ -78,8 +78,8 @@ def seconds_of_a_step(network: Network, x: Tensor, t: Tensor, threads: int) -> d
                 first.append(_timed(engine, x, t, 1))
             steps[name] = max(1, int(BLOCK / first[-1]))
         began = time.perf_counter()
-        for number in range(ROUNDS):
-            if number >= 3 and time.perf_counter() - began > BUDGET:
+        for number in range(MOST):
+            if number >= LEAST and time.perf_counter() - began > BUDGET:
                 break
             for name, engine in engines.items():
                 set_threads(threads, name)
@@ -87,7 +87,7 @@ def seconds_of_a_step(network: Network, x: Tensor, t: Tensor, threads: int) -> d
                 if steps[name] > 1:
                     engine.step(x, t)  # its numbers come into the cache
                 taken[name].append(_timed(engine, x, t, steps[name]))
-    return {name: median(seconds) for name, seconds in taken.items()}
+    return {name: min(seconds) for name, seconds in taken.items()}
 
 
 def fastest(seconds: dict[str, float]) -> str:

@@ -147,6 +147,18 @@ def test_a_run_may_go_on_with_other_products(inside: Inside, tmp_path: Path, kin
     assert config_of(tmp_path / "run")["products"] == "torch"
 
 
+def test_a_run_that_goes_on_by_autograd_keeps_the_name_for_later(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: list
+) -> None:
+    assert inside(*SHORT, "--epochs", 1, "--products", "numpy", "--out-dir", tmp_path / "run")[0] == 0
+    monkeypatch.setattr(fastest, "_numpy_threads", None)  # who sets numpy's threads now fails
+    code, out, _ = inside("--resume", tmp_path / "run", "--epochs", 2, "--engine", "autograd")
+    assert code == 0
+    assert "products" not in out
+    assert kinds == [LibraryLinear, Linear]
+    assert config_of(tmp_path / "run")["products"] == "numpy"
+
+
 def test_a_run_goes_on_where_its_library_is_missing(
     inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: list
 ) -> None:
