@@ -83,7 +83,7 @@ class LibraryLinear(Linear):
     def _takes(self, *given: Tensor) -> bool:
         """Tell whether the library multiplies such tensors; what does not fit the weights torch's products refuse."""
         w = self.weight
-        fits = all(isinstance(t, Tensor) and t.dtype == w.dtype and t.device == w.device for t in given)
+        fits = all(isinstance(t, Tensor) and t.dtype == w.dtype for t in given)
         return fits and w.device.type == "cpu" and w.dtype in self.library.dtypes and self.library.is_here()
 
 

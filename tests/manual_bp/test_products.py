@@ -169,6 +169,7 @@ def test_autograd_sees_through_the_layer(library: Library, bias: bool) -> None:
     [
         (torch.zeros(4, 6), r"Linear expects x of shape \(N, 5\), got \(4, 6\)"),
         (torch.zeros(0, 5), "got an empty batch"),
+        (torch.zeros(4, 5, device="meta"), "Linear expects x on device cpu, got meta"),
         (torch.zeros(4, 5).double(), "Linear expects x of dtype torch.float32, got torch.float64"),
         ([[1.0] * 5], "Linear expects x as a torch.Tensor, got list"),
     ],
@@ -181,6 +182,20 @@ def test_wrong_input_is_named_as_linear_names_it(library: Library, x, message: s
         layer.backward(error[:, :2], right)
     with pytest.raises((TypeError, ValueError), match="Linear expects the error of net"):
         layer.backward(error.double(), right)
+
+
+@every_library
+def test_another_dtype_is_refused_where_out_is_given_too(library: Library) -> None:
+    """numpy would round float64 into a float32 out without a word."""
+    layer, x, error = drawn(4, 5, 3, torch.float32, library, bias=True)
+    step = layer.forward(x)
+    back = layer.backward(error, x)
+    with pytest.raises(RuntimeError):
+        layer.forward(x.double(), out=step)
+    with pytest.raises(RuntimeError):
+        layer.backward(error.double(), x, out=back)
+    with pytest.raises(RuntimeError):
+        layer.gradients(error, x.double(), out=back[1])
 
 
 @every_library
