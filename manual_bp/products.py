@@ -156,7 +156,7 @@ def _numpy_is_here() -> bool:
 @cache
 def _mkldnn_is_here() -> bool:
     """Tell whether this torch has the operator, in the form that is called here."""
-    one = torch.ones(1, 1)
+    one = torch.ones(1, 1, dtype=torch.float32, device="cpu")
     try:
         return _onednn(one, one, one[0]).item() == 2
     except (AttributeError, RuntimeError, TypeError):

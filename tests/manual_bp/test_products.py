@@ -132,6 +132,17 @@ def test_without_the_operator_or_with_another_form_of_it_torch_multiplies(
         _mkldnn_is_here.cache_clear()
 
 
+def test_the_operator_is_found_whatever_dtype_is_the_default() -> None:
+    expected = MKLDNN.is_here()
+    _mkldnn_is_here.cache_clear()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert MKLDNN.is_here() == expected
+    finally:
+        torch.set_default_dtype(before)
+
+
 @every_library
 def test_a_dtype_that_the_library_has_not_is_torch_s(library: Library) -> None:
     assert_is_linear(*drawn(33, 300, 17, torch.bfloat16, library, bias=True))

@@ -14,19 +14,20 @@ from manual_bp.training.command.usage import UsageError
 from manual_bp.training.engine.fastest import TORCH, at_hand, fastest, multiplied_by, seconds_of_a_step, set_threads
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.step import threads_for
+from manual_bp.training.images.data import Images
 
 
-def chosen_network(settings: Settings, side: int, classes: int, processes: Processes) -> tuple[Network, Settings]:
-    """Return the network with the products that the settings name, and the settings with the name of the fastest.
+def chosen_network(settings: Settings, training: Images, processes: Processes) -> tuple[Network, Settings]:
+    """Return the network for the images, and the settings, in which the fastest products are replaced by their name.
 
     A run keeps that name, so it is measured once. Where a run goes on without the library, torch's products take their
     place, and a line says so; where it goes on by autograd, nobody asks for them.
     """
-    network = new_network(settings, side, classes, processes.device)
+    network = new_network(settings, training.pixels.shape[1], len(training.names), processes.device)
     if settings.engine == "autograd":
         return network, settings
     if settings.products == FASTEST:
-        settings = settings.replaced({"products": _measured(settings, network, side, classes)})
+        settings = settings.replaced({"products": _measured(settings, network, training)})
     if settings.products not in at_hand(network.buffer.dtype, network.buffer.device.type):
         if processes.is_main:
             line = "cannot multiply here: torch's products take their place, which differ by rounding"
@@ -35,13 +36,14 @@ def chosen_network(settings: Settings, side: int, classes: int, processes: Proce
     return multiplied_by(network, settings.products), settings
 
 
-def _measured(settings: Settings, network: Network, side: int, classes: int) -> str:
+def _measured(settings: Settings, network: Network, training: Images) -> str:
     """Return the name of the fastest, and say what a step takes with each."""
-    began, rows, device = time.perf_counter(), settings.batch_size, network.buffer.device
+    began, device = time.perf_counter(), network.buffer.device
     if len(at_hand(network.buffer.dtype, device.type)) == 1:
         _say(settings, f"products of {TORCH}: no other library multiplies here, in {settings.dtype} on {device}")
         return TORCH
-    x = torch.linspace(0, 1, rows * side * side, dtype=network.buffer.dtype, device=device).view(rows, -1)
+    rows, pixels, classes = min(settings.batch_size, len(training)), training.pixels[0].numel(), len(training.names)
+    x = torch.linspace(0, 1, rows * pixels, dtype=network.buffer.dtype, device=device).view(rows, -1)
     t = one_hot(torch.arange(rows) % classes, classes, like=x)
     threads = threads_of(settings, network, 1)
     seconds = seconds_of_a_step(network, x, t, threads)

@@ -116,6 +116,20 @@ def test_torch_s_products_stay_where_nobody_is_faster(inside: Inside, times: dic
     assert not inside(*SHORT, "--epochs", 1, "--products", "fastest", "--quiet")[1].startswith("products")
 
 
+def test_a_batch_is_measured_that_there_is(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more images than there are none is made up: they would not fit into memory."""
+    seen = []
+
+    def seconds(network, x, t, threads) -> dict[str, float]:
+        seen.append((tuple(x.shape), tuple(t.shape), threads))
+        return {"torch": 1.0}
+
+    monkeypatch.setattr(command, "seconds_of_a_step", seconds)
+    words = "--hidden", 2, "--batch-size", 10**12, "--image-size", 3, "--threads", 1, "--dry-run"
+    assert inside(*words, "--products", "fastest")[0] == 0
+    assert seen == [((4000, 9), (4000, 10), 1)]
+
+
 def test_a_run_measures_its_own_network(inside: Inside, tmp_path: Path) -> None:
     code, out, _ = inside(*SHORT, "--dropout", 0.2, "--dry-run", "--products", "fastest")
     assert code == 0
