@@ -149,6 +149,12 @@ def test_the_step_of_lenet_is_that_of_the_last_benchmark() -> None:
     assert [cells for cells in rows(DOCS / "speed.md") if len(cells) == 6] == measured
 
 
+def test_the_products_of_each_library_are_those_of_the_last_benchmark() -> None:
+    measured = [cells for cells in rows(ROOT / "benchmarks/results/products.md") if len(cells) == 7]
+    assert len(measured) > 1
+    assert [cells for cells in rows(DOCS / "speed.md") if len(cells) == 7] == measured
+
+
 def test_the_other_figures_of_speed_stand_in_the_table_that_is_linked() -> None:
     linked = [cells for cells in rows(DOCS / "speed.md") if len(cells) == 4 and "benchmarks/results" in cells[3]]
     assert len(linked) == 6
