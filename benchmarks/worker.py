@@ -30,13 +30,6 @@ SETTLE = 0.003
 """Seconds of sleep before a block: until then, idle threads of the contender before keep a core busy."""
 
 
-HOLDING_BACK = (
-    *("OPENBLAS_CORETYPE", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE", "MKL_CBWR", "ATEN_CPU_CAPABILITY"),
-    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "NPY_DISABLE_CPU_FEATURES"),
-)
-"""Variables that hold a library to another kernel than it would choose here: measured is what each can do."""
-
-
 @dataclass
 class Ready:
     """Who can be timed: ``excluded`` computes another step, ``left_out`` is not installed; each with its reason."""
@@ -101,8 +94,6 @@ HELD_BACK = re.compile("OPENBLAS_CORETYPE|ATEN_CPU_CAPABILITY|NPY_DISABLE_CPU_FE
 def environment(threads: int) -> Iterator[None]:
     """Set what the numeric libraries read when they load, for a process that is started inside."""
     before = dict(os.environ)
-    for name in HOLDING_BACK:
-        os.environ.pop(name, None)
     number = str(threads)
     for name in [name for name in before if HELD_BACK.fullmatch(name)]:
         del os.environ[name]

@@ -60,10 +60,12 @@ OF_CHECKER: dict[str, str] = {
     "numbers/rounding.py Rounded.__init__: super().__init__() -> "
     "pass": "torch makes up for it when the mode is entered",
     "numbers/rounding.py Rounded._should_skip_dynamo: False -> True": TIME,
-    "numbers/rounding.py Rounded.move: 1 + max(self.eps, real) * signs -> "
-    "1 - max(self.eps, real) * signs": ANOTHER_DRAW,
-    "numbers/rounding.py Rounded.move: max(self.eps, real) * signs -> "
-    "max(self.eps, real) / signs": "a sign is its own inverse",
+    "numbers/rounding.py _moves: 1 + max(eps, torch.finfo(dtype).eps) * _signs() -> "
+    "1 - max(eps, torch.finfo(dtype).eps) * _signs()": ANOTHER_DRAW,
+    "numbers/rounding.py _moves: max(eps, torch.finfo(dtype).eps) * _signs() -> "
+    "max(eps, torch.finfo(dtype).eps) / _signs()": "a sign is its own inverse",
+    "numbers/differences.py Slope.along: torch.vdot(doubled_tensor(gradient).flatten(), self.direction… -> "
+    "torch.vdot(self.direction.flatten(), doubled_tensor(gradient)…": "its real part is the same both ways",
     "numbers/rounding.py Rounded.move: not y.is_contiguous() -> "
     "True": "both ways move the same numbers; one takes less memory",
     "numbers/rounding.py _signs: …rch.Generator().manual_seed(0), dtype=torch.int8… -> "

@@ -45,8 +45,7 @@ class Slope:
 
     def along(self, gradient: Tensor) -> float:
         """Return ⟨gradient, v⟩; of complex tensors its real part."""
-        g, v = doubled_tensor(gradient).reshape(-1), self.direction.reshape(-1)
-        return float((torch.vdot(g, v) if g.is_complex() else torch.dot(g, v)).real)
+        return float(torch.vdot(doubled_tensor(gradient).flatten(), self.direction.flatten()).real)
 
     def share(self, gradient: Tensor) -> float | None:
         """Return how far the gradient is from the slope as a share of its norm; None where the slope cannot tell."""

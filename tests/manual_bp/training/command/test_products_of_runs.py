@@ -14,6 +14,7 @@ from kills import assert_same_end
 import manual_bp.training.command.products as command
 from manual_bp import LibraryLinear, Linear
 from manual_bp.products import LIBRARIES
+from manual_bp.training.command import instead
 from manual_bp.training.command.ending import Ending
 from manual_bp.training.command.products import check_products
 from manual_bp.training.command.session import Session
@@ -194,7 +195,7 @@ def test_the_threads_are_numpy_s_where_numpy_multiplies(inside: Inside, monkeypa
         given.append(f"{torch.get_num_threads()} of torch's")
         return Ending(0)
 
-    monkeypatch.setattr(Session, "try_out", try_out)
+    monkeypatch.setattr(instead, "try_out", try_out)
     torch.set_num_threads(2)
     for name, before in {"numpy": [2], "mkldnn": [], "torch": []}.items():
         given.clear()
