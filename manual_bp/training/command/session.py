@@ -128,9 +128,11 @@ class Session:
         """Return the images besides the test images that are answered after every epoch, by what they are.
 
         Of the training images they are as many as there are test images: all would take as long as a third of an epoch.
+        Where there are no more than that, they are all of them.
         """
-        count = min(len(self.test_images), len(self.training_images) - 1)
-        kept = {"training": held_out(self.training_images, count)[1], "validation": self.held_out_images}
+        trained, count = self.training_images, len(self.test_images)
+        sample = held_out(trained, count)[1] if count < len(trained) else trained
+        kept = {"training": sample, "validation": self.held_out_images}
         dtype, device = self.network.buffer.dtype, self.processes.device
         return {
             name: Batches(images, 1000, standard=self.training_images, dtype=dtype, device=device)

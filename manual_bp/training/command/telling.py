@@ -46,8 +46,19 @@ def why_stopped(session: Session) -> str:
     """Return after which epoch the run stopped before its last one, and why."""
     run = session.run
     done, best = len(run.history), run.best
-    better = f"none of the last {run.without_better} was better than epoch {best['epoch']} on the held-out images"
+    last = f"none of the last {run.without_better}" if run.without_better > 1 else "it"
+    was = "was" if run.without_better > 1 else "was not"
+    better = f"{last} {was} better than epoch {best['epoch']} on the held-out images"
     return f"stopped after epoch {done} of {session.settings.epochs}: {better}, {best['validation_accuracy']:.2%}"
+
+
+def is_chance(accuracy: float, share: float, count: int) -> bool:
+    """Return whether an accuracy on ``count`` test images is that of always naming the class with this share of them.
+
+    Three standard deviations above are luck still. Of a few images that reaches beyond 100 %, so half the way from the
+    share to there is the most.
+    """
+    return accuracy <= share + min(3 * math.sqrt(share * (1 - share) / count), (1 - share) / 2)
 
 
 def finish(session: Session, ending: Ending, seconds: float) -> None:
@@ -57,7 +68,7 @@ def finish(session: Session, ending: Ending, seconds: float) -> None:
     """
     count, labels = len(session.test_images), session.test_images.labels
     share = torch.bincount(labels).max().item() / count
-    if ending.accuracy <= share + 3 * math.sqrt(share * (1 - share) / count) and session.is_main:
+    if session.is_main and is_chance(ending.accuracy, share, count):
         chance = f"the test accuracy is at the level of chance, {share:.1%}: the network has learnt nothing"
         print(f"{chance}; try another --lr, more --epochs, or --activation relu", file=sys.stderr)
     trained, before = session.run.seconds, session.run.seconds_before

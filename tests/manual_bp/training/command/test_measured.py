@@ -8,6 +8,7 @@ import torch
 from conftest import Inside, log_of
 from torch import nn
 
+from manual_bp.training.command.telling import is_chance
 from manual_bp.training.images.data import mnist5k
 from manual_bp.training.images.held_out import held_out
 from manual_bp.training.run import checkpoint
@@ -32,6 +33,14 @@ def test_the_training_accuracy_is_that_of_training_images(inside: Inside, tmp_pa
     assert entry["training_accuracy"] == pytest.approx(expected, abs=1e-6)
     assert f"  training {expected:.2%}  test {entry['test_accuracy']:.2%}\n" in out
     assert checkpoint.load(tmp_path / "run" / "last.pt").history[0]["training_accuracy"] == entry["training_accuracy"]
+
+
+def test_few_training_images_are_all_answered(inside: Inside, tmp_path: Path) -> None:
+    words = *SHORT, "--epochs", 1, "--validation", 3900, "--batch-size", 10
+    assert inside(*words, "--out-dir", tmp_path / "run")[0] == 0
+    rest, _ = held_out(mnist5k()[0], 3900)
+    (entry,) = log_of(tmp_path / "run")
+    assert entry["training_accuracy"] == pytest.approx(accuracy(tmp_path / "run" / "last.pt", rest), abs=1e-6)
 
 
 def test_the_best_epoch_is_chosen_by_images_that_are_not_trained_with(inside: Inside, tmp_path: Path) -> None:
@@ -88,3 +97,11 @@ def test_the_level_of_chance_is_remarked_on(inside: Inside, lr: float, is_chance
         "the test accuracy is at the level of chance, 10.0%: the network has learnt nothing; " in errors
     ) == is_chance
     assert out.splitlines()[-1].startswith("test accuracy 0.")
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "share", "expected"),
+    [(8, 8, 0.5, False), (6, 8, 0.5, True), (2, 2, 0.5, False), (128, 1000, 0.1, True), (129, 1000, 0.1, False)],
+)
+def test_of_a_few_images_all_right_is_no_chance(right: int, count: int, share: float, expected: bool) -> None:
+    assert is_chance(right / count, share, count) == expected

@@ -155,3 +155,8 @@ def test_the_best_checkpoint_is_looked_for_by_its_epoch(stopped_run: Path, tmp_p
     assert best_of([tmp_path, stopped_run], epoch).epoch == epoch
     with pytest.raises(FileNotFoundError, match=rf"the best epoch, 99: .*best\.pt is of epoch {epoch}; put it there"):
         best_of([stopped_run], 99)
+
+
+def test_a_patience_of_one_epoch_speaks_of_one(inside: Inside) -> None:
+    _, out, _ = inside(*SETTINGS, "--lr", 0, "--patience", 1)
+    assert "stopped after epoch 2 of 40: it was not better than epoch 1 on the held-out images, " in out
