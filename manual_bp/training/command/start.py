@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from manual_bp.extras import missing
-from manual_bp.training.command.kept import read_kept
+from manual_bp.training.command.kept import SEEDS, read_kept
 from manual_bp.training.command.products import check_products
 from manual_bp.training.command.settings import FASTEST, LARGEST, LOOSE, NOT, OPTIONS, Settings
 from manual_bp.training.command.usage import UsageError, option
@@ -91,8 +91,14 @@ def starting_point(settings: Settings, folder: Path | None) -> Checkpoint | None
 
 
 def _file_of(resume: str) -> Path:
+    """Return the checkpoint at a path, or that of the run in a folder; UsageError for a folder of several seeds."""
     path = Path(resume)
-    return path / LAST if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    if not (path / LAST).exists() and (seeds := sorted(path.glob(f"{SEEDS}/{LAST}"))):
+        every = f"--seeds N --resume auto --out-dir {path} goes on with each"
+        raise UsageError(f"argument --resume: {path} holds several seeds: name one, {seeds[0].parent}; {every}")
+    return path / LAST
 
 
 def _refuse_a_run_without_its_last(folder: Path | None) -> None:

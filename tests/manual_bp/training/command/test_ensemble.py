@@ -114,3 +114,10 @@ def test_predict_refuses_networks_of_other_images(inside: Inside, seeds: Path, t
     code, _, errors = inside("predict", "x.png", "--checkpoint", folder)
     assert code == 1
     assert re.search(r"networks of the same training images, got others in \S+seed-0/best\.pt and \S+seed-2/", errors)
+
+
+def test_to_go_on_with_several_seeds_one_is_named(inside: Inside, seeds: Path) -> None:
+    for words in ((), ("--eval-only",)):
+        code, out, errors = inside("--resume", seeds, *words)
+        assert (code, out) == (2, "")
+        assert f"argument --resume: {seeds} holds several seeds: name one, {seeds / 'seed-0'}; --seeds N " in errors
