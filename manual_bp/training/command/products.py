@@ -11,7 +11,15 @@ from manual_bp import Network, one_hot
 from manual_bp.training.command.networks import new_network
 from manual_bp.training.command.settings import FASTEST, Settings
 from manual_bp.training.command.usage import UsageError
-from manual_bp.training.engine.fastest import TORCH, at_hand, fastest, multiplied_by, seconds_of_a_step, set_threads
+from manual_bp.training.engine.fastest import (
+    ENOUGH,
+    TORCH,
+    at_hand,
+    fastest,
+    multiplied_by,
+    seconds_of_a_step,
+    set_threads,
+)
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.engine.step import threads_for
 from manual_bp.training.images.data import Images
@@ -48,7 +56,10 @@ def _measured(settings: Settings, network: Network, training: Images) -> str:
     threads = threads_of(settings, network, 1)
     seconds = seconds_of_a_step(network, x, t, threads)
     name = fastest(seconds)
-    gain = f", {seconds[TORCH] / seconds[name]:.2f} times as fast as {TORCH}'s" if name != TORCH else ""
+    if name != TORCH:
+        gain = f", {seconds[TORCH] / seconds[name]:.2f} times as fast as {TORCH}'s"
+    else:
+        gain = f", no other is {ENOUGH - 1:.0%} faster" if min(seconds.values()) < seconds[TORCH] else ""
     each = ", ".join(f"{1e3 * taken:.3g} ms with {other}'s" for other, taken in seconds.items())
     took = f"on {threads} thread{'s' * (threads > 1)}, measured in {time.perf_counter() - began:.1f} s"
     _say(settings, f"products of {name}{gain}: a step takes {each} ({took})")
@@ -77,7 +88,8 @@ def check_products(settings: Settings, processes: int) -> None:
     if name == TORCH:
         return
     if settings.engine == "autograd":
-        raise UsageError(f"argument --products: they are the engine's by hand, got {name} with --engine autograd")
+        got = f"got {name} with --engine autograd; --products torch goes with it"
+        raise UsageError(f"argument --products: they are the engine's by hand, {got}")
     if name == FASTEST:
         if processes > 1:
             hint = "name one of torch, mkldnn, numpy, or measure with one process"

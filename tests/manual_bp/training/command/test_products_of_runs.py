@@ -112,7 +112,7 @@ def test_torch_s_products_stay_where_nobody_is_faster(inside: Inside, times: dic
     times.update(numpy=0.00199)
     code, out, _ = inside(*SHORT, "--epochs", 1, "--products", "fastest")
     assert code == 0
-    assert out.startswith("products of torch: a step takes 2 ms with torch's, ")
+    assert out.startswith("products of torch, no other is 5% faster: a step takes 2 ms with torch's, ")
     assert kinds == [Linear]
     assert not inside(*SHORT, "--epochs", 1, "--products", "fastest", "--quiet")[1].startswith("products")
 
@@ -212,8 +212,11 @@ def test_the_threads_are_numpy_s_where_numpy_multiplies(inside: Inside, monkeypa
             ("mkldnn", "--dtype", "float64"),
             "mkldnn cannot multiply here in float64 on cpu; choose from torch and numpy",
         ),
-        (("numpy", "--engine", "autograd"), "they are the engine's by hand, got numpy with --engine autograd"),
-        (("fastest", "--engine", "autograd"), "they are the engine's by hand, got fastest with --engine autograd"),
+        (
+            ("numpy", "--engine", "autograd"),
+            "they are the engine's by hand, got numpy with --engine autograd; --products torch goes with it",
+        ),
+        (("fastest", "--engine", "autograd"), "they are the engine's by hand, got fastest with --engine autograd; --"),
     ],
 )
 def test_products_that_cannot_be_are_named(inside: Inside, words: tuple[str, ...], message: str) -> None:
