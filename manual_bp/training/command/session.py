@@ -221,10 +221,12 @@ class Session:
     def draw(self) -> None:
         """Draw the pictures of a run that has ended, whether of itself or by an interruption."""
         logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no word on where its cache is, or on its fonts
-        from manual_bp.training.run.plots import EXAMPLES, draw_run  # matplotlib takes a second to import
+        from manual_bp.training.run.plots import EXAMPLES, INK, LIGHT, draw_run  # matplotlib takes a second to import
 
         if self.folder is not None and self.run.history:
             y = answers(self.reported_network(), self.test_batches.in_order())
             distorted = self.batches.distorted(self.settings.seed, EXAMPLES)
             is_smoothed = self.settings.label_smoothing > 0
-            draw_run(self.folder.path, self.run.history, y, self.test_images, distorted, is_smoothed=is_smoothed)
+            shades = LIGHT if self.settings.dataset == "folder" else INK  # pictures of one's own as they are
+            path, history, tests = self.folder.path, self.run.history, self.test_images
+            draw_run(path, history, y, tests, distorted, is_smoothed=is_smoothed, shades=shades)

@@ -27,6 +27,7 @@ from manual_bp.training.run.whole_file import write_whole
 GRID = 40  # mistakes in one picture: five rows of eight can be looked at one by one
 COLUMNS = 8
 EXAMPLES = COLUMNS**2  # distorted images in one picture
+INK, LIGHT = "gray_r", "gray"  # what a large number is: ink, as in MNIST, or light, as in a photograph
 WITH_COUNTS = 20  # classes: with more, a count does not fit into its cell
 
 
@@ -38,27 +39,29 @@ def draw_run(
     distorted: Tensor | None = None,
     *,
     is_smoothed: bool = False,
+    shades: str = INK,
 ) -> None:
     """Draw curves.png, confusion.png and mistakes.png: y (n, classes) are the answers to the test images.
 
     Where there are ``distorted`` images, draw them in distorted.png. ``is_smoothed`` says that the training loss is one
-    of smoothed targets.
+    of smoothed targets. ``shades`` are those of images: INK or LIGHT.
     """
     confidences, answered = y.cpu().max(1)
     plot_curves(folder / "curves.png", history, is_smoothed=is_smoothed)
     plot_confusion(folder / "confusion.png", confusion(answered, test.labels, test.classes), test.names)
     worst = mistakes(y.cpu(), test.labels)
     shown = test.pixels[worst], test.labels[worst], answered[worst], confidences[worst]
-    plot_mistakes(folder / "mistakes.png", *shown, test.names)
+    plot_mistakes(folder / "mistakes.png", *shown, test.names, shades=shades)
     if distorted is not None:
-        plot_distorted(folder / "distorted.png", distorted)
+        plot_distorted(folder / "distorted.png", distorted, shades=shades)
 
 
 def plot_curves(path: Path, history: Sequence[Mapping[str, float]], *, is_smoothed: bool = False) -> None:
-    """Draw the run's epochs: losses, test accuracy, and below them the learning rate where it changes.
+    """Draw the run's epochs: losses, accuracies, and below them the learning rate where it changes.
 
     Where the training loss ``is_smoothed``, the legend says so: the test loss, of plain targets, is another quantity.
-    An epoch is a mapping of ``epoch``, ``loss``, ``test_loss``, ``test_accuracy`` (a share) and ``lr``.
+    An epoch is a mapping of ``epoch``, ``loss``, ``test_loss``, ``test_accuracy`` (a share) and ``lr``, perhaps of
+    ``training_accuracy`` and ``validation_accuracy`` too; the title names the best epoch by the latter, if it can.
     """
     if not history:
         raise ValueError("plot_curves expects at least one epoch, got none")
@@ -91,15 +94,19 @@ def _plot_losses(axes: Axes, curves: Mapping[str, Sequence[float]], *, is_smooth
 
 
 def _plot_accuracy(axes: Axes, curves: Mapping[str, Sequence[float]], history: Sequence[Mapping[str, float]]) -> None:
-    shares = curves["test_accuracy"]
-    if all("training_accuracy" in epoch for epoch in history):
-        trained = [100 * epoch["training_accuracy"] for epoch in history]
-        axes.plot(curves["epoch"], trained, color="C0", label="training", **_line(curves))
-    axes.plot(curves["epoch"], [100 * share for share in shares], color="C2", label="test", **_line(curves))
+    shares, is_held_out = curves["test_accuracy"], all("validation_accuracy" in epoch for epoch in history)
+    for label, colour in (("training", "C0"), ("validation", "C1"), ("test", "C2")):
+        if all(f"{label}_accuracy" in epoch for epoch in history):
+            percent = [100 * epoch[f"{label}_accuracy"] for epoch in history]
+            axes.plot(curves["epoch"], percent, color=colour, label=label, **_line(curves))
     axes.legend(loc="lower right")
-    title, best = f"Test accuracy: {shares[-1]:.2%} at the end", max(shares)
-    if best > shares[-1]:
-        title += f"\n(best: {best:.2%} after epoch {curves['epoch'][shares.index(best)]})"
+    title = f"Test accuracy: {shares[-1]:.2%} at the end"
+    judges = [epoch["validation_accuracy"] for epoch in history] if is_held_out else shares
+    best = judges.index(max(judges))
+    if judges[best] > judges[-1]:
+        by = ", the best held out" if is_held_out else ""
+        before = "" if is_held_out else "best: "
+        title += f"\n({before}{shares[best]:.2%} after epoch {curves['epoch'][best]}{by})"
     axes.set(title=title, ylabel="images answered right (%)")
 
 
@@ -164,7 +171,14 @@ def _write_counts(axes: Axes, counts: Tensor, on_dark: Tensor) -> None:
 
 
 def plot_mistakes(
-    path: Path, pixels: Tensor, labels: Tensor, answers: Tensor, confidences: Tensor, names: Sequence[str]
+    path: Path,
+    pixels: Tensor,
+    labels: Tensor,
+    answers: Tensor,
+    confidences: Tensor,
+    names: Sequence[str],
+    *,
+    shades: str = INK,
 ) -> None:
     """Draw wrong answers, the first ``GRID`` of those given: pixels (n, h, w) uint8; the rest (n,), confidences 0 to 1.
 
@@ -186,7 +200,7 @@ def plot_mistakes(
     for i in range(shown):
         row, column = divmod(i, columns)
         box = column + 0.04, column + 0.96, row + 0.99, row + 0.25
-        axes.imshow(pixels[i].numpy(force=True), cmap="gray_r", vmin=0, vmax=255, extent=box, aspect="auto")
+        axes.imshow(pixels[i].numpy(force=True), cmap=shades, vmin=0, vmax=255, extent=box, aspect="auto")
         label, answer = names[int(labels[i])], names[int(answers[i])]
         text = f"is {label}\nsays {answer}, {confidences[i]:.0%}"
         axes.text(column + 0.5, row + 0.23, text, ha="center", va="bottom", fontsize=8)
@@ -194,7 +208,7 @@ def plot_mistakes(
     _save(figure, path)
 
 
-def plot_distorted(path: Path, pixels: Tensor) -> None:
+def plot_distorted(path: Path, pixels: Tensor, *, shades: str = INK) -> None:
     """Draw distorted training images, the first ``EXAMPLES`` of those given: pixels (n, h, w) from 0 to 255."""
     shown = pixels[:EXAMPLES].numpy(force=True)
     if len(shown) == 0:
@@ -208,7 +222,7 @@ def plot_distorted(path: Path, pixels: Tensor) -> None:
     for i, image in enumerate(shown):
         row, column = divmod(i, columns)
         box = column + 0.04, column + 0.96, row + 0.96, row + 0.04
-        axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, extent=box, aspect="auto")
+        axes.imshow(image, cmap=shades, vmin=0, vmax=255, extent=box, aspect="auto")
     axes.set(xlim=(0, columns), ylim=(rows, 0))
     _save(figure, path)
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import Inside
 from PIL import Image
 
-from manual_bp.training.run import checkpoint
+from manual_bp.training.run import checkpoint, plots
 
 NAMES = ["$a$ b$", "ä", "日"]
 
@@ -104,3 +104,21 @@ def test_torchvision_is_not_needed(inside: Inside, pictures: Path, monkeypatch: 
     words = "--data-root", pictures, "--image-size", 8, "--dry-run", "--hidden", 4
     assert inside("--dataset", "folder", *words)[0] == 0
     assert inside("--dataset", "mnist", *words)[0] == 2
+
+
+def test_the_run_s_pictures_show_them_as_they_are(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Light is light, where digits are ink: no negatives."""
+    import train
+
+    drawn: list[str] = []
+    for name in ("plot_mistakes", "plot_distorted"):
+        monkeypatch.setattr(plots, name, lambda *_, shades: drawn.append(shades))
+    monkeypatch.setattr(plots, "plot_curves", lambda *_, **__: None)
+    monkeypatch.setattr(plots, "plot_confusion", lambda *_: None)
+    words = "--hidden", 2, "--epochs", 1, "--augment", "affine"
+    own = "--dataset", "folder", "--data-root", pictures, "--image-size", 8
+    for name, data in (("own", own), ("digits", ("--validation", 3900))):
+        assert train.main([*map(str, [*words, *data, "--quiet", "--out-dir", tmp_path / name])]) == 0
+    assert drawn == [plots.LIGHT, plots.LIGHT, plots.INK, plots.INK]

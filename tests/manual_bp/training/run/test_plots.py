@@ -69,6 +69,16 @@ def test_curves_name_the_best_epoch_where_it_is_not_the_last(tmp_path: Path, dra
     ]
 
 
+def test_curves_show_the_images_held_out_and_the_epoch_that_they_chose(tmp_path: Path, drawn: list[Figure]) -> None:
+    held = [0.9, 0.8, 0.7]
+    epochs = [{**epoch, "validation_accuracy": share} for epoch, share in zip(history(3), held, strict=True)]
+    plots.plot_curves(tmp_path / "curves.png", epochs)
+    axes = drawn[0].axes[1]
+    curves = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+    assert curves["validation"] == [100 * share for share in held]
+    assert axes.get_title() == "Test accuracy: 83.33% at the end\n(50.00% after epoch 1, the best held out)"
+
+
 def test_the_legend_says_where_the_two_losses_are_not_the_same_quantity(tmp_path: Path, drawn: list[Figure]) -> None:
     plots.plot_curves(tmp_path / "plain.png", history(3))
     plots.plot_curves(tmp_path / "smoothed.png", history(3), is_smoothed=True)
@@ -244,3 +254,15 @@ def test_a_picture_that_cannot_be_written_leaves_the_old_one_and_nothing_else(
 def test_curves_of_no_epoch_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one epoch, got none"):
         plots.plot_curves(tmp_path / "curves.png", [])
+
+
+def test_light_is_drawn_light_and_ink_dark(tmp_path: Path, drawn: list[Figure]) -> None:
+    pixels = torch.tensor([[[0, 255]]], dtype=torch.uint8)
+    none = torch.zeros(1, dtype=torch.int64)
+    for shades in (plots.INK, plots.LIGHT):
+        plots.plot_distorted(tmp_path / f"d-{shades}.png", pixels, shades=shades)
+        plots.plot_mistakes(tmp_path / f"m-{shades}.png", pixels, none, none + 1, none + 0.5, NAMES, shades=shades)
+    for figure, is_light in zip(drawn, (False, False, True, True), strict=True):
+        (image,) = figure.axes[0].images
+        left, right = image.cmap(image.norm(image.get_array()))[0, :, 0]
+        assert (left < right) == is_light
