@@ -55,10 +55,10 @@ def why_stopped(session: Session) -> str:
 def is_chance(accuracy: float, share: float, count: int) -> bool:
     """Return whether an accuracy on ``count`` test images is that of always naming the class with this share of them.
 
-    Three standard deviations above are luck still. Of a few images that reaches beyond 100 %, so half the way from the
-    share to there is the most.
+    Three standard deviations above are luck still. Of a few images that reaches beyond 100 %, so a quarter of the way
+    from the share to there is the most.
     """
-    return accuracy <= share + min(3 * math.sqrt(share * (1 - share) / count), (1 - share) / 2)
+    return accuracy <= share + min(3 * math.sqrt(share * (1 - share) / count), (1 - share) / 4)
 
 
 def finish(session: Session, ending: Ending, seconds: float) -> None:

@@ -101,7 +101,14 @@ def test_the_level_of_chance_is_remarked_on(inside: Inside, lr: float, is_chance
 
 @pytest.mark.parametrize(
     ("right", "count", "share", "expected"),
-    [(8, 8, 0.5, False), (6, 8, 0.5, True), (2, 2, 0.5, False), (128, 1000, 0.1, True), (129, 1000, 0.1, False)],
+    [
+        (8, 8, 0.5, False),
+        (5, 8, 0.5, True),
+        (7, 12, 1 / 3, False),
+        (2, 2, 0.5, False),
+        (128, 1000, 0.1, True),
+        (129, 1000, 0.1, False),
+    ],
 )
 def test_of_a_few_images_all_right_is_no_chance(right: int, count: int, share: float, expected: bool) -> None:
     assert is_chance(right / count, share, count) == expected
