@@ -36,7 +36,7 @@ def title(session: Session) -> str:
     if settings.dataset != "mnist5k":
         lines.append(session.test_images.source)
     if session.has_stopped:
-        lines.append(f"{why_stopped(session)}; a --patience above {settings.patience} goes on")
+        lines.append(f"{why_stopped(session)}; a --patience above {session.run.without_better} goes on")
     elif session.run.step:
         lines.append(f"goes on after step {session.run.step} of {session.steps}")
     return "\n".join(lines)

@@ -160,3 +160,11 @@ def test_the_best_checkpoint_is_looked_for_by_its_epoch(stopped_run: Path, tmp_p
 def test_a_patience_of_one_epoch_speaks_of_one(inside: Inside) -> None:
     _, out, _ = inside(*SETTINGS, "--lr", 0, "--patience", 1)
     assert "stopped after epoch 2 of 40: it was not better than epoch 1 on the held-out images, " in out
+
+
+def test_a_run_past_a_smaller_patience_says_which_would_go_on(inside: Inside, tmp_path: Path) -> None:
+    words = *SETTINGS[:-4], "--lr", 0, "--epochs", 3, "--out-dir", tmp_path / "run"
+    assert inside(*words)[0] == 0
+    again = "--resume", tmp_path / "run", "--epochs", 6
+    assert "; a --patience above 2 goes on" in inside(*again, "--patience", 1)[1]
+    assert "goes on after step 12 of 24" in inside(*again, "--patience", 3)[1]
