@@ -76,7 +76,7 @@ def plot_curves(path: Path, history: Sequence[Mapping[str, float]], *, is_smooth
     if lr_changes:
         axes["R"].plot(curves["epoch"], curves["lr"], color="C4", **_line(curves))
         axes["R"].set(title="Learning rate", ylabel="η")
-        axes["R"].set_ylim(bottom=0)
+        axes["R"].set_ylim(0, 1.1 * max(curves["lr"]))  # matplotlib's margin, 5 % of the range, cuts a flat curve
     for part in axes.values():
         part.set_xlabel("epoch")
         part.grid(alpha=0.3)
@@ -104,10 +104,11 @@ def _plot_accuracy(axes: Axes, curves: Mapping[str, Sequence[float]], history: S
     judges = [epoch["validation_accuracy"] for epoch in history] if is_held_out else shares
     best = judges.index(max(judges))
     if judges[best] > judges[-1]:
-        by = ", the best held out" if is_held_out else ""
+        by = ", best held out" if is_held_out else ""
         before = "" if is_held_out else "best: "
         title += f"\n({before}{shares[best]:.2%} after epoch {curves['epoch'][best]}{by})"
-    axes.set(title=title, ylabel="images answered right (%)")
+    axes.set_title(title, fontsize="medium" if is_held_out else None)  # a longer one
+    axes.set_ylabel("images answered right (%)")
 
 
 def _line(curves: Mapping[str, Sequence[float]]) -> dict[str, Any]:

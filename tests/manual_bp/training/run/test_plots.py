@@ -69,6 +69,19 @@ def test_curves_name_the_best_epoch_where_it_is_not_the_last(tmp_path: Path, dra
     ]
 
 
+def test_a_title_of_two_lines_and_a_flat_learning_rate_are_not_cut(tmp_path: Path, drawn: list[Figure]) -> None:
+    epochs = [{**epoch, "epoch": 997 + i, "validation_accuracy": 1 - i / 9} for i, epoch in enumerate(history(3))]
+    epochs[0]["test_accuracy"] = 1.0
+    for epoch in epochs:
+        epoch["lr"] = 0.2 - epoch["epoch"] / 1e5
+    plots.plot_curves(tmp_path / "curves.png", epochs)
+    figure = drawn[0]
+    figure.canvas.draw()  # at its own resolution, not that of the file
+    _, accuracy, rate = figure.axes
+    assert accuracy.title.get_window_extent().x1 <= figure.bbox.x1
+    assert rate.get_ylim()[1] > 1.05 * epochs[0]["lr"]
+
+
 def test_curves_show_the_images_held_out_and_the_epoch_that_they_chose(tmp_path: Path, drawn: list[Figure]) -> None:
     held = [0.9, 0.8, 0.7]
     epochs = [{**epoch, "validation_accuracy": share} for epoch, share in zip(history(3), held, strict=True)]
@@ -76,7 +89,7 @@ def test_curves_show_the_images_held_out_and_the_epoch_that_they_chose(tmp_path:
     axes = drawn[0].axes[1]
     curves = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
     assert curves["validation"] == [100 * share for share in held]
-    assert axes.get_title() == "Test accuracy: 83.33% at the end\n(50.00% after epoch 1, the best held out)"
+    assert axes.get_title() == "Test accuracy: 83.33% at the end\n(50.00% after epoch 1, best held out)"
 
 
 def test_the_legend_says_where_the_two_losses_are_not_the_same_quantity(tmp_path: Path, drawn: list[Figure]) -> None:
