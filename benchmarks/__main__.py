@@ -24,7 +24,19 @@ from benchmarks.steps import measure
 from benchmarks.times import CaseTimes, names_of
 from benchmarks.worker import Worker
 
-PARTS = ("steps", "products", "lenet", "scaling", "memory", "startup", "epoch", "fashion", "processes", "checks")
+PARTS = (
+    "steps",
+    "products",
+    "lenet",
+    "scaling",
+    "memory",
+    "startup",
+    "epoch",
+    "fashion",
+    "mnist",
+    "processes",
+    "checks",
+)
 RESULTS = Path(__file__).parent / "results"
 ROUNDS, QUICK_ROUNDS = 25, 5
 
@@ -147,7 +159,7 @@ def done(args: argparse.Namespace, results: list[CaseTimes], parts: dict[str, Pa
 
 def measure_of(name: str) -> Measure:
     """Return what measures a part; the files are imported where one of them is asked for."""
-    from benchmarks import checks, epoch, fashion, memory, processes, products, scaling, startup
+    from benchmarks import checks, epoch, fashion, memory, mnist, processes, products, scaling, startup
     from benchmarks.lenet import measure as lenet
 
     measures: dict[str, Measure] = {
@@ -158,6 +170,7 @@ def measure_of(name: str) -> Measure:
         "startup": startup.measure,
         "epoch": epoch.measure,
         "fashion": fashion.measure,
+        "mnist": mnist.measure,
         "processes": processes.measure,
         "checks": checks.measure,
     }

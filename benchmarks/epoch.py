@@ -36,9 +36,9 @@ ENOUGH = 75e9
 class PerImage(Dataset[tuple[Tensor, int]]):
     """The usual data set: one image at a time, through a Python transform."""
 
-    def __init__(self, images: Images) -> None:
-        """Take the images."""
-        self.images, self.labels = images, images.labels.tolist()
+    def __init__(self, images: Images, mean: float = 0.5, deviation: float = 0.29) -> None:
+        """Take the images, and the mean and standard deviation of their pixels from 0 to 1."""
+        self.images, self.labels, self.mean, self.deviation = images, images.labels.tolist(), mean, deviation
 
     def __len__(self) -> int:
         """Count the images."""
@@ -48,7 +48,7 @@ class PerImage(Dataset[tuple[Tensor, int]]):
         """Return image and label."""
         image = Image.fromarray(self.images.pixels[i].numpy())
         pixels = torch.from_numpy(np.array(image))[None].to(torch.float32).div(255)
-        return pixels.sub_(0.5).div_(0.29), self.labels[i]
+        return pixels.sub_(self.mean).div_(self.deviation), self.labels[i]
 
 
 def measure(*, quick: bool = False) -> Part:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as run
-from benchmarks import equality, libraries, machine, tables
+from benchmarks import equality, libraries, machine, mnist, tables
 from benchmarks.__main__ import PARTS, arguments, done, measure_of, without_json
 from benchmarks.cases import C128, CASES, problem
 from benchmarks.contenders import QUICK
@@ -17,6 +17,7 @@ from benchmarks.gates import GATES, judge, judged_limits
 from benchmarks.part import Part
 from benchmarks.times import CaseTimes, Timing
 from benchmarks.worker import Bench, Worker
+from manual_bp.training.images.data import Images, mnist5k
 
 SMALL = ("f", "a", "b", "c128", "d")
 
@@ -207,3 +208,18 @@ def test_a_system_that_counts_no_programs_has_no_load(error: OSError | None, mon
     else:
         monkeypatch.setattr(os, "getloadavg", refuse)
     assert machine.load() == ""
+
+
+@pytest.mark.parametrize("name", ["by hand", "PyTorch", "by hand, distorted images"])
+def test_who_trains_on_mnist_learns(name: str) -> None:
+    training, test = mnist5k()
+    first, second = mnist.TRAINERS[name](Images(training.pixels[:2000], training.labels[:2000]), test, 2)
+    assert 0 < first[0] < second[0]
+    assert 0.6 < first[1] <= second[1] < 1
+
+
+def test_without_mnist_the_part_says_how_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mnist, "FOLDER", Path("nowhere"))
+    part = mnist.measure(quick=True)
+    assert part.rows == []
+    assert "$MNIST" in part.method
