@@ -20,7 +20,8 @@ COLOURS = {"floor": "black", "manual": "C3", "autograd": "C0", "expert": "C9", "
 def plot_steps(path: Path, results: Sequence[CaseTimes], best: float) -> None:
     """Draw the time of every contender relative to manual_bp, a line for each case.
 
-    ``best`` are the GFLOP/s of the fastest product seen here: a bar shows the time of the step's products at that rate.
+    ``best`` are the GFLOP/s of the fastest product seen here: a bar shows the time of the step's products at that rate,
+    where that is in the picture, as in all but the smallest networks.
     """
     figure, axes = _figure(1, (8.5, 0.62 * len(results) + 1.3))
     for name in names_of(results):
@@ -29,8 +30,11 @@ def plot_steps(path: Path, results: Sequence[CaseTimes], best: float) -> None:
         size = 120 if name == "floor" else 46
         style = {"marker": MARKERS[name], "color": COLOURS.get(name, "grey" if name == "sklearn" else "C4"), "s": size}
         axes[0].scatter(*zip(*known, strict=True), label=TITLES[name], zorder=3, **style)
+    axes[0].set_xscale("log")
+    left, _ = axes[0].get_xlim()
     roof = [1e-9 * times.case.flops / best / times.timings["manual"].median for times in results]
-    axes[0].scatter(roof, range(len(results)), label="roof", marker="|", color="C3", s=300, linewidths=3)
+    shown = [(share, y) for y, share in enumerate(roof) if share > left] or [(float("nan"), 0)]
+    axes[0].scatter(*zip(*shown, strict=True), label="roof", marker="|", color="C3", s=300, linewidths=3)
     axes[0].axvline(1, color="C3", linewidth=1)
     axes[0].set(xscale="log", xlabel="time of a training step, manual_bp = 1 (log scale; left is faster)")
     axes[0].set_xticks(ticks := _ticks(axes[0].get_xlim()), [f"{t:g}" for t in ticks], minor=False)
