@@ -52,7 +52,7 @@ def test_changed_images_are_drawn(
     drawn: dict[str, torch.Tensor] = {}
     for name in ("plot_curves", "plot_confusion", "plot_mistakes"):
         monkeypatch.setattr(plots, name, lambda path, *what, **how: None)
-    monkeypatch.setattr(plots, "plot_distorted", lambda path, pixels: drawn.update({path.name: pixels}))
+    monkeypatch.setattr(plots, "plot_distorted", lambda path, pixels, **how: drawn.update({path.name: pixels}))
     monkeypatch.setattr(Session, "draw", draw)
     settings = *SHORT, "--epochs", 1, "--augment", augment, "--dtype", dtype, "--seed", 4
     assert inside(*settings, "--out-dir", tmp_path / "run")[0] == 0
