@@ -19,7 +19,7 @@ def machine() -> dict[str, str]:
         "cores": str(cores()),
         "python": platform.python_version(),
         **{name: installed(name) for name in PACKAGES},
-        "load before": load(),
+        "load before": "" if (programs := load()) is None else f"{programs:.1f}",
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
 
@@ -53,12 +53,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def load() -> str:
-    """Return how many programs wanted to run in the last minute; '' where the system does not count them."""
+def load() -> float | None:
+    """Return how many programs wanted to run in the last minute; None where the system does not count them."""
     try:
-        return f"{os.getloadavg()[0]:.1f}"
+        return os.getloadavg()[0]
     except (AttributeError, OSError):  # AttributeError on Windows
-        return ""
+        return None
 
 
 def installed(package: str) -> str:

@@ -140,7 +140,7 @@ def _numpy_threads() -> Callable[[int], None] | None:
     for file in files:
         try:
             library = ctypes.CDLL(file)
-        except OSError:
+        except OSError:  # of a file beside it that is for another program; another one may be numpy's
             continue
         for prefix in ("scipy_", ""):
             for suffix in ("64_", "_64", ""):
