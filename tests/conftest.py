@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,6 +75,23 @@ def kept_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = "--hidden", "8", "--lr-schedule", "constant", "--epochs", "3", "--log-interval", "50"
     assert train.main([*settings, "--out-dir", str(folder)]) == 0
     return folder
+
+
+@contextmanager
+def interrupted_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let runs inside ``with`` get a Ctrl-C while they log this step."""
+    from manual_bp.training.run.run_folder import RunFolder  # not above: see inside
+
+    real = RunFolder.log
+
+    def log_and_interrupt(folder: RunFolder, event: str, record: dict[str, float]) -> None:
+        real(folder, event, record)
+        if record["step"] == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "log", log_and_interrupt)
+        yield
 
 
 def log_of(folder: Path) -> list[dict[str, float]]:

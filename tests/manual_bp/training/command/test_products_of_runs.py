@@ -1,14 +1,12 @@
 """Runs with the matrix products of another library: named, measured, kept, and gone on with bit for bit."""
 
 import json
-import os
 import re
-import signal
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Inside
+from conftest import Inside, interrupted_at
 from kills import assert_same_end
 
 import manual_bp.training.command.products as command
@@ -22,7 +20,6 @@ from manual_bp.training.command.settings import Settings
 from manual_bp.training.command.usage import UsageError
 from manual_bp.training.engine import fastest
 from manual_bp.training.run import checkpoint
-from manual_bp.training.run.run_folder import RunFolder
 
 SHORT = "--hidden", 24, "--lr-schedule", "constant", "--batch-size", 100
 every_library = pytest.mark.parametrize("name", LIBRARIES)
@@ -73,15 +70,7 @@ def test_a_run_with_a_library_goes_on_bit_for_bit_after_an_interruption(
     code, out, _ = inside(*settings, "--out-dir", whole)
     assert code == 0
     assert f"engine manual, products of {name}\n" in out
-    real = RunFolder.log
-
-    def log_and_interrupt(folder: RunFolder, event: str, record: dict[str, float]) -> None:
-        real(folder, event, record)
-        if record["step"] == 30:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "log", log_and_interrupt)
+    with interrupted_at(30, monkeypatch):
         assert inside(*settings, "--out-dir", broken)[0] == 130
     assert inside("--resume", broken)[0] == 0
     assert_same_end(whole, broken)

@@ -1,7 +1,6 @@
 """Going on with a run bit for bit, and what it refuses to go on from; ``kills.py`` tries it with ``kill -9``."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -13,13 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 from cases import assert_identical
-from conftest import Inside, log_of
+from conftest import Inside, interrupted_at, log_of
 from kills import assert_same_end, without_seconds
 from places import ROOT
 
 from manual_bp.training.command import start
 from manual_bp.training.run import checkpoint
-from manual_bp.training.run.run_folder import RunFolder
 
 SHORT = "--hidden", 8, "--lr-schedule", "constant"
 SHIFT, AFFINE = (*SHORT, "--augment", "shift"), (*SHORT, "--augment", "affine")
@@ -57,15 +55,7 @@ def test_a_run_that_was_interrupted_within_an_epoch_goes_on_bit_for_bit(
     settings = "--hidden", 8, "--dropout", 0.2, "--epochs", 3, "--augment", "elastic", "--log-interval", 10
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert inside(*settings, "--out-dir", whole)[0] == 0
-    real = RunFolder.log
-
-    def log_and_interrupt(folder: RunFolder, event: str, record: dict[str, float]) -> None:
-        real(folder, event, record)
-        if record["step"] == 130:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "log", log_and_interrupt)
+    with interrupted_at(130, monkeypatch):
         code, _, errors = inside(*settings, "--out-dir", broken)
     assert code == 130
     assert errors == f"interrupted after step 130 of 240\n{broken / 'last.pt'} is saved: --resume goes on from it\n"
