@@ -1,6 +1,7 @@
 """The causes on trial: mistakes that no catalogue knows, and whether the cause that is named is one of the right ones.
 
-``python -m torch_ref.trial.of_causes``. A third of the mistakes is counted and not shown, so that nobody writes to it.
+``python -m torch_ref.trial.of_causes``. A third of the mistakes, and all of the newest programs, are counted and not
+shown, so that nobody writes to them.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import Any, Literal
 from torch_ref.check.function import check_function
 from torch_ref.trial.command import positive
 from torch_ref.trial.processes import Each, spread
-from torch_ref.trial.unknown import PROGRAMS
+from torch_ref.trial.unknown import NEW, PROGRAMS
 from torch_ref.trial.unknown.program import Mistake, Program, unseen
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Row
 
 Worth = Literal["right", "missing", "misleading"]
+Part = Literal["seen", "unseen", "new"]
 
 SAYS_NOTHING = frozenset({"no-pattern", "differs"})
 PLACES = frozenset({"one-entry", "only-some", "dead-unit", "zero-rows"})
@@ -36,6 +38,7 @@ COUNT = re.compile(r"^[^02-9]*(?:\bN\b|\bn\b|number of)[^02-9]*$")
 """A sentence that takes a factor for a number of samples or units, and does not even give its value."""
 
 OF_PROGRAM = {program.name: program for program in PROGRAMS}
+OF_NEW = frozenset(program.name for program in NEW)
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,11 @@ class Outcome:
         return "misleading" if "misleading" in found else "right" if "right" in found else "missing"
 
     @property
-    def unseen(self) -> bool:
-        """Tell whether it is of the third that is not shown."""
-        return unseen(self.name)
+    def part(self) -> Part:
+        """Return which part it is of; only what is seen is shown."""
+        if self.name.partition(": ")[0] in OF_NEW:
+            return "new"
+        return "unseen" if unseen(self.name) else "seen"
 
 
 Task = tuple[str, int | None]
@@ -121,15 +126,14 @@ def try_causes(each: Each = map, planned: Sequence[Task] | None = None) -> tuple
 
 
 def text(outcomes: Sequence[Outcome], *, show_unseen: bool = False) -> list[str]:
-    """Return the figures of both parts, and of what is shown a table by kind and all that is missing or misleading."""
+    """Return the figures of each part, and of what is shown a table by kind and all that is missing or misleading."""
     right, mistakes = ([o for o in outcomes if bool(o.mistake) is wanted] for wanted in (False, True))
-    shown = [o for o in mistakes if show_unseen or not o.unseen]
+    shown = [o for o in mistakes if show_unseen or o.part == "seen"]
     alarms = [o for o in right if o.rejected or o.raised]
     return [
-        *_table([o for o in mistakes if not o.unseen]),
+        *_table([o for o in mistakes if o.part == "seen"]),
         "",
-        _figures("seen", [o for o in mistakes if not o.unseen]),
-        _figures("unseen", [o for o in mistakes if o.unseen]),
+        *(_figures(part, [o for o in mistakes if o.part == part]) for part in PARTS),
         f"{len(alarms)} of {len(right)} right programs are called wrong (allowed: 0)",
         "",
         *(f"called wrong: {o.name}: {_sentences(o)}" for o in alarms),
@@ -144,6 +148,7 @@ def text(outcomes: Sequence[Outcome], *, show_unseen: bool = False) -> list[str]
 
 
 UNWANTED = ("misleading", "missing")
+PARTS: tuple[Part, ...] = ("seen", "unseen", "new")
 
 
 def _sentences(o: Outcome) -> str:
@@ -172,16 +177,16 @@ def _table(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def in_json(outcomes: Sequence[Outcome], *, show_unseen: bool = False) -> list[dict[str, Any]]:
-    """Return the outcomes in terms that JSON knows; those of the unseen third only where they are to be shown."""
-    shown = [o for o in outcomes if show_unseen or not o.mistake or not o.unseen]
-    return [asdict(o) | {"worth": o.worth, "unseen": o.unseen} for o in shown]
+    """Return the outcomes in terms that JSON knows; mistakes that are not seen only where they are to be shown."""
+    shown = [o for o in outcomes if show_unseen or not o.mistake or o.part == "seen"]
+    return [asdict(o) | {"worth": o.worth, "part": o.part} for o in shown]
 
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run the trial and print it; return 1 where something right is rejected or something wrong accepted."""
     parser = argparse.ArgumentParser(prog="python -m torch_ref.trial.of_causes", description=__doc__)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the outcomes that are shown")
-    parser.add_argument("--show-unseen", action="store_true", help="show the third that is only counted otherwise")
+    parser.add_argument("--show-unseen", action="store_true", help="show the mistakes that are only counted otherwise")
     parser.add_argument("--processes", type=positive, default=2, help="how many at a time (default: 2)")
     arguments = parser.parse_args(given)
     with spread(arguments.processes, 1) as each:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_ref.known.codes import GROUPS
 from torch_ref.trial import of_causes
 from torch_ref.trial.of_causes import Outcome, Said, outcome_of, text, worth_of
-from torch_ref.trial.unknown import FILES, PROGRAMS
+from torch_ref.trial.unknown import FILES, NEW, PROGRAMS
 from torch_ref.trial.unknown.program import Mistake, Program, unseen, wrong
 from torch_ref.verdict.row import Row
 
@@ -123,12 +123,24 @@ def test_names_and_codes() -> None:
     assert sum("no-pattern" in mistake.accepts for _, mistake in ALL) < 0.05 * len(ALL)
 
 
+def part_of(program: Program, mistake: Mistake) -> str:
+    return Outcome(program.kind, program.called(mistake), mistake.name, (), rejected=True, said=()).part
+
+
 def test_a_third_is_not_shown() -> None:
-    hidden = [unseen(program.called(mistake)) for program, mistake in ALL]
-    assert 0.28 < sum(hidden) / len(hidden) < 0.38
+    parts = [part_of(program, mistake) for program, mistake in ALL if program not in NEW]
+    assert set(parts) == {"seen", "unseen"}
+    assert 0.28 < parts.count("unseen") / len(parts) < 0.38
     for file in FILES:  # of every kind both parts have some
         of_kind = {unseen(program.called(mistake)) for program in file.PROGRAMS for mistake in program.mistakes}
         assert of_kind == {True, False}
+
+
+def test_nothing_of_the_new_programs_is_shown() -> None:
+    parts = [part_of(program, mistake) for program in NEW for mistake in program.mistakes]
+    assert len(parts) >= 200
+    assert set(parts) == {"new"}
+    assert {program.kind for program in NEW}.isdisjoint(program.kind for program in PROGRAMS if program not in NEW)
 
 
 def test_an_edit_that_does_not_fit_is_an_error() -> None:
@@ -182,19 +194,22 @@ def test_what_a_cause_is_worth() -> None:
     assert judged("factor", "a factor of 1/N", Mistake("mean", (), frozenset({"factor", "mean-for-sum"}))) == "right"
 
 
-def test_the_unseen_third_is_counted_and_not_shown() -> None:
-    shown, hidden = (
-        next(program.called(mistake) for program, mistake in ALL if unseen(program.called(mistake)) is wanted)
-        for wanted in (False, True)
-    )
+def test_what_is_not_seen_is_counted_and_not_shown() -> None:
+    names = {part_of(*pair): pair[0].called(pair[1]) for pair in ALL}
+    assert set(names) == {"seen", "unseen", "new"}
     nothing = Said("gradient of x", "no-pattern", "no known pattern fits", "missing")
     outcomes = [
         Outcome("a kind", name, name.partition(": ")[2], ("factor",), rejected=True, said=(nothing,))
-        for name in (shown, hidden)
+        for name in names.values()
     ]
     said = "\n".join(text(outcomes))
-    assert f"missing: {shown}: gradient of x: no known pattern fits [no-pattern]" in said
-    assert hidden not in said
-    assert re.search(r"unseen: 1 mistakes: 100\.0% rejected, 0\.0% right, 100\.0% missing, 0\.0% misleading", said)
-    assert hidden in "\n".join(text(outcomes, show_unseen=True))
-    assert [entry["name"] for entry in of_causes.in_json(outcomes)] == [shown]
+    assert f"missing: {names['seen']}: gradient of x: no known pattern fits [no-pattern]" in said
+    assert names["unseen"] not in said
+    assert names["new"] not in said
+    for part in names:
+        assert f"{part}: 1 mistakes: 100.0% rejected, 0.0% right, 100.0% missing, 0.0% misleading" in said.splitlines()
+    assert len(re.findall(r"a kind +1 ", said)) == 1  # the table counts what is seen
+    everything = "\n".join(text(outcomes, show_unseen=True))
+    assert all(name in everything for name in names.values())
+    assert [entry["name"] for entry in of_causes.in_json(outcomes)] == [names["seen"]]
+    assert {entry["part"] for entry in of_causes.in_json(outcomes, show_unseen=True)} == set(names)
