@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 SHAPES = (
@@ -34,6 +35,9 @@ WORDS = re.compile(
 )
 """Names that begin with a d of their own: diff is no gradient of iff."""
 
+MOST_KEPT = 4096
+"""Names and places whose parts are kept: the same few are asked for again and again."""
+
 LONG = {"w": ("weights", "weight", "W"), "b": ("biases", "bias", "B")}
 """Longer names for short ones, as nabla_w for weights."""
 
@@ -46,6 +50,7 @@ class Path(NamedTuple):
     behind: str
 
 
+@lru_cache(MOST_KEPT)
 def path_of(place: str) -> Path:
     """Return a place in parts; a key that is a text counts as a name, an index does not."""
     keys = re.sub(r"\['([\w.]+)'\]", r".\1", place)  # a key is a name, and may be one in parts: 'fc1.weight'
@@ -61,18 +66,17 @@ def _is_index(part: str) -> bool:
 
 def named_after(name: str) -> Iterator[str]:
     """Yield the names of the values that something may be the gradient of, the surest first."""
-    seen: set[str] = set()
+    return iter(_named_after(name))
+
+
+@lru_cache(MOST_KEPT)
+def _named_after(name: str) -> tuple[str, ...]:
     if BARE.fullmatch(name):
-        yield from [name[1:]] if name == "dout" else []
-        return
+        return (name[1:],) if name == "dout" else ()
     if WORDS.fullmatch(name):
-        return
-    for shape in SHAPES:
-        found = re.fullmatch(shape, name)
-        of = found["of"].strip("_") if found else ""
-        if of and of not in seen:
-            seen.add(of)
-            yield of
+        return ()
+    found = [match["of"].strip("_") for shape in SHAPES if (match := re.fullmatch(shape, name))]
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def values_of(place: str) -> Iterator[Path]:

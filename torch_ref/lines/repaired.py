@@ -41,6 +41,9 @@ MOST_SUSPECTS = 8
 MOST_FUNCTIONS = 6
 """Functions of one program that may stand for each other."""
 
+HOLDING = ast.stmt, ast.excepthandler, ast.match_case
+"""What may hold statements, or is one."""
+
 Kind = Callable[[ast.stmt, Callable[[str], Sequence[str]]], Iterator[ast.stmt]]
 
 Wanted = Sequence[tuple[Version, Callable[[Version], bool]]]
@@ -69,10 +72,15 @@ class Repairs:
             return one
         most = min(MOST_RUNS, MOST_VALUES // (len(self.run.versions) * len(suspects)))
         for kind in (changed, completed):  # a part that is wrong is likelier than one that is missing elsewhere
-            found = {index: self._is_mended(index, value, kind, wanted, most) for index, value in suspects.items()}
-            mended = [suspects[index] for index, is_mended in found.items() if is_mended]
+            mended, is_known = list[Version](), True
+            for index, value in suspects.items():
+                is_mended = self._is_mended(index, value, kind, wanted, most)
+                is_known = is_known and is_mended is not None
+                mended += [value] if is_mended else []
+                if len(mended) > (1 if is_known else 0):
+                    return one
             if mended:
-                return replace(one, values=(mended[0],)) if len(mended) == 1 and None not in found.values() else one
+                return replace(one, values=(mended[0],))
         return one
 
     def _read(self, one: Accused) -> Iterator[Version]:
@@ -156,12 +164,7 @@ class Repairs:
 
     def _with(self, index: int, statement: ast.stmt) -> Callable[..., Any] | None:
         """Return the function with another statement in the place of one; None where it cannot be made."""
-        scope = copy.deepcopy(self._scope)
-        node = [one for one in statements_of(scope) if isinstance(one, ast.stmt)][index]
-        for parent in ast.walk(scope):
-            for field, value in ast.iter_fields(parent):
-                if isinstance(value, list) and any(one is node for one in value):
-                    setattr(parent, field, [statement if one is node else one for one in value])
+        scope = copy.copy(_replaced(self._scope, self._nodes[index], statement))
         code = code_of(self.function)
         if isinstance(self.function, Cell):
             cell = copy.copy(self.function)
@@ -177,6 +180,19 @@ class Repairs:
         found.__kwdefaults__, found.__module__ = function.__kwdefaults__, function.__module__
         owner = getattr(self.function, "__self__", None)
         return found if owner is None else types.MethodType(found, owner)
+
+
+def _replaced(node: Any, old: ast.stmt, new: ast.stmt) -> Any:
+    """Return a tree with another statement in the place of one; all that does not hold it is shared."""
+    if node is old:
+        return new
+    for field, value in ast.iter_fields(node):
+        for i, part in enumerate(value if isinstance(value, list) else []):
+            if isinstance(part, HOLDING) and (found := _replaced(part, old, new)) is not part:
+                holder = copy.copy(node)
+                setattr(holder, field, [*value[:i], found, *value[i + 1 :]])
+                return holder
+    return node
 
 
 def _is_plain(place: str) -> bool:

@@ -22,6 +22,8 @@ from torch_ref.lines.source import Source, Statement
 RETURNED = "return"
 """The place of what is returned, as in return[0]."""
 
+STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -106,6 +108,13 @@ def code_of(function: Callable[..., Any]) -> CodeType:
     return code
 
 
+def _globals_of(code: CodeType) -> set[str]:
+    """Return the global variables that a code writes."""
+    if STORE_GLOBAL not in code.co_code[::2]:  # every other byte says what is done; to read them all takes long
+        return set()
+    return {i.argval for i in dis.get_instructions(code) if i.opcode == STORE_GLOBAL}
+
+
 class _Tracer:
     """Follows the first frame of a code object, statement by statement."""
 
@@ -117,7 +126,7 @@ class _Tracer:
         self.code, self.frame = code, cast(FrameType | None, None)
         self.record = Record(Source(code), self.keep)
         self.is_dense = not self.ends_only and self.record.source.is_dense
-        self.globals = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_GLOBAL"}
+        self.globals = _globals_of(code)
 
     def called(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Begin with the first call of the code; leave alone what else is called.

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
 from torch_ref.lines.names import Path, path_of
 from torch_ref.lines.places import followed
 from torch_ref.lines.trace import RETURNED, Run
+from torch_ref.numbers.operands import tensors_in
 from torch_ref.steps.graph import Graph, Key, Place, place_of
 
 SAME = 100
@@ -50,8 +50,8 @@ class Unnamed(TorchFunctionMode):
     ) -> Any:
         """Call the operation, and keep what comes out."""
         found = self._instead(func(*args, **(kwargs or {})), (args, kwargs))
-        for t in tree_leaves(found):
-            if isinstance(t, Tensor) and t.requires_grad and not t.is_leaf:
+        for t in tensors_in(found):
+            if t.requires_grad and not t.is_leaf:
                 alias = t.detach()
                 self._found.append((Place(torch.autograd.graph.get_gradient_edge(t), alias), alias._version))
         return found

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from torch_ref.numbers.operands import tensors_in
 
 EXACT = frozenset(
     """
@@ -66,10 +67,10 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Move what an operation rounded; return the number of terms that it added for one number."""
         if is_exact(func):
             return 1
-        outputs = [t for t in tree_leaves(found) if isinstance(t, Tensor) and _has_fraction(t)]
+        outputs = [t for t in tensors_in(found) if _has_fraction(t)]
         terms = 1
         if outputs and not _is_pointwise(func):
-            tensors = [t for t in tree_leaves(given) if isinstance(t, Tensor)]
+            tensors = tensors_in(given)
             terms = max(_terms(tensors, y) for y in outputs)
         for y in outputs:
             self.move(y)

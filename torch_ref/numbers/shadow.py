@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from torch_ref.numbers.operands import each_changed, tensors_in
 from torch_ref.numbers.rounding import Rounded, is_exact
 from torch_ref.numbers.witness import LEAP, Witness, doubled_tensor, is_inexact
 
@@ -75,17 +75,17 @@ class Lane:
                 return WIDER.get(value, value)
             return self.of(value) if isinstance(value, Tensor) and is_inexact(value) else value
 
-        return tree_map(mine, values)
+        return each_changed(values, mine)
 
     def follow(self, func: Any, given: Any, found: Any) -> int:
         """Compute an operation in this lane, of which the real result is known; return how many terms it added."""
         args, kwargs = given
-        tensors = [t for t in tree_leaves(found) if isinstance(t, Tensor)]
+        tensors = tensors_in(found)
         reals = [t for t in tensors if is_inexact(t)]
         if tensors and not reals:  # a mask is the same in every lane, and what is done in place is done
             return 1
         try:
-            mine = [t for t in tree_leaves(func(*args, **kwargs)) if isinstance(t, Tensor) and is_inexact(t)]
+            mine = [t for t in tensors_in(func(*args, **kwargs)) if is_inexact(t)]
         except Exception:  # of a kernel for one dtype only: its real result has to do
             mine = [doubled_tensor(t).clone() for t in reals]
         terms = 1
@@ -111,7 +111,7 @@ class Shadows(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.exact, self.rounded = Lane(), tuple(Lane(Rounded(0.0, seed)) for seed in seeds)
         self._terms: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-        self._is_paused, self._coarsest = False, FINE
+        self._coarsest = FINE
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -122,18 +122,15 @@ class Shadows(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Call the operation, and the same in every lane."""
-        if self._is_paused:
-            return func(*args, **(kwargs or {}))
         lanes = (self.exact, *self.rounded)
         given = [lane.given((args, dict(kwargs or {}))) for lane in lanes]  # before it writes into what it was given
-        tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
-        before = [self._terms_of(t) for t in tensors]
+        before = [self._terms_of(t) for t in tensors_in((args, kwargs))]
         found = func(*args, **(kwargs or {}))
         terms = max(
             lane.follow(func, of_lane, found) for lane, of_lane in zip(reversed(lanes), reversed(given), strict=True)
         )
-        for t in tree_leaves(found):
-            if isinstance(t, Tensor) and is_inexact(t):
+        for t in tensors_in(found):
+            if is_inexact(t):
                 self._terms[t] = max([terms, *before])
                 self._coarsest = max(self._coarsest, torch.finfo(t.dtype).eps)
         return found
@@ -143,12 +140,9 @@ class Shadows(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave out of the lanes what is computed inside."""
-        self._is_paused = True
-        try:
+        """Leave out of the lanes what is computed inside, and compute it as if there were none."""
+        with torch._C._DisableTorchDispatch():
             yield
-        finally:
-            self._is_paused = False
 
     def witness(self, value: Tensor) -> Witness:
         """Return what a tensor that came out should be, by the lanes; copies, which later operations leave alone.

@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
 from torch_ref.numbers.agreement import Comparison
 from torch_ref.numbers.another import share_off
+from torch_ref.numbers.operands import tensors_in
 from torch_ref.numbers.witness import all_finite
 from torch_ref.steps.chain import Arrived, Chain, Claim
 from torch_ref.steps.graph import Use
@@ -189,7 +190,7 @@ def shaken(found: Any, given: Any, generator: torch.Generator) -> Any:
 
     What shares its memory, with what was given or as a view, stays as it is: it moves with that.
     """
-    known = {id(t) for t in tree_leaves(given)}
+    known = {id(t) for t in tensors_in(given)}
 
     def moving(t: Any) -> Any:
         is_new = isinstance(t, Tensor) and t.requires_grad and not t.is_leaf and not t._is_view() and id(t) not in known

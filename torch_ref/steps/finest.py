@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from torch_ref.numbers.half import HALF
+from torch_ref.numbers.operands import tensors_in
 from torch_ref.numbers.rounding import is_exact, rounded_run
 from torch_ref.numbers.witness import Tensors, Witness
 from torch_ref.steps.step import Made, Step, same
@@ -56,8 +56,8 @@ class Narrowest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call the operation, and look at its dtype."""
         found = func(*args, **(kwargs or {}))
-        dtypes = {t.dtype for t in tree_leaves(found) if isinstance(t, Tensor)}
-        given = {t.dtype for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
+        dtypes = {t.dtype for t in tensors_in(found)}
+        given = {t.dtype for t in tensors_in((args, kwargs))}
         self.half = self.half or any(dtype in HALF for dtype in dtypes)
         lesser = any(t.is_floating_point and t not in DOUBLE for t in dtypes)
         self.narrowed = self.narrowed or (lesser and any(dtype in DOUBLE for dtype in given))
