@@ -119,9 +119,15 @@ def _attributes(layer: Layer) -> Iterator[str]:
         yield from getattr(layer, "__dict__", {})
 
 
-def _fields_to_make(layer: Any) -> list[str]:
+def _fields_to_make(layer: Any) -> tuple[str, ...]:
     """Return the names of the fields that a dataclass is made from."""
-    return [field.name for field in fields(layer) if field.init]
+    kind: type = type(layer)
+    return _made_from(kind)
+
+
+@lru_cache
+def _made_from(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.init)
 
 
 def _is_made_from_fields(layer: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -128,8 +129,13 @@ def _of_entries(one: Operation, values: Sequence[Tensor]) -> Iterator[Change]:
             yield from _of_broadcast_factor(one, i, values)
             continue
         for other in _like(slope, values):
-            yield Change(*_instead_of(slope, other, values), i, one.came * other)
+            yield _another(slope, other, values, i, one.came * other)
         yield Change("weights-without-sign", "a factor is without its sign", i, one.came * slope.abs())
+
+
+def _another(t: Tensor, v: Tensor, values: Sequence[Tensor], i: int, gradient: Tensor) -> Change:
+    """Return that another tensor stands for one."""
+    return Change("another-tensor", "", i, gradient, partial(_instead_of, t, v, values))
 
 
 def _instead_of(t: Tensor, v: Tensor, values: Sequence[Tensor]) -> tuple[str, str]:
@@ -158,7 +164,7 @@ def _of_broadcast_factor(one: Operation, i: int, values: Sequence[Tensor]) -> It
             "input-too-often", "the other factor is there once too often", i, (terms * other).sum_to_size(went.shape)
         )
         for v in _like(other, values):
-            yield Change(*_instead_of(other, v, values), i, (c * v).sum_to_size(went.shape))
+            yield _another(other, v, values, i, (c * v).sum_to_size(went.shape))
 
 
 def _like(t: Tensor, values: Sequence[Tensor], *but: Tensor) -> list[Tensor]:

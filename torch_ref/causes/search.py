@@ -198,6 +198,7 @@ class Search:
                 if self.left < 0:
                     return
                 if self.scene.fits(gradient.double()):
+                    change = change.in_words()
                     yield Cause(change.code, f"{change.text}, in every step", {"operation": group[0].name})
 
     def _given(self, candidates: Iterator[tuple[str, str, Tensor]]) -> Iterator[Cause]:
@@ -226,6 +227,7 @@ class Search:
                 moved = self._moved(one, change)
                 if moved is None or not self.scene.fits((self.tape.total + moved).double()):
                     continue
+                change = change.in_words()
                 if not self._is_of_a_part(one, change):
                     is_input = change.text == FACTOR_MISSING and self._is_of_input(one, change)
                     yield Cause("weights-missing" if is_input else change.code, change.text, {"operation": one.name})

@@ -56,6 +56,12 @@ class Change(NamedTuple):
     text: str
     position: int
     gradient: Tensor
+    told: Callable[[], tuple[str, str]] | None = None
+    """Finds its code and text where these take long: most mistakes are tried and not told."""
+
+    def in_words(self) -> Change:
+        """Return it with its code and text."""
+        return self if self.told is None else self._replace(code=(told := self.told())[0], text=told[1], told=None)
 
 
 def of_function(one: Operation) -> Iterator[Change]:

@@ -129,22 +129,24 @@ class Sweep:
             outputs = self.program.run(candidate.changes, self.outputs)
             if any(a.shape != b.shape for a, b in zip(outputs, self.outputs, strict=True)):
                 return nothing
-            gradients = torch.autograd.grad(
-                outputs,
-                [self.leaves[name] for name in (*self.scenes, *self.others)],
-                self.upstream,
-                retain_graph=True,
-                allow_unused=True,
+            given = self._gradients(outputs, [*self.scenes])
+            names = frozenset(
+                name
+                for name, scene in self.scenes.items()
+                if (d := given[name]) is not None and scene.fits(_real(d)) and all_finite(d)
             )
+            if not names:
+                return nothing
+            others = self._gradients(outputs, [*self.others]) if self.others else {}
         except Exception:  # of an operation that cannot be computed so
             return nothing
-        given = dict(zip((*self.scenes, *self.others), gradients, strict=True))
-        names = frozenset(
-            name
-            for name, scene in self.scenes.items()
-            if (d := given[name]) is not None and all_finite(d) and scene.fits(_real(d))
+        return Fit(candidate, names, all(self._is_kept(name, d) for name, d in others.items()))
+
+    def _gradients(self, outputs: Sequence[Tensor], names: Sequence[str]) -> dict[str, Tensor | None]:
+        found = torch.autograd.grad(
+            outputs, [self.leaves[name] for name in names], self.upstream, retain_graph=True, allow_unused=True
         )
-        return Fit(candidate, names, bool(names) and all(self._is_kept(name, given[name]) for name in self.others))
+        return dict(zip(names, found, strict=True))
 
     def _is_kept(self, name: str, d: Tensor | None) -> bool:
         right = self.others[name]

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from torch_ref.numbers.agreement import relative_difference
 from torch_ref.numbers.witness import Tensors
@@ -85,11 +86,11 @@ class Scene:
 
     def _is_far(self, candidate: Tensor) -> bool:
         """Tell at once, by plain arithmetic, that a candidate does not give the numbers seen; most do not."""
-        return float((candidate - self.by_hand).norm()) > 2 * self.allowed * self._size > 0
+        return float(vector_norm(candidate - self.by_hand)) > 2 * self.allowed * self._size > 0
 
     @cached_property
     def _size(self) -> float:
-        return float(self.by_hand.norm())
+        return float(vector_norm(self.by_hand))
 
 
 Candidates = Callable[[Scene], Iterator[Candidate | Addition]]

@@ -239,8 +239,9 @@ def distance(version: Version, right: Tensor) -> float:
 
 def off(t: Tensor, right: Tensor) -> float:
     """Return how far a tensor is from another, as a share of its norm."""
-    norm = float(right.double().norm())
-    return float((t.double() - right.double()).norm()) / norm if norm else float(bool(t.any()))
+    right = right.double()
+    norm = float(torch.linalg.vector_norm(right))
+    return float(torch.linalg.vector_norm(t.double() - right)) / norm if norm else float(bool(t.any()))
 
 
 def near(place: Place) -> float:

@@ -167,7 +167,7 @@ class Witness:
     def scale(self) -> float:
         """Return the largest finite magnitude of the exact values: norms are taken of tensors divided by it."""
         size = self.exact.abs()
-        size = size[torch.isfinite(size)]
+        size = size if all_finite(size) else size[torch.isfinite(size)]
         return (size.max().item() if size.numel() else 0.0) or self._scale_of_noise or 1.0
 
     @cached_property
@@ -177,7 +177,7 @@ class Witness:
     @cached_property
     def norm(self) -> float:
         """Return the norm of the exact values, in units of ``scale``; what is not finite counts as 0."""
-        return float(self.in_units(self.exact).norm())
+        return float(torch.linalg.vector_norm(self.in_units(self.exact)))
 
     @property
     def eps(self) -> float:
@@ -196,7 +196,8 @@ class Witness:
     def in_units(self, t: Tensor) -> Tensor:
         """Return a tensor in float64 in units of ``scale``, 0 where it is not finite."""
         t = doubled_tensor(t)
-        return torch.where(torch.isfinite(t), t / self.scale, 0.0)
+        found = t / self.scale
+        return found if all_finite(t) else torch.where(torch.isfinite(t), found, 0.0)
 
     @cached_property
     def squares(self) -> Tensor:
@@ -425,8 +426,13 @@ def are_large(*tensors: Tensor) -> bool:
 
 
 def all_finite(*tensors: Tensor) -> bool:
-    """Tell whether tensors hold no infinity and no NaN; by the smallest and the largest number, in one pass."""
-    return all(bool(torch.isfinite(torch.stack(torch.aminmax(part))).all()) for t in tensors for part in _parts_of(t))
+    """Tell whether tensors hold no infinity and no NaN."""
+    return all(_is_finite(part) for t in tensors for part in _parts_of(t))
+
+
+def _is_finite(t: Tensor) -> bool:
+    """Tell whether real numbers are finite: their sum tells at once, but where it overflows itself."""
+    return math.isfinite(t.sum().item()) or bool(torch.isfinite(torch.stack(torch.aminmax(t))).all())
 
 
 def _parts_of(t: Tensor) -> list[Tensor]:
