@@ -27,6 +27,7 @@ from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.lines.suspected import suspects_of
 from torch_ref.lines.updates import Updates
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
+from torch_ref.steps.guarded import generators_kept
 from torch_ref.verdict.chain import Written, report_of_chain
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Row
@@ -130,6 +131,7 @@ def _beside_float64(report: Report, subject: Subject, given: Mapping[str, Any]) 
     return replace(wide, remarks=(*wide.remarks, IN_FLOAT64.format(off))) if wide.ok else report
 
 
+@generators_kept()
 def _report(
     subject: Subject,
     *,

@@ -21,6 +21,7 @@ from torch_ref.check.reading import check_names, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance, compare
 from torch_ref.numbers.witness import Tensors, Witness, check_device, witnesses
 from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.guarded import generators_kept
 from torch_ref.steps.passes import LossSlopes, Reference, by_hand, call
 from torch_ref.steps.protocol import answer_step, layer_step, loss_step
 from torch_ref.steps.step import Step
@@ -110,6 +111,7 @@ def _check_order(module: nn.Module, modules: tuple[nn.Module, ...], x: Tensor) -
         )
 
 
+@generators_kept()
 def check_against(
     network: Network,
     modules: tuple[nn.Module, ...],

@@ -140,12 +140,13 @@ class LossSlopes:
         self.position = {name: i for i, name in enumerate(names.errors)}
         self.parameter = {shown: name for name, shown in names.gradients.items()}
         self.layers: list[Any] = []
+        self.here: Outputs = ()
         self.values = [x.double()]
         try:
             self.layers = [holding(layer, doubled(parameters(layer))) for layer in network.layers]
             for layer in self.layers:
                 self.values.append(layer.forward(self.values[-1])[0])
-            self._loss([], self.values[-1])
+            self.here = self._loss([], self.values[-1])
         except Exception:  # of somebody's layer, which may be for one dtype only: no third witness
             self.values = []
 
@@ -163,14 +164,14 @@ class LossSlopes:
         return None
 
     def _by_value(self, i: int, error: Tensor) -> float | None:
-        return _difference(lambda q: self._loss(self.layers[i:], q), self.values[i], error, -1.0)
+        return self._difference(lambda q: self._loss(self.layers[i:], q), self.values[i], error, -1.0)
 
     def _by_parameter(self, full_name: str, gradient: Tensor) -> float | None:
         position, name = full_name.split(".", 1)
         i = int(position)
         layer, above, x = self.layers[i], self.layers[i + 1 :], self.values[i]
         loss: Callable[[Tensor], Outputs] = lambda q: self._loss([holding(layer, {name: q}), *above], x)  # noqa: E731
-        return _difference(loss, parameters(layer)[name], gradient, 1.0)
+        return self._difference(loss, parameters(layer)[name], gradient, 1.0)
 
     def _loss(self, layers: Sequence[Any], x: Tensor) -> Outputs:
         """Return L when the pass goes on from x through the layers."""
@@ -178,8 +179,8 @@ class LossSlopes:
             x = layer.forward(x)[0]
         return (self.loss.forward(x, self.t)[0],)
 
-
-def _difference(loss: Callable[[Tensor], Outputs], at: Tensor, by_hand: Tensor, sign: float) -> float | None:
-    if at.shape != by_hand.shape:
-        return None
-    return slope(loss, at, [torch.tensor(sign, dtype=torch.float64, device=at.device)], by_hand).share(by_hand)
+    def _difference(self, loss: Callable[[Tensor], Outputs], at: Tensor, by_hand: Tensor, sign: float) -> float | None:
+        if at.shape != by_hand.shape:
+            return None
+        errors = [torch.tensor(sign, dtype=torch.float64, device=at.device)]
+        return slope(loss, at, errors, by_hand, self.here).share(by_hand)

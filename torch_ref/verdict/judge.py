@@ -13,6 +13,7 @@ from torch_ref.numbers.half import HALF
 from torch_ref.numbers.witness import CEILING, Witness, all_finite
 from torch_ref.steps.buffers import is_alike
 from torch_ref.steps.evidence import Evidence
+from torch_ref.steps.guarded import generators_kept
 from torch_ref.steps.meant import meant_otherwise
 from torch_ref.steps.second_look import SecondLook
 from torch_ref.steps.step import Made, Step, lesser, same
@@ -60,6 +61,7 @@ def quantity(name: str, owner: object, makes: str, l: int | None = None) -> Quan
     return Quantity(name, formula.number, filled, l, type(owner).__name__, formula.part)
 
 
+@generators_kept()
 def report_of(step: Step, *, differences: bool, strict: bool, power: bool, second: Step | None = None) -> Report:
     """Return the report of a step that stands alone; with ``differences`` also by those of its own forward formula.
 

@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from torch_ref.steps.guarded import as_it_was
+from torch_ref.steps.guarded import as_it_was, generators_kept
+
+
+def draws() -> tuple[float, float, float]:
+    return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+
+def seeded() -> None:
+    random.seed(5)
+    np.random.seed(5)
+    torch.manual_seed(5)
 
 
 def test_what_all_code_shares_comes_out_as_it_went_in() -> None:
-    def draws() -> tuple[float, float, float]:
-        return random.random(), float(np.random.rand()), float(torch.rand(()))
-
-    def seeded() -> None:
-        random.seed(5)
-        np.random.seed(5)
-        torch.manual_seed(5)
-
     seeded()
     before = draws()
     seeded()
@@ -32,6 +34,30 @@ def test_what_all_code_shares_comes_out_as_it_went_in() -> None:
         assert draws() == inside, "the same numbers at every call"
     with as_it_was(seed=1):
         assert draws() != inside
+
+
+def test_a_whole_check_puts_the_generators_back_once() -> None:
+    seeded()
+    before = draws()
+    seeded()
+    with generators_kept():
+        with as_it_was():
+            inside = draws()
+            torch.set_grad_enabled(False)
+        assert torch.is_grad_enabled()
+        with as_it_was():
+            assert draws() == inside, "the same numbers at every call"
+    assert draws() == before
+
+
+def test_code_that_asks_for_a_check_itself_draws_on_after_it() -> None:
+    with as_it_was():
+        expected = draws(), draws()
+    with generators_kept(), as_it_was():
+        first = draws()
+        with as_it_was():
+            draws()
+        assert (first, draws()) == expected
 
 
 def test_what_is_raised_changes_nothing_either() -> None:
