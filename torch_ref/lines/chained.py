@@ -213,11 +213,13 @@ class Chained:
 
         def at(key: Key, value: Tensor) -> Tensor | None:
             found[key] = value.detach().clone()
-            if not several.get(key):
+            meant = several.get(key)
+            if not meant:
                 return None
-            best = min(reversed(several[key]), key=lambda version: distance(version, value))
-            if is_last and distance(best, value) >= near(places[key]):
-                best = several[key][-1]
+            best = meant[-1]
+            if len(meant) > 1:
+                nearest = min(reversed(meant), key=lambda version: distance(version, value))
+                best = best if is_last and distance(nearest, value) >= near(places[key]) else nearest
             t = _tensor(best, places[key])
             return t.to(value.dtype) if t.shape == value.shape else None
 

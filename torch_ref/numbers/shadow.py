@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -64,7 +64,7 @@ class Lane:
         if self.rounding:
             self.rounding.eps = unit_of(t)
             self.rounding.move(wide)
-            _keep_whole(t, wide)
+            _put_back(t, wide, _whole_in(t))
         return wide
 
     def given(self, values: Any) -> Any:
@@ -77,7 +77,7 @@ class Lane:
 
         return each_changed(values, mine)
 
-    def follow(self, func: Any, given: Any, found: Any) -> int:
+    def follow(self, func: Any, given: Any, found: Any, whole_in: Callable[[Tensor], Tensor | None]) -> int:
         """Compute an operation in this lane, of which the real result is known; return how many terms it added."""
         args, kwargs = given
         tensors = tensors_in(found)
@@ -97,7 +97,7 @@ class Lane:
             terms = self.rounding.after(func, given, mine)
             if not is_exact(func):
                 for real, shadow in zip(reals, mine, strict=True):
-                    _keep_whole(real, shadow)
+                    _put_back(real, shadow, whole_in(real))
         for real, shadow in zip(reals, mine, strict=True):
             self._of[real] = shadow
         return terms
@@ -126,8 +126,10 @@ class Shadows(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = [lane.given((args, dict(kwargs or {}))) for lane in lanes]  # before it writes into what it was given
         before = [self._terms_of(t) for t in tensors_in((args, kwargs))]
         found = func(*args, **(kwargs or {}))
+        whole_in = cache(_whole_in)  # the same for each lane
         terms = max(
-            lane.follow(func, of_lane, found) for lane, of_lane in zip(reversed(lanes), reversed(given), strict=True)
+            lane.follow(func, of_lane, found, whole_in)
+            for lane, of_lane in zip(reversed(lanes), reversed(given), strict=True)
         )
         for t in tensors_in(found):
             if is_inexact(t):
@@ -158,15 +160,21 @@ class Shadows(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return Witness(own, partial(_same, exact), runs, finer=finer, given=eps)
 
 
-def _keep_whole(real: Tensor, shadow: Tensor) -> None:
-    """Put small whole numbers back: an exponent, a mask, a label, and what is computed of them, is exact.
+def _whole_in(real: Tensor) -> Tensor | None:
+    """Tell which numbers are small and whole: an exponent, a mask, a label, and what is computed of them.
 
-    What is 0 without a rounding stays 0 with it; a sum that is 0 only here, because its terms cancel, is 0 by chance.
+    These are exact; None stands for none. What is 0 without a rounding stays 0 with it; a sum that is 0 only here,
+    because its terms cancel, is 0 by chance.
     """
     if real.is_complex():
-        return
+        return None
     whole = (real == real.round()) & (real.abs() < SMALL / torch.finfo(real.dtype).eps) & (real != 0)
-    if bool(whole.any()):
+    return whole if bool(whole.any()) else None
+
+
+def _put_back(real: Tensor, shadow: Tensor, whole: Tensor | None) -> None:
+    """Put back the numbers that no rounding moves."""
+    if whole is not None:
         shadow.copy_(torch.where(whole, real.to(shadow.dtype), shadow))
 
 
