@@ -99,7 +99,7 @@ def test_the_trial_says_what_the_page_says_of_it() -> None:
     phrases = [re.sub(r"^\s*[\d.]+%?\s*", "", line).partition(" (")[0] for line in shown.text.splitlines()]
     assert len(phrases) == 4
     for phrase in phrases:
-        assert all(part in said for part in phrase.split(" 500 ")), phrase
+        assert all(part in said for part in phrase.split(" 300 ")), phrase
 
 
 def test_a_failing_test_shows_what_the_page_shows(tmp_path: Path) -> None:

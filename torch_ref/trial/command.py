@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch_ref.trial.of_programs import ProgramTrial
     from torch_ref.trial.trial import FaultOutcome, Trial
 
-RIGHT = {False: 300, True: 2500}
-"""How many right functions are checked, in the quick form and with ``--all``."""
+RIGHT, NETWORKS = {False: 300, True: 2500}, {False: 300, True: 500}
+"""How many right functions and correct networks are checked, in the quick form and with ``--all``."""
 
 
 def add_parser(commands: Any) -> None:
@@ -24,15 +24,16 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "faults",
         help="put the checker on trial: planted faults, correct networks and right functions",
-        description="Plant every fault of the catalogue at initial, trained and saturated weights, in float32 and "
-        "float64, and check random correct networks. Then plant faults in functions of many kinds, and check random "
-        "right ones; and break each line of a whole backward pass. Exits with 1 where a figure is too low.",
+        description="Plant every fault of the catalogue in a network, at initial, trained or saturated weights, in "
+        "float32 or float64 in turn, and check random correct networks. Then plant faults in functions of many kinds, "
+        "in one dtype in turn, and check random right ones; and break each line of a whole backward pass, for one of "
+        "two checks in turn. With --all every fault has all of these. Exits with 1 where a figure is too low.",
     )
-    parser.add_argument("--networks", type=_count, default=500, help="how many correct networks (default: 500)")
+    parser.add_argument("--networks", type=_count, help="how many correct networks (default: 300, with --all 500)")
     parser.add_argument("--functions", type=_count, help="how many right functions (default: 300, with --all 2500)")
     parser.add_argument("--programs", type=_count, help="how many programs with a broken line (default: all)")
     parser.add_argument(
-        "--all", action="store_true", help="faults of functions and images in every dtype, at three scales"
+        "--all", action="store_true", help="each fault at all weights or scales, in every dtype, by every check"
     )
     parser.add_argument("--family", help="functions of one family only: norms, losses, attention, ...")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every outcome ('-' for standard output)")
@@ -65,12 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
     right = of_functions.right_seeds(
         RIGHT[arguments.all] if arguments.functions is None else arguments.functions, arguments.family
     )
+    networks = NETWORKS[arguments.all] if arguments.networks is None else arguments.networks
     programs = of_programs.plan(whole=arguments.all, most=arguments.programs) if arguments.family is None else []
-    total = len(faults) + arguments.networks + len(planned) + len(right) + len(programs)
+    total = len(faults) + networks + len(planned) + len(right) + len(programs)
     progress = _progress(total)
     with spread(arguments.processes or available(), arguments.threads) as each, progress:
         task = progress.task_ids[0]
-        trial = run_trial(faults, arguments.networks, lambda: progress.advance(task), each)
+        trial = run_trial(faults, networks, lambda: progress.advance(task), each)
         functions = of_functions.try_functions(planned, right, lambda: progress.advance(task), each)
         lines = of_programs.try_programs(programs, lambda: progress.advance(task), each)
     said = [_text(trial), "", *functions.text(), *["", *lines.text()] * bool(programs)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,17 +149,30 @@ Place = tuple[str, str, torch.dtype, float]
 
 
 def plan(*, whole: bool = False, family: str | None = None) -> list[Place]:
-    """Return which faults are planted where: once in one or two dtypes, or in all dtypes at three scales."""
-    planned = []
-    for kind in KINDS.values():
-        if family not in (None, kind.family):
-            continue
-        dtypes = kind.dtypes if whole else kind.dtypes[1:3]
-        for dtype in dtypes:
-            low, high = _scales(kind, dtype)
-            scales = sorted({low, min(max(1.0, low), high), high}) if whole else [min(max(1.0, low), high)]
-            planned += [(kind.name, fault, dtype, scale) for fault in kind.faults for scale in scales]
-    return planned
+    """Return which faults are planted where: once, in one of two dtypes in turn; or in all dtypes at three scales."""
+    kinds = [kind for kind in KINDS.values() if family in (None, kind.family)]
+    return [place for kind in kinds for place in (_everywhere(kind) if whole else _once(kind))]
+
+
+def _everywhere(kind: Kind) -> Iterator[Place]:
+    for dtype in kind.dtypes:
+        low, high = _scales(kind, dtype)
+        for fault in kind.faults:
+            for scale in sorted({low, _plain_scale(kind, dtype), high}):
+                yield kind.name, fault, dtype, scale
+
+
+def _once(kind: Kind) -> Iterator[Place]:
+    dtypes = kind.dtypes[1:3]
+    for n, fault in enumerate(kind.faults):
+        dtype = dtypes[n % len(dtypes)]
+        yield kind.name, fault, dtype, _plain_scale(kind, dtype)
+
+
+def _plain_scale(kind: Kind, dtype: torch.dtype) -> float:
+    """Return 1, or what is nearest to it among the scales of a kind."""
+    low, high = _scales(kind, dtype)
+    return min(max(1.0, low), high)
 
 
 def right_seeds(count: int, family: str | None = None) -> list[int]:
@@ -246,7 +259,7 @@ def random_function(seed: int) -> tuple[Kind, Draw, str]:
     kind = list(KINDS.values())[seed % len(KINDS)]
     dtype = chance.choice(kind.dtypes)
     low, high = _scales(kind, dtype)
-    scale = chance.choice([low, high, low * (high / low) ** chance.random(), min(max(1.0, low), high)])
+    scale = chance.choice([low, high, low * (high / low) ** chance.random(), _plain_scale(kind, dtype)])
     rows = _up_to(chance, kind.widest, 2)
     entries = OF_FUNCTION if kind.as_function else ENTRIES
     columns = _up_to(chance, min(kind.widest, max(6, entries // rows)), 5)

@@ -82,10 +82,19 @@ SEEDS = 5
 
 
 def plan(*, whole: bool, most: int | None = None) -> list[Task]:
-    """Return what is tried: every broken line in float32, with ``whole`` in float64 too; evenly so many at ``most``."""
+    """Return what is tried: every broken line by one of the checks in turn, in float32; evenly so many at ``most``.
+
+    The next way to break the same line is for the other check. With ``whole`` each is for both, in float64 too.
+    """
     dtypes = (torch.float32, torch.float64) if whole else (torch.float32,)
     broken = [(i, way) for i, line in enumerate(exercise.LINES) for way, text in enumerate(line.wrong) if text]
-    tasks = [Task(i, way, dtype, check) for check in CHECKS for dtype in dtypes for i, way in broken]
+    tasks = [
+        Task(i, way, dtype, check)
+        for n, check in enumerate(CHECKS)
+        for dtype in dtypes
+        for i, way in broken
+        if whole or (i + way) % len(CHECKS) == n
+    ]
     right = (torch.float32, torch.float64)
     tasks += [Task(None, seed, dtype, check) for check in CHECKS for dtype in right for seed in range(SEEDS)]
     return tasks if most is None or most >= len(tasks) else [tasks[i * len(tasks) // most] for i in range(most)]

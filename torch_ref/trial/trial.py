@@ -114,14 +114,11 @@ Planned = tuple[str, Callable[[Network], None], torch.dtype]
 
 
 def plan(*, whole: bool) -> list[Planned]:
-    """Return what is tried: every fault at every kind of weights in every dtype.
-
-    Unless it is the ``whole``, those of layers of images, which take longer, are each tried at one kind in one dtype.
-    """
+    """Return what is tried: every fault once, at one kind of weights in one dtype in turn; with ``whole`` in all."""
     settings = list(product(WEIGHTS, DTYPES))
-    of_images = [name for name, fault in FAULTS.items() if issubclass(fault.of, KINDS) and not whole]
-    every = [(name, *setting) for name in FAULTS if name not in of_images for setting in settings]
-    return every + [(name, *settings[i % len(settings)]) for i, name in enumerate(of_images)]
+    if whole:
+        return [(name, *setting) for name in FAULTS for setting in settings]
+    return [(name, *settings[i % len(settings)]) for i, name in enumerate(FAULTS)]
 
 
 def run_trial(

@@ -145,8 +145,10 @@ def test_the_checker_is_asked_as_the_kind_is_written(name: str, monkeypatch) -> 
 
 @pytest.mark.parametrize("functions", [trial(), trial(missed=1)], ids=["good", "missed"])
 def test_the_command_passes_where_networks_and_functions_pass(functions, monkeypatch, tmp_path, capsys) -> None:
-    asked = []
-    monkeypatch.setattr("torch_ref.trial.trial.run_trial", lambda *_: Trial((), 0, ()))
+    asked, networks = [], []
+    monkeypatch.setattr(
+        "torch_ref.trial.trial.run_trial", lambda _, correct, *__: networks.append(correct) or Trial((), 0, ())
+    )
     monkeypatch.setattr(Trial, "share", lambda *_: 1.0)
     monkeypatch.setattr(
         of_functions, "try_functions", lambda plan, right, *_: asked.append((len(plan), len(right))) or functions
@@ -164,7 +166,8 @@ def test_the_command_passes_where_networks_and_functions_pass(functions, monkeyp
     (quick, a), (whole, b), (_, c), (few, d) = asked
     assert (0 < few < quick, d) == (True, 4)
     assert (a, b, c) == (300, 2500, 7)
-    assert whole > 3 * quick
+    assert networks[:2] == [300, 500]
+    assert whole > 6 * quick
 
 
 def test_the_right_functions_of_a_family_are_of_its_kinds_in_turn() -> None:

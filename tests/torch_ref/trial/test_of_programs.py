@@ -28,9 +28,13 @@ def test_a_program_knows_its_broken_line() -> None:
 
 def test_what_is_planned() -> None:
     quick, whole = plan(whole=False), plan(whole=True)
-    assert (len(quick), len(whole)) == (320, 620)
+    assert (len(quick), len(whole)) == (170, 620)
+    assert set(quick) < set(whole)
     assert sum(task.broken is None for task in quick) == 20
-    assert {task.dtype for task in quick if task.broken is not None} == {torch.float32}
+    broken = [task for task in quick if task.broken is not None]
+    assert {task.dtype for task in broken} == {torch.float32}
+    assert len({(task.broken, task.way) for task in broken}) == 150, "each line in each way, by one of the checks"
+    assert {(task.broken, task.check) for task in broken} == {(i, c) for i, *_ in broken for c in ("chain", "lines")}
     few = plan(whole=False, most=7)
     assert len(few) == 7
     assert set(few) <= set(quick)

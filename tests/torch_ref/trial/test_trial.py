@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,6 @@ from torch_ref import crosscheck
 from torch_ref.__main__ import main
 from torch_ref.known.faults import FAULTS
 from torch_ref.trial import of_functions, of_programs, trial
-from torch_ref.trial.images import KINDS
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -43,14 +43,14 @@ def test_the_random_networks_cover_the_grid() -> None:
     assert {type(layer) for network, *_ in made for layer in network.layers} >= {Conv2d, MaxPool2d, AvgPool2d}
 
 
-def test_each_fault_of_images_is_tried_once_and_with_all_as_the_others_are() -> None:
-    of_images = {name for name, fault in FAULTS.items() if fault.of in KINDS}
-    quick, whole = ([name for name, *_ in trial.plan(whole=whole)] for whole in (False, True))
-    assert {quick.count(name) for name in of_images} == {1}
-    assert {quick.count(name) for name in FAULTS.keys() - of_images} == {6}
-    assert {whole.count(name) for name in FAULTS} == {6}
-    settings = {tuple(setting) for name, *setting in trial.plan(whole=False) if name in of_images}
+def test_each_fault_is_tried_once_in_a_setting_in_turn_and_with_all_in_every_one() -> None:
+    quick, whole = trial.plan(whole=False), trial.plan(whole=True)
+    assert [name for name, *_ in quick] == [*FAULTS]
+    settings = Counter(tuple(setting) for _, *setting in quick)
     assert len(settings) == 6
+    assert max(settings.values()) - min(settings.values()) <= 1
+    assert len(set(whole)) == len(whole) == 6 * len(FAULTS)
+    assert set(quick) < set(whole)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def two_faults(monkeypatch) -> None:
 @pytest.mark.usefixtures("two_faults")
 def test_the_command_prints_the_figures_and_writes_every_outcome(tmp_path, capsys) -> None:
     path = tmp_path / "trial.json"
-    assert main(["faults", "--processes", "1", "--networks", "3", "--json", str(path)]) == 0
+    assert main(["faults", "--all", "--processes", "1", "--networks", "3", "--json", str(path)]) == 0
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 80
     for line in (
