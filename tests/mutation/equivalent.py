@@ -91,7 +91,12 @@ OF_CHECKER: dict[str, str] = {
     "steps/upstream.py _of: SEED + 1000 * which + seed -> SEED + 1000 * which - seed": ANOTHER_DRAW,
     "steps/upstream.py _of: SEED + 1000 * which -> SEED - 1000 * which": ANOTHER_DRAW,
     "steps/upstream.py _of: 1000 -> 1001": ANOTHER_DRAW,
-    "steps/guarded.py as_it_was: torch.random.fork_rng(devices=[]) -> torch.random.fork_rng()": ONE_DEVICE,
+    "steps/guarded.py generators_kept: torch.random.fork_rng(devices=[]) -> torch.random.fork_rng()": ONE_DEVICE,
+    "steps/guarded.py as_it_was: _ARE_KEPT.get() -> False": TIME,
+    "steps/guarded.py as_it_was: _ARE_KEPT.reset(before) -> pass": TIME,
+    "steps/guarded.py generators_kept: True -> False": TIME,
+    "steps/layouts.py variants: v.is_same and _is_as_before(values[name], again.get(name)) -> False": TIME,
+    "steps/second_look.py SecondLook._is_rounding: witness.distance(inside) > MOVED * witness.norm > 0 -> False": TIME,
     "steps/meant.py Watching.__torch_function__: getattr(func, '__name__', '') -> "
     "getattr(func, '__name__')": "every function of torch has a name",
     "steps/meant.py meant_otherwise: torch.no_grad() -> "

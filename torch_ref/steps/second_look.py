@@ -124,6 +124,9 @@ class SecondLook:
         """
         if made in self.step.outputs or made.name not in self.by_hand_in_float64 or not self._computes_in_float64:
             return False
+        witness = self.step.witnesses[made.name]
+        if witness.distance(inside) > MOVED * witness.norm > 0:  # farther than what is accepted below, at once
+            return False
         found = around(self.step, made, inside, UNIT)
         return found is not None and found.bound <= MOVED and not found.beyond(inside)
 

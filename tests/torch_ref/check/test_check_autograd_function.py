@@ -57,6 +57,31 @@ def test_what_must_not_matter_to_an_autograd_function(monkeypatch, wrong: str, q
     assert blamed(report)[quantity].startswith(cause)
 
 
+class Keeping(torch.autograd.Function):
+    """tanh, which gives its first gradient again where the upstream gradient has one number for all."""
+
+    first = torch.empty(0)
+
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.tanh(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, d_y):
+        (y,) = ctx.saved_tensors
+        if 0 in d_y.stride():
+            return Keeping.first
+        Keeping.first = d_y * (1 - y * y)
+        return Keeping.first
+
+
+def test_what_comes_out_as_before_is_wrong_for_other_numbers() -> None:
+    report = check_autograd_function(Keeping, [torch.randn(4, 5)], torch.tanh)
+    assert blamed(report)["gradient of x"].startswith("wrong for expanded upstream gradients")
+
+
 def test_a_variant_that_the_reference_cannot_take_is_left_out() -> None:
     """With one row for all, a matrix is singular and a spread is zero: that is no fault of the Function."""
 

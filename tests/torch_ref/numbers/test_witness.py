@@ -10,7 +10,7 @@ from manual_bp import SquaredError, Tanh, mlp
 from torch_ref import check_function, crosscheck
 from torch_ref.numbers import witness as witness_module
 from torch_ref.numbers.agreement import compare
-from torch_ref.numbers.witness import Witness, has_float64
+from torch_ref.numbers.witness import Witness, all_finite, has_float64
 
 EPS = torch.finfo(torch.float32).eps
 
@@ -179,3 +179,12 @@ def test_a_device_without_float64_is_refused_where_a_check_begins(monkeypatch: p
 
 def test_only_apple_s_gpus_have_no_float64() -> None:
     assert [has_float64(torch.device(name)) for name in ("cpu", "cuda", "mps")] == [True, True, False]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64, torch.complex64], ids=str)
+def test_numbers_are_finite_though_their_sum_is_not(dtype: torch.dtype) -> None:
+    large = torch.full((4,), 0.9 * torch.finfo(dtype).max, dtype=dtype)
+    assert all_finite(large, torch.tensor([1, 2]), torch.empty(0, dtype=dtype))
+    for odd in (float("inf"), -float("inf"), float("nan")):
+        assert not all_finite(torch.ones(3, dtype=dtype), torch.tensor([1.0, odd], dtype=dtype))
+    assert not all_finite(torch.tensor([float("inf"), -float("inf")]))
