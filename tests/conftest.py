@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 Inside = Callable[..., tuple[int, str, str]]
+TESTS = Path(__file__).parent
 
 
 def pytest_configure() -> None:
@@ -18,10 +20,65 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the trials too: the tests that are marked long")
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say that the page's tests in a browser are a run of their own, where this is not that run."""
-    asked = any("browser" in str(argument) for argument in config.args)
-    return [] if asked else ["the lesson's page in a browser: not in this run, pytest tests/browser"]
+    """Say what is not in this run: trials, and the page's tests in a browser."""
+    header = []
+    if not config.getoption("long"):
+        marked = [p for p in TESTS.rglob("test_*.py") if re.search(r"mark\.long\b", p.read_text(encoding="utf-8"))]
+        header.append(f"trials: the long tests of {len(marked)} files are not in this run, pytest --long runs all")
+    if not any("browser" in str(argument) for argument in config.args):
+        header.append("the lesson's page in a browser: not in this run, pytest tests/browser")
+    return header
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the trials out unless ``--long`` asks for them, or the command names their file or themselves.
+
+    Of a test with many cases some stay in every run: ``mark.long(but=3)`` keeps three, spread over all of them, and
+    ``mark.long(but=("Linear", "ReLU"))`` those with one of these in their ids.
+    """
+    files = {(config.invocation_params.dir / str(argument).partition("::")[0]).resolve() for argument in config.args}
+    cases: dict[object, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("long"):
+            cases.setdefault((item.path, getattr(item, "originalname", "")), []).append(item)
+    left_out = set()
+    for test in cases.values():
+        if not any("::" in str(argument) for argument in config.args):
+            _check_parts(test)
+        for item, is_kept in zip(test, kept(test), strict=True):
+            if is_kept:
+                item.own_markers = [mark for mark in item.own_markers if mark.name != "long"]  # `-m long` is without it
+            elif not config.getoption("long") and item.path not in files:
+                left_out.add(item)
+    if left_out:
+        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _check_parts(cases: list[pytest.Item]) -> None:
+    """Raise UsageError where a part of an id is that of no case: it would keep nothing."""
+    mark = cases[0].get_closest_marker("long")
+    but = mark.kwargs.get("but", ()) if mark else ()
+    ids = [item.name[item.name.find("[") :] for item in cases]
+    unknown = [] if isinstance(but, int) else [part for part in but if not any(part in each for each in ids)]
+    if unknown:
+        raise pytest.UsageError(f"{cases[0].nodeid}: mark.long(but=...) expects parts of the ids of cases: {unknown}")
+
+
+def kept(cases: list[pytest.Item]) -> list[bool]:
+    """Tell for each case of a test whether it stays in every run."""
+    marks = [item.get_closest_marker("long") for item in cases]
+    but = marks[0].kwargs.get("but", ()) if marks[0] else ()
+    if isinstance(but, int):
+        places = {(2 * i + 1) * len(cases) // (2 * but) for i in range(but)}
+        return [i in places for i in range(len(cases))]
+    return [any(part in item.name[item.name.find("[") :] for part in but) for item in cases]
 
 
 @pytest.fixture(autouse=True)

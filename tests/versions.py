@@ -42,13 +42,23 @@ print(f"{{same}} of {NETWORKS} random networks are equal to the last bit")
 raise SystemExit(not all(report.ok for report in found))
 """
 LONG = {
-    "suite": ("-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal"),
+    "suite": ("-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "--long"),
     "faults": ("-m", "torch_ref", "faults"),
     "networks": ("-c", EQUAL),
     "bits": ("tests/bits.py", "--shapes", "40"),
 }
 SHORT = {
-    "formulas": ("-m", "pytest", "-q", "-n", "auto", "tests/manual_bp", "--ignore", "tests/manual_bp/training"),
+    "formulas": (
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "auto",
+        "--long",
+        "tests/manual_bp",
+        "--ignore",
+        "tests/manual_bp/training",
+    ),
     "networks": ("-c", EQUAL),
 }
 

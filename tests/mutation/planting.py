@@ -123,7 +123,7 @@ def attempt(task: Task, send: Connection) -> None:
     subprocess.Popen.__init__ = elsewhere  # type: ignore[method-assign]
     finder, ended, begun = Finder(task.package, task.planted), SuiteRun(), time.monotonic()
     sys.meta_path.insert(0, finder)
-    code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *task.tests], plugins=[ended])
+    code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "--long", *task.tests], plugins=[ended])
     ended.not_planted, ended.seconds = finder.not_asked(), time.monotonic() - begun
     if code and not ended.failed:
         ended.not_planted, ended.report = tuple(finder.loaders), f"pytest ended with {code!r}, but no test failed"
