@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -73,7 +74,12 @@ def anchors(page: Path) -> set[str]:
 
 
 def _tokens(page: Path) -> list[Token]:
-    return _MARKDOWN.parse(text_of(page))
+    return _parsed(text_of(page))
+
+
+@cache
+def _parsed(text: str) -> list[Token]:
+    return _MARKDOWN.parse(text)
 
 
 def _inner(page: Path) -> Iterator[Token]:

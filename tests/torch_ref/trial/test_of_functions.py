@@ -155,14 +155,14 @@ def test_the_command_passes_where_networks_and_functions_pass(functions, monkeyp
     )
     monkeypatch.setattr(of_programs, "try_programs", lambda *_: of_programs.ProgramTrial(()))
     path = tmp_path / "trial.json"
-    assert main(["faults", "--json", str(path)]) == (0 if functions.passed else 1)
+    assert main(["faults", "--processes", "1", "--json", str(path)]) == (0 if functions.passed else 1)
     assert "right functions (allowed: 0)" in capsys.readouterr().out
     written = json.loads(path.read_text(encoding="utf-8"))
     assert written["passed"] is written["functions"]["passed"] is functions.passed
     assert written["functions"]["right_functions"] == 10
-    main(["faults", "--all"])
-    main(["faults", "--functions", "7"])
-    main(["faults", "--family", "norms", "--functions", "4"])
+    main(["faults", "--processes", "1", "--all"])
+    main(["faults", "--processes", "1", "--functions", "7"])
+    main(["faults", "--processes", "1", "--family", "norms", "--functions", "4"])
     (quick, a), (whole, b), (_, c), (few, d) = asked
     assert (0 < few < quick, d) == (True, 4)
     assert (a, b, c) == (300, 2500, 7)
@@ -180,5 +180,5 @@ def test_the_right_functions_of_a_family_are_of_its_kinds_in_turn() -> None:
 
 
 def test_a_family_that_there_is_not_is_named_with_those_that_there_are(capsys) -> None:
-    assert main(["faults", "--family", "soft"]) == 2
+    assert main(["faults", "--processes", "1", "--family", "soft"]) == 2
     assert "--family expects one of activations, " in capsys.readouterr().err
