@@ -22,6 +22,7 @@ from manual_bp.training.images.data import Images, mnist5k
 SMALL = ("f", "a", "b", "c128", "d")
 
 
+@pytest.mark.long(but=("[b]", "c128"))
 @pytest.mark.parametrize("case", SMALL)
 def test_every_contender_computes_the_same_step(case: str) -> None:
     ready = Bench().prepare(CASES[case], list(QUICK))
@@ -116,6 +117,7 @@ def environment_of_a_process(*, quick: bool) -> Part:
     return Part("", (), figures=dict(os.environ))
 
 
+@pytest.mark.long
 def test_nothing_holds_a_library_back_in_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     held = ["OPENBLAS_CORETYPE", "ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "DNNL_VERBOSE"]
     for name in held:
@@ -175,6 +177,7 @@ def the_environment(*, quick: bool) -> Part:
     return Part("its environment", ("",), figures=dict(os.environ))
 
 
+@pytest.mark.long
 def test_a_worker_s_libraries_choose_their_kernels_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     with Worker(1) as worker:
@@ -184,6 +187,7 @@ def test_a_worker_s_libraries_choose_their_kernels_themselves(monkeypatch: pytes
     assert os.environ["OPENBLAS_CORETYPE"] == "Haswell"
 
 
+@pytest.mark.long
 def test_a_worker_measures_a_part_with_its_own_threads() -> None:
     with Worker(2) as worker:
         assert worker.part(a_small_part, quick=True).figures == {"quick": True, "threads": 2}

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import pytest
 from documents import blocks
 from places import ROOT
 
@@ -37,6 +38,7 @@ def without_noise(text: str) -> str:
     return re.sub(r"\b(\d\.\d+e-\d\d|\d+\.\d+ %|1\.0{4,}\d+|identical)", "#", words)
 
 
+@pytest.mark.long
 def test_the_wrong_line_of_two_functions(tmp_path) -> None:
     (tmp_path / "mlp.py").write_text(block_with("python", "def backward(x, t, W1"), encoding="utf-8")
     (tmp_path / "run.py").write_text(block_with("python", "from mlp import"), encoding="utf-8")
@@ -45,6 +47,7 @@ def test_the_wrong_line_of_two_functions(tmp_path) -> None:
     assert without_noise(out) == without_noise(block_with("text", "at mlp.py:16"))
 
 
+@pytest.mark.long
 def test_a_file_in_a_terminal(tmp_path) -> None:
     (tmp_path / "mine.py").write_text(block_with("python", "def linear_backward"), encoding="utf-8")
     command = block_with("bash", "check mine.py --shape").split()

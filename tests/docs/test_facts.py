@@ -102,6 +102,7 @@ def test_the_trial_says_what_the_page_says_of_it() -> None:
         assert all(part in said for part in phrase.split(" 300 ")), phrase
 
 
+@pytest.mark.long
 def test_a_failing_test_shows_what_the_page_shows(tmp_path: Path) -> None:
     (file,) = [block for block in blocks(DOCS / "checking.md", "python") if "class Doubling" in block.text]
     (shown,) = [block for block in blocks(DOCS / "checking.md", "text") if "- gradients -" in block.text]

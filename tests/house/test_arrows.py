@@ -49,6 +49,7 @@ def is_data(name: str) -> bool:
     return name == "__pycache__" or ("." in name and not name.endswith(".py"))
 
 
+@pytest.mark.long(but=("core-manual_bp/layer.py", "checker-torch_ref/steps", "circles-manual_bp", "script"))
 @pytest.mark.parametrize(
     ("contract", "file", "wrong"),
     [
@@ -69,6 +70,7 @@ def is_data(name: str) -> bool:
         ("circles", "benchmarks/cases.py", "import benchmarks.contenders.floor"),
     ],
 )
+@pytest.mark.long(but=("core-manual_bp/layer.py", "checker-torch_ref/steps"))
 def test_a_wrong_import_is_seen(copy: Path, contract: str, file: str, wrong: str) -> None:
     source = (copy / file).read_text(encoding="utf-8")
     (copy / file).write_text(f"{source}\n{wrong}\n", encoding="utf-8")

@@ -78,11 +78,13 @@ print(manual_bp.training.images.data.mnist5k()[0].pixels.shape)
 """
 
 
+@pytest.mark.long
 def test_everything_public_and_the_digits(without_extras) -> None:
     outcome = without_extras("-c", PUBLIC)
     assert (outcome.stdout, outcome.stderr) == ("torch.Size([4000, 28, 28])\n", "")
 
 
+@pytest.mark.long
 def test_grade(without_extras, tmp_path: Path) -> None:
     """The grader runs a student's file in a process of its own, which has no extras either."""
     file = tmp_path / "student.py"
@@ -132,6 +134,7 @@ def test_an_option_of_train_that_needs_an_extra(inside, monkeypatch, option, pac
 # ------------------------------------------------------------------------------------------------------- the commands
 
 
+@pytest.mark.long
 def test_help_and_version(without_extras) -> None:
     for arguments in (("--help",), ("compare", "--help"), ("grade", "--help"), ("faults", "--help")):
         outcome = without_extras("-X", "importtime", "-m", "torch_ref", *arguments)

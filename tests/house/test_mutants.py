@@ -40,6 +40,7 @@ def spelled(source: str, line: int) -> list[str]:
     return re.findall(r"[^\s()]+", "\n".join(source.splitlines()[line - 1 :]))
 
 
+@pytest.mark.long(but=("formulas-linear", "formulas-loss", "formulas-dropout", "checker-steps/buffers"))
 @pytest.mark.parametrize(("of", "file"), [(of, file) for of, target in TARGETS.items() for file in target.files])
 def test_every_mutant_is_another_program(of: str, file: str) -> None:
     """Of the thousands of the checker one in eight: what an operator does wrong, it does to many."""
@@ -50,6 +51,7 @@ def test_every_mutant_is_another_program(of: str, file: str) -> None:
         assert spelled(mutant.source, mutant.line) != spelled(source, mutant.line), mutant.name
 
 
+@pytest.mark.long(but=("formulas",))
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_reason_is_one_of_a_mutant(name: str) -> None:
     target = TARGETS[name]
@@ -128,6 +130,7 @@ def test_the_operators_of_logic_find_each_slip_and_leave_texts_alone() -> None:
     }
 
 
+@pytest.mark.long(but=("formulas",))
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_mutant_has_a_key_of_its_own(name: str) -> None:
     target = TARGETS[name]
@@ -164,10 +167,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.long(but=("formulas",))
 @pytest.mark.parametrize(
     ("of", "key", "tests", "row", "killer"),
     [
-        ("formulas", "linear.py Linear.backward: error -> -error", "layers", "linear.py", "input[Linear]"),
+        (
+            *("formulas", "linear.py Linear.backward: error -> -error"),
+            *("layers::test_law_for_the_input", "linear.py", "input[Linear]"),
+        ),
         ("checker", "blame.py _is_an_output: made in seen.step.outputs -> True", "blame", "verdict/blame.py", "case"),
     ],
 )
@@ -179,10 +186,11 @@ def test_a_mutant_is_killed(tmp_path: Path, of: str, key: str, tests: str, row: 
     assert killer in verdicts.read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_a_mutant_that_is_not_what_ran_is_an_error() -> None:
-    outcome = run("--of", "checker", "--only", "row.py", "--sample", "1", "--tests", "arrows")
+    outcome = run("--only", "masks.py", "--sample", "1", "--tests", "readme")
     assert outcome.returncode == 1
-    assert "verdict/row.py is not planted: broken, it does not fail" in outcome.stderr
+    assert "masks.py is not planted: broken, it does not fail" in outcome.stderr
 
 
 def test_a_sample_has_no_mutant_that_may_survive() -> None:

@@ -21,6 +21,7 @@ SETTINGS = {
 every_setting = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 
 
+@pytest.mark.long(but=("Nesterov",))
 @pytest.mark.parametrize(
     ("settings", "activation", "loss", "dtype"),
     [

@@ -41,6 +41,7 @@ def mask_of(layer: Dropout, *shape: int) -> Tensor:
     return layer.forward(torch.ones(shape))[0]
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_the_bits_are_those_of_nn_dropout_after_manual_seed(dtype: torch.dtype, threads: int) -> None:

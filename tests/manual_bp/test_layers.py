@@ -65,6 +65,7 @@ def test_law_for_the_parameters(case: Case) -> None:
         assert_close(-(gradients[name] * v).sum(), expected, FINITE_DIFFERENCE_TOLERANCE, f"{case.name}: {name}")
 
 
+@pytest.mark.long(but=100)
 @every_layer
 @every_dtype
 @pytest.mark.parametrize("rows", [1, 4, 7])

@@ -53,10 +53,21 @@ BATCHES = dict(zip(REGIMES, ((1, 129), (2, 7), (4, 32)), strict=True))
 """Of each pair the first for a sum over the samples, the second for a mean."""
 
 
-@pytest.mark.parametrize("sizes", SHAPES, ids=lambda sizes: "-".join(map(str, sizes)))
-@every_activation
-@every_loss
-@every_dtype
+COMBINATIONS = [
+    pytest.param(
+        *(sizes, activation, loss, dtype),
+        marks=[pytest.mark.long] if (i + 2 * j + k + (dtype == torch.float32)) % 3 else [],
+        id=f"{'-'.join(map(str, sizes))}-{type(activation).__name__}-{loss_id(loss)}-{str(dtype)[6:]}",
+    )
+    for i, sizes in enumerate(SHAPES)
+    for j, activation in enumerate(ACTIVATIONS)
+    for k, loss in enumerate(LOSSES)
+    for dtype in DTYPES
+]
+"""Every third is for every run: in it each shape meets each activation, loss, dtype and kind of weights."""
+
+
+@pytest.mark.parametrize(("sizes", "activation", "loss", "dtype"), COMBINATIONS)
 def test_every_quantity_equals_autograd_s_to_the_last_bit(
     sizes: tuple[int, ...], activation: Layer, loss: Loss, dtype: torch.dtype
 ) -> None:
@@ -69,6 +80,7 @@ def test_every_quantity_equals_autograd_s_to_the_last_bit(
     assert report.identical, f"{regime.__name__} weights, batch {rows}\n{report}"
 
 
+@pytest.mark.long(but=("-1]", "SquaredError-mean-2"))
 @pytest.mark.parametrize("threads", [1, 2])
 @every_loss
 def test_equal_for_every_number_of_threads(threads: int, loss: Loss) -> None:
@@ -78,6 +90,7 @@ def test_equal_for_every_number_of_threads(threads: int, loss: Loss) -> None:
     assert report.identical, str(report)
 
 
+@pytest.mark.long(but=9)
 @every_activation
 @every_loss
 @every_regime
@@ -142,6 +155,7 @@ def test_reused_buffers_change_no_number(activation: Layer, loss: Loss, dtype: t
 @pytest.mark.parametrize(
     "settings", [{}, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01}], ids=["plain", "all"]
 )
+@pytest.mark.long(but=12)
 def test_a_training_step_in_reused_buffers_allocates_nothing(
     activation: Layer, loss: Loss, dtype: torch.dtype, settings: dict
 ) -> None:

@@ -64,6 +64,7 @@ def trained(engine, x: Tensor, t: Tensor, updates: int) -> Tensor:
     return torch.stack(losses)
 
 
+@pytest.mark.long(but=("1-float",))
 @every_dtype
 @every_number_of_threads
 def test_every_quantity_equals_autograd_s_to_the_last_bit(dtype: torch.dtype, threads: int) -> None:
@@ -75,6 +76,7 @@ def test_every_quantity_equals_autograd_s_to_the_last_bit(dtype: torch.dtype, th
     assert report.identical, str(report)
 
 
+@pytest.mark.long(but=("float32",))
 @every_dtype
 def test_300_updates_leave_the_parameters_of_autograd_s(dtype: torch.dtype) -> None:
     """With two threads, which wait for each other on a busy machine, ``tests/bits.py`` has them."""

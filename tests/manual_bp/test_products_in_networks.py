@@ -94,6 +94,7 @@ def test_a_wrong_formula_of_such_a_layer_is_rejected_with_its_cause(library: Lib
     assert not check_layer(layers[2], torch.randn(33, 3), module_of(layers[2])).ok
 
 
+@pytest.mark.long(but=3)
 @every_library
 @pytest.mark.parametrize(
     "name", ["linear-forward-1.0005", "linear-error-transposed", "linear-weight-last-missing", "linear-bias-decay"]

@@ -19,6 +19,14 @@ def tells(shown: Shown, *, defaults: bool = False) -> bool:
     return right.ok and not wrong.ok and named(wrong) == set(shown.card.guilty)
 
 
+QUICK = (
+    "convolution", "swiglu", "huber", "cross_entropy_ignored_rows", "batch_norm_scale_forgotten", "dropout_mask",
+    "embedding_rows", "second_derivative", "max_given_to_every_tie", "sum_of_uses",
+)  # fmt: skip
+"""A handful, of every kind of function: a tenth of a second each."""
+
+
+@pytest.mark.long(but=QUICK)
 @pytest.mark.parametrize("shown", [s for s in SHOWN if not s.card.not_yet], ids=lambda s: s.name)
 def test_right_and_wrong_are_told_apart(shown: Shown) -> None:
     right, wrong = shown.report("right"), shown.report("wrong")

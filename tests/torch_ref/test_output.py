@@ -63,6 +63,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> Printed:
     return run
 
 
+@pytest.mark.long(but=("compare", "-check", "-grade", "-faults"))
 @pytest.mark.parametrize("what", COMMANDS)
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_a_command_prints_where_letters_are_missing(what: str, encoding: str, printed: Printed, tmp_path) -> None:
@@ -90,6 +91,7 @@ def test_a_report_prints_where_letters_are_missing(encoding: str, printed: Print
     assert "delta^1" in printed(encoding, show)[1]
 
 
+@pytest.mark.long(but=("--help",))
 @pytest.mark.parametrize("what", TRAINING)
 def test_a_command_of_training_prints_where_letters_are_missing(what: str) -> None:
     words, said = TRAINING[what]

@@ -21,6 +21,7 @@ def batches(n: int):
         yield torch.randn(8, 6, dtype=torch.float64), targets(8, 3, torch.float64)
 
 
+@pytest.mark.long(but=4)
 @pytest.mark.parametrize("name", optimizer.names())
 def test_twenty_steps_equal_autograds_to_the_last_bit(name: str) -> None:
     by_hand = made()

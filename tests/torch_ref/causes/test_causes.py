@@ -36,6 +36,7 @@ def of_gated(slope: Callable[[Tensor, Tensor], Tensor]) -> Backward:
     return backward
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize(
     ("slope", "code"),
     [
@@ -62,6 +63,7 @@ def normed(x: Tensor) -> Tensor:
     return x / x.square().sum(1, keepdim=True).sqrt()
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize(
     ("backward", "code"),
     [
@@ -94,6 +96,7 @@ def test_the_projection_of_a_norm(backward: Callable[..., Tensor], code: str) ->
         (lambda d, p: d - (d * p).sum(1, keepdim=True), "term-missing"),
     ],
 )
+@pytest.mark.long(but=3)
 def test_a_softmax(backward: Callable[..., Tensor], code: str) -> None:
     def scaled(x: Tensor) -> Tensor:
         return torch.softmax(x.exp(), 1)
@@ -120,6 +123,7 @@ def of_two_layers(change: Callable[..., tuple[Tensor, Tensor]]) -> Backward:
     return backward
 
 
+@pytest.mark.long(but=4)
 @pytest.mark.parametrize(
     ("change", "of", "code"),
     [
@@ -242,6 +246,7 @@ def test_the_mask_of_a_choice(mask: Callable[[Tensor, Tensor], Tensor], code: st
     assert code_of(chosen, backward, draw(8, 5)) == code
 
 
+@pytest.mark.long
 def test_in_a_loop_the_same_mistake_in_every_step() -> None:
     def run(xs: Tensor, w: Tensor, u: Tensor) -> Tensor:
         h = torch.zeros(len(xs[0]), 3, dtype=xs.dtype)

@@ -25,6 +25,7 @@ def verdict(wrong: str) -> tuple[str, str]:
     return row.quantity, row.code
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize(
     ("wrong", "found"),
     [

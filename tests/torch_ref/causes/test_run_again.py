@@ -51,6 +51,7 @@ def of_recurrent(
     return backward
 
 
+@pytest.mark.long(but=("step-missing", "another-tensor"))
 @pytest.mark.parametrize(
     ("backward", "code", "where"),
     [
@@ -61,6 +62,7 @@ def of_recurrent(
         (of_recurrent(only_last=True), "step-missing", "w"),
     ],
 )
+@pytest.mark.long(but=("step-missing",))
 def test_in_a_loop_the_same_line_is_wrong_in_every_step(backward: Backward, code: str, where: str) -> None:
     assert causes(recurrent, backward, draw(5, 3, 2), draw(2, 4), draw(4, 4)) == dict.fromkeys(where, code)
 
@@ -70,6 +72,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.softmax((q @ k.t() / 2).masked_fill(~mask, -torch.inf), 1) @ v
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("scores", "code"),
     [
@@ -113,6 +116,7 @@ def test_a_norm_that_is_one_function_is_looked_into(backward: Backward, found: d
     assert causes(layer_norm, backward, draw(6, 5), draw(5)) == found
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(
     ("weights", "code"),
     [
@@ -223,6 +227,7 @@ def test_the_reference_s_own_code_is_not_called_again() -> None:
     assert len(calls) - plain <= plain + 5
 
 
+@pytest.mark.long
 def test_what_no_mistake_explains_is_not_explained_in_a_loop() -> None:
     def backward(d: Tensor, x: Tensor, w: Tensor, u: Tensor) -> Any:
         dx, dw, du = of_recurrent()(d, x, w, u)

@@ -86,6 +86,7 @@ def test_gradients_that_add_up_in_reused_buffers_are_noticed(left_over: float) -
     assert "∂L/∂W^1" in report.verdict
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("name", ["linear-weight-zeros", "linear-error-sign", "sigmoid-error-no-slope"])
 def test_a_perfect_fit_hides_nothing(name: str) -> None:
     """Every δ is 0: each formula is put to the test with an error of its own."""

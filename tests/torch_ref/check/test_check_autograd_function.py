@@ -40,6 +40,7 @@ def product(x: Tensor, w: Tensor, k: float = 1.0) -> tuple[Tensor, Tensor]:
     return k * x * w, x.sum(1)
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(
     ("wrong", "quantity", "cause"),
     [

@@ -50,6 +50,7 @@ def test_a_right_chain_is_accepted_and_says_what_it_would_have_seen(dtype):
     assert_gradients_match(report)
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["y", "w2", "h", "z", "w1"])
 def test_one_wrong_formula_is_one_accusation(name, dtype):
@@ -114,6 +115,7 @@ def test_the_loss_itself_is_named_where_nothing_named_lies_between():
     assert "through the exp that leads to the loss is missing" in report.verdict
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("wrong", [1.0, 2.0, -1.0, 0.0])
 def test_a_gradient_that_is_zero_in_exact_arithmetic_needs_no_excuse(dtype, wrong):
@@ -283,6 +285,7 @@ def test_at_a_kink_of_relu_every_value_between_is_right(d_z, right):
     assert not check_chain(loss, {"z": (z, torch.tensor(d_z))}, tolerance={torch.float32: 1e-6}).ok or not d_z[0]
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize(
     ("function", "at", "slopes"),
     [
@@ -329,6 +332,7 @@ LARGEST = {
 }
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("name", LARGEST)
 def test_the_gradient_of_the_largest_of_many_is_one_s_or_shared_and_given_once(name):
     x = torch.randint(0, 2, (3, 60)).double().requires_grad_()

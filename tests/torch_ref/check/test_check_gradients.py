@@ -12,6 +12,7 @@ def guilty(report):
     return sorted(row.quantity.removeprefix("gradient of ") for row in report.guilty)
 
 
+@pytest.mark.long(but=("wrong0", "float64"))
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
     ("mistake", "wrong"),
@@ -23,6 +24,7 @@ def guilty(report):
         ("mean for sum", ["b1"]),
     ],
 )
+@pytest.mark.long(but=("wrong0", "wrong2"))
 def test_two_layers_with_dicts(mistake, wrong, dtype):
     net = TwoLayers(dtype)
     _, grads = net.loss(mistake)
@@ -32,6 +34,7 @@ def test_two_layers_with_dicts(mistake, wrong, dtype):
     assert "central differences" not in report.verdict
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("mistake", "wrong"), [("", 0), ("no slope", 4)])
 def test_a_class_that_takes_one_sample_at_a_time(mistake, wrong):
     net = PerSample()
@@ -40,10 +43,12 @@ def test_a_class_that_takes_one_sample_at_a_time(mistake, wrong):
     assert len(report.rows) == 4
 
 
+@pytest.mark.long(but=("wrong0", "wrong2"))
 @pytest.mark.parametrize(
     ("mistake", "wrong"),
     [("", []), ("nothing from later steps", ["Whh", "Wxh", "bh"]), ("the state of its own step", ["Whh"])],
 )
+@pytest.mark.long(but=("wrong0",))
 def test_a_recurrent_network_whose_parameters_are_attributes(mistake, wrong):
     net = Recurrent()
     report = check_gradients(net.loss, net, net.gradients(mistake))
@@ -51,6 +56,7 @@ def test_a_recurrent_network_whose_parameters_are_attributes(mistake, wrong):
     assert len(report.rows) == 5
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(("mistake", "wrong"), [("", []), ("the first sample alone", ["b"]), ("= for +=", ["x"])])
 def test_what_cannot_be_followed_is_compared_with_central_differences(mistake, wrong):
     net = Convolution()
@@ -60,6 +66,7 @@ def test_what_cannot_be_followed_is_compared_with_central_differences(mistake, w
     assert "a plain array keeps no history" in report.verdict
 
 
+@pytest.mark.long
 def test_of_large_arrays_some_entries_are_compared():
     W, b = np.linspace(-1, 1, 3000).reshape(50, 60), np.ones(3)
 
@@ -77,6 +84,7 @@ def test_of_large_arrays_some_entries_are_compared():
     assert at.by_hand == np.sin(W)[at.worst]
 
 
+@pytest.mark.long
 def test_everything_is_as_it_was_afterwards():
     for net in (TwoLayers(), Convolution()):
         kept = {name: value.copy() for name, value in vars(net).items() if isinstance(value, np.ndarray)}

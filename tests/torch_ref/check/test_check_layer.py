@@ -20,6 +20,7 @@ from torch_ref.check.reading import named, shapes
 from torch_ref.known.faults import FAULTS
 
 
+@pytest.mark.long(but=13)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_right_layers_pass_against_their_modules(case, dtype: torch.dtype) -> None:

@@ -117,6 +117,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.long(but=("mlp", "net", "layers"))
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_programs_are_accepted(name: str) -> None:
     check, text = RIGHT[name]
@@ -124,6 +125,7 @@ def test_right_programs_are_accepted(name: str) -> None:
     assert report.ok, str(report)
 
 
+@pytest.mark.long(but=("mlp-dz1", "net-dz1", "dscores /= N", "nabla_w"))
 @pytest.mark.parametrize(("name", "line", "instead"), WRONG)
 def test_the_line_that_is_wrong_is_named_and_no_other(name: str, line: str, instead: str) -> None:
     check, text = RIGHT[name]
@@ -149,12 +151,14 @@ def test_numbers_that_were_wrong_before_others_were_written() -> None:
     assert row.of.text == "dy = torch.zeros_like(y) + 0.1"
 
 
+@pytest.mark.long
 def test_a_gradient_that_is_not_handed_on_is_missed_where_it_should_arrive() -> None:
     wrong, _ = broken(LSTM, "dh_next = z @ U", "pass")
     (row,) = check_lstm(wrong).guilty
     assert row.of.text == "dh = dout[t] + dh_next"
 
 
+@pytest.mark.long(but=("None",))
 @pytest.mark.parametrize("line", [None, "df = dc * c * f * (1 - f)"])
 def test_in_half_precision_too(line: str | None) -> None:
     text = LSTM if line is None else broken(LSTM, line, "df = dc * c")[0]
@@ -207,6 +211,7 @@ def test_a_module_and_gradients_by_the_names_of_its_parameters() -> None:
     assert not hasattr(net, "h")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [2, 10, 11])
 def test_numbers_that_cancel_in_float32_are_compared_in_float64(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -379,6 +384,7 @@ def test_random_numbers_are_the_same_in_both_runs() -> None:
     assert check_lines(forward, backward, [torch.randn(6, 5)]).ok
 
 
+@pytest.mark.long
 def test_a_network_of_a_million_parameters() -> None:
     inputs = [torch.randn(32, 1000), torch.randn(1000, 900) / 30, torch.zeros(900), torch.randn(900, 100) / 30]
     inputs += [torch.zeros(100), torch.randint(0, 100, (32,))]
@@ -412,9 +418,11 @@ def relu_inputs() -> list[Any]:
     return [x, rng.normal(size=(4, 6)), np.zeros(6), rng.normal(size=(6, 3)), rng.normal(size=(5, 3))]
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(
     ("mask", "right"), [("h <= 0", True), ("x @ W1 + b1 < 0", True), ("x @ W1 + b1 <= 0", True), ("h > 0", False)]
 )
+@pytest.mark.long(but=("True",))
 def test_at_a_kink_that_has_no_name_every_value_between_is_right(mask: str, right: bool) -> None:
     report = check_lines(*pair_of(RELU.replace("h <= 0", mask)), relu_inputs())
     assert report.ok is right, str(report)
@@ -422,6 +430,7 @@ def test_at_a_kink_that_has_no_name_every_value_between_is_right(mask: str, righ
         assert [row.of.text for row in report.guilty] == ["dh[h > 0] = 0"]
 
 
+@pytest.mark.long
 def test_a_step_that_is_left_out_is_one_accusation_where_it_is_missing() -> None:
     report = check_lines(*pair_of(RELU.replace("    dh[h <= 0] = 0\n", "")), relu_inputs())
     (row,) = report.guilty

@@ -95,6 +95,7 @@ OUTSIDE = [
 ]  # fmt: skip
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_programs_with_functions_of_their_own_are_accepted(name: str) -> None:
     check, text = RIGHT[name]
@@ -102,6 +103,7 @@ def test_right_programs_with_functions_of_their_own_are_accepted(name: str) -> N
     assert report.ok, str(report)
 
 
+@pytest.mark.long(but=("return a - y", "cells-db"))
 @pytest.mark.parametrize(("name", "line", "instead"), INSIDE)
 def test_the_line_inside_is_named_and_who_called_it(name: str, line: str, instead: str) -> None:
     check, text = RIGHT[name]
@@ -112,6 +114,7 @@ def test_the_line_inside_is_named_and_who_called_it(name: str, line: str, instea
     assert ", called at program" in " ".join(report.verdict.split())
 
 
+@pytest.mark.long(but=("propagate", "gelu_grad(a1)"))
 @pytest.mark.parametrize(("name", "line", "instead"), OUTSIDE)
 def test_a_right_function_is_not_accused_for_what_it_is_given(name: str, line: str, instead: str) -> None:
     check, text = RIGHT[name]

@@ -119,6 +119,7 @@ def convolutions(side: int) -> tuple[Network, nn.Sequential]:
     return network, module
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("side", [12, 16, 32])
 def test_images_are_drawn_for_a_network_that_begins_with_a_convolution(side: int) -> None:
     network, module = convolutions(side)

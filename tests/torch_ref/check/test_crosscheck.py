@@ -130,6 +130,7 @@ def test_wrong_arguments_are_named() -> None:
         crosscheck(mlp([5, 3]), x, t[:, :2])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_is_measured_by_its_own_rounding(dtype: torch.dtype) -> None:
     made = mlp([5, 4, 3], dtype=dtype)

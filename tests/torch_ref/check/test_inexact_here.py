@@ -45,6 +45,7 @@ SURE = [torch.tensor([[0.0, 150.0], [200.0, 0.0]]), torch.randn(2, 3, generator=
 # ------------------------------------------------------------------------------ nobody is wrong
 
 
+@pytest.mark.long
 def test_what_float32_cannot_say_is_not_wrong_on_both_sides() -> None:
     assert check_function(softmax, of_softmax, [SATURATED]).ok
     assert check_function(height, of_height, [PHI, torch.tensor(2e-5)]).ok
@@ -179,6 +180,7 @@ def test_half_precision_is_told_by_float64_as_well(dtype: torch.dtype) -> None:
 # ------------------------------------------------------------------------------ the power stated is true
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     "x",
     [
@@ -241,6 +243,7 @@ INEXACT = {
 }
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("name", INEXACT)
 def test_what_its_own_operations_make_inexact_is_right_and_a_factor_in_it_wrong(name: str) -> None:
     forward, backward, x = INEXACT[name]
@@ -268,6 +271,7 @@ def test_what_cancels_at_large_numbers_hides_no_mistake_at_small_ones() -> None:
     assert not check_function(forward, lambda d, x: backward(d, x) * wrong_at_zero, [x], power=False).ok
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize(("scale", "factor"), [(1.0, 1.5), (30.0, 1.5), (300.0, 1.5), (1000.0, 1.1)])
 def test_what_is_small_beside_its_terms_is_not_zero_where_float64_shows_it(

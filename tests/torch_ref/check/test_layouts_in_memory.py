@@ -35,6 +35,7 @@ def test_there_are_thirty_shapes() -> None:
     assert len(MAKES) * len(SIZES) == 30
 
 
+@pytest.mark.long(but=8)
 @pytest.mark.parametrize("make", MAKES.values(), ids=MAKES.keys())
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @every_dtype
@@ -47,6 +48,7 @@ def test_identical_however_x_lies_in_memory(make, size: tuple[int, int], dtype: 
         assert [row.quantity for row in report.rows][-1] == "e^0"
 
 
+@pytest.mark.long
 def test_ordinary_batches_of_five_columns_are_identical() -> None:
     """Slices begin where they begin: at 16 places of which 12 are not those of torch's own allocations."""
     pixels, network = torch.randn(32, 5), mlp([5, 4, 3])
@@ -60,6 +62,7 @@ def test_the_same_with_a_layer_before_the_first_weights() -> None:
     assert report.identical, str(report)
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("loss", LOSSES, ids=loss_id)
 @every_dtype
 def test_identical_however_t_lies_in_memory(loss, dtype: torch.dtype) -> None:

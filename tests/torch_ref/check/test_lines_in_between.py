@@ -57,6 +57,7 @@ def given() -> list[Any]:
     return [rng.normal(size=shape) for shape in ((7, 4), (4, 5), (5,), (5, 3), (3,), (7, 3))]
 
 
+@pytest.mark.long(but=("wrong0", "wrong3"))
 @pytest.mark.parametrize(
     ("wrong", "accused"),
     [
@@ -70,6 +71,7 @@ def given() -> list[Any]:
         (("db1 = np.sum(dZ1", "db1 = np.mean(dZ1"), ("16", "")),
     ],
 )
+@pytest.mark.long(but=1)
 def test_measured_gradients_have_one_accusation_for_what_they_share(
     wrong: tuple[str, str], accused: tuple[str, str]
 ) -> None:
@@ -79,6 +81,7 @@ def test_measured_gradients_have_one_accusation_for_what_they_share(
     assert not report.ok
 
 
+@pytest.mark.long
 def test_the_verdict_says_where_else_it_may_be_and_what_is_wrong_with_it() -> None:
     report = report_of(MEASURED, ("dA1 * 1.0", "np.sort(dA1) * 1.3"), given())  # two mistakes in one line
     first = report.verdict.splitlines()[0]
@@ -107,6 +110,7 @@ def backward(X, W1, b1, W2, cache):
 """
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
@@ -147,6 +151,7 @@ def backward(X, W, t, cache):
 """
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("wrong", "accused"),
     [(("-= 1", "+= 1"), ("10", "")), (("/= N", "/= 2"), ("11", "10"))],  # no small change makes N of 2
@@ -208,6 +213,7 @@ def backward(X, p, c):
 """
 
 
+@pytest.mark.long(but=("wrong2",))
 @pytest.mark.parametrize(
     ("wrong", "accused"),
     [
@@ -243,6 +249,7 @@ def forward(params, x):
 """
 
 
+@pytest.mark.long
 def test_a_return_is_not_accused_of_what_it_returns() -> None:
     rng = np.random.default_rng(0)
     inputs = [[rng.normal(size=(3, 4)), rng.normal(size=(3, 3))], rng.normal(size=(5, 4))]

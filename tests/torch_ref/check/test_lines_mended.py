@@ -146,6 +146,7 @@ BREAKS = [
 ]
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_right_ones_are_accepted(name: str) -> None:
     text, inputs = PROGRAMS[name]
@@ -153,6 +154,7 @@ def test_the_right_ones_are_accepted(name: str) -> None:
     assert report.ok, report.verdict
 
 
+@pytest.mark.long(but=4)
 @pytest.mark.parametrize(("name", "line", "instead"), BREAKS, ids=[instead for _, _, instead in BREAKS])
 def test_the_line_is_named_alone(name: str, line: str, instead: str) -> None:
     text, where = broken(PROGRAMS[name][0], line, instead)

@@ -43,11 +43,13 @@ def backward(x, mask, w, v, cache):
 """
 
 
+@pytest.mark.long(but=("wrong0",))
 @pytest.mark.parametrize("style", ["dd *= ", "dd = dd * "])
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [(("dd = y @", "dd = -y @"), "11"), (("mask\n    dz", "(2 - mask)\n    dz"), "12"), (("z > 0", "z < 0"), "13")],
 )
+@pytest.mark.long(but=1)
 def test_a_mask_that_is_an_input_is_no_reason_to_accuse_others(style: str, wrong: tuple[str, str], line: str) -> None:
     rng = np.random.default_rng(0)
     mask = (rng.normal(size=(6, 5)) > 0) / 0.5
@@ -101,6 +103,7 @@ def backward(q, k, v, cache):
 """
 
 
+@pytest.mark.long(but=("wrong3",))
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
@@ -110,6 +113,7 @@ def backward(q, k, v, cache):
         (("da = y @", "da = 2 * y @"), "11"),
     ],
 )
+@pytest.mark.long
 def test_a_gradient_that_passes_a_mask_as_it_is_belongs_to_both_values(wrong: tuple[str, str], line: str) -> None:
     rng = np.random.default_rng(0)
     inputs = [rng.normal(size=(4, 3)) for _ in range(3)]
@@ -142,6 +146,7 @@ def backward(xs, Wz, Uz, Wh, h0, cache):
 """
 
 
+@pytest.mark.long(but=("wrong3",))
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [
@@ -151,6 +156,7 @@ def backward(xs, Wz, Uz, Wh, h0, cache):
         (("h[-1].copy()", "2 * h[-1]"), "12"),
     ],
 )
+@pytest.mark.long
 def test_the_state_that_a_loop_begins_with_is_one_of_its_steps(wrong: tuple[str, str], line: str) -> None:
     rng = np.random.default_rng(0)
     inputs = [rng.normal(size=shape) for shape in ((4, 3, 5), (5, 2), (2, 2), (5, 2), (3, 2))]

@@ -1,6 +1,7 @@
 """An input that forward gives a second name: its own gradient is compared, and not that of the other name alone."""
 
 import numpy as np
+import pytest
 
 from tests.torch_ref.lines.programs import arrays, broken, pair_of
 from torch_ref import Report, check_lines
@@ -53,6 +54,7 @@ def check(text: str, *shapes: tuple[int, ...]) -> Report:
     return check_lines(*pair_of(text), values, power=False)
 
 
+@pytest.mark.long
 def test_the_first_value_of_a_loop_is_an_input_whose_gradient_is_made_after_it() -> None:
     shapes = (4, 3, 5), (3, 2), (5, 2)
     report = check(GATED, *shapes)

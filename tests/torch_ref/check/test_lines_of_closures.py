@@ -110,6 +110,7 @@ def test_right_closures_are_accepted(text: str) -> None:
     assert len(report.rows) >= 2
 
 
+@pytest.mark.long(but=("text0", "text3", "text5"))
 @pytest.mark.parametrize(
     ("text", "line", "instead"),
     [
@@ -121,6 +122,7 @@ def test_right_closures_are_accepted(text: str) -> None:
         (PARTS, "return dy * (1 - y * y)", "return dy * (1 - y)"),
     ],
 )
+@pytest.mark.long(but=("text0",))
 def test_a_wrong_line_of_a_closure_is_named(text: str, line: str, instead: str) -> None:
     text, where = broken(text, line, instead)
     report = check(text)

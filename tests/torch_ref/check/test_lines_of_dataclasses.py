@@ -33,6 +33,7 @@ def check(text: str) -> Report:
     return check_lines(net.forward, net.backward, [r.normal(size=(3, 4))], power=False)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("decorator", ["@dataclass", "@dataclass(eq=False)"])
 def test_gradients_that_are_no_fields_are_compared(decorator: str) -> None:
     report = check(NET.replace("@dataclass", decorator))

@@ -37,6 +37,7 @@ def check(text: str) -> Report:
     return check_lines(net.forward, net.backward, [rng.normal(size=(5, 4)), rng.normal(size=(5, 2))], power=False)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("names", [("weights", "biases"), ("kernels", "shifts"), ("W", "b")])
 def test_both_parameters_of_both_layers_are_compared(names: tuple[str, str]) -> None:
     weights, biases = names

@@ -59,6 +59,7 @@ def check(text: str, whose: str) -> Report:
     return check_lines(loss, None, inputs(), power=False)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("whose", ["function", "object"])
 def test_the_gradient_of_a_number_is_compared_that_a_helper_makes(whose: str) -> None:
     report = check(PROPAGATE, whose)
@@ -68,6 +69,7 @@ def test_the_gradient_of_a_number_is_compared_that_a_helper_makes(whose: str) ->
     assert not check(text, whose).ok
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("b", [0.4, np.float32(0.4), np.float64(0.4)])
 def test_a_number_of_numpy_is_one_too(b: Any) -> None:
     x, t, w = (np.random.default_rng(0).normal(size=size) for size in ((5, 3), (5,), (3,)))

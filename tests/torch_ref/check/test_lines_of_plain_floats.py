@@ -51,6 +51,7 @@ def test_right_updates_of_numbers_are_accepted() -> None:
     assert "gradient of self.scale" not in {row.quantity for row in report.rows}
 
 
+@pytest.mark.long(but=("self.v -=", "self.b =", "self.w[1]"))
 @pytest.mark.parametrize(
     ("line", "instead"),
     [

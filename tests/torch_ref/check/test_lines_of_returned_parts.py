@@ -59,6 +59,7 @@ def test_what_is_called_gradient_goes_with_the_only_parameter_of_its_shape() -> 
     assert [row.source.endswith(where) for row in report.guilty] == [True], report.verdict
 
 
+@pytest.mark.long
 def test_an_epsilon_that_backward_leaves_out_is_a_remark() -> None:
     report = check(LOGISTIC)
     assert report.ok, report.verdict
@@ -68,6 +69,7 @@ def test_an_epsilon_that_backward_leaves_out_is_a_remark() -> None:
     assert not larger.ok  # that is no number for safety
 
 
+@pytest.mark.long
 def test_beside_an_epsilon_a_wrong_line_is_found() -> None:
     text, where = broken(LOGISTIC, "gradient = X.T @ (p - y)", "gradient = 1.001 * X.T @ (p - y)")
     report = check(text)

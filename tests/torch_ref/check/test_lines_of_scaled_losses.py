@@ -35,6 +35,7 @@ def pair(factor: str = "", parameters: str = "dout, x, W, t") -> Any:
     return pair_of(LOSS.format(factor=factor, parameters=parameters))
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("name", ["dout", "dL", "grad_output", "upstream", "d"])
 def test_a_loss_that_does_not_read_its_gradient_is_a_remark(name: str) -> None:
     given = f"{name}, x, W, t"
@@ -48,6 +49,7 @@ def test_a_loss_that_does_not_read_its_gradient_is_a_remark(name: str) -> None:
     assert right.remarks == ()
 
 
+@pytest.mark.long
 def test_with_strict_it_is_wrong_where_it_is_left_out() -> None:
     report = check_lines(*pair(), inputs(), strict=True)
     assert report.guilty[0].of.text == "dy = (y - t)"

@@ -31,6 +31,7 @@ def arrays() -> list[Any]:
     return [rng.normal(size=(3, 4)), rng.normal(size=(4, 4))]
 
 
+@pytest.mark.long(but=("dout2", "delta_c"))
 @pytest.mark.parametrize("d", NAMES)
 def test_each_of_two_outputs_has_its_gradient(d: str) -> None:
     right = CELL.format(d=d)
@@ -39,6 +40,7 @@ def test_each_of_two_outputs_has_its_gradient(d: str) -> None:
     assert [row.of.text for row in report.guilty] == ["dcell = 2 * dh"]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("d", ["dc", "dcell_next", "dnext_c"])
 def test_gradients_in_another_order_go_by_what_they_are_akin_to(d: str) -> None:
     text = CELL.format(d=d).replace(f"(dh, {d}, x", f"({d}, dh, x")
@@ -87,6 +89,7 @@ def backward(dout, {given}, x, w):
 """
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize(
     ("kept", "given"),
     [
@@ -125,6 +128,7 @@ def backward(dout, dlogits):
     assert check_lines(*pair_of(text), [x, t]).ok
 
 
+@pytest.mark.long
 def test_the_same_where_forward_is_measured() -> None:
     text = CELL.format(d="dc").replace(
         "cell = np.tanh(z)\n    h", "cell = np.zeros(z.shape)\n    cell[:] = np.tanh(z)\n    h"

@@ -79,6 +79,7 @@ def test_a_numbered_part_is_no_gradient_of_a_value(text: str) -> None:
     assert "dx2" in [name for name, _ in report.not_compared]
 
 
+@pytest.mark.long(but=("text0",))
 @pytest.mark.parametrize(("text", "line", "instead"), WRONG)
 def test_what_is_wrong_beside_it_is_named_alone(text: str, line: str, instead: str) -> None:
     text, at = broken(text, line, instead)

@@ -75,6 +75,7 @@ def halves(*shape: int) -> Any:
     return (2 * np.random.default_rng(0).normal(size=shape)).round() / 2
 
 
+@pytest.mark.long(but=("none-2.0-shape0", "shared-2.0-shape0"))
 @pytest.mark.parametrize("shape", [(4, 6), (40, 6)])
 @pytest.mark.parametrize("scale", ["1.0", "2.0"])
 @pytest.mark.parametrize("dz", [*RIGHT_OF_ROWS, *WRONG_OF_ROWS])
@@ -86,6 +87,7 @@ def test_the_largest_of_a_row(dz: str, scale: str, shape: tuple[int, int]) -> No
         assert [row.of.text.partition(" = ")[0] for row in report.guilty] == ["dz"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_relu", [False, True])
 @pytest.mark.parametrize("share", [" / hit.sum(axis=(2, 4), keepdims=True)", ""])
 def test_the_largest_of_a_window(share: str, is_relu: bool) -> None:
@@ -94,6 +96,7 @@ def test_the_largest_of_a_window(share: str, is_relu: bool) -> None:
     assert report.ok is bool(share), str(report)
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize(
     ("p", "q", "right"),
     [
@@ -106,15 +109,17 @@ def test_the_largest_of_a_window(share: str, is_relu: bool) -> None:
         ("p >= q", "(q > p) + 0.1 * (p == q)", False),
     ],
 )
+@pytest.mark.long(but=("True",))
 def test_two_values_that_are_equal_share_one_gradient(p: str, q: str, right: bool) -> None:
     rng = np.random.default_rng(1)
-    x, V, W = rng.normal(size=(6, 4)), rng.normal(size=(4, 5)), rng.normal(size=(4, 5))
-    W[:, 2] = V[:, 2]
+    x, V, W = rng.normal(size=(3, 2)), rng.normal(size=(2, 3)), rng.normal(size=(2, 3))
+    W[:, 1] = V[:, 1]
     report = check_lines(*pair_of(TWO.format(p=p, q=q)), [x, V, W])
     assert report.ok is right, str(report)
     assert right or {row.of.text[:2] for row in report.guilty} <= {"dp", "dq"}
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("columns", [12, 20])
 @pytest.mark.parametrize(("dz", "right"), [("np.where(np.arange(n) == 1, 0.5, 1 / n)", False), ("np.eye(n)[1]", True)])
 def test_a_row_of_many_equal_numbers(dz: str, right: bool, columns: int) -> None:
@@ -139,6 +144,7 @@ def backward(dy, dz, x):
 """
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("share", "right"), [("np.array([0.2, 0.7, 0.1])", True), ("np.array([0.2, 0.8, 0.2])", False)]
 )
@@ -163,6 +169,7 @@ def backward(dy, dz, x):
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("sign", "right"), [(">", True), (">=", False)])
 def test_equal_numbers_may_stand_far_from_each_other(sign: str, right: bool) -> None:
     """Between them lie others at kinks of their own, so that no sum is the same everywhere."""
@@ -190,6 +197,7 @@ def backward(dy, x):
 """
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("shape", [(1, 3), (30, 10)])
 @pytest.mark.parametrize("p", ["p > 0", "p >= 0", "(p > 0) + 0.3 * (p == 0)"])
 @pytest.mark.parametrize("n", ["n > 0", "n >= 0"])
@@ -243,6 +251,7 @@ def test_the_winner_of_a_maximum_in_a_loss_of_numpy() -> None:
 SHARES = [(1.0, 0.0), (0.0, 1.0), (0.5, 0.5), (0.25, 0.75)]
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("shares", [*SHARES, (1.0, 1.0), (0.0, 0.0), (1.0, 0.5)])
 @pytest.mark.parametrize("operation", [torch.maximum, torch.minimum])
 def test_a_chain_of_one_pass(shares: tuple[float, float], operation: Any) -> None:

@@ -65,6 +65,7 @@ def test_a_mistake_is_named_in_the_function_that_is_called() -> None:
     assert row.called
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("line", "instead"), [("dW = a.T @ dz", "dW = 2 * a.T @ dz"), ("da = dz @ W.T", "da = -dz @ W.T")]
 )

@@ -92,6 +92,7 @@ def test_right_updates_of_layers_are_accepted() -> None:
     assert {row.quantity for row in report.rows} >= {f"gradient of self.layers[{i}].bias" for i in (0, 2)}
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(
     ("line", "instead"),
     [
@@ -121,6 +122,7 @@ def test_errors_whose_updates_are_added_are_right() -> None:
     assert any("-1 times the gradients" in remark for remark in report.remarks)
 
 
+@pytest.mark.long(but=("W +=",))
 @pytest.mark.parametrize(
     ("line", "instead"),
     [
@@ -135,6 +137,7 @@ def test_a_wrong_line_among_errors_is_named(line: str, instead: str) -> None:
     assert [row.source[-len(where) :] for row in report.guilty][:1] == [where], report.verdict
 
 
+@pytest.mark.long
 def test_a_gradient_of_any_name_is_compared_where_it_is_made() -> None:
     text = ERRORS.replace("    V += x.T @ first_delta\n", "    change = x.T @ first_error\n    V += 1.0 * change\n")
     report = check_errors(text)

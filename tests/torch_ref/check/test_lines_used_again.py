@@ -73,6 +73,7 @@ def test_a_right_one_is_accepted_and_every_step_is_compared() -> None:
     assert [name for name, _ in report.not_compared] == ["gradient of x"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("line", WRONG)
 def test_of_a_wrong_one_the_line_is_named_and_no_other(line: str) -> None:
     text, at = broken(LSTM, line, WRONG[line])

@@ -33,6 +33,7 @@ def check(text: str, seed: int) -> Report:
     return check_lines(*pair_of(text), [x, t, 0.5 * W, np.zeros(7), 0.5 * V], power=False)
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("seed", range(8))
 def test_a_sum_that_is_zero_by_chance_is_not_exact(seed: int) -> None:
     report = check(NORMED, seed)

@@ -42,6 +42,7 @@ def kernel(factor: float, reference: Any) -> Report:
     return check_autograd_function(Linear, [x, w], reference, power=False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("reference", "wrong"), [(in_bfloat16, 0.95), (in_float32, 1.02)])
 def test_a_kernel_for_two_dtypes_is_right_and_a_factor_in_it_wrong(reference: Any, wrong: float) -> None:
     assert kernel(1.0, reference).ok
@@ -63,6 +64,7 @@ def summed_in(dtype: torch.dtype, w: Tensor, block: int) -> Report:
     return check_function(lambda x, w: (x @ w.to(x.dtype).t()).to(BF16), backward, [x, w], power=False)
 
 
+@pytest.mark.long
 def test_a_gradient_in_float32_is_not_summed_in_bfloat16() -> None:
     assert summed_in(torch.float32, torch.randn(2, 3), 1).ok
     report = summed_in(BF16, torch.randn(2, 3), 1)
@@ -70,6 +72,7 @@ def test_a_gradient_in_float32_is_not_summed_in_bfloat16() -> None:
     assert summed_in(BF16, torch.randn(2, 3), 64).ok, "a few sums are off by as much as one rounding of each"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("summed", [torch.float32, BF16])
 def test_a_sum_that_stops_growing_is_wrong_also_where_the_reference_s_own_does(summed: torch.dtype) -> None:
     """Autograd adds up the gradient of w[i] in the dtype of w, from the last on: bfloat16 has nothing for 256 + 1."""
@@ -100,6 +103,7 @@ def bias(rows: int, factor: float = 1.0) -> Report:
     return check_function(torch.add, backward, [torch.randn(rows, 2).half(), torch.randn(2).half()], power=False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rows", [40_000, 120_000])
 def test_a_long_sum_that_overflows_is_tried_with_a_smaller_upstream_gradient(rows: int) -> None:
     """The upstream gradients are the check's own: the first has a mean of −0.75, the second is eight times larger."""

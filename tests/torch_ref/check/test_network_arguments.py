@@ -142,6 +142,7 @@ def test_a_batch_with_a_history_is_checked_without_it() -> None:
     assert crosscheck(mlp([5, 4, 3]), x.detach(), t).identical
 
 
+@pytest.mark.long
 def test_a_tolerance_counts_for_every_row_and_for_the_whole_pass() -> None:
     allowed = {torch.float32: 0.01}
     linear = Linear(torch.randn(4, 5), torch.randn(4)), Linear(torch.randn(3, 4), torch.randn(3))

@@ -99,6 +99,7 @@ def test_parameters_in_a_dict_labels_and_the_cache_of_a_loss_alone():
     assert [row.quantity for row in report.guilty] == ["gradient of x", "gradient of p['W']", "gradient of p['b']"]
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("keep", [lambda x: {"x": x}, lambda x: x, lambda x: [x, None], lambda x: (x,)])
 def test_torch_with_a_cache_of_any_kind(keep):
     def backward(d, cache):
@@ -306,6 +307,7 @@ def test_differences_name_cause_place_and_shape():
     assert "gradient of wx" not in guilty
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_of_large_arrays_some_entries_are_compared(dtype):
     inputs = [array.astype(dtype) for array in sequences(60)]

@@ -26,6 +26,7 @@ def test_a_layer_that_sets_its_gradients(draw: Any) -> None:
     assert report.verdict.startswith("Wrong: gradient of b, backward at tests/objects.py:")
 
 
+@pytest.mark.long(but=2)
 @KINDS
 @pytest.mark.parametrize(("kind", "rate"), [(Updating, None), (WithRate, "lr")])
 def test_a_layer_that_updates_itself(draw: Any, kind: Any, rate: str | None) -> None:
@@ -54,6 +55,7 @@ def test_how_exact_a_gradient_is_that_is_read_from_an_update(size: float) -> Non
     assert check_function(forward, backward, inputs, upstream=torch.from_numpy(d)).ok
 
 
+@pytest.mark.long(but=1)
 @KINDS
 def test_a_network_with_dicts_of_parameters_and_gradients(draw: Any) -> None:
     x, y = draw(6, 3), draw(6, 2)

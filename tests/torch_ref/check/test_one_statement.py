@@ -28,6 +28,7 @@ def check_layers(text: str) -> Report:
     return check_lines(made(text)["backprop"], None, [x, y, Ws])
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("instead", ["np.outer(dz, -hs[l])", "np.outer(dz, hs[l]) * (3 if l else -1)"])
 def test_a_line_of_a_loop_over_layers_is_accused_once(instead: str) -> None:
     text, where = broken(LAYERS, "dWs[l] += np.outer(dz, hs[l])", f"dWs[l] += {instead}")

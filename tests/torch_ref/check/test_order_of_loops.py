@@ -117,6 +117,7 @@ RIGHT = [
 ]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(("check", "text", "name"), RIGHT)
 def test_the_same_order_both_ways_is_right(check: Callable[[str], Report], text: str, name: str) -> None:
     report = check(text)
@@ -140,6 +141,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.long(but=("text10", "text9"))
 @pytest.mark.parametrize(("check", "text", "line", "instead"), WRONG)
 def test_a_wrong_line_in_such_a_loop_is_accused_alone(
     check: Callable[[str], Report], text: str, line: str, instead: str

@@ -107,6 +107,7 @@ RIGHT = [
 ]
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(("check", "text", "remark"), RIGHT)
 def test_a_factor_that_comes_with_the_parameters_is_no_mistake(
     check: Callable[[str], Report], text: str, remark: str
@@ -147,6 +148,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.long(but=("text0", "text12"))
 @pytest.mark.parametrize(("check", "text", "line", "instead"), WRONG)
 def test_a_wrong_line_beside_the_factor_is_accused_alone(
     check: Callable[[str], Report], text: str, line: str, instead: str
@@ -163,6 +165,7 @@ def test_a_factor_that_the_loss_does_not_have_is_wrong() -> None:
     assert not report.remarks
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("instead", ["dp = p - t", "dp = 6 * (p - t) / n"])
 def test_a_factor_that_comes_nowhere_is_wrong_where_it_is_missing(instead: str) -> None:
     text = TWO_OVER_N.replace("2 / n * ", "").replace("dp = p - t", "dp = 2 * (p - t) / n")
@@ -174,6 +177,7 @@ def test_a_factor_that_comes_nowhere_is_wrong_where_it_is_missing(instead: str) 
     assert row.source.endswith(where)
 
 
+@pytest.mark.long
 def test_a_factor_that_is_forgotten_is_no_convention() -> None:
     text, where = broken(CS231N, "dscores /= N", "pass")
     X, *params = arrays(np.random.default_rng(4), (6, 5), (5, 8), (8,), (8, 3), (3,))

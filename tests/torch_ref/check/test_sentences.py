@@ -197,6 +197,7 @@ def test_gradcheck_computes_no_whole_jacobian(monkeypatch: pytest.MonkeyPatch) -
     assert not report.note
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_layer_norm_of_one_number_has_no_gradient_whatever_a_kernel_leaves_of_it(

@@ -53,6 +53,7 @@ CHOICES = {
 }
 
 
+@pytest.mark.long(but=("first maximum-4", "slope 1 at 0-4"))
 @pytest.mark.parametrize("rows", [4, 100])
 @pytest.mark.parametrize("name", CHOICES)
 def test_another_choice_at_ties_is_right_however_many_there_are(name: str, rows: int) -> None:
@@ -83,6 +84,7 @@ TWICE = {
 }
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("rows", [1, 2, 6, 30])
 @pytest.mark.parametrize("name", TWICE)
 def test_a_tie_of_two_inputs_is_counted_once(name: str, rows: int) -> None:
@@ -134,6 +136,7 @@ def test_in_half_precision_a_tie_is_one_too() -> None:
     assert checked(lambda a, b: (a - b).abs().sum(1), backward, a, b).ok
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("gap", [20, 30, 37, 40])
 def test_a_saturated_cross_entropy_is_right(gap: int, dtype: torch.dtype) -> None:

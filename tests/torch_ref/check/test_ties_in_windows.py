@@ -37,6 +37,7 @@ POOLINGS = {
 }
 
 
+@pytest.mark.long(but=4)
 @pytest.mark.parametrize("how", ["first", "last", "shared", "all"])
 @pytest.mark.parametrize("pooling", POOLINGS.values(), ids=list(POOLINGS))
 def test_the_largest_of_a_window_get_its_gradient_once(

@@ -79,6 +79,7 @@ def test_that_shapes_do_not_tell_parameters_apart_is_said() -> None:
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_other_dtypes(dtype: torch.dtype) -> None:
     report = check_module(MLP().to(dtype), sequential().to(dtype), x_of(dtype), mapping=NAMES)
@@ -135,6 +136,7 @@ def test_a_dropout_that_draws_otherwise_is_not_compared_and_the_rest_is() -> Non
     assert check_module(mine.eval(), reference.eval(), x_of(), power=False).outcome == "right"
 
 
+@pytest.mark.long
 def test_a_cell_that_is_called_at_each_time_has_one_row_for_all_calls() -> None:
     x = torch.randn(6, 3, 3)
     report = check_module(Recurrent(), Recurrent(), x)
@@ -152,6 +154,7 @@ def test_several_inputs_and_outputs_in_tuples(state: Any) -> None:
     assert {"output[0]", "output[1][0]", "output[1][1]"} <= set(quantities(report))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_training", [True, False])
 def test_attention_as_a_function_beside_a_layer_of_torch(is_training: bool) -> None:
     mine, reference = (

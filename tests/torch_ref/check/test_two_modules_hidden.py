@@ -1,5 +1,6 @@
 """Mistakes in a module that the whole hardly shows, or not at all."""
 
+import pytest
 import torch
 from modules import x_of
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ def test_what_is_overwritten_in_place_is_placed_at_the_module_that_reads_it_afte
     assert check_module(reference, reference, x_of(), power=False).identical
 
 
+@pytest.mark.long
 def test_a_mistake_that_the_whole_does_not_show_is_a_mistake() -> None:
     """A norm after it takes out every factor, and every shift."""
 

@@ -79,6 +79,7 @@ def test_two_mistakes_are_two_accusations_also_in_a_container_and_its_child() ->
     ]
 
 
+@pytest.mark.long(but=("half",))
 @pytest.mark.parametrize(
     ("wrong", "place"),
     [
@@ -87,6 +88,7 @@ def test_two_mistakes_are_two_accusations_also_in_a_container_and_its_child() ->
         ("half", "input of blocks.1.relu, call 2"),
     ],
 )
+@pytest.mark.long
 def test_the_way_past_a_block_is_the_block_s_own(wrong: str, place: str) -> None:
     report = check_module(Net(wrong), Net(), pictures(), power=False)
     (row,) = report.guilty
@@ -94,6 +96,7 @@ def test_the_way_past_a_block_is_the_block_s_own(wrong: str, place: str) -> None
     assert check_module(Block(wrong), Block(), pictures(), power=False).guilty[0].of.owner == "Block"
 
 
+@pytest.mark.long
 def test_of_a_cell_the_call_is_named_and_of_truncation_the_whole() -> None:
     x = torch.randn(6, 3, 3)
     report = check_module(Recurrent("cell"), Recurrent(), x, power=False)
@@ -148,6 +151,7 @@ def test_no_gradient_counts_as_zeros_where_one_is_needed_and_is_named_where_none
     assert list(blamed(wanted)) == ["gradient of x of one"]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("is_in_place", [False, True])
 def test_running_statistics_are_placed_at_the_module_that_holds_them(is_in_place: bool) -> None:
     mine = nn.Sequential(nn.Linear(5, 4), BatchNorm(4, is_biased=True, is_in_place=is_in_place))

@@ -163,6 +163,7 @@ def test_an_option_says_what_it_expects(options: str, said: str, checked: Checke
     assert said in err
 
 
+@pytest.mark.long
 def test_a_pipe_gets_80_columns_of_plain_ascii(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(LINEAR.format("mean").replace("linear", "größe"), encoding="utf-8")
     words = [sys.executable, "-m", "torch_ref", "check", "mine.py", *SHAPES, "--table"]

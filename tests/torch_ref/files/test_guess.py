@@ -9,6 +9,7 @@ from kinds import KINDS
 from torch_ref.__main__ import main
 
 
+@pytest.mark.long(but=12)
 @pytest.mark.parametrize("name", KINDS)
 def test_the_command_that_is_shown_can_be_typed(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -27,6 +27,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return check
 
 
+@pytest.mark.long(but=12)
 @pytest.mark.parametrize("name", KINDS)
 def test_what_is_right_is_accepted(name: str, said: Said) -> None:
     kind = KINDS[name]
@@ -36,6 +37,7 @@ def test_what_is_right_is_accepted(name: str, said: Said) -> None:
     assert kind.said in out
 
 
+@pytest.mark.long(but=12)
 @pytest.mark.parametrize("name", KINDS)
 def test_what_is_wrong_is_not(name: str, said: Said) -> None:
     kind = KINDS[name]

@@ -219,6 +219,7 @@ np.add.outer(np.arange(3), b)
 TABLE = [line for lines in (STATISTICS, PRODUCTS, CHOICES, OTHERS) for line in lines.splitlines() if line]
 
 
+@pytest.mark.long(but=70)
 @pytest.mark.parametrize("source", REDUCTIONS + METHODS + TABLE)
 def test_a_function_gives_what_numpy_gives(source):
     check(source)

@@ -228,6 +228,7 @@ r = a * 1; t = r[::-1]; t = t[1:].astype(a.dtype, copy=False) * 2
 """
 
 
+@pytest.mark.long(but=45)
 @pytest.mark.parametrize("source", [line for lines in (MOVED, READ, WRITTEN) for line in lines.splitlines() if line])
 def test_numbers_stand_where_numpy_puts_them(source):
     check(source)

@@ -74,7 +74,20 @@ np.log(p, where=p > 0.5, out=np.zeros_like(p))
 """
 
 
-@pytest.mark.parametrize("source", SOURCES + WRITTEN_OUT.split("\n")[1:-1])
+GRID = {f"np.{name}(a, {x})" for name in BINARY.split() for x in OTHERS}
+GRID |= {f"p {operator} {x}" for operator in OPERATORS.split() for x in OTHERS}
+QUICK = {f"np.{name}(a, {x})" for name in ("add", "maximum") for x in OTHERS}
+QUICK |= {f"np.{name}(a, {x})" for name in BINARY.split() for x in ("0.35", "c")}
+QUICK |= {f"p {operator} {x}" for operator in ("+", "**") for x in OTHERS}
+QUICK |= {f"p {operator} {x}" for operator in OPERATORS.split() for x in ("2", "w32")}
+"""Of all pairs those of a few functions, and those with a few of what stands beside."""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [pytest.param(one, marks=pytest.mark.long) if one in GRID - QUICK else one for one in SOURCES]
+    + WRITTEN_OUT.split("\n")[1:-1],
+)
 def test_a_ufunc_gives_what_numpy_gives(source):
     check(source)
     check(source, np.float32)

@@ -58,6 +58,7 @@ def run(source, x, y):
     return names["r"]
 
 
+@pytest.mark.long(but=60)
 @pytest.mark.parametrize("seed", range(300))
 def test_a_program_has_numpys_number_and_the_slope_of_differences(seed):
     rng = np.random.default_rng(seed)

@@ -56,6 +56,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "source"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="Gradescope runs Ubuntu")
 def test_an_archive_grades_a_submission_from_an_empty_folder(source: Path) -> None:
     root = source.parent

@@ -256,6 +256,7 @@ def attack(folder: Path, body: str, more: str = "") -> tuple[dict[str, bool], st
     return {str(mark.of): mark.earned for mark in grading.marks}, delta.remark
 
 
+@pytest.mark.long(but=16)
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_short_cut_gets_no_point_and_costs_nobody_else_any(tmp_path: Path, name: str) -> None:
     said, body = ATTACKS[name]

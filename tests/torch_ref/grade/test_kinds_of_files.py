@@ -65,6 +65,7 @@ def test_the_template_of_numpy_names_no_torch_and_takes_the_same_formulas(tmp_pa
     exec(compile(filled, "student.py", "exec"), {"__name__": "__main__"})
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize(
     ("right", "wrong", "formula", "code"),
     [
@@ -150,6 +151,7 @@ def test_layers_that_keep_things_on_themselves_are_graded_as_they_are(tmp_path: 
         ("self.grads = {}", "self.grads = {}", {}),
     ],
 )
+@pytest.mark.long(but=2)
 def test_a_wrong_one_loses_its_point(tmp_path: Path, right: str, wrong: str, codes: dict[str, str]) -> None:
     source = IN["torch"].replace(right, wrong)
     assert lost(graded(tmp_path, source)) == codes

@@ -38,6 +38,7 @@ def test_right_networks_get_their_points_however_they_are_written(tmp_path: Path
     assert (grading.earned, grading.possible) == (5, 5)
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("number", [1, 10, 18, 21])
 def test_the_wrong_line_is_named_and_costs_what_follows_from_it(tmp_path: Path, number: int) -> None:
     name, formula = networks.MISTAKES[number]
@@ -73,6 +74,7 @@ class Network:
 """
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(
     ("right", "wrong", "formulas", "said"),
     [

@@ -31,6 +31,7 @@ def gradient(wrong: str, came: Tensor, x: Tensor) -> Tensor:
 MISSING = "the derivative is missing: the error came through unchanged"
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(
     ("wrong", "code", "cause"),
     [

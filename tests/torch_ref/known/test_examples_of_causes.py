@@ -47,6 +47,7 @@ ELSEWHERE = {
 RUN = [(code, setting) for setting, codes in IN.items() for code in codes.split()]
 
 
+@pytest.mark.long(but=12)
 @pytest.mark.parametrize(("code", "setting"), RUN, ids=[code for code, _ in RUN])
 def test_an_example_gives_the_code_under_which_it_stands(code: str, setting: str) -> None:
     report = SETTINGS[setting].report(CODES[code].example)

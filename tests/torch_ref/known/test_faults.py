@@ -13,8 +13,11 @@ from torch_ref.trial.images import KINDS
 from torch_ref.trial.trial import batch, trial_network
 
 every_fault = pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+ONE_OF_EACH = {(fault.of, fault.makes): f"[{name}]" for name, fault in FAULTS.items()}
+"""Of the faults of each formula the last one."""
 
 
+@pytest.mark.long(but=ONE_OF_EACH.values())
 @every_fault
 def test_is_rejected_placed_and_explained(fault: Fault) -> None:
     """At one of the three kinds of weights; `python -m torch_ref faults` takes them all, in both dtypes."""
@@ -36,6 +39,7 @@ LOSS_FAULTS = {name: fault for name, fault in FAULTS.items() if fault.of in (Squ
 LOSS_FAULTS.pop("entropy-error-target-unit")  # for class indices t (t − y) is t (1 − y), another fault of the catalogue
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("fault", LOSS_FAULTS.values(), ids=LOSS_FAULTS)
 def test_a_loss_is_explained_for_class_indices_too(fault: Fault) -> None:
     good, l = trial_network(fault, torch.float64, seed=3)
@@ -60,6 +64,7 @@ def test_there_are_enough_for_every_formula() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.long(but=ONE_OF_EACH.values())
 @every_fault
 def test_the_reference_is_that_of_the_right_formula(fault: Fault) -> None:
     """Otherwise the trial would prove nothing."""
@@ -69,6 +74,7 @@ def test_the_reference_is_that_of_the_right_formula(fault: Fault) -> None:
     assert type(planted.loss) is type(expected.loss)
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("l", range(1, 7))
 def test_in_six_layers_exactly_one_is_guilty(l: int) -> None:
     """End to end a wrong δ^l spoils the layers 1 ... l; alone, its formula is the only wrong one."""

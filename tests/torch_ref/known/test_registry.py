@@ -135,6 +135,7 @@ def test_an_addition_of_its_own_is_found_with_its_share() -> None:
     assert row.why.numbers["share"] == pytest.approx(0.25)
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("name", ["softplus-error-squared", "shift-a-sign"])
 @pytest.mark.parametrize("dtype", trial.DTYPES)
 def test_the_trial_plants_its_faults(name: str, dtype: torch.dtype) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from places import ROOT
 
 EXTRAS = ("matplotlib", "PIL", "filelock", "torchvision", "tensorboard", "latex2mathml")
@@ -22,6 +23,7 @@ def without(hidden: tuple[str, ...], program: str) -> subprocess.CompletedProces
     return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.long
 def test_the_terminal_needs_the_core_alone_and_the_page_one_package_more() -> None:
     """A network number by number with a fault, the digit in tensors, JSON, then the page: in one process."""
     runs = ["--fault random", "--data mnist5k --steps 1", "--json"]

@@ -101,12 +101,13 @@ def test_every_formula_gets_the_very_tensors() -> None:
     assert layer.seen[1] == (error.data_ptr(), x.data_ptr(), (1, 16))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_each_formula_alone_is_identical_for_every_slice_of_a_batch(dtype: torch.dtype) -> None:
     network, rows = mlp([5, 7, 3], dtype=dtype), torch.randn(400, 5, dtype=dtype)
     for i in range(16):
         x, t = rows[i : i + 16], torch.rand(16, 3, dtype=dtype)
-        report = crosscheck(network, x, t)
+        report = crosscheck(network, x, t, power=False)
         assert {row.isolated.status for row in report.rows} == {"identical"}, f"rows from {i} on"
         assert check_layer(network.layers[0], x, torch.nn.functional.linear).identical, f"rows from {i} on"
 

@@ -22,6 +22,7 @@ def slope_at_zero(value: float) -> Callable[..., Tensor]:
     return lambda d, x: d * torch.where(x == 0, value, (x > 0).to(x.dtype))
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("value", [0.3, 0.5, 1.0])
 def test_any_slope_between_those_at_both_sides_is_right(value: float, dtype: torch.dtype) -> None:
@@ -32,12 +33,14 @@ def test_any_slope_between_those_at_both_sides_is_right(value: float, dtype: tor
     assert "is right at [0, 1], by hand it is " in found.remark
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("value", [-0.2, 1.2])
 def test_a_slope_beyond_those_at_both_sides_is_wrong(value: float, dtype: torch.dtype) -> None:
     assert looked(slope_at_zero(value), X.to(dtype)).status == "wrong"
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("size", [100.0, 1.0, -1.0])
 @pytest.mark.parametrize(("beyond", "status"), [(5e-7, "rounding"), (5e-6, "wrong")])
 def test_beyond_by_a_millionth_of_the_largest_is_rounding(size: float, beyond: float, status: str) -> None:
@@ -142,6 +145,7 @@ def evenly(d: Tensor, x: Tensor) -> Tensor:
     return d[:, None] * is_max / is_max.sum(1, keepdim=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_ties_at_a_max_are_accepted_however_they_are_shared(dtype: torch.dtype) -> None:
     for backward in (evenly, to_one):
@@ -175,6 +179,7 @@ def shared(first: float, second: float) -> Callable[..., Tensor]:
     return backward
 
 
+@pytest.mark.long
 def test_a_tie_in_a_vector_is_accepted_too() -> None:
     x = torch.tensor([2.0, 2.0, 1.0], dtype=torch.float64)
     for share in (0.0, 0.3, 1.0):
@@ -183,6 +188,7 @@ def test_a_tie_in_a_vector_is_accepted_too() -> None:
         assert looked(shared(first, second), x, torch.max).status == "wrong"
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("factor", [0.0, 2.0])
 @pytest.mark.parametrize("here_only", [False, True], ids=["any dtype", "for one dtype only"])
@@ -218,6 +224,7 @@ def magnitude_backward(at_zero: complex, by: float = 1.0) -> Any:
     return backward
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("dtype", [torch.complex128, torch.complex64])
 @pytest.mark.parametrize("at_zero", [0j, 1 + 0j, -1j, 0.6 + 0.6j])
 def test_at_a_complex_zero_any_direction_of_length_1_or_less_is_right(at_zero: complex, dtype: torch.dtype) -> None:
@@ -271,6 +278,7 @@ MANY = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MANY)
 def test_ties_of_fifty_numbers_may_be_shared_or_have_one_winner(name: str) -> None:
     forward, wrapped, numbers, shape = MANY[name]

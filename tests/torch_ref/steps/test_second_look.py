@@ -43,6 +43,7 @@ def test_another_algorithm_may_differ_in_the_sixth_digit(share: float, digits: i
     assert found.relative == pytest.approx(share)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("at", [(), 3, (slice(None), 3)], ids=["everywhere", "row", "column"])
 def test_in_the_fifth_digit_it_is_a_mistake(at: Any) -> None:
     for x in (X, X.float()):

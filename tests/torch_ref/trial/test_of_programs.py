@@ -40,6 +40,7 @@ def test_what_is_planned() -> None:
     assert set(few) <= set(quick)
 
 
+@pytest.mark.long(but=("None",))
 @pytest.mark.parametrize("check", ["chain", "lines"])
 @pytest.mark.parametrize(("broken", "way"), [(None, 0), (6, 0), (10, 0), (21, 0), (22, 3), (25, 1), (31, 0)])
 def test_exactly_the_broken_line_is_found(check: str, broken: int | None, way: int) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 import torch
 from places import ROOT
 
@@ -15,6 +16,7 @@ def threads_of(number: int) -> tuple[int, int, int]:
     return number, os.getpid(), torch.get_num_threads()
 
 
+@pytest.mark.long
 def test_several_processes_give_every_outcome_in_order_with_their_own_threads() -> None:
     with spread(2, 1) as each:
         found = list(each(threads_of, range(20)))
@@ -45,6 +47,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long
 def test_ctrl_c_is_for_the_first_process_and_leaves_none_behind(tmp_path) -> None:
     script = tmp_path / "sleeping.py"
     script.write_text(SLEEPING, encoding="utf-8")

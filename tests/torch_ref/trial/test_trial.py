@@ -17,6 +17,7 @@ from torch_ref.known.faults import FAULTS
 from torch_ref.trial import of_functions, of_programs, trial
 
 
+@pytest.mark.long(but=("[1]", "[14]", "[7]"))
 @pytest.mark.parametrize("seed", range(24))
 def test_random_correct_networks_raise_no_alarm(seed: int) -> None:
     """`python -m torch_ref faults` takes 500 of them."""
@@ -62,7 +63,7 @@ def two_faults(monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("two_faults")
-def test_the_command_prints_the_figures_and_writes_every_outcome(tmp_path, capsys) -> None:
+def test_the_command_prints_the_figures_and_writes_every_outcome(tmp_path, capsys, monkeypatch) -> None:
     path = tmp_path / "trial.json"
     assert main(["faults", "--all", "--processes", "1", "--networks", "3", "--json", str(path)]) == 0
     printed = capsys.readouterr().out
@@ -78,10 +79,12 @@ def test_the_command_prints_the_figures_and_writes_every_outcome(tmp_path, capsy
     written = json.loads(path.read_text(encoding="utf-8"))
     assert (written["passed"], written["faults"], written["correct_networks"]) == (True, 2, 3)
     assert len(written["outcomes"]) == 12
+    monkeypatch.setattr(trial, "FAULTS", {"tanh-error-no-slope": FAULTS["tanh-error-no-slope"]})
     assert main(["faults", "--processes", "1", "--networks", "0", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["passed"] is True
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("two_faults")
 def test_a_checker_that_is_blind_fails_the_trial(monkeypatch, capsys) -> None:
     """A fault that is none is accepted, another is explained otherwise, a wrong network is a false alarm."""
@@ -118,6 +121,7 @@ def test_a_json_file_that_cannot_be_written_is_named_before_anything_runs(tmp_pa
     assert f"--json expects a file in a folder that is there, got {path}" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_closed_pipe_and_ctrl_c_end_a_command_quietly(monkeypatch) -> None:
     root = ROOT
     command = [sys.executable, "-m", "torch_ref", "grade", "--template"]

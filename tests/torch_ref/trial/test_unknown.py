@@ -80,6 +80,7 @@ def far(got: Tensor, right: Tensor) -> float:
     return float((got - right).norm() / right.norm())
 
 
+@pytest.mark.long(but=30)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_what_is_right_equals_autograd(program: Program) -> None:
     truth = truth_of(program)
@@ -89,6 +90,7 @@ def test_what_is_right_equals_autograd(program: Program) -> None:
             assert far(got, right) < 1e-9
 
 
+@pytest.mark.long(but=20)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_every_mistake_is_seen(program: Program) -> None:
     truth = truth_of(program)
@@ -103,6 +105,7 @@ def test_every_mistake_is_seen(program: Program) -> None:
 @pytest.mark.parametrize(
     ("program", "mistake"), [pair for pair in ALL if pair[1].places], ids=lambda of: getattr(of, "name", "")
 )
+@pytest.mark.long(but=25)
 def test_what_is_a_matter_of_place_is_wrong_there_alone(program: Program, mistake: Mistake) -> None:
     truth = truth_of(program)
     where = set()
@@ -148,6 +151,7 @@ def test_an_edit_that_does_not_fit_is_an_error() -> None:
         PROGRAMS[0].mistaken(wrong("none", "nowhere", "here", "zeros"))
 
 
+@pytest.mark.long(but=6)
 @pytest.mark.parametrize("program", PROGRAMS[::4], ids=lambda program: program.name)
 def test_what_is_right_is_accepted(program: Program) -> None:
     outcome = outcome_of((program.name, None))

@@ -34,6 +34,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize(("cause", "mistake"), MISTAKES.items(), ids=list(MISTAKES))
 def test_a_small_mistake_has_the_same_cause_in_half_precision(

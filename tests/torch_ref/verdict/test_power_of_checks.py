@@ -112,6 +112,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.long(but=("[float64]",))
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_mistake_a_little_larger_is_rejected_and_one_a_little_smaller_is_not(name: str) -> None:
     global SUM
@@ -232,6 +233,7 @@ def test_of_a_few_numbers_beside_a_kink_a_change_there_is_not_what_would_have_be
     assert found.factor > 1e-8
 
 
+@pytest.mark.long
 def test_of_a_large_gradient_some_rows_are_looked_at() -> None:
     x = torch.linspace(1.0, 2.0, 300 * 900).view(300, 900).double()[torch.randperm(300)]
 

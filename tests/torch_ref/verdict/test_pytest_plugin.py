@@ -91,6 +91,7 @@ def test_a_failure_shows_verdict_and_table_and_each_report_is_written(tmp_path: 
     assert written["test_mine.py_test_wrong-1.json"]["test"] == "test_mine.py::test_wrong"
 
 
+@pytest.mark.long
 def test_nothing_is_written_unless_asked_for(tmp_path: Path) -> None:
     session(tmp_path, "-k", "right")
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["test_mine.py"]

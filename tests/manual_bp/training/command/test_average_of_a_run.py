@@ -126,6 +126,7 @@ def test_a_run_keeps_its_average_or_none(inside: Inside, run: Path, tmp_path: Pa
     assert (code, "it has an average of the parameters, and settings without one" in errors) == (1, True)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("engines", ["manual autograd", "autograd manual", "both both"])
 def test_a_run_that_goes_on_has_the_average_of_one_left_alone(inside: Inside, tmp_path: Path, engines: str) -> None:
     """Between two epochs, and within one: the second part begins from a save in the middle of an epoch."""

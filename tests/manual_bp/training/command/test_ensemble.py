@@ -44,6 +44,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long(but=("0.9",))
 @pytest.mark.parametrize("more", [(), ("--average", 0.9)], ids=str)
 def test_the_mean_of_the_answers_is_tested(inside: Inside, tmp_path: Path, more: tuple[object, ...]) -> None:
     words = *SHORT, *more, "--seeds", 3, "--out-dir", tmp_path / "runs"
@@ -60,6 +61,7 @@ def test_the_mean_of_the_answers_is_tested(inside: Inside, tmp_path: Path, more:
     assert "of their answers" not in inside(*again)[1]
 
 
+@pytest.mark.long
 def test_of_a_run_with_patience_the_best_networks_answer(inside: Inside, seeds: Path, tmp_path: Path) -> None:
     """They are read from best.pt where they were trained by an earlier start."""
     folder = shutil.copytree(seeds, tmp_path / "runs")
@@ -92,6 +94,7 @@ def test_all_have_to_answer_the_same_images() -> None:
             accuracy_of_mean([Answers(y, labels), other])
 
 
+@pytest.mark.long
 def test_predict_asks_all_networks_of_the_run(
     inside: Inside, seeds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_the_names_of_the_classes_are_kept_and_said(inside: Inside, run: Path, pictures: Path) -> None:
     state = checkpoint.load(run / "best.pt")
     assert (state.data["names"], state.data["side"], state.data["name"]) == (NAMES, 8, "folder")

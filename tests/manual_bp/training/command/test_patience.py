@@ -125,6 +125,7 @@ def test_the_best_network_goes_along_into_a_new_folder(inside: Inside, stopped_r
     assert checkpoint.load(tmp_path / "again" / "best.pt").step == best
 
 
+@pytest.mark.long
 def test_without_the_best_network_a_run_goes_on_without_patience_alone(
     inside: Inside, stopped_run: Path, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def test_without_the_option_the_products_are_torch_s(inside: Inside, tmp_path: P
     assert config_of(tmp_path / "run")["products"] == "torch"
 
 
+@pytest.mark.long(but=1)
 @every_library
 def test_a_run_with_a_library_goes_on_bit_for_bit_after_an_interruption(
     inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: list, name: str
@@ -136,6 +137,7 @@ def test_where_torch_is_alone_it_says_so(inside: Inside, monkeypatch: pytest.Mon
     assert out.startswith("products of torch: no other library multiplies here, in float32 on cpu\n")
 
 
+@pytest.mark.long(but=1)
 @every_library
 def test_with_both_engines_the_distance_is_told(inside: Inside, name: str) -> None:
     code, out, _ = inside(*SHORT, "--epochs", 1, "--products", name, "--engine", "both", "--check-gradients", 40)

@@ -25,6 +25,7 @@ LAYERS = "conv:2:3", "relu", "dropout:0.2", "max:2"
 ELASTIC = "--image-size", 8, "--network", *LAYERS, "--augment", "elastic", "--lr-schedule", "constant"
 
 
+@pytest.mark.long(but=("network1", "both-", "network6"))
 @pytest.mark.parametrize(
     ("first", "second", "optimizer", "network"),
     [
@@ -37,14 +38,15 @@ ELASTIC = "--image-size", 8, "--network", *LAYERS, "--augment", "elastic", "--lr
         ("manual", "autograd", "gradient-descent", ELASTIC),
     ],
 )
-def test_two_and_two_epochs_equal_four(
+@pytest.mark.long(but=("network1", "both-"))
+def test_one_and_one_epoch_equal_two(
     inside: Inside, tmp_path: Path, first: str, second: str, optimizer: str, network: tuple[object, ...]
 ) -> None:
     settings = *network, "--optimizer", optimizer, "--log-interval", 30
     whole, halves = tmp_path / "whole", tmp_path / "halves"
-    assert inside(*settings, "--epochs", 4, "--out-dir", whole)[0] == 0
-    assert inside(*settings, "--epochs", 2, "--out-dir", halves, "--engine", first)[0] == 0
-    assert inside("--resume", halves, "--epochs", 4, "--engine", second)[0] == 0
+    assert inside(*settings, "--epochs", 2, "--out-dir", whole)[0] == 0
+    assert inside(*settings, "--epochs", 1, "--out-dir", halves, "--engine", first)[0] == 0
+    assert inside("--resume", halves, "--epochs", 2, "--engine", second)[0] == 0
     assert_same_end(whole, halves)
 
 
@@ -66,6 +68,7 @@ def test_a_run_that_was_interrupted_within_an_epoch_goes_on_bit_for_bit(
     assert_same_end(whole, broken)
 
 
+@pytest.mark.long
 def test_ctrl_c_exits_with_130() -> None:
     def heed() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job, and all that it starts, ignores it
@@ -125,6 +128,7 @@ def test_a_run_without_its_last_checkpoint_is_not_begun_again(inside: Inside, ke
     assert inside(*again)[0] == 0
 
 
+@pytest.mark.long
 def test_nobody_begins_where_another_begins(inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder is locked before anyone looks what it holds."""
     folder, codes = tmp_path / "run", []

@@ -128,6 +128,7 @@ def test_an_unknown_setting_is_answered_with_the_nearest() -> None:
     ],
     ids=str,
 )
+@pytest.mark.long(but=1)
 def test_the_weight_decay_is_that_of_as_many_training_images(
     inside, tmp_path: Path, words: tuple[object, ...], expected: float
 ) -> None:

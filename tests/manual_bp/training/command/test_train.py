@@ -43,10 +43,11 @@ def test_a_log_holds_plain_lines_one_an_epoch(default_run: str) -> None:
         assert re.fullmatch(rf"epoch {epoch:2}  loss \d+\.\d{{4}}  training \d+\.\d\d%  test \d\d\.\d\d%", line), line
 
 
+@pytest.mark.long(but=("squared-error", "no-nesterov", "image-size"))
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--loss", "squared-error", "--activation", "sigmoid", "--epochs", "3"),
+        ("--loss", "squared-error", "--activation", "sigmoid", "--epochs", "2"),
         ("--hidden", "30", "20", "--activation", "tanh", "--batch-size", "33", "--epochs", "2", "--dtype", "float64"),
         ("--hidden", "40", "--momentum", "0", "--weight-decay", "0", "--lr-schedule", "constant", "--epochs", "2"),
         ("--hidden", "--epochs", "2", "--no-nesterov"),
@@ -68,6 +69,7 @@ def test_a_log_holds_plain_lines_one_an_epoch(default_run: str) -> None:
     ],
     ids=" ".join,
 )
+@pytest.mark.long(but=("no-nesterov", "image-size"))
 def test_both_engines_stay_0_ulp_apart(inside, arguments: tuple[str, ...]) -> None:
     code, out, _ = inside("--engine", "both", *arguments)
     epochs = [line for line in out.splitlines() if line.startswith("epoch")]
@@ -100,6 +102,7 @@ def test_a_damaged_data_file_is_named(inside, tmp_path: Path, monkeypatch: pytes
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("arguments", [("--epochs", "3"), ("--epochs", "1", "--quiet")], ids=" ".join)
 def test_a_closed_pipe_ends_the_run_with_what_is_lost(arguments: tuple[str, ...]) -> None:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -116,6 +119,7 @@ def test_a_closed_pipe_ends_the_run_with_what_is_lost(arguments: tuple[str, ...]
         assert re.fullmatch(stopped, errors)
 
 
+@pytest.mark.long(but=("epochs", "predict"))
 @pytest.mark.parametrize("words", [("--epochs", "0"), ("predict",), ("--eval-only",)], ids=" ".join)
 def test_messages_name_the_program_as_it_was_started(words: tuple[str, ...]) -> None:
     for start, name in (("train.py",), "train.py"), (("-m", "torch_ref", "train"), "python -m torch_ref train"):

@@ -82,6 +82,7 @@ SHORTAGES = [
 ]
 
 
+@pytest.mark.long(but=4)
 @pytest.mark.parametrize(("error", "what"), SHORTAGES, ids=lambda part: str(part)[:20])
 @pytest.mark.parametrize("at", [0, 100])
 def test_a_run_that_is_out_of_memory_says_so_and_keeps_what_is_saved(
@@ -199,6 +200,7 @@ def test_rich_does_not_end_the_run_where_nobody_reads(monkeypatch: pytest.Monkey
         Progress(10).line("epoch 1")
 
 
+@pytest.mark.long
 def test_a_quiet_run_is_quiet_where_matplotlib_cannot_write(tmp_path: Path) -> None:
     """It would say where its cache went instead."""
     nowhere = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR"), "/proc/nowhere")

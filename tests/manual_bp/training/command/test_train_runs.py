@@ -44,6 +44,7 @@ def test_the_folder_holds_all_of_a_run(kept_run: Path) -> None:
     assert best.epoch == 1 + accuracies.index(max(accuracies))
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(("augment", "dtype"), [("shift", "float64"), ("affine", "float32"), ("elastic", "float64")])
 def test_changed_images_are_drawn(
     inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augment: str, dtype: str
@@ -91,6 +92,7 @@ def test_masks_are_off_where_a_network_is_tested(inside: Inside, tmp_path: Path)
     assert out.startswith(f"test accuracy {accuracy:.4f}")
 
 
+@pytest.mark.long
 def test_the_parameters_of_lenet_load_into_plain_pytorch(inside: Inside, tmp_path: Path) -> None:
     """Its layers as everybody writes them, with PyTorch's own convolution."""
     kept = tmp_path / "lenet"
@@ -145,6 +147,7 @@ def test_a_number_that_is_not_finite_stops_the_run(inside: Inside, tmp_path: Pat
     assert (tmp_path / "run" / "last.pt").read_bytes() == spoiled != before
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("engine", ["manual", "autograd"])
 def test_gradients_are_checked_while_it_trains(
     inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str

@@ -15,6 +15,7 @@ from manual_bp import GradientDescent, Layer, Loss, mlp
 from manual_bp.training.engine.step import ManualEngine
 
 
+@pytest.mark.long(but=16)
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda a: type(a).__name__)
 @pytest.mark.parametrize("loss", LOSSES, ids=loss_id)
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: str(dtype)[6:])

@@ -28,7 +28,7 @@ ALONE = Processes()
 # ------------------------------------------------------------------------------------------------ 2 and 3 processes
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[pytest.param(n, marks=pytest.mark.long) for n in (2, 3)])
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Results:
     """What each process of a group found."""
     return worker.results(request.param, tmp_path_factory.mktemp("group"))

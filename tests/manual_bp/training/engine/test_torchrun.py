@@ -220,6 +220,20 @@ def epochs(folder: Path) -> list[tuple[float, float, float]]:
     return [(record["loss"], record["test_loss"], record["test_accuracy"]) for record in log_of(folder)]
 
 
+def test_two_train_as_one(inside: Inside) -> None:
+    """From end to end, in every run of the suite; the long test below adds checkpoints, a death and a second start."""
+    settings = *SMALL, "--epochs", 1
+    with torchrun(2, *settings) as process:
+        out = finished(process)
+    code, expected, _ = inside(*settings)
+    assert code == 0
+    assert "784-16-10, relu, dropout 0.1, cross-entropy, float32 on cpu, 2 processes\n" in out
+    lines, alone = ([line for line in text.splitlines() if line.startswith("epoch")] for text in (out, expected))
+    assert lines == alone
+    assert len(lines) == 1
+
+
+@pytest.mark.long
 def test_two_go_on_from_the_checkpoint_of_one_survive_a_death_and_train_as_one(inside: Inside, tmp_path: Path) -> None:
     """The first of the two is killed, which saves and keeps the meeting; the end is that of one process left alone."""
     one, two = tmp_path / "one", tmp_path / "two"

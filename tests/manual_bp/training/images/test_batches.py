@@ -91,6 +91,7 @@ def test_batches_reuse_their_memory(change: dict[str, Any]) -> None:
     assert len(pointers) == 2
 
 
+@pytest.mark.long(but=12)
 @pytest.mark.parametrize("block", [1, 4, 6, 8, 100])
 @pytest.mark.parametrize("n", [8, 9, 23])
 @changes
@@ -124,6 +125,7 @@ def test_a_batch_that_is_a_block_is_not_copied(monkeypatch: pytest.MonkeyPatch) 
         assert (room.out[0].data_ptr() != room.x.data_ptr()) == copied
 
 
+@pytest.mark.long
 def test_shuffled_shifts_at_random_what_it_would_have_taken_anyway() -> None:
     """Every image is a shift of the one that came without; all shifts come, equally often; in order none comes."""
     images = noise(900)
@@ -181,6 +183,7 @@ def test_skipped_batches_are_not_gathered(monkeypatch: pytest.MonkeyPatch) -> No
     assert sum(gathered) == 6
 
 
+@pytest.mark.long(but=12)
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize("n", [8, 9, 23])
 @changes

@@ -55,6 +55,7 @@ def pixel_by_pixel(image: Tensor, drawn: Drawn, number: int) -> Tensor:
     return result
 
 
+@pytest.mark.long(but=7)
 @pytest.mark.parametrize("ranges", [AFFINE, ELASTIC, Ranges(rotation=170, scale=0.9, shear=2, shift=9, alpha=300)])
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_each_pixel_shows_the_place_that_is_drawn_for_it(height: int, width: int, ranges: Ranges) -> None:

@@ -109,6 +109,7 @@ def save_two_frames(picture: Image.Image, path: Path) -> None:
     picture.save(path, "GIF", save_all=True, append_images=[Image.new("L", picture.size, 255)])
 
 
+@pytest.mark.long(but=("[cut", "[jpeg", "[pencil"))
 @pytest.mark.parametrize(
     ("draw", "save", "same"),
     [
@@ -123,6 +124,7 @@ def save_two_frames(picture: Image.Image, path: Path) -> None:
     ],
     ids=["enlarged", "shifted", "jpeg", "cut", "thin", "pencil", "chalk", "thin pencil"],
 )
+@pytest.mark.long(but=("[cut",))
 def test_a_picture_is_answered_as_its_digit(
     tmp_path: Path, answers: Callable[[torch.Tensor], torch.Tensor], draw: Draw, save: str, same: int
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_picture_is_answered_as_its_digit(
     assert int((answers(torch.stack(read)) == answers(DIGITS)).sum()) >= same
 
 
+@pytest.mark.long(but=("False", "[P-True", "[16 bits"))
 @pytest.mark.parametrize("like_mnist", [True, False])
 @pytest.mark.parametrize(
     ("save", "off"),
@@ -158,6 +161,7 @@ def test_a_picture_is_answered_as_its_digit(
         *("dark ink on nothing", "light ink on nothing", "paper on nothing"),
     ],
 )
+@pytest.mark.long(but=4)
 def test_the_way_a_picture_is_stored_does_not_matter(
     tmp_path: Path, save: Save, off: int | None, like_mnist: bool
 ) -> None:

@@ -48,6 +48,7 @@ def framed(i: int, frame: str, tilt: float, path: Path) -> np.ndarray:
     return read_picture(path, 28, like_mnist=True).numpy().astype(float)
 
 
+@pytest.mark.long(but=("0-3",))
 @pytest.mark.parametrize("width", ["3", "8"])
 @pytest.mark.parametrize("tilt", [0, 4])
 def test_a_digit_inside_a_frame_is_read_as_without_it(tmp_path: Path, width: str, tilt: float) -> None:

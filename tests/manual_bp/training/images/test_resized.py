@@ -35,6 +35,7 @@ def overlap(start: Fraction, end: Fraction, pixel: int) -> Fraction:
     return max(Fraction(0), min(end, Fraction(pixel + 1)) - max(start, Fraction(pixel)))
 
 
+@pytest.mark.long(but=4)
 @pytest.mark.parametrize(
     ("height", "width", "side"),
     [(8, 8, 4), (8, 8, 2), (7, 7, 1), (7, 7, 4), (7, 7, 5), (3, 3, 6), (3, 3, 5), (4, 6, 3), (5, 3, 4), (1, 1, 3)],

@@ -49,6 +49,7 @@ def describing(*operators: str) -> str:
     return "\n".join(("import torch", *lines))
 
 
+@pytest.mark.long
 def test_the_installed_torchvision_is_imported_in_a_fresh_process() -> None:
     command = [sys.executable, "-W", "error", "-c", FRESH]
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -41,6 +41,7 @@ def assert_png(path: Path) -> None:
         assert np.ptp(np.asarray(picture.convert("L"))) > 200
 
 
+@pytest.mark.long(but=("1-1", "0.99-2"))
 @pytest.mark.parametrize("n", [1, 2, 500])
 @pytest.mark.parametrize("decay", [1, 0.99])
 def test_curves_show_every_epoch(tmp_path: Path, drawn: list[Figure], n: int, decay: float) -> None:
@@ -57,6 +58,7 @@ def test_curves_show_every_epoch(tmp_path: Path, drawn: list[Figure], n: int, de
         assert all(line.get_marker() == "o" for axes in drawn[0].axes for line in axes.lines)
 
 
+@pytest.mark.long
 def test_curves_name_the_best_epoch_where_it_is_not_the_last(tmp_path: Path, drawn: list[Figure]) -> None:
     epochs = history(3)
     plots.plot_curves(tmp_path / "rising.png", epochs)
@@ -69,6 +71,7 @@ def test_curves_name_the_best_epoch_where_it_is_not_the_last(tmp_path: Path, dra
     ]
 
 
+@pytest.mark.long
 def test_a_title_of_two_lines_and_a_flat_learning_rate_are_not_cut(tmp_path: Path, drawn: list[Figure]) -> None:
     epochs = [{**epoch, "epoch": 997 + i, "validation_accuracy": 1 - i / 9} for i, epoch in enumerate(history(3))]
     epochs[0]["test_accuracy"] = 1.0
@@ -92,6 +95,7 @@ def test_curves_show_the_images_held_out_and_the_epoch_that_they_chose(tmp_path:
     assert axes.get_title() == "Test accuracy: 83.33% at the end\n(50.00% after epoch 1, best held out)"
 
 
+@pytest.mark.long
 def test_the_legend_says_where_the_two_losses_are_not_the_same_quantity(tmp_path: Path, drawn: list[Figure]) -> None:
     plots.plot_curves(tmp_path / "plain.png", history(3))
     plots.plot_curves(tmp_path / "smoothed.png", history(3), is_smoothed=True)
@@ -125,6 +129,7 @@ def test_the_curves_of_a_run_are_told_whether_its_targets_are_smoothed(
     assert told == [smoothing > 0]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("name", ["$a$", "$\\frac$ $", "日本"])
 def test_classes_of_any_letters_can_be_drawn(tmp_path: Path, drawn: list[Figure], name: str) -> None:
     """Letter by letter: no formula between dollars, and no warning of a letter that the font lacks."""
@@ -171,6 +176,7 @@ def test_mistakes_come_by_confidence_then_in_order() -> None:
         mistakes(y, torch.zeros(3).long())
 
 
+@pytest.mark.long(but=("10_0",))
 @pytest.mark.parametrize("names", [NAMES, CLOTHES, [chr(65 + i) for i in range(47)]], ids=len)
 def test_confusion_colours_the_mistakes_by_their_share_of_the_row(
     tmp_path: Path, drawn: list[Figure], names: list[str]
@@ -197,6 +203,7 @@ def test_a_confusion_that_does_not_fit_its_names_is_named(tmp_path: Path) -> Non
         plots.plot_confusion(tmp_path / "x.png", torch.eye(3).long(), NAMES)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("n", "title"), [(1, "All mistakes"), (40, "All mistakes"), (45, "The 40 most confident of 45")]
 )
@@ -228,6 +235,7 @@ def test_no_mistakes_is_a_picture_that_says_so(tmp_path: Path, drawn: list[Figur
     assert drawn[0].texts[0].get_text() == "No mistakes: every image is answered right"
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("n", [1, 5, 64, 70])
 def test_distorted_images_stand_side_by_side(tmp_path: Path, drawn: list[Figure], n: int) -> None:
     pixels = torch.arange(n).reshape(n, 1, 1).expand(n, 16, 16).float().contiguous()
@@ -247,6 +255,7 @@ def test_a_picture_of_no_images_is_refused(tmp_path: Path) -> None:
         plots.plot_distorted(tmp_path / "distorted.png", torch.zeros(0, 28, 28))
 
 
+@pytest.mark.long
 def test_a_picture_that_cannot_be_written_leaves_the_old_one_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ def test_drafts_of_a_killed_process_go(tmp_path: Path) -> None:
         assert not draft.exists()
 
 
+@pytest.mark.long
 def test_another_process_is_kept_out_until_this_one_ends(folder: RunFolder) -> None:
     """The other tries, hears of it, waits for a word that this one is through, and tries again."""
     code = (

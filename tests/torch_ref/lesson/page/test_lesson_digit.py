@@ -24,6 +24,7 @@ def data(lesson_data: dict[str, Any]) -> dict[str, Any]:
     return lesson_data["digit"]
 
 
+@pytest.mark.long
 def test_two_calls_give_the_same_and_leave_the_number_of_threads_alone(data) -> None:
     torch.set_num_threads(2)
     again = digit_data()

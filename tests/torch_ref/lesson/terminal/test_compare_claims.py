@@ -12,6 +12,7 @@ from manual_bp.training.images.data import mnist5k
 from torch_ref import ulp_distance
 from torch_ref.__main__ import main
 from torch_ref.known.faults import FAULTS
+from torch_ref.lesson.walk import training
 from torch_ref.lesson.walk.examples import digit, large_example, reader, x2
 from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand, scalars
 
@@ -91,7 +92,8 @@ def test_the_heading_says_what_the_trained_network_reads_right(shell, how: list[
     assert f"{said}but takes this one for a {answers[wrong]}." in other
 
 
-def test_a_network_that_has_not_learned_is_said_to_guess(shell) -> None:
+def test_a_network_that_has_not_learned_is_said_to_guess(shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "EPOCHS", 1)
     out = shell("--data", "mnist5k", "--network", "784-3-3-3-3-3-10", "--phase", "loss").out
     assert "100 of the 1,000 test digits right, hardly more than by guessing." in " ".join(out.split())
 
@@ -153,11 +155,13 @@ def test_slides_without_calculations_promise_none(shell) -> None:
     assert "with their calculation" in " ".join(shell().out.split())
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("seed", range(12))
 def test_a_random_fault_is_off_by_what_a_class_can_see(shell, seed: int) -> None:
     assert "1.0005" not in shell("--fault", "random", "--seed", seed).out
 
 
+@pytest.mark.long
 def test_faults_of_e1_show_without_biases_too(shell) -> None:
     for name in ("transposed", "sign", "1.0005"):
         assert "layer 1, Linear.forward" in " ".join(shell("--fault", f"linear-forward-{name}").out.split())

@@ -39,6 +39,8 @@ EVERY_FORM = [
     "--by-hand --phase update",
     "--network 12-5-3 --phase gradients",
 ]
+QUICK = [form for form in EVERY_FORM if "list" not in form and "784" not in form]
+"""Those that neither plant every fault nor train a network of their own: that takes seconds."""
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +89,7 @@ def test_each_number_of_x1_stands_there(printed) -> None:
     assert printed("--example X1")[1].count("forward pass") == 2
 
 
+@pytest.mark.long(but=[f"[{form}-60]" for form in QUICK])
 @pytest.mark.parametrize("width", [60, 80])
 @pytest.mark.parametrize("arguments", EVERY_FORM)
 def test_no_line_is_wider_than_the_terminal(arguments: str, width: int, printed, monkeypatch) -> None:
@@ -125,6 +128,7 @@ def test_the_digit_is_drawn_beside_the_ten_outputs(printed) -> None:
 
 def test_a_network_that_training_breaks_is_refused_in_one_line(monkeypatch, capsys) -> None:
     monkeypatch.setitem(training.RATES, ("relu", "squared-error"), 1e20)
+    monkeypatch.setattr(training, "EPOCHS", 1)
     assert main(["compare", "--data", "mnist5k", "--network", "784-2-10", "--activation", "relu"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -134,13 +138,14 @@ def test_a_network_that_training_breaks_is_refused_in_one_line(monkeypatch, caps
 # --------------------------------------------------------------------------------------------------------------- forms
 
 
+@pytest.mark.long(but=[f"[{form}]" for form in QUICK])
 @pytest.mark.parametrize("arguments", EVERY_FORM)
 def test_plain_is_ascii(arguments: str, printed) -> None:
     assert printed(f"{arguments} --plain")[1].isascii()
 
 
 def test_every_sign_of_a_sheet_has_its_ascii(printed) -> None:
-    found = {char for arguments in EVERY_FORM for char in printed(arguments)[1] if not char.isascii()}
+    found = {char for arguments in QUICK for char in printed(arguments)[1] if not char.isascii()}
     assert found - ASCII.keys() == set()
 
 
@@ -173,6 +178,7 @@ def test_colours_on_a_terminal_only(printed, monkeypatch) -> None:
     assert not re.search("\x1b\\[[0-9;]*3[0-9]", printed(arguments)[1])
 
 
+@pytest.mark.long(but=[f"[{form}]" for form in QUICK])
 @pytest.mark.parametrize("arguments", EVERY_FORM)
 def test_json_is_one_document(arguments: str, printed) -> None:
     walks = json.loads(printed(f"{arguments} --json")[1])["walks"]
@@ -210,6 +216,7 @@ def test_on_paper_the_slides_numbers_come_out(printed) -> None:
 # -------------------------------------------------------------------------------------------------------------- phases
 
 
+@pytest.mark.long(but=("[]",))
 @pytest.mark.parametrize("arguments", ["", "--network 3-4-2", "--network 12-5-3", "--by-hand", "--data mnist5k"])
 def test_the_phases_one_by_one_are_the_whole_walk(arguments: str, printed) -> None:
     def entries(phases: str) -> str:

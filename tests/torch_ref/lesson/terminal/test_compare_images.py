@@ -15,6 +15,7 @@ def compared(capsys, *arguments: str) -> tuple[int, str, str]:
     return code, *capsys.readouterr()
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("loss", ["squared-error", "cross-entropy"])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
 def test_every_tensor_is_identical_and_has_its_equation(activation: str, loss: str, capsys) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
+from torch_ref.__main__ import main
+from torch_ref.lesson.terminal import command
+
 LINE, MANY = "\x1b[1mδ^2\x1b[0m = σ′ e\n", 20_000
 TEXT = LINE * MANY
 PROGRAM = f"from torch_ref.lesson.terminal.pager import show; show({LINE!r} * {MANY})"
@@ -16,13 +19,13 @@ SHOW = [sys.executable, "-c", PROGRAM]
 COMPARE = [sys.executable, "-m", "torch_ref", "compare", "--phase", "loss"]
 
 
-def run(command: list[str], *, piped: bool = False, **environment: str) -> tuple[int, bytes]:
+def run(words: list[str], *, piped: bool = False, **environment: str) -> tuple[int, bytes]:
     """Run a command in a terminal, or with its output in a pipe; give exit code and what it showed."""
     above, below = os.openpty()
     settings = {name: value for name, value in os.environ.items() if name not in ("PAGER", "LESS", "FORCE_COLOR")}
     settings |= {"PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80"} | environment
     output = subprocess.PIPE if piped else below
-    with subprocess.Popen(command, stdin=below, stdout=output, stderr=below, env=settings) as process:
+    with subprocess.Popen(words, stdin=below, stdout=output, stderr=below, env=settings) as process:
         os.close(below)
         shown = process.stdout.read() if process.stdout else b""
         with contextlib.suppress(OSError):  # the terminal ends with the process
@@ -61,6 +64,17 @@ def test_in_a_pipe_it_changes_nothing() -> None:
     assert run(SHOW, piped=True, PAGER="false") == (0, TEXT.encode())
 
 
+def test_compare_gives_it_the_whole_text_and_has_its_own_exit_code(monkeypatch, capsys) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(command, "show", given.append)
+    words = [*COMPARE[3:], "--fault", "squared-error-sign"]
+    assert main([*words, "--pager"]) == 1
+    assert capsys.readouterr().out == ""
+    assert main(words) == 1
+    assert given == [capsys.readouterr().out]
+
+
+@pytest.mark.long
 def test_compare_goes_through_it_with_colours_and_with_its_own_exit_code() -> None:
     plainly, paged = (
         run([*COMPARE, "--fault", "squared-error-sign", *more], PAGER="cat -n") for more in ([], ["--pager"])

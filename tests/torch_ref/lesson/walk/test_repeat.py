@@ -25,6 +25,7 @@ def test_the_states_of_x2_go_on_from_each_other() -> None:
         GradientDescent(network, lr=1.0).update(network.backward(trace))
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("loss", ["squared-error", "cross-entropy"])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
 def test_fifty_updates_agree_to_the_last_bit(activation: str, loss: str) -> None:

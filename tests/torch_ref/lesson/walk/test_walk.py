@@ -48,6 +48,7 @@ def test_the_steps_with_a_softmax_and_biases() -> None:
     assert steps[10] == ("δ^1_1", "E15")
 
 
+@pytest.mark.long(but=18)
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.description)
 def test_each_displayed_formula_gives_the_number_by_hand(example) -> None:
     """From the numbers that the engine put into it, so a formula cannot hide behind a consequence."""
