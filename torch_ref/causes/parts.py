@@ -96,7 +96,26 @@ class Claimed(NamedTuple):
     shares: tuple[tuple[Part, float], ...]
 
 
-def claims(parts: Sequence[Part], sizes: Sequence[int]) -> Iterator[Claimed]:
+class Numbers(NamedTuple):
+    """Numbers by which a part may be off."""
+
+    sizes: Sequence[int] = ()
+    """Of dimensions."""
+    counts: Sequence[int] = ()
+    """Of the entries that are summed somewhere."""
+
+
+def numbers_of(tape: Tape) -> Numbers:
+    """Return the numbers that a formula has."""
+    sizes, counts = {n for one in tape.operations for n in one.came.shape if n > 2}, set[int]()
+    for one in tape.operations:
+        for went in one.went:
+            few, many = sorted((one.came.numel(), one.came.numel() if went is None else went.numel()))
+            counts |= {many // few} if few and many % few == 0 and many > 2 * few else set()
+    return Numbers(sorted(sizes), sorted(counts))
+
+
+def claims(parts: Sequence[Part], numbers: Numbers) -> Iterator[Claimed]:
     """Yield what may be wrong with one part, then with two."""
     for part in parts:
         through = f"the part that comes through {part.through}"
@@ -104,9 +123,10 @@ def claims(parts: Sequence[Part], sizes: Sequence[int]) -> Iterator[Claimed]:
         yield Claimed(missing, f"{through} is missing", ((part, -1.0),))
         yield Claimed("part-twice", f"{through} is there twice", ((part, 1.0),))
         yield Claimed("plus-for-minus", f"the sign of {through[4:]} is wrong", ((part, -2.0),))
-        for n in sizes:
+        for n in numbers.sizes:
             yield Claimed("mean-for-sum", f"{through} is too large by {n}: a sum for a mean?", ((part, n - 1.0),))
             yield Claimed("mean-for-sum", f"{through} is too small by {n}: a mean for a sum?", ((part, 1 / n - 1.0),))
+        for n in numbers.counts:
             for name, share in ((f"{n}/{n - 1}", 1 / (n - 1)), (f"{n - 1}/{n}", -1 / n)):
                 yield Claimed("factor", f"{through} has a factor of {name}: n for n − 1?", ((part, share),))
         yield Claimed("factor", f"{through} has a factor of ½", ((part, -0.5),))

@@ -15,7 +15,7 @@ from torch_ref.causes.half_sums import of_half_sum
 from torch_ref.causes.loops import Changes, in_every_step, of_ways, rounds_of
 from torch_ref.causes.masks import THRESHOLDS, of_mask
 from torch_ref.causes.operands import of_product, stale
-from torch_ref.causes.parts import Part, claims, parts_of
+from torch_ref.causes.parts import Numbers, Part, claims, numbers_of, parts_of
 from torch_ref.causes.projections import of_projection
 from torch_ref.causes.slopes import FACTOR_MISSING, Change, of_function, of_power, of_slope
 from torch_ref.causes.sums import of_sum
@@ -263,8 +263,8 @@ class Search:
 
     def _parts(self, *, plain: bool = False) -> Iterator[Cause]:
         """Yield what is wrong with a part; ``plain`` that one is missing alone, which explains much by little."""
-        sizes = sorted({n for one in self.tape.operations for n in one.came.shape if n > 2})
-        for claim in claims(self._all_parts, [] if plain else sizes):
+        numbers = Numbers() if plain else numbers_of(self.tape)
+        for claim in claims(self._all_parts, numbers):
             is_plain = [share for _, share in claim.shares] == [-1.0] and "where" not in claim.text
             if plain and not is_plain:
                 continue

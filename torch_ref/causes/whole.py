@@ -24,9 +24,10 @@ def of_whole(tape: Tape, slope: Slope) -> Iterator[tuple[str, str, Tensor]]:
         return
     yield "slope-added", "the derivative is added, not multiplied", d + s
     yield "slope-divided", "divides by the derivative", d / torch.where(s == 0, 1.0, s)
-    is_mask = bool(((s == 0) | (s == 1)).all())
-    if is_mask:  # where another argument only makes it another mask
-        yield "wrong-mask", "the mask is reversed", d * (1 - s)
+    if _is_piecewise_linear(x, s, slope):  # there another argument only makes it another mask
+        reversed_one = slope(-x)
+        if reversed_one is not None:
+            yield "wrong-mask", "the mask is reversed", d * reversed_one
     for code, text, argument in (
         ("slope-at-output", "the derivative is taken at the output", y),
         ("slope-at-upstream", "the derivative is taken at the gradient from above", d),
@@ -48,6 +49,12 @@ def of_whole(tape: Tape, slope: Slope) -> Iterator[tuple[str, str, Tensor]]:
     ):
         yield "slope-miswritten", f"{text} stands for the derivative", d * value
     yield from _masked(x, d, s, slope)
+
+
+def _is_piecewise_linear(x: Tensor, s: Tensor, slope: Slope) -> bool:
+    """Tell whether nothing but the sign of the argument counts: the derivative is the same at any multiple of it."""
+    others = [slope(2 * x), slope(x / 2)]
+    return all(other is not None and torch.equal(other, s) for other in others)
 
 
 def _masked(x: Tensor, d: Tensor, s: Tensor, slope: Slope) -> Iterator[tuple[str, str, Tensor]]:

@@ -187,3 +187,25 @@ class TestPlaces:
         (thresholded,), (placed,) = (rows(torch.sin, backward, x).values() for backward in (by_value, in_a_row))
         assert thresholded.code == "no-pattern"
         assert (placed.code, placed.cause) == ("only-some", "only row 2 of 4")
+
+
+def test_a_reversed_mask_is_no_argument_with_the_wrong_sign() -> None:
+    def forward(x: Tensor, a: Tensor) -> Tensor:
+        return torch.where(x > 0, x, a * x)
+
+    def backward(d: Tensor, x: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+        return d * torch.where(x < 0, 1.0, a), (d * torch.where(x > 0, 0.0, x)).sum(0)
+
+    found = rows(forward, backward, draw(6, 3), draw(3))
+    assert (found["x"].code, found["x"].cause) == ("wrong-mask", "the mask is reversed")
+
+
+def test_a_factor_of_two_thirds_is_no_mean_over_one_less_where_nothing_has_three_terms() -> None:
+    def forward(y: Tensor) -> Tensor:
+        return torch.where(y.abs() <= 1.5, 0.5 * y * y, 1.5 * (y.abs() - 0.75)).mean()
+
+    def backward(d: Tensor, y: Tensor) -> Tensor:
+        return d * torch.where(y.abs() <= 1.5, y, y.sign()) / y.numel()
+
+    (row,) = rows(forward, backward, 2 * draw(8, 3)).values()
+    assert row.cause == "the factor 1.5 of the mul is left out, in the derivative"
