@@ -20,6 +20,11 @@ from torch_ref.steps.step import Step
 TRIANGLE = ("cholesky", "eigh", "eigvalsh")
 """Of a symmetric matrix they read one half, and autograd gives the gradient to both."""
 
+DETACHED, PADDING = "it detaches a tensor", "its padding row gets no gradient"
+
+CONSTANT = frozenset({DETACHED, PADDING})
+"""Of these finite differences see the derivative all the same, which is not meant."""
+
 ROUND = ("round", "floor", "ceil", "trunc", "sign", "bernoulli", "heaviside", "fake_quantize")
 
 
@@ -32,13 +37,13 @@ class Watching(TorchFunctionMode):
         """Call the function, and look at its name."""
         name = (resolve_name(func) or getattr(func, "__name__", "")).split(".")[-1]
         if name in ("detach", "detach_"):
-            self.found = self.found or "it detaches a tensor"
+            self.found = self.found or DETACHED
         elif name.rstrip("_").startswith(ROUND):
             self.found = self.found or f"it calls {name}"
         elif name.removeprefix("linalg_").startswith(TRIANGLE):
             self.found = self.found or f"it calls {name}, which reads one triangle of its matrix"
         elif name == "embedding" and _padding(args, kwargs or {}) not in (None, -1):
-            self.found = self.found or "its padding row gets no gradient"
+            self.found = self.found or PADDING
         return func(*args, **(kwargs or {}))
 
 

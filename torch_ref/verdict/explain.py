@@ -20,6 +20,7 @@ from torch_ref.numbers.witness import Tensors, doubled_tensor
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.meant import meant_otherwise
 from torch_ref.steps.step import Failure, Made, Step
+from torch_ref.verdict.blame import not_constant
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 """How near, of the norm, a known mistake must come to the numbers seen; and at least 30 times the rounding."""
@@ -62,6 +63,9 @@ def cause_of(seen: Evidence, made: Made) -> Cause:
     cause = likely_cause(scene, Causes(lambda: _looked_for(seen, made, scene), _Again(seen, made)))
     if made in seen.step.outputs and _is_another_loss(seen):
         return replace(cause, text=f"{cause.text}; it is not the function whose gradient is returned")
+    if made not in seen.step.outputs and (why := not_constant(seen, made)):
+        known = "" if cause.code == "no-pattern" else f"{cause.text}; "
+        return replace(cause, text=f"{known}it is the derivative of forward, but {why}")
     return cause
 
 

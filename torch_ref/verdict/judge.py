@@ -12,6 +12,7 @@ from torch_ref.numbers.differences import MARGIN, SURE, Slope
 from torch_ref.numbers.half import HALF
 from torch_ref.numbers.witness import CEILING, Witness, all_finite
 from torch_ref.steps.buffers import is_alike
+from torch_ref.steps.drawn import drawn_alike
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.guarded import generators_kept
 from torch_ref.steps.meant import meant_otherwise
@@ -71,6 +72,11 @@ def report_of(step: Step, *, differences: bool, strict: bool, power: bool, secon
 
     Raises ValueError where the reference gives other numbers at every call.
     """
+    with drawn_alike(step):
+        return _report_of(step, differences=differences, strict=strict, power=power, second=second)
+
+
+def _report_of(step: Step, *, differences: bool, strict: bool, power: bool, second: Step | None) -> Report:
     step.check_repeatable()
     step = _in_range(step)
     seen, *others = [Evidence(one, second_look=SecondLook(one, strict)) for one in (step, *step.others)]
