@@ -21,7 +21,7 @@ from torch_ref.causes.slopes import FACTOR_MISSING, Change, of_function, of_powe
 from torch_ref.causes.sums import of_sum
 from torch_ref.causes.tape import Operation, Tape, expanded, same
 from torch_ref.causes.upstream import of_upstream
-from torch_ref.causes.whole import Slope, of_whole
+from torch_ref.causes.whole import Slope, of_stretch, of_whole
 from torch_ref.known.cause import Cause
 from torch_ref.known.scene import Scene
 from torch_ref.steps.graph import Key
@@ -64,6 +64,8 @@ class Reference(NamedTuple):
     """Where the gradient of a target arrives that is on the way."""
     stops: Mapping[Key, Tensor] = {}
     """What goes on from other places in place of what arrives there."""
+    values_at: Mapping[Key, Tensor] = {}
+    """The values at these places."""
     is_run_again: bool = False
     """Whether mistakes that are made in every step of a loop are looked for elsewhere."""
 
@@ -152,6 +154,7 @@ class Search:
 
         yield from self._sign_alone()
         yield from self._other_gradients()
+        yield from self._given(of_stretch(self.tape, self.reference.values_at))
         yield from self._parts(plain=True)
         yield from self._given(of_whole(self.tape, self.reference.slope))
         yield from self._changed(of_sum)

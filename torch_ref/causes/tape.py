@@ -164,6 +164,11 @@ class Tape:
         with self._stopped(lambda key: self.stops[key]):
             return self._arriving(self.outputs, upstream)
 
+    def slope_at(self, key: Key) -> Tensor | None:
+        """Return the gradient of the target where ones go on from one place, and zeros from the others."""
+        with self._stopped(lambda other: (torch.ones_like if other == key else torch.zeros_like)(self.stops[other])):
+            return self._arriving(self.outputs, self.upstream)
+
     def _arriving(
         self, outputs: Sequence[Tensor] | Sequence[GradientEdge], upstream: Sequence[Tensor]
     ) -> Tensor | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from torch_ref.causes.slopes import FUNCTIONS, OTHERS, slope_at
 from torch_ref.causes.tape import Tape, is_near
+from torch_ref.steps.graph import Key
 
 Slope = Callable[[Tensor], Tensor | None]
 """The derivative of the function at other inputs; None where it cannot be computed there."""
@@ -39,16 +40,53 @@ def of_whole(tape: Tape, slope: Slope) -> Iterator[tuple[str, str, Tensor]]:
         at = slope(argument)
         if at is not None:
             yield code, text, d * at
+    for code, text, other in _other_slopes(x, y, s):
+        yield code, text, d * other
+    yield from _masked(x, d, s, slope)
+
+
+def of_stretch(tape: Tape, values: Mapping[Key, Tensor]) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield the same of what lies between a value and the one behind it, where that is a function entry by entry."""
+    x = tape.target.detach()
+    for key, d in tape.stops.items():
+        y = values.get(key)
+        if y is None or y.is_complex() or not y.shape == d.shape == x.shape:
+            continue
+        y, s = y.detach(), tape.slope_at(key)
+        if s is None or not is_near(tape.total, d * s) or bool((s == s.flatten()[0]).all()):
+            continue
+        is_of_one_piece = len(s.unique()) > 2
+        for code, text, other in _other_slopes(x, y, s) if is_of_one_piece else _of_pieces(x, y, s):
+            yield code, text, d * other
+        return
+
+
+def _other_slopes(x: Tensor, y: Tensor, s: Tensor) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield what may stand for the derivative s of y in x."""
+    for at_output, at_input in ((y * (1 - y), x * (1 - x)), (1 - y * y, 1 - x * x)):
+        if is_near(s, at_output):
+            yield "slope-at-input", "the formula for the derivative is given the input; its output is meant", at_input
     for name in OTHERS:
-        yield "slope-of-another-function", f"the derivative is that of {name}", d * slope_at(FUNCTIONS[name], x)
+        yield "slope-of-another-function", f"the derivative is that of {name}", slope_at(FUNCTIONS[name], x)
     for text, value in (
         ("the output", y),
         ("the input", x),
         ("1 − the output", 1 - y),
         ("the output (1 − the output)", y * (1 - y)),
+        ("1 − the square of the output", 1 - y * y),
+        ("the square of the output", y * y),
     ):
-        yield "slope-miswritten", f"{text} stands for the derivative", d * value
-    yield from _masked(x, d, s, slope)
+        yield "slope-miswritten", f"{text} stands for the derivative", value
+
+
+def _of_pieces(x: Tensor, y: Tensor, s: Tensor) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield the same of a function of straight pieces, as ReLU."""
+    low, high = s.min(), s.max()
+    yield "wrong-mask", "the mask is reversed", torch.where(s == high, low, high)
+    yield "wrong-mask", "below 0 the derivative is 0", torch.where(x > 0, s, 0.0)
+    yield "wrong-mask", "below 0 the derivative is that above", torch.full_like(s, float(high))
+    yield "slope-miswritten", "the output stands for the derivative", y
+    yield "slope-miswritten", "the input stands for the derivative", x
 
 
 def _is_piecewise_linear(x: Tensor, s: Tensor, slope: Slope) -> bool:

@@ -159,11 +159,17 @@ def _cause(chain: Chain, claim: Claim, i: int) -> Cause:
     return misfit(by_hand, right, arrived.found.remark) or _of_parts(chain, claim, i) or _of_numbers(chain, claim, i)
 
 
+def _lead_to_one(chain: Chain, place: Place) -> bool:
+    """Tell whether all operations that use a value lead to the same value behind it: then they are one function."""
+    behind = {chain.key_behind(use) for use in chain.graph.uses[place.key]}
+    return len(behind) == 1 and None not in behind
+
+
 def _of_parts(chain: Chain, claim: Claim, i: int) -> Cause | None:
     """Return that what arrives through some of the operations that use the value is missing, or is there twice."""
     arrived, place = chain.alone[claim.name][i], claim.places[i]
     uses = chain.graph.uses[place.key]
-    if not 1 < len(uses) <= MOST_PARTS or arrived.chosen is None:
+    if not 1 < len(uses) <= MOST_PARTS or arrived.chosen is None or _lead_to_one(chain, place):
         return None
     parts = [(part.use, doubled_tensor(part.gradient)) for part in chain.parts(claim, i)]
     error = doubled_tensor(arrived.chosen) - arrived.witness.exact
@@ -232,6 +238,7 @@ def _looked_for(chain: Chain, place: Place, scene: Scene) -> tuple[Reference, Sc
         share=1 / max(wrong, 1),
         edge=place.edge,
         stops=stops,
+        values_at=chain.values,
     )
     return reference, scene
 

@@ -40,3 +40,54 @@ def verdict(wrong: str) -> tuple[str, str]:
 )
 def test_the_cause_of_one_line(wrong: str, found: tuple[str, str]) -> None:
     assert verdict(wrong) == found
+
+
+AT_INPUT = "the formula for the derivative is given the input; its output is meant"
+
+WRITTEN = {
+    "sigmoid": lambda z: 1 / (1 + torch.exp(-z)),
+    "relu": lambda z: torch.where(z > 0, z, 0.0),
+    "leaky relu": lambda z: torch.where(z > 0, z, 0.1 * z),
+    "tanh": torch.tanh,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "derivative", "code", "text"),
+    [
+        ("sigmoid", lambda z, h: z * (1 - z), "slope-at-input", AT_INPUT),
+        ("tanh", lambda z, h: 1 - z * z, "slope-at-input", AT_INPUT),
+        ("sigmoid", lambda z, h: 1 - h * h, "slope-miswritten",
+         "1 − the square of the output stands for the derivative"),
+        ("sigmoid", lambda z, h: h * h, "slope-miswritten", "the square of the output stands for the derivative"),
+        ("sigmoid", lambda z, h: torch.cos(z), "slope-of-another-function", "the derivative is that of sin"),
+        ("tanh", lambda z, h: h * (1 - h), "slope-miswritten", "the output (1 − the output) stands for the derivative"),
+        ("relu", lambda z, h: h, "slope-miswritten", "the output stands for the derivative"),
+        ("relu", lambda z, h: z, "slope-miswritten", "the input stands for the derivative"),
+        ("leaky relu", lambda z, h: torch.full_like(z, 0.1).where(z > 0, 1.0), "wrong-mask", "the mask is reversed"),
+        ("leaky relu", lambda z, h: torch.where(z > 0, 1.0, 0.0), "wrong-mask", "below 0 the derivative is 0"),
+    ],
+)  # fmt: skip
+def test_the_derivative_of_a_function_that_is_written_out(name, derivative, code: str, text: str) -> None:
+    x, w, v = torch.randn(6, 5).double(), torch.randn(5, 4).double().requires_grad_(), torch.randn(4, 3).double()
+    z = x @ w
+    h = WRITTEN[name](z)
+    y = h @ v
+    with torch.no_grad():
+        dy = torch.randn(6, 3).double()
+        dh = dy @ v.t()
+        dz = dh * derivative(z, h)
+    claims = {"h": (h, dh), "z": (z, dz)}
+    (row,) = torch_ref.check_chain(y, claims, upstream=dy, power=False).guilty
+    assert (row.quantity, row.code, row.cause) == ("gradient of z", code, text)
+
+
+def test_a_part_between_two_values_is_found_by_its_operation() -> None:
+    z = torch.randn(6, 4).double().requires_grad_()
+    h = torch.sin(z) + z.cumsum(1)
+    dh = torch.randn(6, 4).double()
+    k = torch.randn(6, 4).double()
+    y = (h * 1.0) * k
+    claims = {"h": (h, dh), "z": (z, dh * torch.cos(z).detach())}
+    rows = torch_ref.check_chain(y, claims, upstream=dh / k, power=False).guilty
+    assert [row.cause for row in rows] == ["the part that comes through the cumsum before the add is missing"]
