@@ -55,7 +55,7 @@ def of_stretch(tape: Tape, values: Mapping[Key, Tensor]) -> Iterator[tuple[str, 
         y, s = y.detach(), tape.slope_at(key)
         if s is None or not is_near(tape.total, d * s) or bool((s == s.flatten()[0]).all()):
             continue
-        is_of_one_piece = len(s.unique()) > 2
+        is_of_one_piece = len(torch.unique(s)) > 2
         for code, text, other in _other_slopes(x, y, s) if is_of_one_piece else _of_pieces(x, y, s):
             yield code, text, d * other
         return
