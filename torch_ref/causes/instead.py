@@ -29,7 +29,7 @@ def of_turned(site: Site) -> Iterator[Mistake]:
         return
     floats = [(path, t) for path, t in site.operands if t.is_floating_point() or t.is_complex()]
     for path, t in floats if len(floats) > 1 or site.name in ("pow", "square") else ():
-        for code, text, change in (*_turns(site, t), *_parts_of(site, path, t), *_constant_turns(site, t)):
+        for code, text, change in (*_turns(site, path, t), *_parts_of(site, path, t), *_constant_turns(site, t)):
             yield Mistake(Codes.all(code), text, site.everywhere(_with(path, change)))
     for path, t in floats:
         for code, text, change in _turned_gradients(site, t):
@@ -43,7 +43,7 @@ def of_turned(site: Site) -> Iterator[Mistake]:
         yield Mistake(Codes.all("swapped"), text, site.everywhere(_exchanged))
 
 
-def _turns(site: Site, t: Tensor) -> Iterator[tuple[str, str, Change]]:
+def _turns(site: Site, path: tuple[int, ...], t: Tensor) -> Iterator[tuple[str, str, Change]]:
     if t.is_complex() and site.name in ("mul", "matmul", "einsum", "div"):
         yield "conjugate-missing", f"in the {site.name} a factor is not conjugated", torch.conj
     if site.name in (*CONVOLUTIONS, "matmul", "linear") and t.ndim > 1:
@@ -64,7 +64,16 @@ def _turns(site: Site, t: Tensor) -> Iterator[tuple[str, str, Change]]:
             ("the one after", lambda v: v.roll(-1, 0)),
             ("in reverse order", lambda v: v.flip(0)),
         ):
-            yield "wrong-sample", f"in the {site.name} pairs the wrong sample ({text})", change
+            if _has_samples(site, path, t):
+                yield "wrong-sample", f"in the {site.name} pairs the wrong sample ({text})", change
+            else:
+                yield "shifted", f"the rows of an operand of the {site.name} are exchanged ({text})", change
+
+
+def _has_samples(site: Site, path: tuple[int, ...], t: Tensor) -> bool:
+    """Tell whether the rows of an operand can be samples: those of a kernel, or of a second factor, are none."""
+    is_second = path != (0,) and site.name in (*CONVOLUTIONS, "matmul")
+    return not is_second and site.out is not None and site.out.shape[:1] == t.shape[:1]
 
 
 def _flipped(dims: tuple[int, ...], shape: torch.Size | None = None) -> Change:

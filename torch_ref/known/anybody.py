@@ -19,7 +19,7 @@ SAME = 1e-3
 def of_gradient(s: Scene) -> Iterator[Candidate | Addition]:
     """Yield what may go wrong in the gradient of a function that nothing is known of."""
     yield from _of_product(s)
-    if s.error.shape == s.right.shape == s.x.shape:
+    if s.error.shape == s.right.shape == s.x.shape and s.outputs == 1:
         came = s.upstream
         derivative = s.right / torch.where(came == 0, 1.0, came)
         text = "the derivative is missing: the error came through unchanged"

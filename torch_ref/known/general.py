@@ -43,7 +43,7 @@ def misplaced(s: Scene) -> Iterator[Candidate]:
     r, n = s.right, s.n
     if r.ndim == 2:
         yield Candidate("transposed", "transposed", r.t())
-    if r.ndim and r.shape[0] == n and n > 1 and s.makes in ("forward", "error", "output"):
+    if r.ndim and r.shape[0] == n and n > 1 and s.makes in ("forward", "error", "output") and s.may_be_batch:
         for name, rows in other_samples(r):
             yield Candidate("wrong-sample", f"pairs the wrong sample ({name})", rows)
         for name, row in (("sum", r.sum(0)), ("mean", r.mean(0)), ("first row", r[0]), ("last row", r[-1])):

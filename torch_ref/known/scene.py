@@ -57,11 +57,18 @@ class Scene:
     """Of the norm: how near a candidate has to come."""
     is_batch: bool = False
     """The rows of x are samples, as those of a layer or a loss are; of anybody's function nobody knows."""
+    outputs: int = 1
+    """How many outputs there are; y is the first."""
 
     @property
     def n(self) -> int:
         """Return the number of rows, N."""
         return self.x.shape[0] if self.x.ndim else 1
+
+    @property
+    def may_be_batch(self) -> bool:
+        """Tell whether the rows of x can be samples: the output has as many rows, or is one number."""
+        return self.is_batch or self.y.ndim == 0 or self.y.shape[0] == self.n
 
     @property
     def over(self) -> int:

@@ -245,6 +245,7 @@ def _scene(seen: Evidence, made: Made, by_hand: Tensor) -> Scene:
         others=others,
         tolerance=tolerance_of(step.inputs[first].dtype, bound),
         is_batch=step.kind != "function",
+        outputs=len(step.outputs),
     )
 
 

@@ -209,3 +209,40 @@ def test_a_factor_of_two_thirds_is_no_mean_over_one_less_where_nothing_has_three
 
     (row,) = rows(forward, backward, 2 * draw(8, 3)).values()
     assert row.cause == "the factor 1.5 of the mul is left out, in the derivative"
+
+
+def test_the_rows_of_a_kernel_are_no_samples() -> None:
+    kernels = draw(2, 1, 3, 3)
+
+    def forward(x: Tensor) -> Tensor:
+        return fn.conv2d(x, kernels).pow(2).sum(1)
+
+    def backward(d: Tensor, x: Tensor) -> Tensor:
+        e = 2 * d[:, None] * fn.conv2d(x, kernels)
+        return fn.conv_transpose2d(e, kernels.flip(0))
+
+    (row,) = rows(forward, backward, draw(3, 1, 6, 6)).values()
+    assert row.code == "shifted"
+    assert row.cause.startswith("the rows of an operand of the conv2d are exchanged")
+
+
+def test_coefficients_are_no_batch() -> None:
+    def forward(c: Tensor, x: Tensor) -> Tensor:
+        return c[0] + x * (c[1] + x * c[2])
+
+    def backward(d: Tensor, c: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.stack([d.sum()] * 3), d * (c[1] + 2 * c[2] * x)
+
+    (row,) = rows(forward, backward, draw(3), draw(10)).values()
+    assert "batch" not in row.cause
+
+
+def test_what_comes_from_one_of_two_outputs_is_no_derivative_that_is_missing() -> None:
+    def forward(m: Tensor, s: Tensor, e: Tensor) -> tuple[Tensor, Tensor]:
+        return m + s * e, (m * m + s * s).sum() / 2
+
+    def backward(d: Tensor, d_l: Tensor, m: Tensor, s: Tensor, e: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return d, d * e + d_l * s, d * s
+
+    (row,) = rows(forward, backward, draw(4, 3), draw(4, 3), draw(4, 3)).values()
+    assert row.code == "part-missing"
