@@ -139,6 +139,7 @@ def _of_known(one: Operation, i: int, s: Tensor) -> Iterator[Change]:
         ("its output", y),
         ("1 − its output", 1 - y),
         ("the square of its output", y * y),
+        ("1 − the square of its output", 1 - y * y),
         ("its output (1 − its output)", y * (1 - y)),
         ("1 − its input", 1 - x),
         ("twice its input", 2 * x),

@@ -46,7 +46,13 @@ def of_whole(tape: Tape, slope: Slope) -> Iterator[tuple[str, str, Tensor]]:
 
 
 def of_stretch(tape: Tape, values: Mapping[Key, Tensor]) -> Iterator[tuple[str, str, Tensor]]:
-    """Yield the same of what lies between a value and the one behind it, where that is a function entry by entry."""
+    """Yield the same of what lies between a value and the one behind it, where that is a function entry by entry.
+
+    Of one operation that is known there is more to say.
+    """
+    first, *others = tape.operations
+    if first.name in FUNCTIONS and not others:
+        return
     x = tape.target.detach()
     for key, d in tape.stops.items():
         y = values.get(key)

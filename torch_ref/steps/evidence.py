@@ -5,6 +5,7 @@ Everything that has a sign is here +∂L/∂input, also where the formula itself
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -119,7 +120,8 @@ class Evidence:
         inputs, fixed = self._given_in_float64
         at = inputs[name]
         try:
-            with as_it_was():
+            with as_it_was(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch's own, at its first use: as an error it would be a "no"
                 tangents = torch.func.jvp(
                     lambda q: self.step.forward(inputs | {name: q}, fixed), (at,), (slope.direction.to(at.dtype),)
                 )[1]

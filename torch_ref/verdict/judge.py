@@ -101,9 +101,9 @@ def _report_of(step: Step, *, differences: bool, strict: bool, power: bool, seco
         rows = [replace(row, differences=shares.get(row.quantity)) for row in rows]
         before = rows
         rows = third_opinion(rows, dict.fromkeys((row.quantity for row in rows), seen), step.witnesses)
-        if any(row.blame == "both" for row in rows) and (why := meant_otherwise(step)):
-            doubted = ", ".join(row.quantity for row in rows if row.blame)
-            remarks.append(f"{doubted}: finite differences of forward give another derivative, since {why}")
+        doubted = [b.quantity for b, row in zip(before, rows, strict=True) if row is not b]
+        if doubted and (why := meant_otherwise(step)):
+            remarks.append(f"{', '.join(doubted)}: finite differences of forward give another derivative, since {why}")
             rows = [replace(row, differences=None) for row in before]
     if second is not None and all(row.status != "wrong" for row in rows):
         twice = rows_of(Evidence(second, second_look=SecondLook(second, strict)))

@@ -48,7 +48,8 @@ WRITTEN = {
     "sigmoid": lambda z: 1 / (1 + torch.exp(-z)),
     "relu": lambda z: torch.where(z > 0, z, 0.0),
     "leaky relu": lambda z: torch.where(z > 0, z, 0.1 * z),
-    "tanh": torch.tanh,
+    "tanh": lambda z: 2 / (1 + torch.exp(-2 * z)) - 1,
+    "sigmoid of torch": torch.sigmoid,
 }
 
 
@@ -62,6 +63,8 @@ WRITTEN = {
         ("sigmoid", lambda z, h: h * h, "slope-miswritten", "the square of the output stands for the derivative"),
         ("sigmoid", lambda z, h: torch.cos(z), "slope-of-another-function", "the derivative is that of sin"),
         ("tanh", lambda z, h: h * (1 - h), "slope-miswritten", "the output (1 − the output) stands for the derivative"),
+        ("sigmoid of torch", lambda z, h: 1 - h * h, "slope-miswritten",
+         "1 − the square of its output stands for the derivative of sigmoid"),
         ("relu", lambda z, h: h, "slope-miswritten", "the output stands for the derivative"),
         ("relu", lambda z, h: z, "slope-miswritten", "the input stands for the derivative"),
         ("leaky relu", lambda z, h: torch.full_like(z, 0.1).where(z > 0, 1.0), "wrong-mask", "the mask is reversed"),
