@@ -106,7 +106,7 @@ def _answer(picture: Path, networks: list[Network], facts: DataFacts) -> Answer:
         notes.append(f"not sure: {facts.names[second]} comes next, with {y[second]:.1%}")
     if like_mnist and shows_several((pixels.float() / 255).numpy()):
         notes.append("it seems to show several things; the network was trained on one at a time")
-    return Answer(picture, facts.names, y, notes, pixels)
+    return Answer(picture, facts.names, y, notes, pixels, len(networks))
 
 
 def _input(pixels: Tensor, facts: DataFacts, network: Network) -> Tensor:
@@ -121,6 +121,7 @@ class Answer(NamedTuple):
     y: list[float]
     notes: list[str]
     pixels: Tensor  # (side, side) uint8
+    networks: int  # whose answers y is the mean of
 
     def lines(self, *, seen: bool) -> str:
         """Return the lines for a reader, with the picture that the network saw where that is asked for."""
@@ -128,15 +129,15 @@ class Answer(NamedTuple):
         shares = [f"  {name:12} {share:6.1%}  {bar}" for name, share, bar in zip(self.names, self.y, bars, strict=True)]
         notes = [f"  {note}" for note in self.notes]
         image = ["  " + "".join(2 * SHADES[tone * len(SHADES) // 256] for tone in row) for row in self.pixels.tolist()]
-        return "\n".join(
-            map(str.rstrip, [f"{self.picture}: {self._best()}", *shares, *notes, *(image if seen else [])])
-        )
+        who = f"  (the mean of {self.networks} networks)" if self.networks > 1 else ""
+        lines = [f"{self.picture}: {self._best()}{who}", *shares, *notes, *(image if seen else [])]
+        return "\n".join(map(str.rstrip, lines))
 
     def json(self, *, seen: bool) -> str:
         """Return the same as one line of JSON for a program."""
         shares = dict(zip(self.names, self.y, strict=True))
         said = {"picture": str(self.picture), "answer": self._best(), "shares": shares, "notes": self.notes}
-        return json.dumps(said | ({"seen": self.pixels.tolist()} if seen else {}))
+        return json.dumps(said | {"networks": self.networks} | ({"seen": self.pixels.tolist()} if seen else {}))
 
     def _best(self) -> str:
         return self.names[self.y.index(max(self.y))]

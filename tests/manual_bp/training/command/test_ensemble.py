@@ -104,6 +104,10 @@ def test_predict_asks_all_networks_of_the_run(
     assert list(said["shares"].values()) == pytest.approx(y.mean(0).tolist(), abs=1e-6)
     alone = json.loads(inside("predict", tmp_path / "x.png", "--json", "--checkpoint", seeds / "seed-1")[1])
     assert list(alone["shares"].values()) == pytest.approx(y[1].tolist(), abs=1e-6)
+    assert (said["networks"], alone["networks"]) == (3, 1)
+    for folder, who in ((seeds, "  (the mean of 3 networks)"), (seeds / "seed-1", "")):
+        first, *_ = inside("predict", tmp_path / "x.png", "--checkpoint", folder)[1].splitlines()
+        assert re.fullmatch(rf"{tmp_path}/x\.png: [0-9]{re.escape(who)}", first)
     shutil.copytree(seeds, tmp_path / "runs" / "new")
     monkeypatch.chdir(tmp_path)
     assert json.loads(inside("predict", "x.png", "--json")[1])["shares"] == said["shares"]
