@@ -94,6 +94,17 @@ def test_a_wrong_argument_is_named_and_exits_with_2(inside: Inside, arguments: t
     assert errors.count("\n") <= 3
 
 
+def test_seeds_beyond_the_largest_are_refused_before_the_first_one_begins(inside: Inside, tmp_path: Path) -> None:
+    """What a run of theirs had written could not be read again."""
+    config = tmp_path / "config.json"
+    config.write_text(f'{{"seed": {2**63 - 2}}}')
+    for words in (("--seed", 2**63 - 2), ("--config", config)):
+        code, out, errors = inside(*words, "--seeds", 3, "--out-dir", tmp_path / "runs")
+        message = f"expected seeds of at most {2**63 - 1}, got {2**63} as the last one"
+        assert (code, out, errors) == (2, "", f"train.py: error: argument --seeds: {message}\n")
+    assert list(tmp_path.iterdir()) == [config]
+
+
 def test_help_is_in_groups_with_defaults(inside: Inside) -> None:
     code, out, _ = inside("--help")
     assert code == 0
