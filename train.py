@@ -45,7 +45,7 @@ from manual_bp.training.command.predict import predict
 from manual_bp.training.command.products import chosen_network, take_threads
 from manual_bp.training.command.seeds import run_seeds
 from manual_bp.training.command.session import Session
-from manual_bp.training.command.settings import GRADIENT_DESCENT, Settings, descent_on
+from manual_bp.training.command.settings import GRADIENT_DESCENT, OWN, Settings, descent_on
 from manual_bp.training.command.start import AUGMENT, beginning, check_length, check_together, divided
 from manual_bp.training.command.telling import complain, finish, stopped, title, why_stopped
 from manual_bp.training.engine.parallel import DataParallelEngine
@@ -65,8 +65,12 @@ from manual_bp.training.run.run import Run, StoppedError
 
 def load_images(settings: Settings, processes: Processes) -> tuple[Images, Images]:
     """Return the training and the test images; of several processes, none downloads what the others would too."""
-    download = settings.download and processes.count == 1
-    return datasets.load(settings.dataset, settings.data_root, download=download, side=settings.image_size)
+    how: dict[str, Any] = {"download": settings.download and processes.count == 1, "side": settings.image_size}
+    training, test = datasets.load(settings.dataset, settings.data_root, **how)
+    if settings.test_dataset == OWN:
+        return training, test
+    others = datasets.load_tests(settings.test_dataset, settings.test_root or settings.data_root, **how)
+    return datasets.with_other_tests(training, test, others)
 
 
 def make_batches(settings: Settings, training: Images, test: Images, processes: Processes) -> tuple[Batches, Batches]:

@@ -95,7 +95,7 @@ def dry_run(words: list[str], inside, monkeypatch: pytest.MonkeyPatch) -> None:
         assert inside("predict", "--help")[0] == 0
         return
     words = list(words)
-    for option in ("--resume", "--config", "--dataset", "--data-root", "--out-dir"):
+    for option in ("--resume", "--config", "--dataset", "--data-root", "--test-dataset", "--test-root", "--out-dir"):
         if option in words:
             at = words.index(option)
             del words[at : at + 2]

@@ -30,6 +30,11 @@ Word = Annotated[str, Meta(pattern=PATTERN, max_length=40)]
 Factor = Annotated[float, Meta(ge=1, lt=1e38)]
 
 DataSet = Literal["mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps", "folder"]
+OWN = "own"
+"""In the place of another data set to test with: the test images of the one that is trained with."""
+TestDataSet = Literal[
+    "own", "mnist5k", "mnist", "fashion-mnist", "kmnist", "emnist-balanced", "qmnist", "usps", "folder"
+]
 Augment = Literal["none", "shift", "affine", "elastic"]
 Activation = Literal["sigmoid", "tanh", "relu"]
 Loss = Literal["cross-entropy", "squared-error"]
@@ -79,7 +84,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         DataSet, data("mnist5k comes along; folder: your pictures, in DIR/CLASS, or DIR/train/CLASS and DIR/test/CLASS")
     ] = "mnist5k"
     data_root: Annotated[Path, data("where the other data sets are, or your pictures", "DIR", LOOSE)] = Path("data")
-    download: Annotated[bool, data("download the data set to there if it is missing", kept=NOT)] = False
+    test_dataset: Annotated[
+        TestDataSet,
+        data("test with the test images of this data set, and train with all images of --dataset; folder: all of it"),
+    ] = "own"
+    test_root: Annotated[Path | None, data("where that one is (default: --data-root)", "DIR", LOOSE)] = None
+    download: Annotated[bool, data("download what is missing to there", kept=NOT)] = False
     image_size: Annotated[Side | None, data("scale images to N x N; 16 gives the lecture's 256 inputs", "N")] = None
     validation: Annotated[
         Whole, data("hold N of the training images out: best.pt is the best on them, not on the test images", "N")

@@ -12,7 +12,7 @@ import torch
 from manual_bp.extras import missing
 from manual_bp.training.command.kept import SEEDS, read_kept
 from manual_bp.training.command.products import check_products
-from manual_bp.training.command.settings import FASTEST, LARGEST, LOOSE, NOT, OPTIONS, Settings
+from manual_bp.training.command.settings import FASTEST, LARGEST, LOOSE, NOT, OPTIONS, OWN, Settings
 from manual_bp.training.command.usage import UsageError, option
 from manual_bp.training.engine.processes import Processes
 from manual_bp.training.images.data import Images
@@ -56,6 +56,8 @@ def beginning(
         settings = settings if start is None else continued(given, start)
         if settings.patience and not settings.validation:
             raise UsageError("argument --patience: expected --validation N too, images held out to judge each epoch by")
+        if settings.test_root is not None and settings.test_dataset == OWN:
+            raise UsageError("argument --test-root: expected --test-dataset too, the data set that is there")
         yield settings, start, folder
 
 
@@ -131,10 +133,15 @@ def check_together(settings: Settings, processes: int = 1) -> None:
         raise UsageError("argument --tensorboard: expected --out-dir too, the folder to write to")
     if settings.tensorboard and (line := missing("tensorboard")):
         raise UsageError(f"argument --tensorboard: {line}")
-    if settings.dataset == "folder" and settings.download:
+    published = {
+        name: each
+        for name, each in (("dataset", settings.dataset), ("test_dataset", settings.test_dataset))
+        if each not in (OWN, "mnist5k", "folder")
+    }
+    if settings.download and not published and "folder" in (settings.dataset, settings.test_dataset):
         raise UsageError("argument --download: the pictures of a folder are your own; put them into --data-root")
-    if settings.dataset not in ("mnist5k", "folder") and (line := missing("datasets")):
-        raise UsageError(f"argument --dataset: {line}")
+    if published and (line := missing("datasets")):
+        raise UsageError(f"argument {option(next(iter(published)))}: {line}")
     if settings.augment == "shift" and settings.image_size is not None and settings.image_size <= SHIFT:
         raise UsageError(f"argument --augment: images of {settings.image_size} pixels cannot shift by {SHIFT}")
     if settings.augment in ("affine", "elastic") and settings.image_size == 1:

@@ -10,6 +10,7 @@ import torch
 from manual_bp.training.command.ending import STOPPED, Ending, leave_output, out_of_memory
 from manual_bp.training.command.networks import described
 from manual_bp.training.command.session import Session
+from manual_bp.training.command.settings import OWN
 from manual_bp.training.command.usage import tell_torchrun
 from manual_bp.training.run.run import StoppedError
 from manual_bp.training.run.run_folder import LAST
@@ -29,12 +30,14 @@ def title(session: Session) -> str:
     who = f"{count} processes" if count > 1 else f"engine {settings.engine}"
     who += f", products of {settings.products}" * (settings.products != "torch" and settings.engine != "autograd")
     images, tests = session.run.images, len(session.test_images)
+    is_own = settings.test_dataset == OWN
+    trained, tested = ("", settings.dataset) if is_own else (f" of {settings.dataset}", settings.test_dataset)
     lines = [
         f"{network}, {settings.loss}, {settings.dtype} on {session.processes.device}, {who}",
-        f"{images:,} training images, {held}{tests:,} test images of {settings.dataset}",
+        f"{images:,} training images{trained}, {held}{tests:,} test images of {tested}",
     ]
-    if settings.dataset != "mnist5k":
-        lines.append(session.test_images.source)
+    sources = {settings.dataset: session.training_images.source, tested: session.test_images.source}
+    lines += [source for name, source in sources.items() if name != "mnist5k"]
     if session.has_stopped:
         lines.append(f"{why_stopped(session)}; a --patience above {session.run.without_better} goes on")
     elif session.run.step:

@@ -5,19 +5,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from manual_bp.training.images.datasets.published import PUBLISHED, File, Identity
 from manual_bp.training.images.paths import found_at, is_file
 
 
-def find(name: str, root: Path) -> dict[File, Path]:
+class Options(NamedTuple):
+    """The options by which a data set is named, for the messages."""
+
+    name: str
+    root: str
+
+
+TRAINING = Options("--dataset", "--data-root")
+
+
+def find(name: str, root: Path, options: Options = TRAINING) -> dict[File, Path]:
     """Return the path of every file of a data set, all from one folder: the first that has them all.
 
     That may be torchvision's folder under the root, one of the data set's name, or the root itself.
     Raises FileNotFoundError, which says what is missing, or another OSError where a folder cannot be read.
     """
     if root.exists() and not root.is_dir():
-        raise NotADirectoryError(f"load expects a folder as --data-root, got the file {root}")
+        raise NotADirectoryError(f"load expects a folder as {options.root}, got the file {root}")
     data_set = PUBLISHED[name]
     found = {folder: _present(data_set.files, folder) for folder in (root / data_set.folder, root / name, root)}
     best = max(found, key=lambda folder: len(found[folder]))  # the first of them

@@ -43,23 +43,22 @@ def load_folder(root: Path, side: int | None = None) -> tuple[Images, Images]:
 
     Raises FileNotFoundError or another OSError where something cannot be read, ValueError where something does not fit.
     """
-    if not root.is_dir():
-        hint = "--data-root DIR says where the folders of pictures are"
-        raise FileNotFoundError(f"load expects a folder of pictures at {shown(root)}: it is {_found(root)}; {hint}")
-    folders = [entry.name for entry in _entries(root) if entry.is_dir()]
-    present = [half for half in HALVES if half in folders]
-    if len(present) == 1:
-        raise ValueError(f"load expects both train and test in {shown(root)}, or neither: got {present[0]} alone")
     source = f"pictures in {shown(root)}"
-    if present:
+    if _is_divided(root, "--data-root"):
         training, test = (_classes(root / half) for half in HALVES)
         _check_same(training, test, root)
     else:
         training, test = _divided(_classes(root), root)
         source += ": one fifth of each class is for testing"
-    size = _Size.scaled(side) if side else _Size.of(next(iter(training.values()))[0])
+    size = _size(training, side)
     first, second = (Images(*_read(half, size), names=tuple(training), source=source) for half in (training, test))
     return first, second
+
+
+def load_test_folder(root: Path, side: int | None = None) -> Images:
+    """Return the test images in a folder as ``load_folder`` does, or all its pictures where it has no halves."""
+    test = _classes(root / "test" if _is_divided(root, "--test-root") else root)
+    return Images(*_read(test, _size(test, side)), names=tuple(test), source=f"pictures in {shown(root)}")
 
 
 def read_plain(path: Path, side: int | None = None) -> Tensor:
@@ -75,6 +74,18 @@ def read_plain(path: Path, side: int | None = None) -> Tensor:
 
 
 # -------------------------------------------------------------------------------------------------- which files
+
+
+def _is_divided(root: Path, name: str) -> bool:
+    """Return whether a folder has the halves train and test; ``name`` is the option that names it."""
+    if not root.is_dir():
+        hint = f"{name} DIR says where the folders of pictures are"
+        raise FileNotFoundError(f"load expects a folder of pictures at {shown(root)}: it is {_found(root)}; {hint}")
+    folders = [entry.name for entry in _entries(root) if entry.is_dir()]
+    present = [half for half in HALVES if half in folders]
+    if len(present) == 1:
+        raise ValueError(f"load expects both train and test in {shown(root)}, or neither: got {present[0]} alone")
+    return bool(present)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -179,6 +190,11 @@ class _Size(NamedTuple):
             other = f"{shown(path)} of {pixels.shape[1]} x {len(pixels)}"
             raise ValueError(f"load expects pictures of one size, got {one} and {other}; {HINT}")
         return pixels
+
+
+def _size(classes: Pictures, side: int | None) -> _Size:
+    """Return the size that is asked for, or that of the first picture."""
+    return _Size.scaled(side) if side else _Size.of(next(iter(classes.values()))[0])
 
 
 def _read(classes: Pictures, size: _Size) -> tuple[Tensor, Tensor]:

@@ -25,16 +25,19 @@ import torch
 from torch import Tensor
 
 from manual_bp.training.images.data import Images, mnist5k
-from manual_bp.training.images.datasets.files import checked, find
-from manual_bp.training.images.datasets.folder import load_folder
+from manual_bp.training.images.datasets.files import TRAINING, Options, checked, find
+from manual_bp.training.images.datasets.folder import load_folder, load_test_folder
 from manual_bp.training.images.datasets.published import PUBLISHED, DataSet, File, identities
 from manual_bp.training.images.datasets.resizing import resized
 from manual_bp.training.images.datasets.vision import torchvision_datasets
 
 NAMES = ("mnist5k", *PUBLISHED, "folder")
+TESTS = Options("--test-dataset", "--test-root")
 
 
-def load(name: str, root: Path, *, download: bool = False, side: int | None = None) -> tuple[Images, Images]:
+def load(
+    name: str, root: Path, *, download: bool = False, side: int | None = None, options: Options = TRAINING
+) -> tuple[Images, Images]:
     """Return the training and the test images of a data set; with ``download``, fetch them where they are missing.
 
     With a ``side``, they are scaled to side x side. Files may lie in torchvision's own folder under ``root``, in one of
@@ -44,26 +47,33 @@ def load(name: str, root: Path, *, download: bool = False, side: int | None = No
     """
     if name == "folder":
         return load_folder(root.expanduser(), side)
-    training, test = mnist5k() if name == "mnist5k" else _published(name, root, download=download)
+    training, test = mnist5k() if name == "mnist5k" else _published(name, root, options, download=download)
     return (training, test) if side is None else (resized(training, side), resized(test, side))
 
 
-def _published(name: str, root: Path, *, download: bool) -> tuple[Images, Images]:
+def load_tests(name: str, root: Path, *, download: bool = False, side: int | None = None) -> Images:
+    """Return the test images of a data set as ``load`` does; of a folder that is not divided, all pictures."""
+    if name == "folder":
+        return load_test_folder(root.expanduser(), side)
+    return load(name, root, download=download, side=side, options=TESTS)[1]
+
+
+def _published(name: str, root: Path, options: Options, *, download: bool) -> tuple[Images, Images]:
     if name not in PUBLISHED:
         raise ValueError(f"load expects a data set of {', '.join(NAMES)}, got {name!r}")
     root = root.expanduser()
-    options = f"`--dataset {name} --data-root {shlex.quote(str(root))} --download`"
+    words = f"`{options.name} {name} {options.root} {shlex.quote(str(root))} --download`"
     try:
-        paths = find(name, root)
+        paths = find(name, root, options)
     except FileNotFoundError as error:
         if not download:
-            raise FileNotFoundError(f"{error}; put them there, or {options} downloads them") from error
-        _download(name, root, options)
-        paths = find(name, root)
+            raise FileNotFoundError(f"{error}; put them there, or {words} downloads them") from error
+        _download(name, root, words)
+        paths = find(name, root, options)
     try:
         return _read(name, paths)
     except ValueError as error:
-        raise ValueError(f"{error}; remove it or take another --data-root, then {options} downloads it") from error
+        raise ValueError(f"{error}; remove it or take another {options.root}, then {words} downloads it") from error
 
 
 # ------------------------------------------------------------------------------------------------------------- read
@@ -122,7 +132,7 @@ def _images(data_set: DataSet, tensors: tuple[Tensor, Tensor], path: Path, sourc
 TIMEOUT = 30.0  # seconds without a byte after which a download has failed; torchvision would wait for ever
 
 
-def _download(name: str, root: Path, options: str) -> None:
+def _download(name: str, root: Path, words: str) -> None:
     """Fetch the files through torchvision, check them, and only then move them into its folder under ``root``.
 
     Until then they are in a temporary folder on the same disk, which goes whatever happens. EMNIST comes as one archive
@@ -143,7 +153,7 @@ def _download(name: str, root: Path, options: str) -> None:
         files = ", ".join(file.names[0] for file in data_set.files)
         raise OSError(
             f"load could not download {name} into {destination}: {' '.join(str(error).split())}; "
-            f"{options} tries again, or put {files} there yourself"
+            f"{words} tries again, or put {files} there yourself"
         ) from error
 
 

@@ -25,6 +25,7 @@ from manual_bp.training.run import checkpoint
 def test_the_names_are_those_of_the_tables() -> None:
     """They stand in the settings again, so that --help need not import the tables, and torch with them."""
     assert get_args(table.DataSet) == NAMES
+    assert get_args(table.TestDataSet) == (table.OWN, *NAMES)
     assert get_args(table.Augment) == tuple(AUGMENT)
     assert get_args(table.Activation) == tuple(ACTIVATIONS)
     assert get_args(table.Loss) == tuple(LOSSES)
@@ -45,7 +46,7 @@ def test_what_is_not_the_runs_is_not_kept_and_what_may_change_is() -> None:
     }
     assert {name for name, said in OPTIONS.items() if said.kept == LOOSE} == {
         *("check_gradients", "data_root", "engine", "epochs", "log_interval", "patience", "products", "save_interval"),
-        "threads",
+        *("test_root", "threads"),
     }
 
 
