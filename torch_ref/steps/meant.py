@@ -23,7 +23,7 @@ TRIANGLE = ("cholesky", "eigh", "eigvalsh")
 DETACHED, PADDING = "it detaches a tensor", "its padding row gets no gradient"
 
 CONSTANT = frozenset({DETACHED, PADDING})
-"""Of these finite differences see the derivative all the same, which is not meant."""
+"""Of these finite differences see the derivative all the same."""
 
 ROUND = ("round", "floor", "ceil", "trunc", "sign", "bernoulli", "heaviside", "fake_quantize")
 

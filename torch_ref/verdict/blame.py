@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch_ref.numbers.witness import all_finite
 from torch_ref.steps.evidence import Evidence
-from torch_ref.steps.meant import CONSTANT, meant_otherwise
+from torch_ref.steps.meant import CONSTANT, PADDING, meant_otherwise
 from torch_ref.steps.step import Made
 from torch_ref.verdict.row import Blame
 
@@ -52,7 +52,7 @@ def _is_the_derivative_of_a_wrong_forward(seen: Evidence, made: Made) -> bool:
 
 def _reference_is_not_its_own_derivative(seen: Evidence, made: Made) -> bool:
     """Tell whether the slopes of the reference's forward formula confirm the code, and not what autograd gave."""
-    return _slopes_confirm(seen, made) and meant_otherwise(seen.step) not in CONSTANT
+    return _slopes_confirm(seen, made) and meant_otherwise(seen.step) != PADDING  # which surely is meant
 
 
 def _slopes_confirm(seen: Evidence, made: Made) -> bool:
@@ -62,7 +62,7 @@ def _slopes_confirm(seen: Evidence, made: Made) -> bool:
 
 
 def not_constant(seen: Evidence, made: Made) -> str:
-    """Return what a gradient that is wrong takes into account, and should not; '' for any other mistake."""
+    """Return why autograd leaves out what a gradient takes into account; '' for any other difference."""
     why = meant_otherwise(seen.step) if _slopes_confirm(seen, made) else ""
     return why if why in CONSTANT else ""
 
