@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from opening import opened
+from windows import Windows
 
 try:
     from playwright.sync_api import Browser, Page, Playwright, sync_playwright
@@ -65,7 +66,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """One browser for all tests; each page has a context of its own."""
+    """One browser for all tests."""
     sandbox = [] if os.geteuid() else ["--no-sandbox"]  # root has none; the page is our own
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
     yield browser
@@ -103,19 +104,30 @@ def lesson(shared_page: tuple[Page, list[str]]) -> Iterator[Callable[..., Any]]:
     assert not found, "\n".join(found)
 
 
+@pytest.fixture(scope="session")
+def windows(browser: Browser, page_file: Path) -> Iterator[Windows]:
+    """The windows in which the page starts anew for each test."""
+    kept = Windows(browser, page_file)
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def fresh_page(browser: Browser, page_file: Path) -> Iterator[Callable[..., Page]]:
+def fresh_page(windows: Windows) -> Iterator[Callable[..., Page]]:
     """Open the page anew, once or more in a test: fresh_page(viewport={"width": 360, "height": 740}, dark=True).
 
-    Further settings are those of Playwright's ``new_context``: reduced_motion="reduce", accept_downloads=True.
+    ``fragment`` is what stands behind the # of its address. Further settings are those of Playwright's
+    ``new_context``: reduced_motion="reduce", accept_downloads=True.
     """
     complaints: list[list[str]] = []
     with ExitStack() as pages:
 
-        def open_page(viewport: dict[str, int] | None = None, *, dark: bool = False, **settings: Any) -> Page:
+        def open_page(
+            viewport: dict[str, int] | None = None, *, dark: bool = False, fragment: str = "", **settings: Any
+        ) -> Page:
             settings |= {"viewport": viewport or {"width": 1280, "height": 800}}
             settings |= {"color_scheme": "dark" if dark else "light"}
-            opened_page, its_complaints = pages.enter_context(opened(browser, page_file, **settings))
+            opened_page, its_complaints = pages.enter_context(windows.opened(fragment, **settings))
             complaints.append(its_complaints)
             return opened_page
 

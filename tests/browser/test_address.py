@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 from comparing import assert_same
-from opening import opened
+from opening import READ_ADDRESS, TWO_FRAMES, opened, scroll, stop_the_clock
 from settings import drawn
 
 from torch_ref.lesson.page import build
@@ -47,14 +47,11 @@ def wait_for(page, part: str) -> None:
 
 
 @pytest.fixture
-def open_at(fresh_page, page_file):
+def open_at(fresh_page):
     """Open the page at a fragment, as a link would."""
 
     def opened_at(fragment: str, **settings: Any):
-        page = fresh_page(reduced_motion="reduce", **settings)
-        page.goto("about:blank")
-        page.goto(f"{page_file.as_uri()}#{fragment}")
-        return page
+        return fresh_page(reduced_motion="reduce", fragment=fragment, **settings)
 
     return opened_at
 
@@ -142,57 +139,82 @@ def test_a_fragment_that_is_a_section_stays_one(open_at) -> None:
 
 
 def test_a_key_that_is_held_down_is_not_too_much(page) -> None:
-    """Browsers refuse more than a hundred addresses in half a minute, and Chromium says so in its console."""
-    for at in range(400):
-        page.evaluate("step => lesson.change({ step })", ["y_1", "L"][at % 2])
-    wait_for(page, "step=L")
+    """Browsers refuse more than a hundred addresses in half a minute: ten in three seconds."""
+    stop_the_clock(page)
+    page.evaluate(
+        """() => {
+             globalThis.written = 0;
+             for (const way of ["pushState", "replaceState"]) {
+               const write = history[way].bind(history);
+               history[way] = (...address) => { globalThis.written += 1; write(...address); };
+             }
+           }"""
+    )
+    for _ in range(30):
+        page.evaluate("for (const step of ['y_1', 'L']) lesson.change({ step })")
+        page.clock.run_for(100)
+    assert 1 < page.evaluate("written") <= 10
+    page.clock.run_for(1000)
+    assert page.evaluate("location.hash") == "#step=L"
 
 
 NUMBERS = "weights,0.1,0.8,0.4,0.6,0.3,0.9;x,0.35,0.9;t,0.5;lr,1"
 
 
-@pytest.mark.parametrize(
-    ("fragment", "said"),
-    [
-        ("step=nonsense", "step: expected one of this network, such as W^2_12 after, got “nonsense”"),
-        ("updates=2001", "updates: expected a number from 0 to 2000, got “2001”"),
-        ("updates=-1", "updates: expected a number from 0 to 2000, got “-1”"),
-        ("tab=stepper", "tab: expected walk, table, repeat, bug, got “stepper”"),
-        ("net=1000000-1", "expected 2 to 4 layers of 1 to 4 units, such as 2-2-1, got “1000000-1”"),
-        ("net=2-2-2-2-2", "got “2-2-2-2-2”"),
-        (f"net=2-2-1;softplus;squared-error;{NUMBERS}", "expected sigmoid or tanh or relu, got “softplus”"),
-        (f"net=2-2-1;toString;squared-error;{NUMBERS}", "got “toString”"),
-        (f"net=2-2-1;tanh;hinge;{NUMBERS}", "expected squared-error or cross-entropy, got “hinge”"),
-        (f"net=2-2-1;tanh;cross-entropy;{NUMBERS}", "cross-entropy expects at least 2 outputs, got 1"),
-        (f"net=2-2-1;tanh;squared-error;{NUMBERS.replace('0.6,', '')}", "weights: expected 6 numbers, got 5"),
-        (f"net=2-2-1;tanh;squared-error;{NUMBERS.replace('0.6', 'NaN')}", "such as 0.35, got “NaN”"),
-        (f"net=2-2-1;tanh;squared-error;{NUMBERS.replace('0.6', '1e999')}", "got “1e999”"),
-        (f"net=2-2-1;tanh;squared-error;{NUMBERS.replace('lr,1', 'lr,-1')}", "got “-1”"),
-        (f"net=2-2-1;tanh;squared-error;biases,1;{NUMBERS}", "biases: expected 3 numbers, got 1"),
-        (f"net=2-2-1;tanh;squared-error;__proto__,1;{NUMBERS}", "got “__proto__”"),
-        (
-            "net=1-2;tanh;cross-entropy;weights,1,2;x,1;t,0.5,0.1;lr,1",
-            "Cross-entropy expects targets that sum to 1 (E17), these sum to 0.6",
-        ),
-        ("step=%E0%A4", "it is not encoded as addresses are"),
-        ("<img src=x onerror=alert(1)>=1", "got “<img src”"),
-        ("step=<script>alert(1)</script>", "got “<script>alert(1)</script…”"),
-        ("nowhere", "expected net, updates, step, tab"),
-        ("net=" + "9" * 100_000, "it is longer than 4000 letters"),
-    ],
-    ids=lambda text: text[:30],
-)
-def test_a_broken_or_hostile_address_is_refused_in_one_sentence(open_at, fragment: str, said: str) -> None:
-    page = open_at(fragment)
+REFUSED = [
+    ("step=nonsense", "step: expected one of this network, such as W^2_12 after, got “nonsense”"),
+    ("updates=2001", "updates: expected a number from 0 to 2000, got “2001”"),
+    ("updates=-1", "updates: expected a number from 0 to 2000, got “-1”"),
+    ("tab=stepper", "tab: expected walk, table, repeat, bug, got “stepper”"),
+    ("net=1000000-1", "expected 2 to 4 layers of 1 to 4 units, such as 2-2-1, got “1000000-1”"),
+    ("net=2-2-2-2-2", "got “2-2-2-2-2”"),
+    (f"net=2-2-1;softplus;squared-error;{NUMBERS}", "expected sigmoid or tanh or relu, got “softplus”"),
+    (f"net=2-2-1;toString;squared-error;{NUMBERS}", "got “toString”"),
+    (f"net=2-2-1;tanh;hinge;{NUMBERS}", "expected squared-error or cross-entropy, got “hinge”"),
+    (f"net=2-2-1;tanh;cross-entropy;{NUMBERS}", "cross-entropy expects at least 2 outputs, got 1"),
+    (f"net=2-2-1;tanh;squared-error;{NUMBERS.replace('0.6,', '')}", "weights: expected 6 numbers, got 5"),
+    (f"net=2-2-1;tanh;squared-error;{NUMBERS.replace('0.6', 'NaN')}", "such as 0.35, got “NaN”"),
+    (f"net=2-2-1;tanh;squared-error;{NUMBERS.replace('0.6', '1e999')}", "got “1e999”"),
+    (f"net=2-2-1;tanh;squared-error;{NUMBERS.replace('lr,1', 'lr,-1')}", "got “-1”"),
+    (f"net=2-2-1;tanh;squared-error;biases,1;{NUMBERS}", "biases: expected 3 numbers, got 1"),
+    (f"net=2-2-1;tanh;squared-error;__proto__,1;{NUMBERS}", "got “__proto__”"),
+    (
+        "net=1-2;tanh;cross-entropy;weights,1,2;x,1;t,0.5,0.1;lr,1",
+        "Cross-entropy expects targets that sum to 1 (E17), these sum to 0.6",
+    ),
+    ("step=%E0%A4", "it is not encoded as addresses are"),
+    ("<img src=x onerror=alert(1)>=1", "got “<img src”"),
+    ("step=<script>alert(1)</script>", "got “<script>alert(1)</script…”"),
+    ("nowhere", "expected net, updates, step, tab"),
+    ("net=" + "9" * 100_000, "it is longer than 4000 letters"),
+]
+
+
+def assert_refused(page, said: str) -> None:
     problem = page.locator("#address-problem")
-    assert problem.is_visible()
-    assert problem.inner_text().startswith("This address cannot be read, so here is X2: ")
-    assert said in problem.inner_text()
-    assert page.locator("#address-problem *").count() == 0
-    assert (page.evaluate("lesson.view().lectures"), state(page)["step"]) == (True, "net^1_1")
+    assert problem.is_visible(), said
+    text = problem.inner_text()
+    assert text.startswith("This address cannot be read, so here is X2: "), said
+    assert said in text
+    assert page.locator("#address-problem *").count() == 0, said
+    assert (page.evaluate("lesson.view().lectures"), state(page)["step"]) == (True, "net^1_1"), said
+
+
+@pytest.mark.parametrize(("fragment", "said"), [REFUSED[0], REFUSED[6], REFUSED[-3]], ids=["step", "net", "script"])
+def test_a_page_is_opened_at_a_broken_address(open_at, fragment: str, said: str) -> None:
+    page = open_at(fragment)
+    assert_refused(page, said)
     page.keyboard.press("ArrowRight")
-    assert not problem.is_visible()
+    assert not page.locator("#address-problem").is_visible()
     wait_for(page, "#step=x^1_1")
+
+
+def test_a_broken_or_hostile_address_is_refused_in_one_sentence(page) -> None:
+    """The page is there already: it reads an address in one way, whenever it comes."""
+    for fragment, said in REFUSED:
+        page.evaluate("lesson.change({ start: lesson.DATA.x1.network, step: 'L' })")
+        page.evaluate(READ_ADDRESS, fragment)
+        assert_refused(page, said)
 
 
 def test_an_address_written_by_hand_is_read_at_once(page) -> None:
@@ -257,8 +279,8 @@ def test_what_was_read_is_marked_and_what_was_jumped_over_is_not(page) -> None:
     page.mouse.move(600, 500)
     read = lambda: page.locator(".contents .read").evaluate_all("all => all.map(one => one.hash)")  # noqa: E731
     for _ in range(14):
-        page.mouse.wheel(0, 120)
-        page.wait_for_timeout(30)
+        scroll(page, lambda: page.mouse.wheel(0, 120))
+        page.evaluate(TWO_FRAMES)
     assert "#goodness" in read()
     assert not {"#unit", "#function-set", "#digit"} & set(read())
 

@@ -7,6 +7,7 @@ import io
 
 import pytest
 from comparing import numbers_of
+from opening import scroll, stop_the_clock
 
 from manual_bp import lecture
 from torch_ref.lesson.walk.quantities import pass_by_autograd, pass_by_hand
@@ -95,7 +96,7 @@ def test_keys_and_buttons_go_where_they_say(page) -> None:
 
 
 def test_play_goes_on_by_itself_and_stops_when_told(page) -> None:
-    page.clock.install()
+    stop_the_clock(page)
     page.click("#play")
     page.clock.run_for(4000)
     assert page.evaluate("lesson.view().at") == 2
@@ -164,8 +165,8 @@ def test_buttons_in_the_text_show_their_step(page) -> None:
 
 
 @pytest.mark.parametrize("engine", [pass_by_hand, pass_by_autograd])
-def test_every_number_of_the_walk_is_one_of_python_s(page, data, engine) -> None:
-    names = page.evaluate("lesson.view().walk.map(step => step.name)")
+def test_every_number_of_the_walk_is_one_of_python_s(lesson, data, engine) -> None:
+    names = lesson("() => lesson.view().walk.map(step => step.name)")
     assert sorted(names) == sorted(numbers_of(engine, data["x2"]["network"]))
 
 
@@ -175,7 +176,7 @@ SIZES = [(1280, 720), (1024, 768), (1920, 1080), (360, 740), (853, 480)]
 
 @pytest.mark.parametrize("size", SIZES)
 def test_keys_are_the_walk_s_on_a_fresh_page(fresh_page, size: tuple[int, int]) -> None:
-    page = fresh_page(viewport=dict(zip(("width", "height"), size, strict=True)))
+    page = fresh_page(viewport=dict(zip(("width", "height"), size, strict=True)), reduced_motion="reduce")
     at = lambda: page.evaluate("lesson.view().at")  # noqa: E731
     for key, expected in [("ArrowRight", 1), ("PageDown", 6), ("End", 24), ("PageUp", 19), ("Home", 0)]:
         page.keyboard.press(key)
@@ -195,9 +196,9 @@ def test_after_a_click_on_a_tab_the_arrow_keys_are_the_walk_s(page) -> None:
 
 
 def test_at_its_end_and_out_of_sight_keys_scroll_the_page(page) -> None:
-    for _ in range(2):
-        page.keyboard.press("End")
-    page.wait_for_function("scrollY > 0")
+    page.keyboard.press("End")
+    assert page.evaluate("[lesson.view().at, scrollY]") == [24, 0]
+    scroll(page, lambda: page.keyboard.press("End"))
     assert page.evaluate("lesson.view().at") == 24
     for key in ("ArrowLeft", "Home"):
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
@@ -214,23 +215,19 @@ def test_the_focus_survives_the_last_step_and_a_phase(page) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("sizes", [[2, 2, 1], [2, 3, 1], [3, 3, 2], [4, 4, 4, 4]])
-def test_no_weight_is_hidden_by_a_unit(open_page, width: int, sizes: list[int]) -> None:
-    page = open_page(width)
-    page.evaluate(
-        """sizes => lesson.change({ start: {
-             ...lesson.DATA.x2.network, sizes, x: Array(sizes[0]).fill(0.5), t: Array(sizes.at(-1)).fill(0.5),
-             weights: sizes.slice(1).map((n, l) => Array(n).fill(Array(sizes[l]).fill(-0.1234))) } })""",
-        sizes,
-    )
-    hidden = page.evaluate(
-        """() => {
+def test_no_weight_is_hidden_by_a_unit(open_page, width: int) -> None:
+    hidden = open_page(width).evaluate(
+        """networks => networks.map(sizes => {
+             lesson.change({ start: {
+               ...lesson.DATA.x2.network, sizes, x: Array(sizes[0]).fill(0.5), t: Array(sizes.at(-1)).fill(0.5),
+               weights: sizes.slice(1).map((n, l) => Array(n).fill(Array(sizes[l]).fill(-0.1234))) } });
              const boxes = selector => [...document.querySelectorAll(selector)].map(one => one.getBoundingClientRect());
              const apart = (a, b) => a.right <= b.left + 0.5 || b.right <= a.left + 0.5
                || a.bottom <= b.top + 0.5 || b.bottom <= a.top + 0.5;
              const units = boxes(".drawing .unit rect");
              const labels = boxes(".drawing .weight:not(.bias) text");
-             return labels.filter(label => units.some(unit => !apart(label, unit))).length;
-           }"""
+             return [sizes, labels.filter(label => units.some(unit => !apart(label, unit))).length];
+           })""",
+        [[2, 2, 1], [2, 3, 1], [3, 3, 2], [4, 4, 4, 4]],
     )
-    assert hidden == 0
+    assert [sizes for sizes, labels in hidden if labels] == []

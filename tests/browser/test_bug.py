@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from opening import READ_ADDRESS
 from settings import in_manual_bp, sample
 
 from torch_ref import crosscheck
@@ -68,16 +69,22 @@ def test_formula_and_cause_are_asked_and_autograd_is_shown_then(bug) -> None:
 
 @pytest.mark.parametrize("example", ["X2", "X1"])
 def test_the_formula_that_is_asked_for_is_the_one_that_crosscheck_blames(bug, example) -> None:
-    for seed in range(1, 40):
-        bug.evaluate("([seed, example]) => lesson.plantBug(seed, example)", [seed, example])
-        found = hunt(bug)
-        if found["fault"]["name"] not in FAULTS:
-            continue  # a mistake that any formula can have, and that the catalogue does not list by formula
-        network = in_manual_bp(bug.evaluate("lesson.view().network"))
-        x, t = sample(bug.evaluate("lesson.view().network"))[:2]
-        report = crosscheck(FAULTS[found["fault"]["name"]].plant(network, found["fault"]["l"]), x, t, power=False)
-        last = f"x^{network.depth}"
-        assert ["y" if row.quantity == last else row.quantity for row in report.guilty] == [found["guilty"]]
+    planted = bug.evaluate(
+        """(example) => [...Array(39).keys()].map((k) => {
+             lesson.plantBug(k + 1, example);
+             const { guilty, fault } = lesson.bugOfNow().hunt;
+             return [lesson.view().network, fault.name, fault.l, guilty];
+           })""",
+        example,
+    )
+    plain = planted[0][0]
+    assert all(network == plain for network, *_ in planted)  # that of the example: a fault in a layer is checked once
+    network, (x, t, _) = in_manual_bp(plain), sample(plain)
+    # Others are mistakes that any formula can have, and that the catalogue does not list by formula.
+    for name, l, guilty in sorted({(name, l, guilty) for _, name, l, guilty in planted if name in FAULTS}):
+        report = crosscheck(FAULTS[name].plant(network, l), x, t, power=False)
+        found = ["y" if row.quantity == f"x^{network.depth}" else row.quantity for row in report.guilty]
+        assert found == [guilty], (name, l)
 
 
 def test_a_wrong_answer_shows_the_truth_and_counts_as_tried(bug) -> None:
@@ -164,8 +171,7 @@ def test_a_bug_is_part_of_the_address(bug, page_file) -> None:
     bug.reload()
     assert (hunt(bug)["seed"], hunt(bug)["example"]) == (7, "X2")
     for hostile in ("X3-1", "X2-0", "X2-10000", "X2", "<b>"):
-        bug.goto(f"{page_file.as_uri()}#bug={hostile}")
-        bug.reload()
+        bug.evaluate(READ_ADDRESS, f"bug={hostile}")
         assert "bug: expected X1 or X2 and a number from 1 to 9999" in bug.inner_text("#address-problem")
         assert bug.evaluate("lesson.view().fault") is None
 

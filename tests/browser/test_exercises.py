@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import ExitStack
 from typing import Any
@@ -52,8 +53,9 @@ def test_the_first_number_is_mulberry32_s(lesson, seed: int) -> None:
 
 
 def test_numbers_have_two_decimals_and_none_is_0(lesson) -> None:
-    for one in (one for exercises in lesson(ALL, list(range(40))) for one in exercises):
-        network = one["network"]
+    networks = "(seeds) => JSON.stringify(seeds.flatMap((seed) => "
+    networks += "[...Array(20).keys()].map((at) => lesson.exercise(seed, at + 1).network)))"
+    for network in json.loads(lesson(networks, list(range(40)))):  # as one text they are sent ten times as fast
         rows = [network["x"], *(row for rows in network["weights"] for row in rows), *(network["biases"] or [])]
         assert all(value and round(value, 2) == value for row in rows for value in row)
         assert all(round(value, 2) == value for value in network["t"])
@@ -143,11 +145,11 @@ def test_other_numbers_and_a_seed_that_is_none(page) -> None:
     assert page.text_content("#practise-problem") == ""
 
 
-@pytest.mark.parametrize("stored", ["{", "null", "7", '{"seed": -1, "at": 1, "right": {}}', '{"seed": 1, "at": 99}'])
-def test_what_somebody_else_stored_does_no_harm(page, stored: str) -> None:
-    page.evaluate("stored => localStorage.setItem('lesson-practise', stored)", stored)
-    page.reload()
-    assert done(page) == "0 of 10 done"
+def test_what_somebody_else_stored_does_no_harm(page) -> None:
+    for stored in ("{", "null", "7", '{"seed": -1, "at": 1, "right": {}}', '{"seed": 1, "at": 99}'):
+        page.evaluate("stored => localStorage.setItem('lesson-practise', stored)", stored)
+        page.reload()
+        assert done(page) == "0 of 10 done", stored
 
 
 def test_without_a_storage_the_exercises_work_all_the_same(page) -> None:

@@ -64,22 +64,22 @@ def test_no_text_of_a_drawing_is_cut(open_page, width: int) -> None:
     assert open_page(width).locator("svg.diagram, svg.plot").evaluate_all(cut) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "x", "outputs"),
-    [
-        ("Open X1 in the network", [1, -1], ("0.617705", "0.829124")),
-        ("Open X1 with the input (0, 0)", [0, 0], ("0.511847", "0.854384")),
-    ],
+X1_OPENED = (
+    ("Open X1 in the network", [1, -1], ("0.617705", "0.829124")),
+    ("Open X1 with the input (0, 0)", [0, 0], ("0.511847", "0.854384")),
 )
-def test_x1_opens_in_the_network(page, name: str, x: list[float], outputs: tuple[str, str]) -> None:
-    page.get_by_role("button", name=name).click()
-    assert page.evaluate("lesson.view().network.x") == x
-    assert page.locator("#bench").evaluate("one => Math.abs(one.getBoundingClientRect().top)") < 20
+
+
+def test_x1_opens_in_the_network(page) -> None:
     state = page.locator("#bench-state")
-    assert state.inner_text().startswith("The lecture’s example X1 (the target is ours): 2-2-2-2, sigmoid")
-    page.click("#tab-table")
-    table = page.inner_text("#numbers")
-    assert all(output in table for output in outputs)
+    for name, x, outputs in X1_OPENED:
+        page.get_by_role("button", name=name).click()
+        assert page.evaluate("lesson.view().network.x") == x
+        assert page.locator("#bench").evaluate("one => Math.abs(one.getBoundingClientRect().top)") < 20, name
+        assert state.inner_text().startswith("The lecture’s example X1 (the target is ours): 2-2-2-2, sigmoid"), name
+        page.click("#tab-table")
+        table = page.inner_text("#numbers")
+        assert all(output in table for output in outputs), name
     page.click("#settings summary")
     page.locator("[data-at='weights.0.0.0']").fill("1.5")
     assert state.inner_text().startswith("Your own numbers")
@@ -128,8 +128,12 @@ def test_the_functions_of_the_three_steps_have_manual_bp_s_losses(page) -> None:
 # ------------------------------------------------------------------------------------------------------ function set
 
 
-@pytest.mark.parametrize("x", lecture.X1_INPUTS)
-def test_the_layers_of_x1_are_written_out(page, x: tuple[float, float]) -> None:
+def test_the_layers_of_x1_are_written_out(page) -> None:
+    for x in lecture.X1_INPUTS:
+        assert_layers_written_out(page, x)
+
+
+def assert_layers_written_out(page, x: tuple[float, float]) -> None:
     page.get_by_role("radio", name=f"({x[0]:g}, {x[1]:g})".replace("-", "−")).check()
     numbers = x1_numbers(lecture.x1_network(), x)
     for l, side in enumerate(page.locator("[data-figure=matrices] .side").all(), 1):
@@ -208,8 +212,12 @@ def path_by_hand(lr: float, updates: int) -> list[tuple[list[float], list[float]
     return path
 
 
-@pytest.mark.parametrize(("key", "lr"), [("Home", 1), ("End", 60)])
-def test_the_path_from_theta_to_theta_is_manual_bp_s(page, key: str, lr: float) -> None:
+def test_the_path_from_theta_to_theta_is_manual_bp_s(page) -> None:
+    for key, lr in (("Home", 1), ("End", 60)):
+        assert_path_is_manual_bp_s(page, key, lr)
+
+
+def assert_path_is_manual_bp_s(page, key: str, lr: float) -> None:
     chapter = page.locator("#gradient-descent")
     chapter.get_by_role("slider", name="η of the path").focus()
     page.keyboard.press(key)
@@ -263,8 +271,12 @@ def drawn_in_the_plot(page, selector: str, attribute: str) -> list[list[list[flo
 # ----------------------------------------------------------------------------------------------------- backward pass
 
 
-@pytest.mark.parametrize("target", [0.0, 0.9])
-def test_the_errors_flow_back_for_another_target(page, target: float) -> None:
+def test_the_errors_flow_back_for_another_target(page) -> None:
+    for target in (0.0, 0.9):
+        assert_errors_flow_back(page, target)
+
+
+def assert_errors_flow_back(page, target: float) -> None:
     page.locator("#backward-pass").get_by_role("slider", name="target t₁").fill(str(target))
     numbers = x2_numbers(target)
     drawn = " ".join(texts_of(page, "#backward-pass svg text"))
@@ -302,8 +314,12 @@ def test_both_passes_fit_a_telephone(open_page) -> None:
         assert side.bounding_box()["x"] + side.bounding_box()["width"] <= 360
 
 
-@pytest.mark.parametrize("updates", [0, 1, 200])
-def test_the_numbers_of_both_passes_after_some_updates(page, updates: int) -> None:
+def test_the_numbers_of_both_passes_after_some_updates(page) -> None:
+    for updates in (1, 200, 0):
+        assert_both_passes_right(page, updates)
+
+
+def assert_both_passes_right(page, updates: int) -> None:
     page.get_by_role("slider", name="just repeat: updates made").fill(str(updates))
     network = lecture.x2_network()
     for _ in range(updates):

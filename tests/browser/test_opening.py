@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 from opening import opened
+from windows import Windows
 
 NOISY = {
     "console.log('here')": "console, log: here",
@@ -23,7 +25,10 @@ def test_a_page_that_complains_or_asks_for_more_is_heard(browser, tmp_path, scri
     file = tmp_path / "noisy.html"
     file.write_text(f"<!DOCTYPE html><title>Noisy</title><script>{script}</script>", encoding="utf-8")
     with opened(browser, file) as (page, complaints):
-        page.wait_for_timeout(100)
+        for _ in range(100):  # at most 10 s; a promise that was rejected is told of last
+            if complaints:
+                break
+            page.wait_for_timeout(100)
     assert any(NOISY[script] in complaint for complaint in complaints)
 
 
@@ -51,3 +56,57 @@ def test_a_page_is_opened_without_a_network(browser, tmp_path) -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+LEFT_BEHIND = {
+    "nothing": (lambda page: page.evaluate("document.title"), True),
+    "storage": (lambda page: page.evaluate("localStorage.setItem('a', '1'); sessionStorage.setItem('b', '2')"), True),
+    "history": (lambda page: page.evaluate("history.pushState({}, '', '#a')"), True),
+    "mouse": (lambda page: page.hover("#play"), True),
+    "size": (lambda page: page.set_viewport_size({"width": 500, "height": 500}), False),
+    "media": (lambda page: page.emulate_media(media="print"), True),
+    "colours": (lambda page: page.emulate_media(color_scheme="dark"), False),
+    "clock": (lambda page: page.clock.install(), False),
+    "script": (lambda page: page.context.add_init_script("Math.random = () => 0.5"), False),
+}
+
+
+FOUND = """() => [history.length, location.hash, localStorage.length, sessionStorage.length,
+  innerWidth, innerHeight, matchMedia("print").matches, matchMedia("(prefers-color-scheme: dark)").matches,
+  [...document.querySelectorAll(":hover")].map((one) => one.id), document.activeElement.tagName, scrollY,
+  Math.random() === 0.5, /native code/.test(Date)]"""
+
+
+@pytest.fixture
+def small_file(tmp_path):
+    file = tmp_path / "page.html"
+    file.write_text("<!DOCTYPE html><title>Page</title><button id='play'>Play</button>", encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("left", LEFT_BEHIND)
+def test_a_test_finds_nothing_that_another_left_in_its_window(browser, small_file, left: str) -> None:
+    leave, is_kept = LEFT_BEHIND[left]
+    with closing(Windows(browser, small_file)) as windows:
+        with windows.opened(viewport={"width": 1280, "height": 900}) as (page, _):
+            first, before = page, page.evaluate(FOUND)
+            leave(page)
+        with windows.opened(viewport={"width": 1280, "height": 900}) as (page, _):
+            assert page.evaluate(FOUND) == before
+            assert (page is first) == is_kept
+
+
+def test_a_window_hears_its_own_test_alone(browser, small_file) -> None:
+    with closing(Windows(browser, small_file)) as windows:
+        with windows.opened() as (_, complaints):
+            assert complaints == []
+        with windows.opened() as (page, complaints):
+            page.evaluate("console.log('here')")
+        assert complaints == ["console, log: here"]
+        with windows.opened() as (_, complaints):
+            assert complaints == []
+
+
+def test_two_windows_of_one_test_are_two(browser, small_file) -> None:
+    with closing(Windows(browser, small_file)) as windows, windows.opened() as (one, _), windows.opened() as (other, _):
+        assert one is not other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ def assert_right(page) -> dict[str, Any]:
     return view["network"]
 
 
+AS_IT_WAS = "document.activeElement.blur(); lesson.change({ start: lesson.DATA.x2.network })"
+
+
 def labelled(page, label: str):
     """Return the field or button of that very label."""
     return page.locator("#fields").get_by_label(label, exact=True)
@@ -34,21 +38,21 @@ def settings(page):
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (1920, 1080), (360, 740), (853, 480)])
-@pytest.mark.parametrize("sizes", [[2, 2, 1], [4, 4, 4, 4]], ids=str)
-def test_every_control_can_be_hit(fresh_page, size: tuple[int, int], sizes: list[int]) -> None:
+def test_every_control_can_be_hit(fresh_page, size: tuple[int, int]) -> None:
     """What lies at its centre, once it is scrolled to, is the control itself."""
     page = fresh_page(viewport=dict(zip(("width", "height"), size, strict=True)), reduced_motion="reduce")
-    page.evaluate("start => lesson.change({ start })", drawn(1, sizes=sizes))
     page.locator("#settings summary").click()
-    covered = page.evaluate(
-        """() => [...document.querySelectorAll("#settings :is(summary, input, select, button)")].filter((control) => {
-             control.scrollIntoView({ block: "nearest" });
-             const { left, top, width, height } = control.getBoundingClientRect();
-             const hit = document.elementFromPoint(left + width / 2, top + height / 2);
-             return !(hit && (control.contains(hit) || hit.contains(control) && hit.matches("label")));
-           }).map((control) => control.outerHTML)"""
-    )
-    assert covered == []
+    for sizes in ([2, 2, 1], [4, 4, 4, 4]):
+        page.evaluate("start => lesson.change({ start })", drawn(1, sizes=sizes))
+        covered = page.evaluate(
+            """() => [...document.querySelectorAll("#settings :is(summary, input, select, button)")].filter(control => {
+                 control.scrollIntoView({ block: "nearest" });
+                 const { left, top, width, height } = control.getBoundingClientRect();
+                 const hit = document.elementFromPoint(left + width / 2, top + height / 2);
+                 return !(hit && (control.contains(hit) || hit.contains(control) && hit.matches("label")));
+               }).map((control) => control.outerHTML)"""
+        )
+        assert covered == [], sizes
 
 
 def test_one_weight_changed_changes_every_number_that_depends_on_it(settings) -> None:
@@ -62,32 +66,28 @@ def test_one_weight_changed_changes_every_number_that_depends_on_it(settings) ->
     assert settings.evaluate("lesson.view().network") == settings.evaluate("lesson.DATA.x2.network")
 
 
-@pytest.mark.parametrize(
-    ("label", "path"),
-    [
-        ("Input 2", "x.1"),
-        ("Target t 1", "t.0"),
-        ("Learning rate η", "lr"),
-        ("W 1, from 1 to 2", "weights.0.1.0"),
-    ],
-)
-def test_every_kind_of_number_can_be_changed(settings, label: str, path: str) -> None:
-    labelled(settings, label).fill("0,125")
-    found = assert_right(settings)
-    for key in path.split("."):
-        found = found[int(key)] if isinstance(found, list) else found[key]
-    assert found == 0.125
+KINDS = {"Input 2": "x.1", "Target t 1": "t.0", "Learning rate η": "lr", "W 1, from 1 to 2": "weights.0.1.0"}
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
-@pytest.mark.parametrize("loss", ["cross-entropy", "squared-error"])
-def test_activation_and_loss_can_be_changed(settings, activation: str, loss: str) -> None:
-    settings.locator("[name=activation]").select_option(activation)
-    settings.locator("[name=loss]").select_option(loss)
-    network = assert_right(settings)
-    assert (network["activation"], network["loss"]) == (activation, loss)
-    assert network["sizes"][-1] == (2 if loss == "cross-entropy" else 1)
-    assert sum(network["t"]) == (1 if loss == "cross-entropy" else 0.5)
+def test_every_kind_of_number_can_be_changed(settings) -> None:
+    for label, path in KINDS.items():
+        settings.evaluate(AS_IT_WAS)
+        labelled(settings, label).fill("0,125")
+        found = assert_right(settings)
+        for key in path.split("."):
+            found = found[int(key)] if isinstance(found, list) else found[key]
+        assert found == 0.125, label
+
+
+def test_activation_and_loss_can_be_changed(settings) -> None:
+    for activation, loss in product(["tanh", "relu", "sigmoid"], ["cross-entropy", "squared-error"]):
+        settings.evaluate(AS_IT_WAS)
+        settings.locator("[name=activation]").select_option(activation)
+        settings.locator("[name=loss]").select_option(loss)
+        network = assert_right(settings)
+        assert (network["activation"], network["loss"]) == (activation, loss)
+        assert network["sizes"][-1] == (2 if loss == "cross-entropy" else 1), activation
+        assert sum(network["t"]) == (1 if loss == "cross-entropy" else 0.5), activation
 
 
 def test_units_and_layers_grow_to_4_4_4_4_and_shrink_to_1_1(settings) -> None:
@@ -123,29 +123,29 @@ def test_a_unit_more_keeps_the_other_weights_and_the_focus(settings) -> None:
     assert settings.evaluate("document.activeElement.getAttribute('aria-label')") == "One unit more in Layer 1"
 
 
-@pytest.mark.parametrize(
-    ("label", "text", "said"),
-    [
-        ("Input 1", "abc", "Input 1: expected a number such as 0.35, got “abc”."),
-        ("Input 1", "", "Input 1: expected a number such as 0.35, got “”."),
-        ("Target t 1", "1e9", "Target t 1: expected a number from -100 to 100, got 1e9."),
-        ("Learning rate η", "-1", "Learning rate η: expected a number from 0 to 1000, got -1."),
-        ("W 1, from 2 to 1", "x", "W 1, from 2 to 1: expected a number such as 0.35, got “x”."),
-        ("b 1, unit 2", "-101", "b 1, unit 2: expected a number from -100 to 100, got -101."),
-        ("Input 2", "0x10", "Input 2: expected a number such as 0.35, got “0x10”."),
-    ],
+REFUSED = (
+    ("Input 1", "abc", "Input 1: expected a number such as 0.35, got “abc”."),
+    ("Input 1", "", "Input 1: expected a number such as 0.35, got “”."),
+    ("Target t 1", "1e9", "Target t 1: expected a number from -100 to 100, got 1e9."),
+    ("Learning rate η", "-1", "Learning rate η: expected a number from 0 to 1000, got -1."),
+    ("W 1, from 2 to 1", "x", "W 1, from 2 to 1: expected a number such as 0.35, got “x”."),
+    ("b 1, unit 2", "-101", "b 1, unit 2: expected a number from -100 to 100, got -101."),
+    ("Input 2", "0x10", "Input 2: expected a number such as 0.35, got “0x10”."),
 )
-def test_what_is_no_number_is_refused_and_changes_nothing(settings, label: str, text: str, said: str) -> None:
+
+
+def test_what_is_no_number_is_refused_and_changes_nothing(settings) -> None:
     settings.locator("[name=biases]").check()
-    before = settings.evaluate("lesson.view().network")
-    field = labelled(settings, label)
-    field.fill(text)
-    assert settings.inner_text("#settings-problem") == said
-    assert field.get_attribute("aria-invalid") == "true"
-    assert settings.evaluate("lesson.view().network") == before
-    field.fill("0.5")
-    assert settings.locator("#settings-problem").inner_text() == ""
-    assert field.get_attribute("aria-invalid") == "false"
+    for label, text, said in REFUSED:
+        before = settings.evaluate("lesson.view().network")
+        field = labelled(settings, label)
+        field.fill(text)
+        assert settings.inner_text("#settings-problem") == said
+        assert field.get_attribute("aria-invalid") == "true", said
+        assert settings.evaluate("lesson.view().network") == before, said
+        field.fill("0.5")
+        assert settings.locator("#settings-problem").inner_text() == "", said
+        assert field.get_attribute("aria-invalid") == "false", said
 
 
 def test_targets_of_a_softmax_have_to_sum_to_one(settings) -> None:
@@ -177,10 +177,12 @@ def test_the_walk_has_a_step_for_every_number_of_the_new_network(settings) -> No
     assert "e^2_1" not in equations
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
-@pytest.mark.parametrize("loss", ["squared-error", "cross-entropy"])
-@pytest.mark.parametrize("weight", [100, -100])
-def test_saturated_units_are_no_false_alarm(page, activation: str, loss: str, weight: int) -> None:
+def test_saturated_units_are_no_false_alarm(page) -> None:
+    for case in product(["sigmoid", "tanh", "relu"], ["squared-error", "cross-entropy"], [100, -100]):
+        assert_no_false_alarm(page, *case)
+
+
+def assert_no_false_alarm(page, activation: str, loss: str, weight: int) -> None:
     plain = {
         "sizes": [1, 1, 2],
         "activation": activation,
@@ -192,32 +194,34 @@ def test_saturated_units_are_no_false_alarm(page, activation: str, loss: str, we
         "biases": [[-100], [100, 100]],
     }
     page.evaluate("network => lesson.change({ start: network })", plain)
-    assert page.evaluate("[...lesson.view().wrong]") == []
+    assert page.evaluate("[...lesson.view().wrong]") == [], plain
     expected = numbers_of(pass_by_hand, plain)
     for name, value in page.evaluate("[...lesson.view().byHand]"):
         assert value == pytest.approx(expected[name], rel=1e-12, abs=1e-12 * max(map(abs, expected.values()))), name
 
 
-@pytest.mark.parametrize(
-    "control",
-    [
-        *("[name=activation]", "[name=loss]", "[name=biases]", "[data-do=random]"),
-        *("[data-do=more][data-layer='1']", "[data-at='weights.0.1.0']"),
-    ],
+CONTROLS = (
+    *("[name=activation]", "[name=loss]", "[name=biases]", "[data-do=random]"),
+    *("[data-do=more][data-layer='1']", "[data-at='weights.0.1.0']"),
 )
-def test_the_focus_stays_where_something_was_changed(settings, control: str) -> None:
-    settings.locator(control).focus()
-    kind = settings.locator(control).evaluate("one => one.tagName + one.type")
-    settings.keyboard.press({"SELECTselect-one": "ArrowDown", "INPUTtext": "1"}.get(kind, "Space"))
-    settings.wait_for_function("JSON.stringify(lesson.view().network) !== JSON.stringify(lesson.DATA.x2.network)")
-    assert settings.evaluate("control => document.activeElement.matches(control)", control)
 
 
-@pytest.mark.parametrize(("layer", "does", "other"), [("", "remove-layer", "add-layer"), ("1", "fewer", "more")])
-def test_where_a_button_can_do_no_more_its_opposite_gets_the_focus(settings, layer: str, does: str, other: str) -> None:
-    settings.locator(f"[data-do={does}]" + f"[data-layer='{layer}']" * bool(layer)).focus()
-    settings.keyboard.press("Enter")
-    assert settings.evaluate("document.activeElement.dataset.do") == other
+def test_the_focus_stays_where_something_was_changed(settings) -> None:
+    for control in CONTROLS:
+        settings.evaluate(AS_IT_WAS)
+        settings.locator(control).focus()
+        kind = settings.locator(control).evaluate("one => one.tagName + one.type")
+        settings.keyboard.press({"SELECTselect-one": "ArrowDown", "INPUTtext": "1"}.get(kind, "Space"))
+        settings.wait_for_function("JSON.stringify(lesson.view().network) !== JSON.stringify(lesson.DATA.x2.network)")
+        assert settings.evaluate("control => document.activeElement.matches(control)", control), control
+
+
+def test_where_a_button_can_do_no_more_its_opposite_gets_the_focus(settings) -> None:
+    for button, other in (("[data-do=remove-layer]", "add-layer"), ("[data-do=fewer][data-layer='1']", "more")):
+        settings.evaluate(AS_IT_WAS)
+        settings.locator(button).focus()
+        settings.keyboard.press("Enter")
+        assert settings.evaluate("document.activeElement.dataset.do") == other
 
 
 def test_what_was_read_is_shown_once_the_field_is_left(settings) -> None:

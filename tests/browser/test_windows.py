@@ -1,4 +1,4 @@
-"""In every usual window drawing, formula and stepper are on screen together, and nothing lies over a control."""
+"""In every usual window drawing, formula and stepper are on screen together; caption, tabs and contents take a line."""
 
 from __future__ import annotations
 
@@ -33,28 +33,23 @@ def out_of_sight(page: Any) -> list[str]:
 def test_drawing_formula_and_stepper_are_on_screen_together(fresh_page, size: tuple[int, int]) -> None:
     width, height = size
     page = fresh_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    for what in ("#drawing-caption", ".tabs", ".contents"):
+        assert page.locator(what).bounding_box()["height"] < 48, f"{what} takes more than a line"
+    caption = page.locator("#drawing-caption")
+    assert caption.evaluate("one => one.scrollWidth <= one.clientWidth")
     for step in STEPS:
         page.evaluate("step => lesson.change({ step })", step)
         assert out_of_sight(page) == [], step
         stepper = page.locator("#stepper").bounding_box()
         assert stepper["y"] + stepper["height"] <= height + 1
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if height >= 720 and width >= 1024:
+        assert_largest_network_is_on_screen(page)
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (1024, 768), (1920, 1080)])
-def test_the_largest_network_too(fresh_page, size: tuple[int, int]) -> None:
-    page = fresh_page(viewport=dict(zip(("width", "height"), size, strict=True)), reduced_motion="reduce")
+def assert_largest_network_is_on_screen(page: Any) -> None:
     page.evaluate(FOUR)
     page.evaluate("document.querySelector('#bench').scrollIntoView()")
     for step in ("net^1_1", "δ^1_1"):
         page.evaluate("step => lesson.change({ step })", step)
-        assert out_of_sight(page) == [], step
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_caption_tabs_and_contents_take_one_line_each(fresh_page, size: tuple[int, int]) -> None:
-    page = fresh_page(viewport=dict(zip(("width", "height"), size, strict=True)))
-    for what in ("#drawing-caption", ".tabs", ".contents"):
-        assert page.locator(what).bounding_box()["height"] < 48, what
-    caption = page.locator("#drawing-caption")
-    assert caption.evaluate("one => one.scrollWidth <= one.clientWidth")
+        assert out_of_sight(page) == [], f"4-4-4-4, {step}"

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -28,6 +30,23 @@ def test_several_processes_give_every_outcome_in_order_with_their_own_threads() 
 def test_one_process_is_this_one() -> None:
     with spread(1, 2) as each:
         assert list(each(threads_of, [7])) == [(7, os.getpid(), 2)]
+
+
+def interrupts_of(folder: Path) -> tuple[int, bool]:
+    """Wait until two processes are at work, however long the second takes to start."""
+    (folder / str(os.getpid())).touch()
+    end = time.monotonic() + 60
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    return os.getpid(), signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.long
+def test_no_process_of_several_is_interrupted(tmp_path: Path) -> None:
+    with spread(2, 1) as each:
+        found = set(each(interrupts_of, [tmp_path] * 8))
+    assert len(found) == 2
+    assert all(is_ignored for _, is_ignored in found)
 
 
 def test_as_many_as_there_are_processors() -> None:

@@ -1,5 +1,8 @@
 // The order in which a pass is walked, one number at a time, and the lecture's name of each number.
 
+/** By what a walk depends on: the figures make hundreds of passes of one shape. */
+const walks = new Map();
+
 /**
  * Every number of a pass and an update, in order: forward, loss, backward, gradients, update.
  * @param {object} network
@@ -7,7 +10,12 @@
  *   kind: net, x, y, L, e, delta, dW, db, W or b (after the update)
  */
 export function walk(network) {
-  return [...forwardWalk(network), quantity("loss", "L"), ...backwardWalk(network), ...parameterWalk(network)];
+  const shape = `${network.sizes} ${network.loss} ${Boolean(network.biases)}`;
+  if (!walks.has(shape)) {
+    const all = [...forwardWalk(network), quantity("loss", "L"), ...backwardWalk(network), ...parameterWalk(network)];
+    walks.set(shape, Object.freeze(all.map(Object.freeze)));
+  }
+  return walks.get(shape);
 }
 
 /**

@@ -24,8 +24,14 @@ export function showTours() {
     event.stopPropagation(); // outside of the bar these keys are the walk's
     byId(go).click();
   });
-  new ResizeObserver(() => document.documentElement.style.setProperty("--tour", `${byId("tour").offsetHeight}px`)).observe(byId("tour"));
+  new ResizeObserver(noteHeight).observe(byId("tour"));
   watch(showStop);
+}
+
+/** Say how much of the window the bar takes; not where it is hidden: every element's style would be worked out anew. */
+function noteHeight() {
+  if (byId("tour").hidden) return;
+  document.documentElement.style.setProperty("--tour", `${byId("tour").offsetHeight}px`);
 }
 
 function stopNow() {
