@@ -6,6 +6,7 @@ Nothing is written to a file.
 
 from __future__ import annotations
 
+import ast
 import gc
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -27,6 +28,9 @@ from typing import NoReturn
 import pytest
 import torch
 
+from mutation.reach import Reached
+
+Source = str | ast.Module
 FORK = multiprocessing.get_context("fork")
 
 
@@ -35,10 +39,14 @@ class Task:
     """Sources to plant, by file of the package, and the tests to run with them."""
 
     package: Path
-    planted: dict[str, str]
+    planted: Mapping[str, Source]
     tests: tuple[str, ...]
     limit: int = 600
     """Seconds: a mutant may go round in circles."""
+    order: tuple[str, ...] = ()
+    """The ids of those that run, one after the other, where not all of them do."""
+    reach: bool = False
+    """Whether to note which tests reach the marks in the sources."""
 
 
 @dataclass(eq=False)
@@ -50,6 +58,7 @@ class SuiteRun:
     not_planted: tuple[str, ...] = ()
     """The modules whose planted source is not what ran."""
     seconds: float = 0.0
+    reached: Reached | None = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a test that fails, in its set-up too."""
@@ -123,11 +132,33 @@ def attempt(task: Task, send: Connection) -> None:
     subprocess.Popen.__init__ = elsewhere  # type: ignore[method-assign]
     finder, ended, begun = Finder(task.package, task.planted), SuiteRun(), time.monotonic()
     sys.meta_path.insert(0, finder)
-    code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "--long", *task.tests], plugins=[ended])
+    plugins: list[object] = [ended]
+    if task.order:
+        plugins.append(InOrder(task.order))
+    if task.reach:
+        plugins.append(reached := Reached())
+        ended.reached = reached
+    code = pytest.main(["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "--long", *task.tests], plugins=plugins)
     ended.not_planted, ended.seconds = finder.not_asked(), time.monotonic() - begun
     if code and not ended.failed:
         ended.not_planted, ended.report = tuple(finder.loaders), f"pytest ended with {code!r}, but no test failed"
+    if ended.reached:
+        ended.reached = ended.reached.plain()
     send.send(ended)
+
+
+class InOrder:
+    """A plugin of pytest: runs the tests that are named, in this order, and no others."""
+
+    def __init__(self, order: Sequence[str]) -> None:
+        self.places = {test: i for i, test in enumerate(order)}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave the others out."""
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in self.places])
+        chosen = [item for item in items if item.nodeid in self.places]
+        items[:] = sorted(chosen, key=lambda item: self.places[item.nodeid])
 
 
 def elsewhere(*_: object, **__: object) -> NoReturn:
@@ -138,7 +169,7 @@ def elsewhere(*_: object, **__: object) -> NoReturn:
 class Planted(SourceFileLoader):
     """Makes a module of the package from the given source."""
 
-    def __init__(self, module: str, path: str, source: str) -> None:
+    def __init__(self, module: str, path: str, source: Source) -> None:
         super().__init__(module, path)
         self.source = source
 
@@ -150,7 +181,7 @@ class Planted(SourceFileLoader):
 class Finder:
     """The import hook: knows the planted sources by the names of their modules."""
 
-    def __init__(self, package: Path, planted: dict[str, str]) -> None:
+    def __init__(self, package: Path, planted: Mapping[str, Source]) -> None:
         self.loaders: dict[str, Planted] = {}
         for file, source in planted.items():
             module = ".".join((package.name, *Path(file).with_suffix("").parts))

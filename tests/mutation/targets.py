@@ -29,8 +29,8 @@ class Target:
     """The tests for a file."""
     equivalent: dict[str, str]
     """The mutants that may survive, by ``Mutant.key``, each with the reason."""
-    parts_are_timed: bool
-    """Whether each part of the tests runs on the source as it is, or the whole once: for a sample that is quick."""
+    by_reach: bool
+    """Whether a mutant meets only the tests that reach it, which a run of them before has to find out."""
 
     def source(self, file: str) -> str:
         """Return the source of a file as it is."""
@@ -51,7 +51,7 @@ TARGETS = {
         operators.OPERATORS,
         parts_of_formulas,
         OF_FORMULAS,
-        parts_are_timed=True,
+        by_reach=False,
     ),
     "checker": Target(
         CHECKER,
@@ -60,7 +60,7 @@ TARGETS = {
         logic.OPERATORS,
         parts_of_checker,
         OF_CHECKER,
-        parts_are_timed=False,
+        by_reach=True,
     ),
 }
 FORMULAS = TARGETS["formulas"]

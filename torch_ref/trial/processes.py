@@ -42,7 +42,7 @@ def spread(processes: int, threads: int) -> Iterator[Each]:
         processes, multiprocessing.get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
     )
     try:
-        _start(pool)
+        _start(pool, processes)
 
         def each(function: Callable[[Task], Outcome], tasks: Sequence[Task]) -> Iterable[Outcome]:
             return pool.map(function, tasks, chunksize=4)
@@ -52,10 +52,14 @@ def spread(processes: int, threads: int) -> Iterator[Each]:
         pool.shutdown(cancel_futures=True)
 
 
-def _start(pool: ProcessPoolExecutor) -> None:
-    """Start the processes: Ctrl-C, which all processes of a terminal get, is for this one alone."""
+def _start(pool: ProcessPoolExecutor, processes: int) -> None:
+    """Start the processes: Ctrl-C, which all processes of a terminal get, is for this one alone.
+
+    Each task that finds none idle starts one, and none is idle so soon.
+    """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        pool.submit(int)
+        for _ in range(processes):
+            pool.submit(int)
     finally:
         signal.signal(signal.SIGINT, before)
