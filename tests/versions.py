@@ -4,9 +4,10 @@
     python tests/versions.py --only newest --short  the formulas alone, and the networks: a few minutes
     python tests/versions.py --keep FOLDER          the environments stay there, and the next run takes them again
 
-Each set is a virtual environment of its own, which pip fills: several GB where it takes a torch for GPUs. At the end
-comes a table of what was tried with which versions; the exit code is 0 where nothing failed. A set that pip cannot
-install is a line of that table, and no failure where another one could be tried.
+Each set is a virtual environment of its own, which pip fills: several GB where it takes a torch for GPUs, and too many
+minutes for every run of CI (docs/architecture.md). At the end comes a table of what was tried with which versions; the
+exit code is 0 where nothing failed. A set that pip cannot install is a line of that table, and no failure where another
+one could be tried.
 """
 
 from __future__ import annotations

@@ -242,7 +242,7 @@ def test_two_go_on_from_the_checkpoint_of_one_survive_a_death_and_train_as_one(i
     shutil.copytree(one, two)
     more = *settings, "--epochs", 8, "--resume", "auto"
     with torchrun(2, *more, "--save-interval", 10, "--out-dir", two, restarts=1) as process:
-        kill(process, 0, two / "last.pt", 3 * STEPS + 1)  # after the third epoch was printed, which is after its save
+        kill(process, 0, two / "last.pt", 3 * STEPS)
         out = finished(process)
     code, expected, _ = inside(*more, "--out-dir", one)
     assert code == 0
@@ -257,10 +257,22 @@ def test_two_go_on_from_the_checkpoint_of_one_survive_a_death_and_train_as_one(i
 
 
 def kill(process: subprocess.Popen[str], rank: int, path: Path, step: int) -> None:
-    """Kill the process of a rank as soon as the run has saved a step, or a later one."""
+    """Kill the process of a rank inside an epoch, as soon as the run has saved a step, or a later one.
+
+    The checkpoint of an epoch's end is there before the line of the epoch is, so this kills only where the newest one
+    is of another step. The process is halted meanwhile: it cannot save one more.
+    """
     deadline = time.monotonic() + DEADLINE
-    while not path.exists() or checkpoint.load(path).step < step:
+    while True:
+        if path.exists() and checkpoint.load(path).step >= step:
+            pid = workers(process.pid)[rank]
+            os.kill(pid, signal.SIGSTOP)
+            while "State:\tT" not in Path(f"/proc/{pid}/status").read_text():
+                time.sleep(0.001)
+            if checkpoint.load(path).step % STEPS:
+                os.kill(pid, signal.SIGKILL)
+                return
+            os.kill(pid, signal.SIGCONT)
         assert process.poll() is None, "the run was over before the kill"
         assert time.monotonic() < deadline, f"no checkpoint of step {step}"
         time.sleep(0.005)
-    os.kill(workers(process.pid)[rank], signal.SIGKILL)
