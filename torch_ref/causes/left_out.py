@@ -9,7 +9,7 @@ from torch import Tensor
 
 from torch_ref.causes.entrywise import ENTRYWISE
 from torch_ref.causes.rewrites import Codes, Mistake, Site, argument, with_argument
-from torch_ref.steps.program import Call, Rewrite
+from torch_ref.steps.program import Call, Program, Rewrite
 
 OF_ONE = {
     "softmax": Codes("softmax-not-differentiated", "softmax-missing", "softmax-missing"),
@@ -38,6 +38,8 @@ OTHERS = Codes("slope-missing", "term-missing", "another-tensor")
 LAYOUT = frozenset({"clone", "detach", "contiguous", "view", "reshape", "to", "double", "float", "expand", "abs"})
 
 NOT_ENTRYWISE = frozenset({"matmul", "einsum", "softmax", "log_softmax", "cumsum", "solve", "roll", "flip"})
+
+CURVED = ENTRYWISE | {"pow", "div", "rdiv"}
 
 SUMS, FACTORS, CHOICES = ("add", "sub", "rsub"), ("mul",), ("where", "masked_fill", "maximum", "minimum", "max", "min")
 
@@ -72,7 +74,10 @@ def _of_operands(site: Site, out: Tensor, floats: list[tuple[tuple[int, ...], Te
         others = [arg for i, arg in enumerate(site.call.args) if (i,) != path]
         other = next((v for p, v in floats if p != path), None)
         number = next((arg for arg in others if isinstance(arg, int | float)), None)
-        yield Mistake(*_said(site, other, number), site.everywhere(_argument(path, out.shape)))
+        codes, text = _said(site, other, number)
+        if site.name in FACTORS and t.numel() < out.numel():  # the same number for all entries tells too little
+            codes = codes._replace(value="")
+        yield Mistake(codes, text, site.everywhere(_argument(path, out.shape)))
 
 
 def _said(site: Site, other: Tensor | None, number: float | None) -> tuple[Codes, str]:
@@ -99,10 +104,17 @@ def _is_of_a_slope(site: Site) -> bool:
     """Tell whether an operation belongs to a function that works entry by entry and has a slope."""
     program, call = site.program, site.call
     sizes = {program.values[slot].numel() for one in program.calls for slot in one.makes} - {1}
-    if len(sizes) == 1 and not any(one.name in NOT_ENTRYWISE for one in program.calls):
+    if len(sizes) == 1 and not any(one.name in NOT_ENTRYWISE for one in program.calls) and _is_curved(program):
         return True
     beside = [*program.readers(call.makes), *(c for slot in call.reads for c in program.makers(slot))]
     return any(other.name in ENTRYWISE for other in beside)
+
+
+def _is_curved(program: Program) -> bool:
+    """Tell whether anything but sums and multiples is computed: else there is no slope."""
+    sites = [Site(program, [i]) for i in range(len(program.calls))]
+    products = ([t for _, t in one.operands if t.requires_grad and t.numel() > 1] for one in sites if one.name == "mul")
+    return any(one.name in CURVED for one in sites) or any(len(factors) > 1 for factors in products)
 
 
 def _named(t: Tensor | None) -> str:

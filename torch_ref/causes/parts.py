@@ -63,7 +63,17 @@ def _is_half_a_square(one: Operation, i: int) -> bool:
 
 def _is_projection(tape: Tape, one: Operation, i: int) -> bool:
     node = one.node.next_functions[i][0]
-    return node in tape.projections and _reaches_reduction(one, i)
+    return node in tape.projections and _reaches_reduction(one, i) and _meets_others(tape, one, i)
+
+
+def _meets_others(tape: Tape, one: Operation, i: int) -> bool:
+    """Tell whether entries that get something by this way get something else by others, too.
+
+    That of a norm does; the first step of a loop alone does not.
+    """
+    went = one.went[i]
+    part = None if went is None else tape.through(one, i, went)
+    return part is not None and bool(((part != 0) & (tape.total - part != 0)).any())
 
 
 def _reaches_reduction(one: Operation, i: int) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from torch_ref.lines.suspects import Accused
+from torch_ref.verdict.change import with_change
 from torch_ref.verdict.row import Row
 
 GRADIENT = "gradient of "
@@ -29,4 +30,6 @@ def _placed(row: Row, accused: Accused) -> Row:
         consequence = replace(row.of, text=row.quantity)
         return replace(row, of=consequence, blame="", why=None, source="", shares=GRADIENT + first)
     of = replace(row.of, text=named.text or row.of.text)
-    return replace(row, of=of, source=named.at, others=accused.others, called=accused.called)
+    found = replace(row, of=of, source=named.at, others=accused.others, called=accused.called)
+    mend = accused.mend() if row.why is not None and row.why.searched else None
+    return found if mend is None else with_change(found, *mend)

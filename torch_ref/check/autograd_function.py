@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError, gradcheck
 
+from manual_bp.layer import described
+from torch_ref.check.mended import with_mends
 from torch_ref.check.reading import check_no_autocast, unchanged
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.witness import all_finite, doubled_tensor
 from torch_ref.steps.arguments import Arguments
 from torch_ref.steps.calling import attempt
-from torch_ref.steps.function import by_autograd, function_step
+from torch_ref.steps.function import by_autograd, function_step, gradients_by
 from torch_ref.steps.layouts import variants
 from torch_ref.steps.second_order import NOT_ASKED, forbids, is_left_out, second_step
 from torch_ref.steps.second_order import by_autograd as second_order_of
@@ -58,15 +60,21 @@ def check_autograd_function(
     ``check_function``.
 
     Whatever the Function raises is part of the report. Raises TypeError where it is no subclass of
-    ``torch.autograd.Function``, no input is a floating-point tensor, the reference returns no tensors, or a tolerance
-    is no number by dtype; ValueError where ``second_order`` is asked of a Function that forbids it, where autograd
-    cannot differentiate the reference, or where it gives other numbers at every call; RuntimeError under autocast.
+    ``torch.autograd.Function``, no input is a floating-point tensor, the reference cannot be called or returns no
+    tensors, or a tolerance is no number by dtype; ValueError where ``second_order`` is asked of a Function that forbids
+    it, where autograd cannot differentiate the reference, or where it gives other numbers at every call; RuntimeError
+    under autocast.
     """
     check_tolerance(tolerance)
     check_no_autocast()
     if not (isinstance(function, type) and issubclass(function, torch.autograd.Function)):
         got = getattr(function, "__name__", type(function).__name__)
         raise TypeError(f"check_autograd_function expects a subclass of torch.autograd.Function, got {got}")
+    if not callable(reference):
+        raise TypeError(
+            "check_autograd_function expects a reference that can be called, a function of the same inputs made of "
+            f"torch operations, got {described(reference)}"
+        )
     if second_order and forbids(function):
         raise ValueError(
             "check_autograd_function expects second_order=True for a Function that can be differentiated twice, got "
@@ -82,6 +90,11 @@ def check_autograd_function(
     second = second_step(step, gradients, function.backward) if second_order else None
     step = replace(step, marks=marks)
     report = report_of(step, differences=differences, strict=strict, power=power, second=second)
+
+    def given_by(changed: Callable[..., Any], at: Step) -> dict[str, Tensor | None]:
+        return gradients_by(type(function.__name__, (function,), {"backward": staticmethod(changed)}), arguments, at)
+
+    report = with_mends(report, step, function.backward, function.forward, given_by, arguments.names)
     if report.ok and second is None and is_left_out(function, arguments, step):
         report = replace(report, not_compared=(*report.not_compared, NOT_ASKED))
     return replace(report, note=_gradcheck(function, step, arguments)) if report.ok and differences else report

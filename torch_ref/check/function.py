@@ -10,6 +10,7 @@ from torch import Tensor
 
 from manual_bp.layer import described
 from torch_ref.check.by_differences import report_by_differences
+from torch_ref.check.mended import with_mends
 from torch_ref.check.reading import check_no_autocast, unchanged
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.steps.adapted import Pair, followed_by, on_arrays
@@ -74,7 +75,8 @@ def check_function(
     for name, given in (("forward", forward), ("backward", backward), ("reference", reference or forward)):
         if not callable(given):
             raise TypeError(f"check_function expects a {name} that can be called, got {described(given)}")
-    pair = Pair(forward, backward, inputs).without_cache().with_tensors()
+    own = Pair(forward, backward, inputs)
+    pair = own.without_cache().with_tensors()
     if pair.of_numpy and second_order:
         raise TypeError("second_order=True expects a forward and a backward made of torch operations, got numpy arrays")
     forward, backward = pair.forward, pair.backward
@@ -95,6 +97,15 @@ def check_function(
     gradients = second_order_of(backward, arguments, [*step.gradients])
     second = second_step(step, gradients, backward) if second_order else None
     report = report_of(step, differences=differences, strict=strict, power=power, second=second)
+
+    def given_by(changed: Callable[..., Any], at: Step) -> Mapping[str, Any]:
+        other = changed if pair is own else replace(own, backward=changed).without_cache().with_tensors().backward
+        here = arguments.having(at.inputs | at.fixed)
+        d = here.in_order(here.call(other, *([] if takes_none else [negative(e) for e in at.errors])))
+        return {name: here.part(d, name) for name in at.gradients}
+
+    takes_none = not arguments.fit(backward, *step.errors) and arguments.fit(backward)
+    report = with_mends(report, step, own.backward, own.forward, given_by, arguments.names)
     left = tuple((f"gradient of {name}", A_NUMBER) for name in _numbers(arguments, backward, step))
     return replace(report, not_compared=(*report.not_compared, *left))
 

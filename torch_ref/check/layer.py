@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from manual_bp import Layer
 from manual_bp.layer import check_like, described, parameters
+from torch_ref.check.mended_layer import with_mended_methods
 from torch_ref.check.reading import check_names, check_no_autocast, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.numbers.witness import Tensors
@@ -81,7 +82,7 @@ def check_layer(
     of_parameters = {name: f"∂L/∂{name}" for name in mine}
     step = layer_step(layer, function, x, error, "y", "error of x", of_parameters, tolerance)
     step = replace(step, further=further, marks=stale_buffers)
-    return report_of(step, differences=differences, strict=strict, power=power)
+    return with_mended_methods(report_of(step, differences=differences, strict=strict, power=power), step)
 
 
 def _reference_of(layer: Layer, reference: nn.Module | Callable[..., Tensor], mine: Tensors) -> Callable[..., Tensor]:

@@ -25,6 +25,7 @@ from torch_ref.lines.pairing import Backward, Pair, pairing_of
 from torch_ref.lines.scale import remark_of
 from torch_ref.lines.subject import NotFollowed, Read, Subject, read
 from torch_ref.lines.suspected import suspects_of
+from torch_ref.lines.suspects import Accused
 from torch_ref.lines.updates import Updates
 from torch_ref.numbers.agreement import Tolerance, check_tolerance
 from torch_ref.steps.guarded import generators_kept
@@ -168,7 +169,12 @@ def _report(
         outside = Outside.of(chained, guilty)
         whole = None if subject.backward is None or seen.by_hand.upstream else subject
         inside = accused_inside(accused, seen.calls, outside, chained=chained, is_wide=subject.is_wide, whole=whole)
-        rows = with_accused(report.rows, mended(inside, chained, seen, subject))
+
+        def is_right(other: Subject, one: Accused) -> bool:
+            wrong = _wrong_in(replace(other, is_moved=True), upstream, mapping)
+            return wrong is not None and wrong.isdisjoint(one.names) and wrong <= {*guilty, *chained.guilty}
+
+        rows = with_accused(report.rows, mended(inside, chained, seen, subject, is_right))
         report = replace(report, rows=rows, note=seen.by_hand.failure and f"backward {seen.by_hand.failure}")
     if is_again or not report.ok or not seen.is_of_a_loss:
         return report
@@ -177,6 +183,17 @@ def _report(
         return _report(subject, upstream=TIMES * seen.roots[0][1], is_again=True, **asked)
 
     return at_another_upstream(report, chained.pairs, seen.by_hand, seen.again, report_of, strict=strict)
+
+
+def _wrong_in(subject: Subject, upstream: Any, mapping: Mapping[str, str | None] | None) -> frozenset[str] | None:
+    """Return the names of the gradients that are wrong by themselves; None where nobody can tell."""
+    try:
+        seen = read(subject, upstream)
+        found = Backward(seen.by_hand, [*subject.inputs], len(seen.roots) if subject.backward is None else 0)
+        pairing = Updates(seen.by_hand, subject.around).paired(pairing_of(seen.values, found, mapping), seen.values)
+        return None if seen.by_hand.failure else judged(seen, found, pairing, tolerance=None, strict=False).guilty
+    except Exception:  # of code that nobody wrote
+        return None
 
 
 def _without_pairs(seen: Read, found: Backward) -> Report:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
+import numpy as np
 from torch import Tensor
 
+from torch_ref.check.lines_mended import with_mend
 from torch_ref.lines.chained import Chained, distance, near
 from torch_ref.lines.pairing import tensor_of
 from torch_ref.lines.record import Version
@@ -21,9 +25,25 @@ from torch_ref.numbers.given import as_gradient
 from torch_ref.steps.graph import Place
 from torch_ref.verdict.measured import Measured
 
+MORE_LINES, LINES_BESIDES = 10, 10_000
+"""Times as many lines as backward itself may run in a changed one, and so many more for what it calls."""
 
-def mended(accused: Sequence[Accused], chained: Chained, seen: Read, subject: Subject) -> list[Accused]:
-    """Return accusations, each of one statement where a change of that alone makes its gradients right."""
+
+LEAST_ENTRIES = 3
+
+
+def mended(
+    accused: Sequence[Accused],
+    chained: Chained,
+    seen: Read,
+    subject: Subject,
+    is_right: Callable[[Subject, Accused], bool] | None = None,
+) -> list[Accused]:
+    """Return accusations, each of one statement where a change of that alone makes its gradients right.
+
+    ``is_right`` tells of a backward that is changed so whether nothing of that accusation is wrong at other numbers.
+    Without it a gradient has to have a few entries: one number is right by chance now and then.
+    """
     names = {name for one in accused for name in one.names}
     right = [
         version
@@ -33,7 +53,17 @@ def mended(accused: Sequence[Accused], chained: Chained, seen: Read, subject: Su
         for version in several
     ]
     repairs = _repairs(subject, seen.by_hand, seen.by_hand_of, right)
-    return [repairs.instead_of(one, _wanted(one, chained, seen)) for one in accused]
+    found = []
+    for one in accused:
+        wanted = _wanted(one, chained, seen)
+        fewer = repairs.instead_of(one, wanted)
+        has_entries = sum(math.prod(np.shape(version.value)) for version, _ in wanted) >= LEAST_ENTRIES
+
+        def is_confirmed(changed: Callable[..., Any], one: Accused = fewer, has_entries: bool = has_entries) -> bool:
+            return has_entries if is_right is None else is_right(_changed(subject, changed), one)
+
+        found.append(with_mend(fewer, repairs, wanted, is_confirmed))
+    return found
 
 
 def mended_by_differences(
@@ -61,9 +91,14 @@ def _agrees(measured: Measured, version: Version) -> bool:
 
 
 def _repairs(subject: Subject, run: Run, by_hand: Callable[[Subject], Run], right: Sequence[Version]) -> Repairs:
-    if subject.backward is None:
-        return Repairs(subject.forward, run, lambda changed: by_hand(replace(subject, forward=changed)), right)
-    return Repairs(subject.backward, run, lambda changed: by_hand(replace(subject, backward=changed)), right)
+    limited = replace(subject, most_lines=MORE_LINES * run.lines + LINES_BESIDES)
+    function = subject.forward if subject.backward is None else subject.backward
+    return Repairs(function, run, lambda changed: by_hand(_changed(limited, changed)), right)
+
+
+def _changed(subject: Subject, function: Callable[..., Any]) -> Subject:
+    """Return a subject with another function for that which makes the gradients."""
+    return replace(subject, forward=function) if subject.backward is None else replace(subject, backward=function)
 
 
 def _wanted(one: Accused, chained: Chained, seen: Read) -> Wanted:

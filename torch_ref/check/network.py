@@ -17,6 +17,7 @@ from manual_bp.loss import checked_targets
 from manual_bp.structure import Names
 from torch_ref.autograd.mirrored import LossModule, loss_of, mirror
 from torch_ref.check.batch import drawn_input, drawn_targets
+from torch_ref.check.mended_layer import with_mended_methods
 from torch_ref.check.reading import check_names, named, shapes
 from torch_ref.numbers.agreement import Tolerance, check_tolerance, compare
 from torch_ref.numbers.witness import Tensors, Witness, check_device, witnesses
@@ -154,6 +155,8 @@ def check_against(
     finished = [_with_whole_pass(rows[name], hand.found, found, slopes, limit) for name in names.data_flow()]
     confirmed = third_opinion(finished, seen_in, found)
     report = Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=hand.note)
+    for step in () if report.ok else steps:
+        report = with_mended_methods(report, step)
     if not power or not report.ok:
         return report
     return replace(report, power=power_of_steps(steps))

@@ -16,7 +16,9 @@ class Cause:
     text: str
     """The sentence for a reader."""
     numbers: Mapping[str, Any] = field(default_factory=dict)
-    """What the sentence says in numbers, by name: the factor, the share, the rows."""
+    """What the sentence says in numbers, by name: the factor, the share, the rows, the line."""
+    searched: bool = field(default=False, compare=False)
+    """Whether it was found by trying mistakes in the reference, and is not one that is known of the formula."""
 
 
 class Code(NamedTuple):

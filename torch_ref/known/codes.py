@@ -95,6 +95,12 @@ GROUPS: dict[str, dict[str, Code]] = {
             "d_a = d * b  # y = a * b: d * b.conj()",
             "With PyTorch's convention the gradient of a in a b is d times the conjugate of b.",
         ),
+        "another-expression": Code(
+            "Another expression stands in one place of backward. The sentence says in which line, and what would be "
+            "right there.",
+            "rows = d[:, i : i + 2]  # of every second place: d[:, 2 * i : 2 * i + 2]",
+            "Look at what the sentence shows: it makes the numbers right. There may be a plainer change.",
+        ),
         "another-axis": Code(
             "A sum or a normalisation runs along the wrong axis.",
             "d_b = -delta.sum(1)  # over the units; over the samples is meant",

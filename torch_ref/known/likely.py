@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -30,8 +31,10 @@ def likely_cause(scene: Scene, further: Callable[[bool], Cause | None] = lambda 
     for candidate in [*plain(scene), *candidates, *misplaced(scene)]:
         if scene.fits(candidate.tensor):
             return Cause(candidate.code, candidate.text, candidate.numbers)
-    if (cause := _addition(scene, [c for c in special if isinstance(c, Addition)]) or further(False)) is not None:
+    if (cause := _addition(scene, [c for c in special if isinstance(c, Addition)])) is not None:
         return cause
+    if (cause := further(False)) is not None:
+        return replace(cause, searched=True)
     if (cause := _addition(scene, [*added(scene), *constant(scene)])) is not None:
         return cause
     if (factor := _factor_of(scene, scene.right)) is not None:
@@ -40,7 +43,7 @@ def likely_cause(scene: Scene, further: Callable[[bool], Cause | None] = lambda 
         if (factor := _factor_of(scene, candidate.tensor)) is not None:
             besides = ", and the sign is wrong" if factor == -1 else f", and a factor of {_shown(factor)}"
             return Cause(candidate.code, candidate.text + besides, {**candidate.numbers, "factor": factor})
-    return further(True) or described(scene)
+    return replace(further(True) or described(scene), searched=True)
 
 
 def _addition(scene: Scene, additions: Iterable[Addition]) -> Cause | None:

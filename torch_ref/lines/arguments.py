@@ -141,11 +141,15 @@ class Filling:
         return {}
 
     def _left_over(self, missing: Sequence[inspect.Parameter], found: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the cache for the only parameter that is left over; the upstream gradient where it is the first."""
+        """Return the cache for the only parameter that is left over; the upstream gradient where it is the first.
+
+        A loss needs no upstream gradient: there one parameter is the cache, too.
+        """
         has_upstream = any(value is d for value in found.values() for d in self.upstream)
+        is_loss = all(np.ndim(d) == 0 for d in self.upstream)
         rest: dict[str, Any] = {}
         left = [p.name for p in missing]
-        if self.result.cache is not None and len(left) == (1 if has_upstream else 2):
+        if self.result.cache is not None and len(left) in ({1} if has_upstream else {1, 2} if is_loss else {2}):
             rest[left.pop()] = self.result.cache
         if not has_upstream and len(left) == len(self.upstream):
             rest |= dict(zip(left, self.upstream, strict=True))

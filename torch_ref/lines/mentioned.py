@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import linecache
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,7 +25,7 @@ def updated_in(function: Callable[..., Any]) -> set[str]:
     """
     found = set[str]()
     for code in _codes(function):
-        scope = scope_of("".join(linecache.getlines(code.co_filename)), code)
+        scope = scope_of(code)
         for node in ast.walk(scope) if scope is not None else ():
             if isinstance(node, ast.AugAssign | ast.Assign) and (target := _updated(node)):
                 is_own = target.isidentifier() and target in code.co_varnames

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import linecache
-import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,9 +21,10 @@ from torch_ref.lines.flow import Flow
 from torch_ref.lines.mentioned import is_theirs
 from torch_ref.lines.places import is_number
 from torch_ref.lines.record import Version
+from torch_ref.lines.remade import remade
 from torch_ref.lines.source import scope_of, statements_of
 from torch_ref.lines.suspects import Accused
-from torch_ref.lines.trace import Run, code_of
+from torch_ref.lines.trace import Run, TooLongError, code_of
 
 MOST_VALUES = 48_000
 """Values of backward that are made again for one accusation: of a short one that many runs."""
@@ -63,11 +62,11 @@ class Repairs:
 
     def instead_of(self, one: Accused, wanted: Wanted) -> Accused:
         """Return an accusation of the only statement that can be mended; else the one that is given."""
-        if one.called or not wanted or self._is_large:
+        if one.called or not wanted or self.is_large:
             return one
         right = {(version.where.line, version.where.column) for version in self.right}
         values = [v for v in (*self._read(one), *one.values) if (v.where.line, v.where.column) not in right]
-        suspects = {index: value for value in values if (index := self._index(value)) is not None}
+        suspects = {index: value for value in values if (index := self.index_of(value)) is not None}
         if not 1 < len(suspects) <= MOST_SUSPECTS:
             return one
         most = min(MOST_RUNS, MOST_VALUES // (len(self.run.versions) * len(suspects)))
@@ -91,20 +90,21 @@ class Repairs:
                     yield version
 
     @cached_property
-    def _is_large(self) -> bool:
+    def is_large(self) -> bool:
+        """Tell whether a run takes too long to be made again and again."""
         return sum(getattr(version.value, "nbytes", 0) for version in self.run.versions) > MOST_BYTES
 
     @cached_property
-    def _scope(self) -> Any:
-        code = code_of(self.function)
-        return scope_of("".join(linecache.getlines(code.co_filename)), code)
+    def scope(self) -> Any:
+        """Return the syntax tree of the function; None where there is no source."""
+        return scope_of(code_of(self.function))
 
     @cached_property
     def _nodes(self) -> list[ast.stmt]:
-        found = [] if self._scope is None else [*statements_of(self._scope)]
+        found = [] if self.scope is None else [*statements_of(self.scope)]
         return [node for node in found if isinstance(node, ast.stmt)]
 
-    def _index(self, value: Version) -> int | None:
+    def index_of(self, value: Version) -> int | None:
         """Return which statement of the function made a value; None for one that is none of its own."""
         where = value.where.line, value.where.column
         if value.where.file != code_of(self.function).co_filename or not isinstance(value.where.mentions, frozenset):
@@ -153,33 +153,34 @@ class Repairs:
         return False
 
     def _is_right(self, index: int, statement: ast.stmt, wanted: Wanted) -> bool:
-        function = self._with(index, statement)
-        if function is None:
-            return False
+        function = self.made_of(copy.copy(_replaced(self.scope, self._nodes[index], statement)))
+        return function is not None and self.makes_right(function, wanted)
+
+    def makes_right(self, function: Callable[..., Any], wanted: Wanted) -> bool:
+        """Tell whether another function in the place of this one makes the gradients right."""
         try:
             run = self.run_again(function)
-        except Exception:  # of code that nobody wrote
+        except (Exception, TooLongError):  # of code that nobody wrote
             return False
         return not run.failure and all(_is_right(run, *one) for one in wanted)
 
-    def _with(self, index: int, statement: ast.stmt) -> Callable[..., Any] | None:
-        """Return the function with another statement in the place of one; None where it cannot be made."""
-        scope = copy.copy(_replaced(self._scope, self._nodes[index], statement))
+    def made_of(self, scope: Any) -> Callable[..., Any] | None:
+        """Return the function made of another syntax tree; None where it cannot be made."""
         code = code_of(self.function)
         if isinstance(self.function, Cell):
             cell = copy.copy(self.function)
-            cell.__code__ = compile(scope, code.co_filename, "exec")
+            try:
+                cell.__code__ = compile(scope, code.co_filename, "exec")
+            except (SyntaxError, ValueError):  # of a change that is no Python
+                return None
             return cell
-        function = getattr(self.function, "__func__", self.function)
-        if not isinstance(function, types.FunctionType) or function.__code__ is not code or code.co_freevars:
+        own = getattr(getattr(self.function, "__func__", self.function), "__code__", None)
+        if own is not code:
             return None
-        scope.decorator_list = []
-        module = compile(ast.Module([scope], []), code.co_filename, "exec")
-        new = next(one for one in module.co_consts if isinstance(one, types.CodeType) and one.co_name == code.co_name)
-        found = types.FunctionType(new, function.__globals__, function.__name__, function.__defaults__)
-        found.__kwdefaults__, found.__module__ = function.__kwdefaults__, function.__module__
-        owner = getattr(self.function, "__self__", None)
-        return found if owner is None else types.MethodType(found, owner)
+        try:
+            return remade(self.function, scope)
+        except (SyntaxError, ValueError):
+            return None
 
 
 def _replaced(node: Any, old: ast.stmt, new: ast.stmt) -> Any:

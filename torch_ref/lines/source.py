@@ -22,6 +22,9 @@ LONGEST = 60
 MOST_KEPT = 64
 """Functions and files whose statements are kept; a check reads the same ones again and again."""
 
+BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
+"""The fields of a statement that hold statements."""
+
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.Module
 
 
@@ -140,8 +143,9 @@ def _elements(node: ast.AST) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(_parts_read(part)) for part in parts)
 
 
-def scope_of(text: str, code: CodeType) -> Scope | None:
-    """Return the part of a file that a code object is made of."""
+def scope_of(code: CodeType) -> Scope | None:
+    """Return the part of a file that a code object is made of; None where there is no source."""
+    text = "".join(linecache.getlines(code.co_filename))
     return _scope_of(text, code.co_name, code.co_firstlineno)
 
 
@@ -175,7 +179,7 @@ def statements_of(scope: ast.AST) -> Iterator[ast.stmt | ast.expr]:
     if isinstance(scope, ast.Lambda):
         yield scope.body
         return
-    for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+    for field in BLOCKS:
         for node in getattr(scope, field, []):
             if isinstance(node, ast.stmt):
                 yield node
@@ -185,12 +189,11 @@ def statements_of(scope: ast.AST) -> Iterator[ast.stmt | ast.expr]:
 
 def _own_parts(node: ast.AST) -> list[ast.AST]:
     """Return what a statement says itself: of a loop its target and what it runs over, not its body."""
-    blocks = ("body", "orelse", "handlers", "finalbody", "cases")
     if not isinstance(node, ast.stmt) or not hasattr(node, "body"):
         return [node]
     parts: list[ast.AST] = []
     for name, value in ast.iter_fields(node):
-        if name not in blocks:
+        if name not in BLOCKS:
             parts += [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, ast.AST)]
     return parts
 

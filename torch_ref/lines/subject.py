@@ -7,6 +7,7 @@ runs. All of it happens to copies.
 from __future__ import annotations
 
 import inspect
+import math
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -62,10 +63,14 @@ class Subject:
     """Takes log(p) for log(p + ε) under autograd, where that is asked for."""
     is_returned: bool = False
     """Whether backward is a function that forward defines and returns: each forward pass makes one of its own."""
+    most_lines: float = math.inf
+    """After so many lines a run is stopped."""
+    is_moved: bool = False
+    """Whether all numbers with a fraction are a little larger or smaller than they were given."""
 
     def copied(self, value: Any) -> Any:
         """Return a copy of a tensor or an array, in float64 where that is asked for."""
-        found = copied(value)
+        found = _elsewhere(copied(value)) if self.is_moved else copied(value)
         if not self.is_wide or is_complex(found):
             return found
         return found.double() if isinstance(found, Tensor) else found.astype(np.float64)
@@ -183,7 +188,9 @@ class Subject:
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             self._begin()
             ends_only = self.backward is not None and not isinstance(forward, Cell)
-            first = run(forward, arguments, named, calls=calls[self.backward is None], ends_only=ends_only)
+            first = run(
+                forward, arguments, named, calls=calls[self.backward is None], ends_only=ends_only, most=self.most_lines
+            )
             first = _completed(first, forward)
         if self.backward is None or first.failure:
             return replace(first, changed=inputs.changed(first.versions))
@@ -197,13 +204,13 @@ class Subject:
             self._begin()
             inputs = Watched(self._inputs(world))
             if isinstance(backward, Cell):
-                found = run(backward, calls=calls)
+                found = run(backward, calls=calls, most=self.most_lines)
                 return replace(found, changed=inputs.changed(found.versions))
             result = Result.of(first.returned, first.variables, backward)
             arguments = Filling(self._inputs(world), first.variables, result, upstream).arguments(backward)
             given = {name: d for name, value in arguments.items() for d in upstream if value is d}
             gradients = Watched(given)
-            found = run(backward, (), arguments, calls=calls)
+            found = run(backward, (), arguments, calls=calls, most=self.most_lines)
             changed = (*inputs.changed(found.versions), *gradients.changed())
             return replace(found, changed=changed, upstream=tuple(given))
 
@@ -223,7 +230,7 @@ class Subject:
         """Run a function on plain numbers."""
         with as_it_was(), torch.inference_mode(mode=False), torch.no_grad():
             self._begin()
-            return run(function, (), named, calls=calls)
+            return run(function, (), named, calls=calls, most=self.most_lines)
 
 
 def _completed(found: Run, function: Callable[..., Any]) -> Run:
@@ -355,6 +362,19 @@ def _moved(value: Any, draw: int, generator: torch.Generator) -> Any:
         return value
     found: Any = moved(torch.from_numpy(np.ascontiguousarray(value)), draw, generator).numpy().reshape(value.shape)
     return found
+
+
+def _elsewhere(value: Any) -> Any:
+    """Return a tensor or an array, each number with a fraction up to 1 % larger or smaller, and others as they are.
+
+    A one of a mask or of a row of classes stays one.
+    """
+    is_tensor = isinstance(value, Tensor)
+    if not (value.is_floating_point() if is_tensor else value.dtype.kind == "f"):
+        return value
+    shares: Any = 1 + 0.01 * np.cos(1 + np.arange(math.prod(value.shape))).reshape(tuple(value.shape))
+    shares = torch.from_numpy(np.ascontiguousarray(shares)).to(value) if is_tensor else shares.astype(value.dtype)
+    return value * (shares * (value % 1 != 0) + (value % 1 == 0))
 
 
 def _with_gradient(value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from torch_ref.lines.expressions import Mend
 from torch_ref.lines.flow import Flow
 from torch_ref.lines.pairing import Backward
 from torch_ref.lines.record import Version
@@ -46,6 +47,8 @@ class Accused:
     """
     called: tuple[str, ...] = ()
     """Where the function was called that the statements stand in, from outside to inside."""
+    mend: Callable[[], Mend | None] = lambda: None
+    """Looks for the change of the statement that makes the gradients right."""
 
     @property
     def statements(self) -> tuple[Statement, ...]:

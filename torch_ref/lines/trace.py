@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from types import CodeType, FrameType
 from typing import Any, cast
 
@@ -25,6 +26,10 @@ RETURNED = "return"
 STORE_GLOBAL = dis.opmap["STORE_GLOBAL"]
 
 
+class TooLongError(BaseException):
+    """More lines ran than may; no Exception, which somebody's code may catch."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of a function."""
@@ -39,6 +44,8 @@ class Run:
     """The names of what it was given, and changed in place."""
     upstream: tuple[str, ...] = ()
     """The parameters that were given the gradients of outputs."""
+    lines: int = 0
+    """How often a line was begun."""
 
     @functools.cached_property
     def places(self) -> dict[str, list[Version]]:
@@ -65,17 +72,20 @@ def run(
     calls: Calls | None = None,
     *,
     ends_only: bool = False,
+    most: float = inf,
 ) -> Run:
     """Call a function, a method, a module or a callable object, and record the values of its variables.
 
     ``keep`` says what is kept of a value when it is made: a copy, unless told otherwise. Only the first call of the
     function itself is recorded; ``calls`` collects what the functions that it calls are given. What it raises is part
     of what is returned. A trace function that was there before is put aside meanwhile. With ``ends_only`` the variables
-    are read at the end alone, which is quick: there are no versions then.
+    are read at the end alone, which is quick: there are no versions then. Raises TooLongError after ``most`` lines,
+    those of other functions too.
     """
     code = code_of(function)
-    tracer = _Tracer(code, keep, calls, ends_only)
+    tracer = _Tracer(code, keep, calls, ends_only, most)
     earlier, returned, failure = sys.gettrace(), None, ""
+    sys._getframe().f_trace_opcodes = tracer.may_be_dense  # Python 3.12: settrace looks whether a frame asks for them
     sys.settrace(tracer.called)
     try:
         returned = function(*arguments, **(named or {}))
@@ -88,7 +98,7 @@ def run(
         failure = f"{failure} ({record.now.source})" if record.now else failure
     elif not ends_only:
         record.after(record.now, {RETURNED: returned})
-    return Run(tuple(record.versions), returned, record.variables, failure)
+    return Run(tuple(record.versions), returned, record.variables, failure, lines=tracer.lines)
 
 
 def code_of(function: Callable[..., Any]) -> CodeType:
@@ -118,14 +128,17 @@ def _globals_of(code: CodeType) -> set[str]:
 class _Tracer:
     """Follows the first frame of a code object, statement by statement."""
 
-    def __init__(self, code: CodeType, keep: Callable[[Any], Any], calls: Calls | None, ends_only: bool) -> None:
-        self.keep, self.calls, self.ends_only = keep, calls, ends_only
+    def __init__(
+        self, code: CodeType, keep: Callable[[Any], Any], calls: Calls | None, ends_only: bool, most: float
+    ) -> None:
+        self.keep, self.calls, self.ends_only, self.most, self.lines = keep, calls, ends_only, most, 0
         self._expect(code)
 
     def _expect(self, code: CodeType) -> None:
         self.code, self.frame = code, cast(FrameType | None, None)
         self.record = Record(Source(code), self.keep)
         self.is_dense = not self.ends_only and self.record.source.is_dense
+        self.may_be_dense = self.is_dense or (not self.ends_only and code.co_name == "<lambda>")  # it may stand for one
         self.globals = _globals_of(code)
 
     def called(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -146,12 +159,16 @@ class _Tracer:
         if self.ends_only:
             frame.f_trace_lines = False
             return self.inside
-        frame.f_trace_opcodes = self.is_dense
+        if self.is_dense:
+            frame.f_trace = self.inside  # Python 3.13 follows instructions only where this is set before
+            frame.f_trace_opcodes = True
         self.record.begin(self._variables(), Statement(self.code.co_filename, self.code.co_firstlineno))
         return self.inside
 
     def _other(self, frame: FrameType) -> Any:
         """Collect the call of another function, where that is asked for."""
+        if self.most < inf and is_theirs(frame):
+            return self._counting
         if self.calls is None or self.frame is None:
             return None
         caller = frame.f_back
@@ -168,6 +185,16 @@ class _Tracer:
 
         return None if one is None else until_the_end
 
+    def _counting(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """Count the lines of another function."""
+        self._count(event)
+        return self._counting
+
+    def _count(self, event: str) -> None:
+        self.lines += event == "line"
+        if self.lines > self.most:
+            raise TooLongError
+
     def _variables(self) -> Mapping[str, Any]:
         """Return the variables of the frame; of a notebook's cell, which has everybody's, those that it names."""
         if self.frame is None:
@@ -181,6 +208,7 @@ class _Tracer:
     def inside(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Look at what the last statement did where another begins, or where the function ends."""
         record = self.record
+        self._count(event)
         if frame is not self.frame:  # a lambda that stands for what it called
             return None
         if event == "return":

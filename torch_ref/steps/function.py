@@ -279,6 +279,13 @@ def by_autograd(function: Function, arguments: Arguments) -> Compute:
     return compute
 
 
+def gradients_by(function: Function, arguments: Arguments, step: Step) -> dict[str, Tensor | None]:
+    """Return the gradients that autograd makes with a Function's backward, whatever that may raise."""
+    given, leaves = arguments.having(step.inputs | step.fixed), dict[str, Tensor]()
+    outputs = _applied(function, given, list(step.gradients), _marked_dirty(function, arguments), leaves)
+    return _differentiated(outputs, leaves, step, [_negated(plain(e)) for e in step.errors])
+
+
 def _marked_dirty(function: Function, arguments: Arguments) -> set[str]:
     """Return the inputs that a Function changes in place and returns, as it may where it says so."""
     tensors = {name: plain(t).clone() for name, t in arguments.tensors.items()}

@@ -54,11 +54,18 @@ def variants(
                 itself = at(step, v._replace(numbers=numbers, errors=tuple(errors)))
                 both = _wrong(itself, itself.compute(itself, True), wrong) if itself else {}
                 wrong = {name: wrong[name] for name in wrong if name not in both}
-            marked |= {name: Failure(v.code, f"wrong {v.label} ({remark})") for name, remark in wrong.items()}
+            marked |= {name: Failure(v.code, _said(v, remark)) for name, remark in wrong.items()}
             right -= set(wrong)
         return marked
 
     return marks
+
+
+def _said(v: Variant, remark: str) -> str:
+    """Say what is wrong, and what to do where a Function only refuses a layout."""
+    is_refused = v.code == LAYOUT and remark.startswith("raises")
+    way_out = "; if it is meant for contiguous tensors alone, check it with layouts=False" if is_refused else ""
+    return f"wrong {v.label} ({remark}){way_out}"
 
 
 def _contiguous(t: Tensor) -> Tensor:

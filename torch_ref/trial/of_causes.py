@@ -1,5 +1,8 @@
 """The causes on trial: mistakes that no catalogue knows, and whether the cause that is named is one of the right ones.
 
+A cause is right where its code is one that the mistake accepts, or where the change that it shows, which makes the
+gradient right, is in the line of the mistake. What comes out by the codes alone is a figure of its own.
+
 ``python -m torch_ref.trial.of_causes``. A third of the mistakes, and all of the newest programs, are counted and not
 shown, so that nobody writes to them.
 """
@@ -10,7 +13,7 @@ import argparse
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +52,8 @@ class Said:
     code: str
     sentence: str
     worth: Worth
+    by_code: Worth
+    """The same where only the code is looked at."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,12 @@ class Outcome:
     @property
     def worth(self) -> Worth:
         """Return the worst thing that was said; a right one makes up for others that say nothing."""
-        found = {one.worth for one in self.said}
-        return "misleading" if "misleading" in found else "right" if "right" in found else "missing"
+        return _worst([one.worth for one in self.said])
+
+    @property
+    def by_code(self) -> Worth:
+        """Return the same where only the codes are looked at."""
+        return _worst([one.by_code for one in self.said])
 
     @property
     def part(self) -> Part:
@@ -75,6 +84,10 @@ class Outcome:
         if self.name.partition(": ")[0] in OF_NEW:
             return "new"
         return "unseen" if unseen(self.name) else "seen"
+
+
+def _worst(found: Sequence[Worth]) -> Worth:
+    return "misleading" if "misleading" in found else "right" if "right" in found else "missing"
 
 
 Task = tuple[str, int | None]
@@ -96,7 +109,11 @@ def outcome_of(task: Task) -> Outcome:
         report = report_on(program, mistake)
     except Exception as error:  # a checker that breaks off has found nothing
         return Outcome(*head, rejected=False, said=(), raised=f"{type(error).__name__}: {error}")
-    said = tuple(Said(row.quantity, row.code, row.cause, worth_of(row, mistake)) for row in report.guilty)
+    lines = program.lines_of(mistake) if mistake else set[int]()
+    said = tuple(
+        Said(row.quantity, row.code, row.cause, worth_of(row, mistake, lines), worth_of(row, mistake))
+        for row in report.guilty
+    )
     return Outcome(*head, rejected=not report.ok, said=said)
 
 
@@ -106,10 +123,15 @@ def report_on(program: Program, mistake: Mistake | None) -> Report:
     return check_function(program.forward, backward, program.inputs(), power=False)
 
 
-def worth_of(row: Row, mistake: Mistake | None) -> Worth:
-    """Return what the cause of one row is worth: a place that is not the mistake's sends a reader astray."""
+def worth_of(row: Row, mistake: Mistake | None, lines: Collection[int] = ()) -> Worth:
+    """Return what the cause of one row is worth: a place that is not the mistake's sends a reader astray.
+
+    ``lines`` are those of the mistake: a change that makes the gradient right there is right, whatever its code.
+    """
     if mistake is None:
         return "misleading"
+    if row.why and row.why.numbers.get("line") in lines:
+        return "right"
     there = tuple(row.why.numbers.get("places", ())) in mistake.places if row.why else False
     if row.code in PLACES and mistake.places and not there:
         return "misleading"
@@ -163,7 +185,8 @@ def _counts(outcomes: Sequence[Outcome]) -> Counter[str]:
 def _figures(part: str, outcomes: Sequence[Outcome]) -> str:
     counts, total = _counts(outcomes), max(len(outcomes), 1)
     shares = (f"{counts[figure] / total:.1%} {figure}" for figure in ("rejected", "right", "missing", "misleading"))
-    return f"{part}: {len(outcomes)} mistakes: {', '.join(shares)}"
+    alone = sum(o.by_code == "right" for o in outcomes if o.rejected) / total
+    return f"{part}: {len(outcomes)} mistakes: {', '.join(shares)}; by the code alone {alone:.1%} right"
 
 
 def _table(outcomes: Sequence[Outcome]) -> list[str]:

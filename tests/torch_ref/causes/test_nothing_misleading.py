@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as fn
 
 import torch_ref
+from tests.torch_ref.causes.unreadable import unreadable
 from torch_ref.verdict.row import Row
 
 
@@ -97,8 +98,72 @@ def test_what_is_multiplied_in_is_an_input_or_no_known_pattern(
             d_x, d_v = torch.autograd.grad(forward(x, v), (x, v), d)
         return d_x * factor(x, v), d_v
 
-    (row,) = rows(forward, backward, draw(6, 5), draw(6, 5)).values()
+    (row,) = rows(forward, unreadable(backward), draw(6, 5), draw(6, 5)).values()
     assert row.code == code, row.cause
+
+
+def test_the_first_step_of_a_loop_is_a_step_and_no_projection() -> None:
+    def forward(e: Tensor, a: Tensor) -> Tensor:
+        h = e[0]
+        for step in e[1:]:
+            h = torch.logsumexp(h[:, None] + a, 0) + step
+        return torch.logsumexp(h, 0)
+
+    def backward(d: Tensor, e: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            e, a = e.detach().requires_grad_(), a.detach().requires_grad_()
+            d_e, d_a = torch.autograd.grad(forward(e, a), (e, a), d)
+        d_e[0] = 0
+        return d_e, d_a
+
+    (row,) = rows(forward, unreadable(backward), draw(5, 4), draw(4, 4)).values()
+    assert row.code == "step-missing"
+
+
+def test_a_factor_of_a_sum_is_a_factor_and_no_slope() -> None:
+    def forward(x: Tensor, v: Tensor, k: Tensor) -> Tensor:
+        return (x + 0.3 * v) - k * v
+
+    def backward(d: Tensor, x: Tensor, v: Tensor, k: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return d, d - k * d, -(d * v).sum()
+
+    (row,) = rows(forward, unreadable(backward), draw(6), draw(6), draw()).values()
+    assert row.code == "factor", row.cause
+
+
+def test_what_makes_all_weights_equal_is_no_input_that_is_left_out() -> None:
+    def forward(x: Tensor, r: Tensor) -> Tensor:
+        return (r * x).exp().mean(1).log() / r
+
+    def backward(d: Tensor, x: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+        p, y = torch.softmax(r * x, 1), forward(x, r)
+        return (d / x.shape[1])[:, None].expand_as(x).clone(), (d * ((p * x).sum(1) - y) / r).sum()
+
+    (row,) = rows(forward, unreadable(backward), draw(6, 5), torch.tensor(1.3).double()).values()
+    assert "left out" not in row.cause, row.cause
+
+
+def test_one_change_that_explains_two_gradients_is_said_of_both() -> None:
+    """That of t has just the other sign here, as all residuals of a row have the same."""
+
+    def forward(y: Tensor, t: Tensor) -> Tensor:
+        q = torch.tensor([0.1, 0.5, 0.9]).to(y)
+        r = t[:, None] - y
+        return torch.maximum(q * r, (q - 1) * r).sum(1).mean()
+
+    def backward(d: Tensor, y: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        q = torch.tensor([0.1, 0.5, 0.9]).to(y)
+        r = t[:, None] - y
+        d_r = d * torch.where(r < 0, q, q - 1) / len(y)
+        return -d_r, d_r.sum(1)
+
+    y = draw(6, 1) + torch.tensor([-0.1, 0.0, 0.1]).double()
+    t = y[:, 1] + torch.tensor([3.0, -3.0, 3.0, -3.0, 3.0, 3.0])
+    found = rows(forward, backward, y, t)
+    changes = [row.why.numbers.get("old") for row in found.values() if row.why]
+    assert changes == ["torch.where(r < 0, q, q - 1)"] * 2
+    assert found["t"].code == "wrong-mask"
+    assert "sign" not in found["t"].cause
 
 
 def test_what_is_divided_by_the_square_of_a_factor_is_another_power_of_it() -> None:
@@ -120,7 +185,7 @@ def test_a_number_in_a_factor_is_a_factor_and_no_other_tensor() -> None:
         s = torch.sigmoid(1.7 * x)
         return d * (s + 1.7 * 1.7 * x * s * (1 - s))
 
-    (row,) = rows(lambda x: x * torch.sigmoid(1.7 * x), backward, draw(6, 4)).values()
+    (row,) = rows(lambda x: x * torch.sigmoid(1.7 * x), unreadable(backward), draw(6, 4)).values()
     assert (row.code, row.cause) == ("factor", "a factor of 1.7 in one of its factors")
 
 
@@ -184,7 +249,8 @@ class TestPlaces:
         def in_a_row(d: Tensor, x: Tensor) -> Tensor:
             return d * torch.cos(x) * torch.tensor([1.0, 1.0, 1.3, 1.0])[:, None]
 
-        (thresholded,), (placed,) = (rows(torch.sin, backward, x).values() for backward in (by_value, in_a_row))
+        wrong = unreadable(by_value), unreadable(in_a_row)
+        (thresholded,), (placed,) = (rows(torch.sin, backward, x).values() for backward in wrong)
         assert thresholded.code == "no-pattern"
         assert (placed.code, placed.cause) == ("only-some", "only row 2 of 4")
 
@@ -196,7 +262,7 @@ def test_a_reversed_mask_is_no_argument_with_the_wrong_sign() -> None:
     def backward(d: Tensor, x: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
         return d * torch.where(x < 0, 1.0, a), (d * torch.where(x > 0, 0.0, x)).sum(0)
 
-    found = rows(forward, backward, draw(6, 3), draw(3))
+    found = rows(forward, unreadable(backward), draw(6, 3), draw(3))
     assert (found["x"].code, found["x"].cause) == ("wrong-mask", "the mask is reversed")
 
 

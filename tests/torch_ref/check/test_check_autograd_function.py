@@ -83,6 +83,35 @@ def test_what_comes_out_as_before_is_wrong_for_other_numbers() -> None:
     assert blamed(report)["gradient of x"].startswith("wrong for expanded upstream gradients")
 
 
+class Flat(torch.autograd.Function):
+    """Rows of three, of contiguous tensors alone."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.shape = x.shape
+        return x.view(-1, 3)
+
+    @staticmethod
+    def backward(ctx, d_y):
+        return d_y.reshape(ctx.shape)
+
+
+def test_where_a_layout_is_refused_the_report_says_how_to_leave_it_out() -> None:
+    report = check_autograd_function(Flat, [torch.randn(4, 6)], lambda x: x.reshape(-1, 3))
+    assert blamed(report)["gradient of x"].startswith(
+        "wrong for expanded inputs (raises RuntimeError: view size is not"
+    )
+    assert all(said.endswith("check it with layouts=False") for said in blamed(report).values())
+    assert check_autograd_function(Flat, [torch.randn(4, 6)], lambda x: x.reshape(-1, 3), layouts=False).ok
+    wrong = check_autograd_function(Keeping, [torch.randn(4, 5)], torch.tanh)
+    assert not any("layouts=False" in said for said in blamed(wrong).values()), "numbers that are wrong are no refusal"
+
+
+def test_a_reference_that_cannot_be_called_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"expects a reference that can be called, .* got None$"):
+        check_autograd_function(Flat, [torch.randn(4, 6)], None)
+
+
 def test_a_variant_that_the_reference_cannot_take_is_left_out() -> None:
     """With one row for all, a matrix is singular and a spread is zero: that is no fault of the Function."""
 

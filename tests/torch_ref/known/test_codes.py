@@ -13,6 +13,9 @@ from places import ROOT
 from torch_ref.known import FAULTS, codes
 from torch_ref.known.document import document
 
+MENDS = "mends.py", "mends_of_slices.py", "mends_of_statements.py", "other_values.py"
+"""Files in which a code stands beside the change that undoes the mistake."""
+
 GIVE_A_CODE = ("Candidate", "Addition", "Cause", "Failure")
 
 
@@ -20,7 +23,11 @@ def written() -> Iterator[str]:
     """Yield every code that stands in the source: in a cause, a failure, a fault, or a mark of the grader."""
     for path in (ROOT / "torch_ref").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if path.parent.name == "causes" and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if (
+                (path.parent.name == "causes" or path.name in MENDS)
+                and isinstance(node, ast.Constant)
+                and isinstance(node.value, str)
+            ):
                 yield from re.findall(r"^[a-z]+(?:-[a-z]+)+$", node.value)
             if not isinstance(node, ast.Call):
                 continue

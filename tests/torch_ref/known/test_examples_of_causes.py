@@ -24,6 +24,7 @@ IN = {
 """In which setting an example is run."""
 
 ELSEWHERE = {
+    "another-expression",
     "reference-differs",
     "half-precision-sum",
     "conjugate-missing",

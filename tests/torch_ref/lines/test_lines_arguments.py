@@ -13,10 +13,10 @@ from torch_ref.lines.world import World
 A, B, OUT, D = torch.ones(2), torch.zeros(3), torch.ones(4), torch.full((4,), 7.0)
 
 
-def filled(backward: Any, returned: Any = OUT, **variables: Any) -> dict[str, Any]:
+def filled(backward: Any, returned: Any = OUT, d: Any = D, **variables: Any) -> dict[str, Any]:
     variables = {"a": A, "b": B, "out": OUT, **variables}
     result = Result.of(returned, variables, backward)
-    return Filling({"a": A, "b": B}, variables, result, [D] * len(result.outputs)).arguments(backward)
+    return Filling({"a": A, "b": B}, variables, result, [d] * len(result.outputs)).arguments(backward)
 
 
 def test_arguments_are_found_by_name() -> None:
@@ -27,6 +27,15 @@ def test_arguments_are_found_by_name() -> None:
     assert filled(lambda d_out, mine: None, (OUT, cache)) == {"d_out": D, "mine": cache}, "the only one left over"
     assert filled(lambda upstream, a, eps=1e-5: None) == {"upstream": D, "a": A}
     assert filled(lambda: None) == {}
+
+
+def test_the_backward_of_a_loss_takes_the_cache_without_an_upstream_gradient() -> None:
+    cache, one = (A, "z"), torch.ones(())
+    returned = (torch.tensor(3.0), cache)
+    assert filled(lambda a, c: None, returned, d=one) == {"a": A, "c": cache}
+    assert filled(lambda g, a, c: None, returned, d=one) == {"g": one, "a": A, "c": cache}
+    assert filled(lambda g, a: None, torch.tensor(3.0), d=one) == {"g": one, "a": A}, "there is no cache"
+    assert filled(lambda g, a: None, (OUT, cache)) == {"g": D, "a": A}, "it is no loss"
 
 
 def test_arguments_are_found_in_the_usual_order() -> None:

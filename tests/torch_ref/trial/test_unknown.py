@@ -166,7 +166,7 @@ def test_a_mistake_is_rejected_and_its_cause_judged(program: str, name: str) -> 
     assert (outcome.rejected, outcome.worth) == (True, "right")
 
 
-def judged(code: str, sentence: str, mistake: Mistake, **numbers: Any) -> str:
+def judged(code: str, sentence: str, mistake: Mistake, lines: tuple[int, ...] = (), **numbers: Any) -> str:
     class Why:
         def __init__(self) -> None:
             self.numbers = numbers
@@ -178,7 +178,7 @@ def judged(code: str, sentence: str, mistake: Mistake, **numbers: Any) -> str:
             self.code, self.cause = code, sentence
 
     row: Row = Found()  # type: ignore[assignment]
-    return worth_of(row, mistake)
+    return worth_of(row, mistake, lines)
 
 
 def test_what_a_cause_is_worth() -> None:
@@ -198,10 +198,34 @@ def test_what_a_cause_is_worth() -> None:
     assert judged("factor", "a factor of 1/N", Mistake("mean", (), frozenset({"factor", "mean-for-sum"}))) == "right"
 
 
+def test_a_change_is_right_in_the_line_of_the_mistake() -> None:
+    anything = Mistake("anything", (), frozenset({"factor"}))
+    assert judged("transposed", "", anything, (3, 4), line=4) == "right"
+    assert judged("transposed", "", anything, (3, 4), line=5) == "misleading"
+    assert judged("factor", "a factor of 2", anything, (3,), line=5) == "right"
+
+
+@pytest.mark.parametrize(
+    ("edits", "lines"),
+    [
+        ((("s = torch.sigmoid(x)", "s = x"),), {2}),
+        ((("    s = torch.sigmoid(x)\n", ""),), {2}),
+        ((("s = torch.sigmoid(x)", "s = x\n    s = 2 * s"), ("return d", "return -d")), {2, 3, 4}),
+    ],
+)
+def test_the_lines_of_a_mistake(edits: tuple[tuple[str, str], ...], lines: set[int]) -> None:
+    class Sigmoid:
+        def backward(self, d: Tensor, x: Tensor) -> Tensor:
+            s = torch.sigmoid(x)
+            return d * s * (1 - s)
+
+    assert Program("Sigmoid", "a kind", Sigmoid()).lines_of(Mistake("one", edits, frozenset())) == lines
+
+
 def test_what_is_not_seen_is_counted_and_not_shown() -> None:
     names = {part_of(*pair): pair[0].called(pair[1]) for pair in ALL}
     assert set(names) == {"seen", "unseen", "new"}
-    nothing = Said("gradient of x", "no-pattern", "no known pattern fits", "missing")
+    nothing = Said("gradient of x", "no-pattern", "no known pattern fits", "missing", "missing")
     outcomes = [
         Outcome("a kind", name, name.partition(": ")[2], ("factor",), rejected=True, said=(nothing,))
         for name in names.values()
@@ -211,7 +235,8 @@ def test_what_is_not_seen_is_counted_and_not_shown() -> None:
     assert names["unseen"] not in said
     assert names["new"] not in said
     for part in names:
-        assert f"{part}: 1 mistakes: 100.0% rejected, 0.0% right, 100.0% missing, 0.0% misleading" in said.splitlines()
+        figures = f"{part}: 1 mistakes: 100.0% rejected, 0.0% right, 100.0% missing, 0.0% misleading"
+        assert f"{figures}; by the code alone 0.0% right" in said.splitlines()
     assert len(re.findall(r"a kind +1 ", said)) == 1  # the table counts what is seen
     everything = "\n".join(text(outcomes, show_unseen=True))
     assert all(name in everything for name in names.values())

@@ -229,7 +229,12 @@ class Phasors:
         wrong("one forgotten", "(w * z + 1)", "(w * z)", "term-missing"),
         wrong("mean for w", ".sum()", ".mean()", MEAN),
         wrong("w forgotten", "d_y * w.conj(),", "d_y,", "weights-missing slope-missing"),
-        wrong("size for its square", "2 * d * (w * z + 1)", "d * (w * z + 1) / (w * z + 1).abs()", "wrong-power"),
+        wrong(
+            "size for its square",
+            "2 * d * (w * z + 1)",
+            "d * (w * z + 1) / (w * z + 1).abs()",
+            "wrong-power slope-missing",
+        ),
         wrong("upstream forgotten", "2 * d *", "2 *", "upstream-missing upstream-ignored"),
     )
 

@@ -118,7 +118,9 @@ class Focal:
             "d *",
             "weights-without-sign upstream-missing term-missing slope-missing",
         ),
-        wrong("plain cross-entropy", "d * s * (of_entropy + of_weight)", "d * s * (p - 1)", "another-loss"),
+        wrong(
+            "plain cross-entropy", "d * s * (of_entropy + of_weight)", "d * s * (p - 1)", "another-loss term-missing"
+        ),
         wrong("sum for mean", " / z.numel()", "", MEAN),
         wrong("minus between the parts", "of_entropy + of_weight", "of_entropy - of_weight", "plus-for-minus"),
         wrong("logarithm to base ten", "p.log()", "p.log10()", "wrong-logarithm"),

@@ -219,7 +219,7 @@ class BetweenPixels:
             "last corner forgotten",
             "    d_picture.index_put_((r + 1, c + 1), d * u * v, accumulate=True)\n",
             "",
-            PART,
+            f"{PART} step-missing",
             places=((1, 2, 3), (1, 2, 3, 4, 5)),
         ),
         wrong("row and column exchanged", "[d_v, d_u]", "[d_u, d_v]", "swapped another-gradient transposed shifted"),

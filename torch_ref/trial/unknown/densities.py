@@ -104,7 +104,7 @@ class Mixture:
             "logits' softmax taken as constant",
             " - torch.softmax(logits, 0) * d.sum()",
             "",
-            f"{PROJECTION} softmax-not-differentiated",
+            f"{PROJECTION} softmax-not-differentiated term-missing",
         ),
         wrong("mean for the logits", "d.sum()", "d.mean()", MEAN),
         wrong(

@@ -202,7 +202,7 @@ class EdgeStrength:
             "(d_g, kernels.flip(0))",
             "swapped another-tensor kernel-transposed transposed transposed-weights",
         ),
-        wrong("one direction alone", "(d_g, kernels)", "(d_g[:, :1], kernels[:1])", f"{PART} one-channel"),
+        wrong("one direction alone", "(d_g, kernels)", "(d_g[:, :1], kernels[:1])", f"{PART} one-channel step-missing"),
         wrong("size squared below", "g / size", "g / size**2", "wrong-power slope-twice"),
     )
 

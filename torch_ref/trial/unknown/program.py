@@ -8,6 +8,7 @@ import linecache
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from types import MethodType
 from typing import Any
 
@@ -105,16 +106,31 @@ class Program:
 
     def mistaken(self, mistake: Mistake) -> Formula:
         """Return the backward with this mistake in it. Raises ValueError where an edit does not fit."""
-        text = textwrap.dedent(inspect.getsource(self.backward))
-        for old, new in mistake.edits:
-            if text.count(old) != 1:
-                raise ValueError(f"{self.called(mistake)}: {old!r} stands {text.count(old)} times in\n{text}")
-            text = text.replace(old, new)
+        text = self._edited(mistake)
         file = f"<{self.called(mistake)}>"
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
         space: dict[str, Any] = dict(inspect.unwrap(self.written.backward.__func__).__globals__)
         exec(compile(text, file, "exec"), space)  # our own text
         return MethodType(space["backward"], self.written)
+
+    def lines_of(self, mistake: Mistake) -> set[int]:
+        """Return the lines in which a mistake stands; of one that leaves lines out the one that follows."""
+        right, wrong = (text.splitlines() for text in (self._right, self._edited(mistake)))
+        changes = SequenceMatcher(None, right, wrong, autojunk=False).get_opcodes()
+        ranges = (range(begin, max(end, begin + 1)) for kind, _, _, begin, end in changes if kind != "equal")
+        return {line + 1 for lines in ranges for line in lines}
+
+    @property
+    def _right(self) -> str:
+        return textwrap.dedent(inspect.getsource(self.backward))
+
+    def _edited(self, mistake: Mistake) -> str:
+        text = self._right
+        for old, new in mistake.edits:
+            if text.count(old) != 1:
+                raise ValueError(f"{self.called(mistake)}: {old!r} stands {text.count(old)} times in\n{text}")
+            text = text.replace(old, new)
+        return text
 
 
 def programs(kind: str, *written: type[Any]) -> tuple[Program, ...]:

@@ -33,7 +33,7 @@ class Standardised:
             "samples for degrees of freedom",
             "/ (n - 1)",
             "/ n",
-            "slope-miswritten mean-for-sum wrong-argument projection-missing",
+            "slope-miswritten mean-for-sum wrong-argument projection-missing factor wrong-divisor",
         ),
         wrong("mean over the columns", "d.mean(0)", "d.mean(1, keepdim=True)", "another-axis"),
         wrong("variance below", "(n - 1)) / s", "(n - 1)) / s**2", "wrong-power slope-twice factor"),
@@ -115,7 +115,7 @@ class LengthOfAll:
         return (g.normal(7, 3),)
 
     mistakes = (
-        wrong("square root forgotten", "w / w.norm()", "2 * w", "wrong-power"),
+        wrong("square root forgotten", "w / w.norm()", "2 * w", "wrong-power slope-missing"),
         wrong("norm squared", "w.norm()", "w.norm() ** 2", "wrong-power"),
         wrong("sizes forgotten", " + 0.1 * w.sign()", "", PART),
         wrong("size for sign", "w.sign()", "w.abs()", "slope-missing another-tensor slope-miswritten"),
