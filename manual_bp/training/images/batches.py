@@ -15,7 +15,9 @@ from manual_bp.training.images.data import Images
 from manual_bp.training.images.distortions import Distortions, Drawn, Ranges
 from manual_bp.training.images.shifts import Shifts
 
-BLOCK = 512  # images gathered in one go where batches are smaller; larger blocks gained little more
+BLOCK = 512
+"""Images that are gathered in one go where batches are smaller, since a call for ten images costs more than the images,
+and standardised in one go where batches are larger: their numbers are still in the cache in the next operation."""
 
 
 class Batches:
@@ -29,8 +31,7 @@ class Batches:
     ``part`` (rank, count) shares each batch among count processes: this one gets rows
     ``tensor_split(batch, count)[rank]``, which may be none, of the same batch that one process alone would get.
 
-    All batches of one size are written into the same two tensors: use a batch before taking the next. Small batches
-    are gathered a block at a time, since five calls for ten images cost more than the images.
+    All batches of one size are written into the same two tensors: use a batch before taking the next.
     """
 
     def __init__(
@@ -69,11 +70,15 @@ class Batches:
         """Make the tensors for batches of ``size`` rows, in all processes together."""
         rows = self._mine(torch.empty(1, size)).shape[1]
         n = max(1, BLOCK // size)
-        x, t = (like.new_empty(n, rows, columns.shape[1]) for columns in (self.pixels, self.targets))
-        batches = list(zip(x.unbind(), t.unbind(), strict=True))
-        out = batches[0] if n == 1 else (torch.empty_like(x[0]), torch.empty_like(t[0]))
-        pixels = self.pixels.new_empty(n * rows, self.pixels.shape[1])
-        return _Room(pixels, torch.empty_like(pixels), x.flatten(0, 1), t.flatten(0, 1), batches, out)
+        columns, classes = self.pixels.shape[1], self.targets.shape[1]
+        gathered = self.pixels.new_empty(n * rows, columns)
+        distorted = None if self._distortions is None else like.new_empty(gathered.shape)
+        x, targets = like.new_empty(rows, columns), like.new_empty(n * rows, classes)
+        sources = (gathered if distorted is None else distorted).view(n, rows, columns)
+        pieces = [list(zip(torch.split(one, BLOCK), torch.split(x, BLOCK), strict=True)) for one in sources.unbind()]
+        batches = list(zip(pieces, targets.view(n, rows, classes).unbind(), strict=True))
+        t = batches[0][1] if n == 1 else targets.new_empty(rows, classes)
+        return _Room(gathered, torch.empty_like(gathered), distorted, targets, batches, x, t)
 
     def __len__(self) -> int:
         """Count the batches of an epoch, a smaller last one included."""
@@ -133,36 +138,43 @@ class Batches:
         return rows.tensor_split(count, 1)[rank]
 
     def _in_blocks(self, batches: Tensor, room: _Room, drawn: Tensor | Drawn | None) -> Iterator[tuple[Tensor, Tensor]]:
-        x, t = room.out
         for block in torch.split(batches, len(room.batches)):
             self._gather(block.flatten(), room, drawn)
-            for batch_x, batch_t in room.batches[: len(block)]:
-                yield x.copy_(batch_x), t.copy_(batch_t)  # where the batch is the block, these are no copies
+            for pieces, t in room.batches[: len(block)]:
+                for (
+                    source,
+                    x,
+                ) in pieces:  # here, and not a block at a time: ten images and their numbers stay in the cache
+                    x.copy_(source)
+                    torch.add(self._offset, x, alpha=self._scale, out=x)
+                yield room.x, room.t.copy_(t)  # where the batch is the block, this is no copy
 
     def _gather(self, rows: Tensor, room: _Room, drawn: Tensor | Drawn | None) -> None:
-        """Write images ``rows`` into the room, each shifted or distorted as drawn for it."""
+        """Write the pixels and targets of images ``rows`` into the room, each shifted or distorted as drawn for it."""
         n = len(rows)
-        pixels, x = room.pixels[:n], room.x[:n]
+        pixels = room.gathered[:n]
         if self._shifts is not None and isinstance(drawn, Tensor):
             self._shifts.gather(rows, drawn[rows], out=pixels, scratch=room.scratch[:n])
         else:
             torch.index_select(self.pixels, 0, rows, out=pixels)
-        x.copy_(pixels)
-        if self._distortions is not None and isinstance(drawn, Drawn):
-            self._distortions.distort(x, rows, drawn)
-        torch.add(self._offset, x, alpha=self._scale, out=x)
-        torch.index_select(self.targets, 0, rows, out=room.t[:n])
+        if room.distorted is not None:
+            x = room.distorted[:n].copy_(pixels)
+            if self._distortions is not None and isinstance(drawn, Drawn):
+                self._distortions.distort(x, rows, drawn)
+        torch.index_select(self.targets, 0, rows, out=room.targets[:n])
 
 
 class _Room(NamedTuple):
     """Where batches of one size are gathered, a block of them at a time, and the two tensors that hold each in turn."""
 
-    pixels: Tensor
+    gathered: Tensor
     scratch: Tensor  # of the shifts
+    distorted: Tensor | None
+    targets: Tensor
+    batches: list[tuple[list[tuple[Tensor, Tensor]], Tensor]]
+    """Of each batch of a block the pixels with the rows of x that they make, a piece at a time, and the targets."""
     x: Tensor
     t: Tensor
-    batches: list[tuple[Tensor, Tensor]]  # the batches of a block, views of x and t
-    out: tuple[Tensor, Tensor]
 
 
 def _check(images: Images, batch_size: int, label_smoothing: float, shift: int, part: tuple[int, int]) -> None:

@@ -122,7 +122,7 @@ def test_a_batch_that_is_a_block_is_not_copied(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(batches_py, "BLOCK", 8)
     for size, copied in ((4, True), (8, False)):
         room = made(toy(16), size)._rooms[size]
-        assert (room.out[0].data_ptr() != room.x.data_ptr()) == copied
+        assert (room.t.data_ptr() != room.targets.data_ptr()) == copied
 
 
 @pytest.mark.long
