@@ -3,7 +3,7 @@
 A cause is right where its code is one that the mistake accepts, or where the change that it shows, which makes the
 gradient right, is in the line of the mistake. What comes out by the codes alone is a figure of its own.
 
-``python -m torch_ref.trial.of_causes``. A third of the mistakes, and all of the newest programs, are counted and not
+``python -m torch_ref.trial.of_causes``. A third of the mistakes, and all of the newer programs, are counted and not
 shown, so that nobody writes to them.
 """
 
@@ -21,13 +21,13 @@ from typing import Any, Literal
 from torch_ref.check.function import check_function
 from torch_ref.trial.command import positive
 from torch_ref.trial.processes import Each, spread
-from torch_ref.trial.unknown import NEW, PROGRAMS
+from torch_ref.trial.unknown import NEW, NEWEST, PROGRAMS
 from torch_ref.trial.unknown.program import Mistake, Program, unseen
 from torch_ref.verdict.report import Report
 from torch_ref.verdict.row import Row
 
 Worth = Literal["right", "missing", "misleading"]
-Part = Literal["seen", "unseen", "new"]
+Part = Literal["seen", "unseen", "new", "newest"]
 
 SAYS_NOTHING = frozenset({"no-pattern", "differs"})
 PLACES = frozenset({"one-entry", "only-some", "dead-unit", "zero-rows"})
@@ -42,6 +42,7 @@ COUNT = re.compile(r"^[^02-9]*(?:\bN\b|\bn\b|number of)[^02-9]*$")
 
 OF_PROGRAM = {program.name: program for program in PROGRAMS}
 OF_NEW = frozenset(program.name for program in NEW)
+OF_NEWEST = frozenset(program.name for program in NEWEST)
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ class Outcome:
     @property
     def part(self) -> Part:
         """Return which part it is of; only what is seen is shown."""
-        if self.name.partition(": ")[0] in OF_NEW:
-            return "new"
+        program = self.name.partition(": ")[0]
+        if program in OF_NEW or program in OF_NEWEST:
+            return "new" if program in OF_NEW else "newest"
         return "unseen" if unseen(self.name) else "seen"
 
 
@@ -170,7 +172,7 @@ def text(outcomes: Sequence[Outcome], *, show_unseen: bool = False) -> list[str]
 
 
 UNWANTED = ("misleading", "missing")
-PARTS: tuple[Part, ...] = ("seen", "unseen", "new")
+PARTS: tuple[Part, ...] = ("seen", "unseen", "new", "newest")
 
 
 def _sentences(o: Outcome) -> str:

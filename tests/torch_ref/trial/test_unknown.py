@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_ref.known.codes import GROUPS
 from torch_ref.trial import of_causes
 from torch_ref.trial.of_causes import Outcome, Said, outcome_of, text, worth_of
-from torch_ref.trial.unknown import FILES, NEW, PROGRAMS
+from torch_ref.trial.unknown import FILES, NEW, NEWEST, PROGRAMS
 from torch_ref.trial.unknown.program import Mistake, Program, unseen, wrong
 from torch_ref.verdict.row import Row
 
@@ -131,7 +131,7 @@ def part_of(program: Program, mistake: Mistake) -> str:
 
 
 def test_a_third_is_not_shown() -> None:
-    parts = [part_of(program, mistake) for program, mistake in ALL if program not in NEW]
+    parts = [part_of(program, mistake) for program, mistake in ALL if program not in NEW + NEWEST]
     assert set(parts) == {"seen", "unseen"}
     assert 0.28 < parts.count("unseen") / len(parts) < 0.38
     for file in FILES:  # of every kind both parts have some
@@ -139,11 +139,13 @@ def test_a_third_is_not_shown() -> None:
         assert of_kind == {True, False}
 
 
-def test_nothing_of_the_new_programs_is_shown() -> None:
-    parts = [part_of(program, mistake) for program in NEW for mistake in program.mistakes]
+@pytest.mark.parametrize(("part", "programs"), [("new", NEW), ("newest", NEWEST)])
+def test_nothing_of_the_new_programs_is_shown(part: str, programs: tuple[Program, ...]) -> None:
+    parts = [part_of(program, mistake) for program in programs for mistake in program.mistakes]
     assert len(parts) >= 200
-    assert set(parts) == {"new"}
-    assert {program.kind for program in NEW}.isdisjoint(program.kind for program in PROGRAMS if program not in NEW)
+    assert set(parts) == {part}
+    others = [program.kind for program in PROGRAMS if program not in programs]
+    assert {program.kind for program in programs}.isdisjoint(others)
 
 
 def test_an_edit_that_does_not_fit_is_an_error() -> None:
@@ -224,7 +226,7 @@ def test_the_lines_of_a_mistake(edits: tuple[tuple[str, str], ...], lines: set[i
 
 def test_what_is_not_seen_is_counted_and_not_shown() -> None:
     names = {part_of(*pair): pair[0].called(pair[1]) for pair in ALL}
-    assert set(names) == {"seen", "unseen", "new"}
+    assert set(names) == {"seen", "unseen", "new", "newest"}
     nothing = Said("gradient of x", "no-pattern", "no known pattern fits", "missing", "missing")
     outcomes = [
         Outcome("a kind", name, name.partition(": ")[2], ("factor",), rejected=True, said=(nothing,))
@@ -234,6 +236,7 @@ def test_what_is_not_seen_is_counted_and_not_shown() -> None:
     assert f"missing: {names['seen']}: gradient of x: no known pattern fits [no-pattern]" in said
     assert names["unseen"] not in said
     assert names["new"] not in said
+    assert names["newest"] not in said
     for part in names:
         figures = f"{part}: 1 mistakes: 100.0% rejected, 0.0% right, 100.0% missing, 0.0% misleading"
         assert f"{figures}; by the code alone 0.0% right" in said.splitlines()

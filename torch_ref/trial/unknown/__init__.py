@@ -7,27 +7,39 @@ from torch_ref.trial.unknown import (
     algebra,
     alignments,
     attention,
+    cameras,
     cells,
     channels,
     classes,
+    contrasts,
     convolution,
+    coursework,
     densities,
     directions,
     distances,
     dynamics,
     filters,
     gates,
+    gatherings,
     geometry,
     heads,
     linear,
     lookups,
+    mixers,
     networks,
     norms,
+    numerics,
     objectives,
+    physics,
     pools,
+    rankings,
     recurrent,
     reductions,
+    scalers,
     signals,
+    splats,
+    tables,
+    unrolled,
 )
 from torch_ref.trial.unknown.program import Program
 
@@ -61,6 +73,22 @@ NEW_FILES = (
     signals,
 )
 """Written later, without a look at how causes are found; none of their mistakes is shown."""
+NEWEST_FILES = (
+    cameras,
+    splats,
+    contrasts,
+    rankings,
+    mixers,
+    scalers,
+    coursework,
+    unrolled,
+    tables,
+    gatherings,
+    physics,
+    numerics,
+)
+"""Written later still, in the same way, by others."""
 
 NEW: tuple[Program, ...] = tuple(one for file in NEW_FILES for one in file.PROGRAMS)
-PROGRAMS: tuple[Program, ...] = (*(one for file in FILES for one in file.PROGRAMS), *NEW)
+NEWEST: tuple[Program, ...] = tuple(one for file in NEWEST_FILES for one in file.PROGRAMS)
+PROGRAMS: tuple[Program, ...] = (*(one for file in FILES for one in file.PROGRAMS), *NEW, *NEWEST)
