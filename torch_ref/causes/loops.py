@@ -40,6 +40,27 @@ def _loop(looks: Sequence[object]) -> tuple[int, int, int]:
     return best
 
 
+def are_chained(group: Sequence[Operation]) -> bool:
+    """Tell whether each operation goes on with what the one before it made, as from step to step of a loop."""
+    ordered = sorted((one.node for one in group), key=lambda node: node._sequence_nr())
+    return len(ordered) > 2 and all(_goes_on_with(after, before) for before, after in pairwise(ordered))
+
+
+def _goes_on_with(node: Node, before: Node) -> bool:
+    waiting, seen, first = [node], {node}, before._sequence_nr()
+    while waiting:
+        further = {n for n, _ in waiting.pop().next_functions if n is not None and first <= n._sequence_nr() < _LEAVES}
+        if before in further:
+            return True
+        waiting += further - seen
+        seen |= further
+    return False
+
+
+_LEAVES = 1 << 60
+"""Less than the number that autograd gives to a leaf, which nothing was computed for."""
+
+
 def in_every_step(tape: Tape, group: Sequence[Operation], changes: Changes) -> Iterator[tuple[Change, Tensor]]:
     """Yield each mistake made in all operations of a group, with the gradient that comes out then."""
     for change in [*changes(group[0])]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from torch_ref.causes.loops import rounds_of
+from torch_ref.causes.loops import are_chained, rounds_of
 from torch_ref.causes.tape import Operation, Tape, name_of, way
 
 MOST_PARTS = 40
@@ -20,6 +20,10 @@ REDUCTIONS = frozenset(
     {"sum", "mean", "var", "std", "logsumexp", "amax", "amin", "max", "min", "linalgvectornorm", "norm", "prod"}
 )
 """Operations whose way back is the projection of a norm or of a softmax."""
+
+
+ENTRYWISE = frozenset({"add", "sub", "mul", "div", "pow", "neg"})
+"""Operations of which a formula has many: one of them is a step where it goes on with the one before it."""
 
 
 class Part(NamedTuple):
@@ -34,7 +38,8 @@ class Part(NamedTuple):
 def parts_of(tape: Tape) -> list[Part]:
     """Return what comes by each way that is not the only one; each once."""
     found: list[Part] = []
-    in_loops = {id(one) for group in rounds_of(tape.operations) if len(group) > 2 for one in group}
+    groups = [group for group in rounds_of(tape.operations) if len(group) > 2]
+    in_loops = {id(one) for group in groups for one in group if one.name not in ENTRYWISE or are_chained(group)}
     near = SAME * torch.finfo(tape.total.dtype).eps * float(tape.total.norm())
     for one in tape.operations:
         for i, went in enumerate(one.went):
@@ -50,7 +55,7 @@ def parts_of(tape: Tape) -> list[Part]:
                         way(one, i),
                         gradient,
                         _is_projection(tape, one, i),
-                        id(one) in in_loops or _is_step(tape, one, i),
+                        id(one) in in_loops or (one.name not in ENTRYWISE and _is_step(tape, one, i)),
                     )
                 )
     return found

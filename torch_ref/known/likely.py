@@ -40,7 +40,7 @@ def likely_cause(scene: Scene, further: Callable[[bool], Cause | None] = lambda 
     if (factor := _factor_of(scene, scene.right)) is not None:
         return Cause("factor", f"a constant factor of {_shown(factor)}", {"factor": factor})
     for candidate in candidates:
-        if (factor := _factor_of(scene, candidate.tensor)) is not None:
+        if (factor := _factor_of(scene, candidate.tensor)) is not None and _is_plain(factor):
             besides = ", and the sign is wrong" if factor == -1 else f", and a factor of {_shown(factor)}"
             return Cause(candidate.code, candidate.text + besides, {**candidate.numbers, "factor": factor})
     return replace(further(True) or described(scene), searched=True)
@@ -52,6 +52,11 @@ def _addition(scene: Scene, additions: Iterable[Addition]) -> Cause | None:
         if (share := _share_of(scene, addition.tensor)) is not None:
             return Cause(addition.code, addition.text.format(share=share), {"share": share})
     return None
+
+
+def _is_plain(factor: float) -> bool:
+    """Tell whether a factor, or one over it, is a whole number: beside another mistake others explain nothing."""
+    return any(abs(f - round(f)) <= 1e-6 * abs(f) for f in (factor, 1 / factor))
 
 
 def _shown(factor: float) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from torch_ref.lines.source import BLOCKS, Scope, shortened
+from torch_ref.lines.source import BLOCKS, LONGEST, Scope
 
 SHORT = 5
 """Characters of an expression that is shown with what it stands in: t - 1 with p[t - 1]."""
@@ -173,10 +175,30 @@ class Place:
             getattr(self.holder, self.name)[self.index] = new
 
 
+AROUND = 16
+"""Characters that are shown of what two long codes share, beside what differs."""
+
+
 def told_apart(old: str, new: str) -> tuple[str, str]:
-    """Return two codes as they are shown: whole where they differ only behind what would be shown."""
-    short = shortened(old), shortened(new)
-    return (old, new) if short[0] == short[1] else short
+    """Return two codes as they are shown: of long ones what differs, with the beginning and end of what they share."""
+    if max(len(old), len(new)) <= LONGEST:
+        return old, new
+    a, b = (re.findall(r"\w+|\s+|.", code) for code in (old, new))
+    shown: tuple[list[str], list[str]] = ([], [])
+    for kind, i, i_end, j, j_end in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        first, second = "".join(a[i:i_end]), "".join(b[j:j_end])
+        if kind == "equal" and len(first) > 2 * AROUND + len(" ... "):
+            first = second = f"{_beginning(a[i:i_end]).rstrip()} ... {_beginning(a[i:i_end][::-1], -1).lstrip()}"
+        shown[0].append(first)
+        shown[1].append(second)
+    return "".join(shown[0]), "".join(shown[1])
+
+
+def _beginning(words: Sequence[str], order: int = 1) -> str:
+    """Return the first words that are shown, in this order or the reverse: at least one."""
+    lengths = accumulate(map(len, words))
+    count = max(1, sum(length <= AROUND for length in lengths))
+    return "".join(words[:count][::order])
 
 
 def called(call: ast.Call) -> str:

@@ -11,6 +11,9 @@ from torch_ref.verdict.row import Row
 VAGUE = DOUBTFUL | {"swapped", "another-expression"}
 """Changes that can be made in many places of a code, as that of one name for another."""
 
+PLAIN = frozenset({"factor", "wrong-sign"})
+"""What is wrong where a change says so: no other word for it is as plain."""
+
 PLACES = frozenset({"one-entry", "only-some", "zero-rows", "dead-unit"})
 """Causes that say where the numbers are wrong: that is no guess."""
 
@@ -33,4 +36,6 @@ def with_change(row: Row, code: str, old: str, new: str, line: int) -> Row:
         text = f"{before.text}; {text}"
     elif before.code not in DOUBTFUL or code in VAGUE:
         text = f"{text}; in other words, {before.text}"
+    elif code in PLAIN:
+        return replace(row, why=Cause(code, text, numbers))
     return replace(row, why=replace(before, text=text, numbers={**before.numbers, **numbers}))

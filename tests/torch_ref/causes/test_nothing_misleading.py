@@ -102,6 +102,20 @@ def test_what_is_multiplied_in_is_an_input_or_no_known_pattern(
     assert row.code == code, row.cause
 
 
+def test_one_of_several_products_of_a_number_is_a_part_and_no_step() -> None:
+    def forward(p: Tensor) -> Tensor:
+        x, y, z = p.unbind(1)
+        return torch.stack([x * y, x * z, y * z], 1) ** 3
+
+    def backward(d: Tensor, p: Tensor) -> Tensor:
+        x, y, z = p.unbind(1)
+        a, b, c = (3 * torch.stack([x * y, x * z, y * z], 1) ** 2 * d).unbind(1)
+        return torch.stack([a * y, a * x + c * z, b * x + c * y], 1)  # of x, + b * z is left out
+
+    (row,) = rows(forward, unreadable(backward), draw(6, 3)).values()
+    assert (row.code, row.cause) == ("part-missing", "the part that comes through the unbind before the mul is missing")
+
+
 def test_the_first_step_of_a_loop_is_a_step_and_no_projection() -> None:
     def forward(e: Tensor, a: Tensor) -> Tensor:
         h = e[0]

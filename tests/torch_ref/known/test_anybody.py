@@ -49,6 +49,12 @@ def test_a_layer_and_a_function_have_the_same_causes(wrong: str, code: str, caus
     assert [(row.code, row.cause) for row in (of_layer, of_function)] == [(code, cause)] * 2
 
 
+def test_beside_another_mistake_a_factor_that_is_no_number_explains_nothing() -> None:
+    x = torch.randn(6, 5).double()
+    (row,) = check_function(lambda x: x**3, lambda d, x: 0.766283 * d, [x]).guilty
+    assert row.code == "no-pattern"
+
+
 def test_an_output_is_never_explained_as_a_gradient() -> None:
     @dataclass(frozen=True)
     class Squared(SoftmaxCrossEntropy):

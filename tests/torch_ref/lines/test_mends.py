@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from torch_ref.lines.expressions import Known, Mend
+from torch_ref.lines.expressions import Known, Mend, told_apart
 from torch_ref.lines.mends import mends
 from torch_ref.lines.source import Scope
 
@@ -139,6 +139,20 @@ def test_a_mend_says_what_stood_there_and_in_which_line() -> None:
     found = {mend for _, mend in looked_at("s = d\nd_x = g[t]")}
     assert Mend("shifted", "g[t]", "g[t - 1]", 3) in found  # with what is around a single letter
     assert all(mend.old != mend.new for mend in found)
+
+
+def test_of_long_codes_what_differs_is_shown() -> None:
+    long = "mu + a[users] + b[items] + (p[users] * q[items]).sum(1) - residual"
+    assert told_apart(long, f"({long}) * 2") == (
+        "mu + a[users] + ... (1) - residual",
+        "(mu + a[users] + ... (1) - residual) * 2",
+    )
+    old, new = (f"first_name + other_name_of_it * {sign}third_name_of_them / fourth_name_of_all" for sign in ("", "-"))
+    assert told_apart(old, new) == (
+        "first_name + other_name_of_it * third_name_of_them ... fourth_name_of_all",
+        "first_name + other_name_of_it * -third_name_of_them ... fourth_name_of_all",
+    )
+    assert told_apart("a * b", "a + b") == ("a * b", "a + b")
 
 
 def test_only_what_is_suspected_is_changed() -> None:

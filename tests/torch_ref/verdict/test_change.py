@@ -27,6 +27,7 @@ def said(before: Cause | None, code: str) -> tuple[str, str]:
         (Cause("part-twice", "twice", searched=True), "factor", ("part-twice", f"{CHANGE}; in other words, twice")),
         (Cause("zero-rows", "row 2", searched=True), "factor", ("zero-rows", f"row 2; {CHANGE}")),
         (Cause("term-missing", "a term", searched=True), "wrong-mask", ("term-missing", CHANGE)),
+        (Cause("wrong-power", "a power", searched=True), "factor", ("factor", CHANGE)),
         (
             Cause("term-missing", "a term", searched=True),
             "swapped",
@@ -42,6 +43,7 @@ def said(before: Cause | None, code: str) -> tuple[str, str]:
         "another",
         "a place",
         "vague",
+        "vague beside plain",
         "both vague",
         "of one alone",
         "of one, the same",
