@@ -11,7 +11,7 @@ from torch_ref.check.accused import GRADIENT
 from torch_ref.lines.chained import off
 from torch_ref.lines.pairing import Pair, tensor_of
 from torch_ref.lines.trace import Run
-from torch_ref.verdict.judge import IGNORED, IGNORES
+from torch_ref.verdict.judge import IGNORED, IGNORES, ignored_beside
 from torch_ref.verdict.report import Report
 
 TIMES = 3.0
@@ -32,21 +32,25 @@ def at_another_upstream(
 ) -> Report:
     """Return the report of a loss that is right after one more run of backward, at a larger upstream gradient.
 
-    What ignores that is right for the loss as it is: a remark, or wrong with ``strict``. What is neither the same nor
-    so many times as much is wrong. ``again`` runs backward, ``report_of`` makes the whole report of that.
+    What ignores that is right for the loss as it is: a remark, or wrong with ``strict`` and where other gradients do
+    not ignore it. What is neither the same nor so many times as much is wrong. ``again`` runs backward, ``report_of``
+    makes the whole report of that.
     """
     other = again(TIMES)
-    differing = [pair for pair in _of_outcomes(pairs) if not _is(TIMES, pair, first, other)]
+    outcomes = _of_outcomes(pairs)
+    differing = [pair for pair in outcomes if not _is(TIMES, pair, first, other)]
     if other.failure or not differing:
         return report
+    following = [f"{GRADIENT}{pair.name}" for pair in outcomes if not _is(1.0, pair, first, other)]
     ignoring = all(_is(1.0, pair, first, other) for pair in differing)
-    if ignoring and not strict:
+    if ignoring and not following and not strict:
         names = ", ".join(f"{GRADIENT}{pair.name}" for pair in differing)
         return replace(report, remarks=(*report.remarks, IGNORES.format(names)))
     there = report_of()
     if there.ok:
         return report
-    rows = [replace(row, why=IGNORED) if ignoring and row.blame else row for row in there.rows]
+    why = ignored_beside(following) if following else IGNORED
+    rows = [replace(row, why=why) if ignoring and row.blame else row for row in there.rows]
     return replace(there, rows=tuple(rows))
 
 

@@ -95,7 +95,7 @@ class Pieces:
         if any(row.why and row.why.code == "raises" for row in found.values()):
             found = _that_it_raises(found)
         if all(row.status != "wrong" for row in found.values()):
-            rows, remarks, _ = tried_again([*found.values()], seen, others, self.strict, [])
+            rows, remarks, _ = tried_again([*found.values()], seen, others, self.strict, [], of_one_formula=False)
             found = {row.quantity: row for row in rows}
             self.remarks += [remark for remark in remarks if remark not in self.remarks]
         if label == of_all_calls(label) and all(row.status != "wrong" for row in found.values()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -148,20 +148,29 @@ def _is_finite(right: Tensor, by_hand: Tensor | None) -> bool:
 
 
 def tried_again(
-    rows: list[Row], first: Evidence, others: list[Evidence], strict: bool, remarks: list[str]
+    rows: list[Row],
+    first: Evidence,
+    others: list[Evidence],
+    strict: bool,
+    remarks: list[str],
+    *,
+    of_one_formula: bool = True,
 ) -> tuple[list[Row], list[str], list[Evidence]]:
     """Return the rows after calls with the other upstream gradients and one more with the first, and what was seen.
 
-    What is wrong there takes the place of what was right.
+    What is wrong there takes the place of what was right. A loss may ignore its upstream gradient, but not for some of
+    its inputs only; that is seen where all gradients are made by one formula.
     """
     points = []
     for seen in others:
         wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong"}
         ignoring = _ignoring(first, seen, wrong)
-        if ignoring and not strict:
+        beside = _following(first, seen) if ignoring and of_one_formula else []
+        if ignoring and not strict and not beside:
             remarks = [*remarks, IGNORES.format(", ".join(ignoring))]
             wrong = {name: row for name, row in wrong.items() if name not in ignoring}
-        wrong |= {name: replace(wrong[name], why=IGNORED) for name in ignoring if name in wrong and wrong[name].blame}
+        why = ignored_beside(beside) if beside else IGNORED
+        wrong |= {name: replace(wrong[name], why=why) for name in ignoring if name in wrong and wrong[name].blame}
         if wrong:
             again = _differing_at_a_second_call(first)
             return [_second(row, wrong.get(row.quantity), row.quantity in again) for row in rows], remarks, []
@@ -248,6 +257,27 @@ def _ignoring(first: Evidence, seen: Evidence, wrong: Mapping[str, Row]) -> list
         return []
     pairs = {name: (first.values[name].tensor, seen.values[name].tensor) for name in wrong}
     return [name for name, (a, b) in pairs.items() if a is not None and b is not None and same(a, b)]
+
+
+def _following(first: Evidence, seen: Evidence) -> list[str]:
+    """Return the gradients that are right at both upstream gradients of a loss, and another one at each."""
+    rows = rows_of(seen)
+    pairs = {name: (first.values[name].tensor, seen.values[name].tensor) for name in _gradients_of(first)}
+    return [
+        name
+        for name, (a, b) in pairs.items()
+        if a is not None and b is not None and rows[name].status != "wrong" and not same(a, b)
+    ]
+
+
+def _gradients_of(seen: Evidence) -> list[str]:
+    return [made.name for made in seen.step.gradients.values()]
+
+
+def ignored_beside(others: Sequence[str]) -> Cause:
+    """Return the cause of a gradient of a loss that ignores the upstream gradient, beside others that do not."""
+    are = "are" if len(others) > 1 else "is"
+    return replace(IGNORED, text=f"the upstream gradient is ignored; {' and '.join(others)} {are} multiplied by it")
 
 
 def _differing_at_a_second_call(first: Evidence) -> set[str]:
