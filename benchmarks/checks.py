@@ -1,4 +1,7 @@
-"""How long a check of somebody's code takes: a whole backward line by line, a loss of numpy, one function."""
+"""How long a check takes: a whole backward line by line, a loss of numpy, one function, and a network of our own.
+
+Those of a function and of a network stand there without the statement of their power, too.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from benchmarks.part import Part
-from torch_ref import Report, check_function, check_gradients, check_lines
+from manual_bp import mlp
+from torch_ref import Report, check_function, check_gradients, check_lines, crosscheck
 
 Array = Any
 
@@ -73,7 +77,7 @@ def measure(*, quick: bool = False) -> Part:
         name: tuple(median(column) for column in zip(*several[1:], strict=True)) for name, several in found.items()
     }
     part = Part("Checks of somebody's code", ("", "s", "s of CPU"), method=f"Medians of {rounds} rounds in turn.")
-    part.rows = [(name, f"{wall:.2f}", f"{cpu:.2f}") for name, (wall, cpu) in times.items()]
+    part.rows = [(name, f"{wall:.3f}", f"{cpu:.3f}") for name, (wall, cpu) in times.items()]
     part.figures = {"seconds": {name: wall for name, (wall, _) in times.items()}}
     return part
 
@@ -88,13 +92,19 @@ def _checks() -> dict[str, Callable[[], Report]]:
     network = [random(784, 1250) / 28, torch.zeros(1250), random(1250, 10) / 35, torch.zeros(10)]
     of_numpy = OfNumpy(784, 126, 10)
     gradients = of_numpy.gradients()
-    x, w, b = random(64, 1024), random(1024, 1024) / 32, random(1024)
+    layer = [random(64, 1024), random(1024, 1024) / 32, random(1024)]
+    ours = mlp([784, 256, 10]), random(64, 784), random(64, 10)
+
+    def of_a_layer(*, power: bool) -> Report:
+        return check_function(linear, lambda d_y, x, w, b: (d_y @ w, d_y.T @ x, d_y.sum(0)), layer, power=power)
+
     return {
         "check_lines, torch, 10⁶ parameters": lambda: check_lines(forward, backward, batch + network),
         "check_gradients, numpy, 10⁵ parameters": lambda: check_gradients(of_numpy.loss, of_numpy.params, gradients),
-        "check_function, a linear layer of 1,024 x 1,024": lambda: check_function(
-            linear, lambda d_y, x, w, b: (d_y @ w, d_y.T @ x, d_y.sum(0)), [x, w, b]
-        ),
+        "check_function, a linear layer of 1,024 x 1,024": lambda: of_a_layer(power=True),
+        "the same, power=False": lambda: of_a_layer(power=False),
+        "crosscheck, 784-256-10, 64 samples": lambda: crosscheck(*ours),
+        "the same network, power=False": lambda: crosscheck(*ours, power=False),
     }
 
 

@@ -145,9 +145,9 @@ def check_against(
         raise
     rows: dict[str, Row] = {}
     seen_in: dict[str, Evidence] = {}
-    steps = list(_steps(network, names, modules, loss, found, x, t, tolerance))
-    for step in steps:
-        judged = rows_of(seen := Evidence(step))
+    steps = [Evidence(step) for step in _steps(network, names, modules, loss, found, x, t, tolerance)]
+    for seen in steps:
+        judged = rows_of(seen)
         rows |= judged
         seen_in |= dict.fromkeys(judged, seen)
     slopes = LossSlopes(network, names, x, t)
@@ -155,8 +155,8 @@ def check_against(
     finished = [_with_whole_pass(rows[name], hand.found, found, slopes, limit) for name in names.data_flow()]
     confirmed = third_opinion(finished, seen_in, found)
     report = Report(tuple(confirmed), batch=len(x), dtype=x.dtype, device=x.device, note=hand.note)
-    for step in () if report.ok else steps:
-        report = with_mended_methods(report, step)
+    for seen in () if report.ok else steps:
+        report = with_mended_methods(report, seen.step)
     if not power or not report.ok:
         return report
     return replace(report, power=power_of_steps(steps))

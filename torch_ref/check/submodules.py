@@ -10,6 +10,7 @@ import torch
 from torch_ref.check.passes import Passes, Subject
 from torch_ref.check.pieces import Pieces, of_all_calls
 from torch_ref.numbers.agreement import Tolerance
+from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.modules import tensors_of
 from torch_ref.steps.pairs import Pair
 from torch_ref.steps.step import Outputs, can_flow
@@ -50,7 +51,9 @@ def _report(found: Pieces, power: bool) -> Report:
     )
     if not power or not report.ok:
         return report
-    steps = [found.steps[pair.label] for pair in found.pairs if not pair.mine.number and pair.label in found.rows]
+    steps = [
+        Evidence(found.steps[pair.label]) for pair in found.pairs if not pair.mine.number and pair.label in found.rows
+    ]
     return replace(report, power=power_of_steps(steps))
 
 

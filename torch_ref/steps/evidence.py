@@ -35,6 +35,12 @@ class Evidence:
         self._here: dict[Forward, Outputs] = {}
         self._marks: dict[str, Failure] | None = None
 
+    def looked_at_twice(self, *, strict: bool) -> Evidence:
+        """Return the same values with a second look; what was computed is not computed again."""
+        again = Evidence(self.step, second_look=SecondLook(self.step, strict))
+        vars(again)["values"] = self.values
+        return again
+
     @cached_property
     def history(self) -> History | None:
         """Return the reference in float64 with its history; None where that cannot be."""

@@ -13,7 +13,6 @@ from torch_ref.numbers.power import At, Power, Room
 from torch_ref.numbers.witness import Tensors, all_finite
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.finest import Finest
-from torch_ref.steps.second_look import SecondLook
 from torch_ref.steps.step import Made, Step, Value
 
 RANGE, STEPS = 4.0, 6
@@ -101,9 +100,9 @@ def power_of(points: Sequence[Evidence]) -> Power:
     return Power(factor, row, sample, entry, dropped, "")
 
 
-def power_of_steps(steps: Sequence[Step]) -> Power:
+def power_of_steps(seen: Sequence[Evidence]) -> Power:
     """Return what a check of several steps could have seen: in each of them, the smallest mistake in every gradient."""
-    found = [power_of([Evidence(step, second_look=SecondLook(step, strict=True))]) for step in steps if step.gradients]
+    found = [power_of([one.looked_at_twice(strict=True)]) for one in seen if one.step.gradients]
     strong = [one for one in found if not one.weakness]
     if not strong:
         return found[0]
