@@ -24,6 +24,7 @@ from torch_ref.lines.subject import Pass
 from torch_ref.lines.values import Values
 from torch_ref.numbers.agreement import Tolerance
 from torch_ref.numbers.given import as_gradient
+from torch_ref.numbers.witness import doubled_tensor
 from torch_ref.steps.beside import at_a_kink
 from torch_ref.steps.chain import Chain, Claim, hooked
 from torch_ref.steps.graph import Key, Place
@@ -241,9 +242,9 @@ def distance(version: Version, right: Tensor) -> float:
 
 def off(t: Tensor, right: Tensor) -> float:
     """Return how far a tensor is from another, as a share of its norm."""
-    right = right.double()
+    right, t = doubled_tensor(right), doubled_tensor(t)
     norm = float(torch.linalg.vector_norm(right))
-    return float(torch.linalg.vector_norm(t.double() - right)) / norm if norm else float(bool(t.any()))
+    return float(torch.linalg.vector_norm(t - right)) / norm if norm else float(bool(t.any()))
 
 
 def near(place: Place) -> float:

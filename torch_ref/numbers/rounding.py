@@ -91,6 +91,24 @@ class Rounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return y
 
 
+class InOrder(Rounded):  # type: ignore[no-untyped-call]
+    """While it is entered, each result is moved the farther the later a number stands in it, down or, for −1, up.
+
+    So of equal numbers the first, or the last, is the largest, in each operation by itself.
+    """
+
+    def __init__(self, eps: float, sign: int) -> None:
+        """Take how far the last number is moved, of the size of the numbers, and which way."""
+        super().__init__(eps, 0)
+        self.sign = sign
+
+    def move(self, y: Tensor) -> Tensor:
+        """Move the numbers of a tensor, in place."""
+        size = float(torch.linalg.vector_norm(y)) / y.numel() ** 0.5 or 1.0
+        steps = torch.linspace(0, self.sign * self.eps * size, y.numel(), dtype=torch.float64, device=y.device)
+        return y.sub_(steps.view(y.shape))
+
+
 @cache
 def _signs() -> Tensor:
     """Return the random signs; each operation sees them from another place on."""
@@ -146,7 +164,23 @@ def rounded_run(
     seed: int,
 ) -> tuple[Mapping[str, Tensor], int]:
     """Return what ``evaluate`` gives at a random rounding of everything, and the length of its longest sum."""
-    mode = Rounded(eps, seed)
+    return _run(Rounded(eps, seed), evaluate, given, fixed)
+
+
+def ordered_run(
+    evaluate: Callable[[Tensors, Tensors], Mapping[str, Tensor]],
+    given: Tensors,
+    fixed: Tensors,
+    eps: float,
+    sign: int,
+) -> Mapping[str, Tensor]:
+    """Return what ``evaluate`` gives where of equal numbers the first is the largest everywhere; for −1 the last."""
+    return _run(InOrder(eps, sign), evaluate, given, fixed)[0]
+
+
+def _run(
+    mode: Rounded, evaluate: Callable[[Tensors, Tensors], Mapping[str, Tensor]], given: Tensors, fixed: Tensors
+) -> tuple[Mapping[str, Tensor], int]:
     moved = {name: mode.move(t.clone()) if _has_fraction(t) else t for name, t in given.items()}
     with mode:
         found = dict(evaluate(moved, fixed))

@@ -58,6 +58,8 @@ class Kinks:
     is_large: bool = False
     more: Callable[[], Iterator[Tensors]] = lambda: iter(())
     """Further gradients nearby, where rounding inside steps over a kink."""
+    in_order: Callable[[], Iterator[Tensors]] = lambda: iter(())
+    """Gradients where each operation by itself takes the first, or the last, of equal numbers, as code by hand does."""
 
     def around(self, name: str, off: Tensor, tolerance: Tensor) -> Interval | None:
         """Return between what the gradient of an input may lie; None where that by hand is wrong.
@@ -96,6 +98,7 @@ class Kinks:
         up = {key: 0.5 + _rand(t, generator) for key, t in self.here.items()}
         for direction in (lead, _times(-1, lead), up, _times(-1, up)):
             yield self._at(direction)
+        yield from self.in_order()
         for draw in range(FEW if self.is_large else DRAWS):
             at_random = {key: _signs(t, generator) * (0.5 + _rand(t, generator)) for key, t in up.items()}
             at_random[name] = at_random[name] + torch.where(left, (-1.0) ** draw, 0.0)

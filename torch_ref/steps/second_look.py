@@ -18,7 +18,7 @@ from torch_ref.numbers.agreement import Comparison, Reason, compare
 from torch_ref.numbers.another import below, by_another_algorithm, error_of, limits_of_algorithms, share_off
 from torch_ref.numbers.half import HALF, judged, remainder_of
 from torch_ref.numbers.power import Room
-from torch_ref.numbers.rounding import rounded_run
+from torch_ref.numbers.rounding import ordered_run, rounded_run
 from torch_ref.numbers.witness import CEILING, OWN, Level, Tensors, Witness, all_finite, doubled, levels
 from torch_ref.steps.finest import DOUBLE, MOVED, UNIT, Finest, Narrowest, around, finest
 from torch_ref.steps.kinks import Kinks, as_complex, as_real
@@ -35,6 +35,9 @@ SPREAD = 4.0
 
 NEAR = 1e-8
 """Of the size of the inputs: how far beside a kink the one-sided derivatives are taken."""
+
+APART = 1e-13
+"""Of the size of the numbers: how far equal ones are moved apart beside a kink; all else changes as little."""
 
 MORE = 100
 """From here on the seeds of further roundings at random, none of which a witness has."""
@@ -365,11 +368,18 @@ class SecondLook:
             for seed in range(MORE, MORE + MANY):  # half precision can step over a kink anywhere inside
                 yield self._of_inputs(rounded_run(step.by_reference, given, fixed, eps, seed)[0])
 
+        def in_order() -> Iterator[Tensors]:
+            given = doubled(step.inputs) | errors
+            for sign in (1, -1):
+                yield self._of_inputs(ordered_run(step.by_reference, given, fixed, near, sign))
+
         inputs = {name: as_real(t) if can_flow(t) else t for name, t in step.inputs.items()}
         here = gradients(inputs)
         near = 4 * eps if is_half else NEAR
         by_hand = here | self._of_inputs(self._by_hand) | {name: value}
-        return Kinks(inputs, gradients, by_hand, here, near, step.is_large, more if is_half else lambda: iter(()))
+        return Kinks(
+            inputs, gradients, by_hand, here, near, step.is_large, more if is_half else lambda: iter(()), in_order
+        )
 
     def _of_inputs(self, found: Mapping[str, Tensor]) -> Tensors:
         """Return what is known of the gradients by input, +∂L/∂input."""
@@ -405,7 +415,7 @@ class SecondLook:
             beside = replace(step, inputs=_beside(step.inputs, generator, draw, near))
             try:
                 values = beside.compute(beside, True)
-                names = {name for name in names if beside.compared(name, values[name]).ok}
+                names = {name for name in names if _agrees_beside(beside, name, values[name])}
             except Exception:  # of a reference or a formula for one dtype only
                 return set()
         return names
@@ -430,6 +440,23 @@ class SecondLook:
     def _of_parts(self) -> list[dict[str, Value]]:
         """Return what the handwritten formulas give at the whole upstream gradient and at its parts."""
         return [step.compute(step, True) for step in (self.step, *self._halves)]
+
+
+def _agrees_beside(step: Step, name: str, value: Value) -> bool:
+    """Tell whether a value agrees beside a kink.
+
+    Other numbers may still be equal there, as where tanh has come so near to 1 that it does not change any more: then
+    it lies between the gradients where the first of them is taken, and where the last is.
+    """
+    found, witness, tensor = step.compared(name, value), step.witnesses[name], value.tensor
+    if found.ok or tensor is None or tensor.shape != witness.value.shape or not all_finite(tensor):
+        return found.ok
+    given = doubled(step.given)
+    runs = [ordered_run(step.by_reference, given, doubled(step.fixed), APART, sign)[name] for sign in (1, -1)]
+    there = torch.stack([as_real(t) for t in (*runs, witness.exact)])
+    room = (100 * torch.finfo(tensor.dtype).eps + 10 * APART) * float(witness.exact.abs().max())
+    seen = as_real(tensor)
+    return bool(((seen >= there.amin(0) - room) & (seen <= there.amax(0) + room)).all())
 
 
 def _beside(given: Tensors, generator: torch.Generator, draw: int, near: float) -> Tensors:

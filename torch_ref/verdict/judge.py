@@ -16,7 +16,7 @@ from torch_ref.steps.drawn import drawn_alike
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.guarded import generators_kept
 from torch_ref.steps.meant import meant_otherwise
-from torch_ref.steps.second_look import SecondLook
+from torch_ref.steps.second_look import LOOSE, SecondLook
 from torch_ref.steps.step import Made, Step, lesser, same
 from torch_ref.verdict.blame import case_of
 from torch_ref.verdict.explain import cause_of
@@ -192,10 +192,21 @@ def _elsewhere(rows: list[Row], step: Step, strict: bool) -> list[Row]:
         return rows
     is_half = any(t.dtype in HALF for t in step.inputs.values())  # where what rounding is depends on the numbers
     least = CEILING if is_half else 0.0
-    wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong" and not row.relative <= least}
+    found = {name: row for name, row in rows_of(seen).items() if row.status == "wrong" and not row.relative <= least}
+    wrong = {name: row for name, row in found.items() if not _is_ill_conditioned(row)}
     by_rows = bool(wrong) and _is_by_rows(step, other)
     said = {name: replace(row, why=ELSEWHERE if by_rows else _elsewhere_alone(row)) for name, row in wrong.items()}
     return [said.get(row.quantity, row) for row in rows]
+
+
+def _is_ill_conditioned(row: Row) -> bool:
+    """Tell whether a gradient is off by little more than arithmetic, which is off by much there."""
+    bound = row.isolated.bound
+    return bound > LOOSE and row.isolated.relative < ILL * bound
+
+
+ILL = 10.0
+"""How many times what arithmetic is off: nobody chose the other inputs, so less than that is held against no one."""
 
 
 def _is_by_rows(step: Step, other: Step) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from torch_ref import check_chain
+from torch_ref import check_chain, check_function
 
 Windows = list[tuple[tuple[slice, ...], tuple[int, ...]]]
 """Of each window where it lies in x, and where its largest number stands in y."""
@@ -59,3 +59,27 @@ def test_the_largest_of_a_window_get_its_gradient_once(
     else:
         assert report.ok, report
         assert how == "first" or "gradient of x: right by itself; in the whole pass it is another" in report.verdict
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_of_equal_rows_that_share_many_units_the_first_may_get_everything(dtype: torch.dtype) -> None:
+    """No move of the rows makes the first the largest in every unit, and tanh is 1 in some: still it is a choice."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 4, 2, generator=generator, dtype=dtype)
+    x[:, 2], w = x[:, 0], 4 * torch.randn(2, 5, generator=generator, dtype=dtype)
+
+    def right(d: Tensor, x: Tensor, w: Tensor, share: float = 0.0) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(x @ w)
+        where = h.argmax(1, keepdim=True)
+        d_a = torch.zeros_like(h).scatter_(1, where, d[:, None]) * (1 - h * h)
+        d_a[:, 2] += share * d_a[:, 0]
+        return d_a @ w.T, torch.einsum("sti,sto->io", x, d_a)
+
+    def checked(share: float) -> bool:
+        def backward(d: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+            return right(d, x, w, share)
+
+        return check_function(lambda x, w: torch.tanh(x @ w).amax(1), backward, [x, w], power=False).ok
+
+    assert checked(0.0)
+    assert not checked(1.0), "what belongs to one of them is given twice"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from torch_ref.lines.chained import off
 from torch_ref.lines.names import is_bare, named_after, path_of, values_of
 from torch_ref.lines.pairing import Backward, Pairing, pairing_of
 from torch_ref.lines.subject import Subject, read
@@ -165,3 +166,9 @@ def test_what_has_no_counterpart_is_listed_on_both_sides() -> None:
     left = dict(pairing.unpaired(pairing.pairs, seen.values, both))
     assert set(left) == {"gradient of x", "dq"}
     assert left["dq"].startswith("no value that the output is made of is called q")
+
+
+def test_complex_numbers_differ_in_their_imaginary_parts_too() -> None:
+    right = torch.tensor([3 + 0j, 4 + 0j])
+    assert off(right + 5j * torch.tensor([1, 0]), right) == pytest.approx(1.0)
+    assert off(right, right) == 0

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from torch_ref import check_function
+from torch_ref.numbers.agreement import Comparison
+from torch_ref.verdict.judge import _is_ill_conditioned
 from torch_ref.verdict.report import Report
-from torch_ref.verdict.row import Quantity
+from torch_ref.verdict.row import Quantity, Row
 
 X = torch.linspace(0.5, 2.0, 12, dtype=torch.float64).view(4, 3)
 
@@ -269,3 +271,13 @@ def test_what_grows_from_call_to_call_keeps_state_also_where_it_is_wrong_at_once
     assert [row.cause for row in report.guilty] == [
         "it gives other numbers at a second call: something is kept from the first"
     ]
+
+
+@pytest.mark.parametrize(
+    ("bound", "relative", "is_ill"), [(1e-6, 0.5, False), (0.1, 0.5, True), (0.1, 1.5, False), (1e-4, 9e-4, True)]
+)
+def test_at_other_inputs_little_more_than_rounding_is_held_against_no_one(
+    bound: float, relative: float, is_ill: bool
+) -> None:
+    found = Comparison("wrong", 1.0, None, relative, bound, None, None, None)
+    assert _is_ill_conditioned(Row(Quantity("gradient of x"), (3,), found)) == is_ill
