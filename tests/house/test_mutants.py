@@ -147,9 +147,10 @@ def test_the_checker_has_all_its_rooms_and_the_tests_of_a_room_come_first() -> N
     target = TARGETS["checker"]
     assert {file.split("/")[0] for file in target.files} == {"numbers", "steps", "verdict", "check"}
     for file in target.files:
-        first, others, last = parts_of_checker(file)
+        first, others, users, last = parts_of_checker(file)
         assert {Path(test).parent.name for test in first} == {file.split("/")[0]}
         assert {Path(test).parent.name for test in others} >= {"known"}
+        assert {Path(test).parent.name for test in users} == {"lines"}
         assert {Path(test).parent.name for test in last} >= {"trial"}
 
 

@@ -67,12 +67,20 @@ def test_the_span_of_a_block_is_its_lines_and_that_of_a_function_has_its_head() 
     }
 
 
+USED = "def used():\n    return LIMIT\n"
+SOURCES = {
+    "a.py": SOURCE,
+    "rooms/b.py": f"from house.a import (\n    KEPT,\n    LIMIT,\n)\n{USED}",
+    "c.py": f"from house.other import LIMIT\n{USED}",  # another of that name
+}
+
+
 class Target:
-    """A package of one file that a test makes up."""
+    """A package of some files that a test makes up."""
 
     @staticmethod
-    def source(_: str) -> str:
-        return SOURCE
+    def source(file: str) -> str:
+        return SOURCES[file]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +100,11 @@ class Target:
 def test_a_mutant_stands_in_the_least_block_or_in_those_that_name_what_it_sets(line: int, blocks: set[int]) -> None:
     judge = ByReach(Target, ("a.py",), 1)
     assert {block[1] for block in judge._blocks(Mutant("a.py", line, "f", "x -> y", SOURCE))} == blocks
+
+
+def test_what_a_line_sets_is_reached_where_it_is_imported_and_not_where_another_has_its_name() -> None:
+    judge = ByReach(Target, tuple(SOURCES), 1)
+    assert judge._blocks(Mutant("a.py", 1, "", "3 -> 4", SOURCE)) == [("a.py", 9), ("rooms/b.py", 6)]
 
 
 def test_the_quickest_and_narrowest_tests_come_first() -> None:

@@ -35,7 +35,8 @@ class ByReach:
     def judged(self, chosen: Sequence[Mutant]) -> list[Fate]:
         """Return what becomes of every mutant: first it meets the tests of its own room that reach it."""
         killed_by: dict[Mutant, str | None] = dict.fromkeys(chosen)
-        check_planting(self.target, chosen[0].file, paths([self.only]) if self.only else self._tests(chosen[0], 0))
+        tests = (paths([self.only]),) if self.only else self.target.parts(chosen[0].file)
+        check_planting(self.target, chosen[0].file, tests)
         for part in range(1 if self.only else len(self.target.parts(chosen[0].file))):
             for wave in (slice(FEW), slice(FEW, None)):
                 left = {mutant: self._waiting(mutant, part)[wave] for mutant, test in killed_by.items() if not test}
@@ -87,14 +88,20 @@ class ByReach:
         return list(self._naming(mutant)) or [span.block for span in self._spans[mutant.file]]
 
     def _naming(self, mutant: Mutant) -> Iterator[Block]:
-        """Yield the blocks that name what a line outside of all functions sets: `LIMIT: float = 3`."""
+        """Yield the blocks that name what a line outside of all functions sets, `LIMIT: float = 3`, and import it."""
         name = re.match(r"\s*(\w+)(: .*)? =", self.target.source(mutant.file).splitlines()[mutant.line - 1])
         if not name:
             return
+        module = mutant.file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        named = re.compile(rf"\b{name[1]}\b")
+        imported = re.compile(rf"^from \S*\b{re.escape(module)} import (\([^)]*|.*)\b{name[1]}\b", re.MULTILINE)
         for file, found in self._spans.items():
-            lines = self.target.source(file).splitlines()
+            source = self.target.source(file)
+            if file != mutant.file and not imported.search(source):
+                continue
+            lines = source.splitlines()
             for span in found:
-                if re.search(rf"\b{name[1]}\b", "\n".join(lines[span.first - 1 : span.last])):
+                if named.search("\n".join(lines[span.first - 1 : span.last])):
                     yield span.block
 
     @cached_property

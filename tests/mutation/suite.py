@@ -46,6 +46,8 @@ autograd, and the others are about code that people bring.
 
 ROOMS = ("numbers", "steps", "verdict", "check")
 """The rooms of the checker, which are rooms of tests too."""
+USERS = ("lines",)
+"""Rooms whose tests reach files of the checker that no others do."""
 SLOW = ("trial", "pytest_plugin")
 """The tests of the checker that come last."""
 
@@ -59,11 +61,12 @@ def parts_of_formulas(file: str) -> Parts:
 
 
 def parts_of_checker(file: str) -> Parts:
-    """Return the tests of the checker in three parts, for a file of one of its rooms: those of the room come first."""
+    """Return the tests of the checker in four parts, for a file of one of its rooms: those of the room come first."""
     in_rooms = {room: in_room(room) for room in (*ROOMS, "known", "trial")}
     first = in_rooms.pop(file.split("/")[0])
     others = tuple(name for names in in_rooms.values() for name in names if name not in SLOW)
-    return paths([name for name in first if name not in SLOW]), paths(others), paths(SLOW)
+    users = tuple(name for room in USERS for name in in_room(room))
+    return paths([name for name in first if name not in SLOW]), paths(others), paths(users), paths(SLOW)
 
 
 def in_room(room: str) -> tuple[str, ...]:
