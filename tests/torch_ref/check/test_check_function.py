@@ -92,6 +92,17 @@ def test_a_tolerance_by_dtype_takes_the_place_of_the_reference_s_own_error() -> 
     assert not check_function(lambda x: x**3, nearly, inputs, tolerance={torch.float64: 1e-3}).ok
 
 
+def test_a_backward_that_takes_the_inputs_alone_is_called_without_an_upstream_gradient() -> None:
+    y, t = torch.randn(4, 3), torch.randn(4, 3)
+
+    def loss(y: Tensor, t: Tensor) -> Tensor:
+        return (y - t).square().mean()
+
+    assert check_function(loss, lambda y, t: (2 * (y - t) / 12, 2 * (t - y) / 12), [y, t]).ok
+    report = check_function(loss, lambda y, t: (2 * (y - t), 2 * (t - y) / 12), [y, t])
+    assert [row.quantity for row in report.guilty] == ["gradient of y"]
+
+
 def test_what_cannot_be_called_is_named() -> None:
     x = torch.randn(4)
     for name, functions in (("forward", (x, torch.neg)), ("backward", (torch.neg, x))):

@@ -362,3 +362,17 @@ def test_differences_at_a_kink_decide_what_they_can(factor, said):
         assert [name for name, _ in report.not_compared] == ["gradient of b"]
     wrong = check_gradients(loss, {"w": w, "b": b}, {"w": factor * (x.T @ d), "b": d.sum(0)})
     assert wrong.verdict.startswith(said)
+
+
+def test_differences_of_all_entries_tell_the_cause():
+    w = np.array([[1.0, 2.0, -1.5], [0.5, -0.7, 3.0]])
+
+    def loss():
+        out = np.zeros(w.shape)
+        out[:] = w**3
+        return out.sum()
+
+    d = 3 * w**2
+    assert check_gradients(loss, {"w": w}, {"w": d}).ok
+    assert check_gradients(loss, {"w": w}, {"w": -d}).guilty[0].cause == "the sign is wrong"
+    assert check_gradients(loss, {"w": w}, {"w": d * np.array([[1], [0]])}).guilty[0].code == "dead-unit"

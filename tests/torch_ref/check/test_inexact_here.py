@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -145,6 +147,21 @@ def test_a_formula_that_computes_in_float32_inside_is_not_accused_by_float64() -
         report = check_function(forward, narrow, SURE)
         assert report.ok, report.verdict
         assert "gradient of x is 0 here on both sides: nothing could be seen of its formula." in report.verdict
+
+
+def test_a_formula_of_numpy_that_computes_in_float32_inside_is_not_accused_by_float64() -> None:
+    def softmax(x: Any) -> Any:
+        e = np.exp(x - x.max(1, keepdims=True))
+        return e / e.sum(1, keepdims=True)
+
+    def narrow(d: Any, x: Any, v: Any) -> tuple[Any, Any]:
+        narrowed = (torch.from_numpy(t.astype(np.float32)) for t in (d, x, v))
+        d_x, d_v = of_mixed(*narrowed)
+        return d_x.numpy().astype(x.dtype), d_v.numpy().astype(v.dtype)
+
+    report = check_function(lambda x, v: softmax(x) @ v, narrow, [t.numpy() for t in SURE])
+    assert report.ok, report.verdict
+    assert "gradient of x is 0 here on both sides: nothing could be seen of its formula." in report.verdict
 
 
 @pytest.mark.parametrize("power", [True, False])

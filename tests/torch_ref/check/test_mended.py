@@ -18,7 +18,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from torch_ref import Report, check_autograd_function, check_function
+from torch_ref.check.kept import Kept
 from torch_ref.known import Cause
+from torch_ref.steps import upstream
 
 
 def drawn(*shape: int, seed: int = 1) -> Tensor:
@@ -74,6 +76,7 @@ class Scan:
 
     def __init__(self) -> None:
         self.decay, self.calls, self.weights, self.kept = 0.7, 0, torch.ones(3), {"calls": [0]}
+        self.counts = np.zeros(1)
 
     def forward(self, x: Tensor) -> Tensor:
         h = [x[0] ** 2]
@@ -85,6 +88,7 @@ class Scan:
         self.calls += 1
         self.kept["calls"][0] += 1
         self.weights += 1
+        self.counts += 1
         g, s = torch.zeros_like(x), torch.zeros_like(d[0])
         for t in reversed(range(len(x))):
             s = d[t] + self.decay * s
@@ -97,6 +101,17 @@ def test_an_object_that_counts_has_counted_only_its_own_code() -> None:
     assert mend_of(checked(scan.forward, scan.backward, x=drawn(6, 3))) == ("x[t - 1]", "x[t]")
     assert scan.kept["calls"][0] == scan.calls < 100
     assert torch.equal(scan.weights, torch.full((3,), 1.0 + scan.calls))
+    assert scan.counts[0] == scan.calls
+
+
+def test_what_somebody_else_puts_back_is_left() -> None:
+    mine, others = torch.zeros(2), torch.zeros(2)
+    kept = Kept([mine, others], but=[others])
+    mine += 1
+    others += 1
+    kept.put_back()
+    assert mine.tolist() == [0, 0]
+    assert others.tolist() == [1, 1]
 
 
 COUNTED = [0]
@@ -184,6 +199,38 @@ def test_a_decorator_that_changes_what_backward_gives_forbids_a_change_of_what_i
         return g
 
     assert mend_of(checked(products, backward, x=drawn(6))) == ("", "")
+
+
+@pytest.mark.parametrize("wrong_at", [0, 1, None])
+def test_a_change_that_is_wrong_for_one_of_two_upstream_gradients_is_not_named(wrong_at: int | None) -> None:
+    x = drawn(20)
+    errors = [upstream.drawn((products(x).requires_grad_(),), which)[0] for which in (0, 1)]
+    dropped = torch.zeros(19) > 0 if wrong_at is None else (errors[wrong_at] > 0) & (errors[1 - wrong_at] < 0)
+
+    def backward(d: Tensor, x: Tensor) -> Tensor:
+        d = torch.where(dropped & (d < 0), 0.0, d)
+        g = torch.zeros_like(x)
+        g[1:] += d * x[1:]
+        g[:-1] += d * x[1:]
+        return g
+
+    assert dropped.any() or wrong_at is None
+    assert mend_of(checked(products, backward, x=x)) == (("x[1:]", "x[:-1]") if wrong_at is None else ("", ""))
+
+
+def test_a_change_is_found_beside_another_mistake_that_has_a_cause() -> None:
+    def forward(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        return products(x), w.sin()
+
+    def backward(d: Tensor, e: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        g = torch.zeros_like(x)
+        g[1:] += d * x[1:]
+        g[:-1] += d * x[1:]
+        return g, 2 * e * w.cos()
+
+    report = checked(forward, backward, x=drawn(6), w=drawn(4, seed=2))
+    assert mend_of(report) == ("x[1:]", "x[:-1]")
+    assert cause_of(report, "w").text == "a factor of 2"
 
 
 # ------------------------------------------------------------------------------------------------ what is left alone

@@ -10,6 +10,7 @@ from modules import MLP, NAMES, MeanForSum, Shared, sequential, x_of
 from torch import Tensor, nn
 
 from torch_ref import check_module
+from torch_ref.steps.views import in_order
 
 
 class Three(nn.Module):
@@ -189,3 +190,35 @@ def test_mapping_and_upstream_are_not_for_a_network() -> None:
 
     with pytest.raises(TypeError, match=r"for two nn\.Modules only, got a Network"):
         check_module(mlp([5, 4, 3]), sequential(), mapping={})
+
+
+def test_parameters_that_are_left_over_are_known_by_their_shapes_where_names_and_order_are_others() -> None:
+    class Other(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias, self.matrix = nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(3, 5))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.linear(x, self.matrix, self.bias)
+
+    report = check_module(nn.Linear(5, 3), Other(), x_of(), power=False)
+    assert report.outcome == "right"
+    assert {"gradient of weight", "gradient of bias"} <= {row.quantity for row in report.rows}
+
+
+def test_a_submodule_that_gets_its_input_by_name_corresponds_all_the_same() -> None:
+    class ByName(Three):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.out(input=self.act(input=self.fc(input=x)))
+
+    for pair in ((ByName(nn.Tanh()), Three(nn.Tanh())), (Three(nn.Tanh()), ByName(nn.Tanh()))):
+        report = check_module(*pair, x_of(), power=False)
+        assert report.outcome == "right", str(report)
+        assert not report.not_compared
+
+
+def test_tensors_at_other_paths_are_no_output() -> None:
+    x = torch.zeros(2)
+    assert in_order((x,), ["[0]"]) == (x,)
+    with pytest.raises(TypeError, match="it returns 2 tensors where 1 are expected"):
+        in_order((x, x), ["[0]"])

@@ -449,3 +449,21 @@ def test_the_gradient_of_a_number_is_named_and_not_compared() -> None:
     assert "give it as an array or a tensor" in report.verdict
     constant = check_function(lambda x, a: a * x**2, lambda d, x, a: (d * 2 * a * x, None), [x, 2.0])
     assert not constant.not_compared
+
+
+def test_a_cache_that_has_a_default_comes_after_the_upstream_gradient() -> None:
+    def backward(d, cache=None):
+        return d * 3 * cache["x"] ** 2
+
+    assert check_function(lambda x: (x**3, {"x": x}), backward, [X]).ok
+    assert not check_function(lambda x: (x**3, {"x": x}), lambda d, cache=None: 2 * backward(d, cache), [X]).ok
+
+
+def test_where_nothing_is_known_of_one_input_the_others_are_compared() -> None:
+    def forward(x, y):
+        return math.fsum(np.sqrt(x)) + math.fsum(y**2)
+
+    report = check_function(forward, lambda d, x, y: (0 * x, d * 2 * y), [np.zeros(2), X[0]])
+    assert report.ok
+    assert [name for name, _ in report.not_compared] == ["gradient of x"]
+    assert "gradient of y" in [row.quantity for row in report.rows]

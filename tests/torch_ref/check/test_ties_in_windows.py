@@ -83,3 +83,16 @@ def test_of_equal_rows_that_share_many_units_the_first_may_get_everything(dtype:
 
     assert checked(0.0)
     assert not checked(1.0), "what belongs to one of them is given twice"
+
+
+def test_a_window_that_gets_what_belongs_to_others_is_found_far_from_the_first() -> None:
+    a = torch.zeros(1, 1, 20, 20).requires_grad_() * 1.0
+    y = functional.max_pool2d(a, 2)
+    d_a = torch.zeros(a.shape)
+    d_a[..., ::2, ::2] = 1.0
+    assert check_chain(y.sum(), {"a": (a, d_a)}).ok
+    d_a[..., 14:16, 14:16] = 1.0  # four times, and three others never: all together is right
+    for where in ((16, 16), (18, 16), (16, 18)):
+        d_a[..., where[0], where[1]] = 0.0
+    report = check_chain(y.sum(), {"a": (a, d_a)})
+    assert [row.quantity for row in report.guilty] == ["gradient of a"]

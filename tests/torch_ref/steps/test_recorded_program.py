@@ -120,3 +120,12 @@ def test_what_cannot_be_taken_apart_stays_whole() -> None:
         found = X.norm(1)
     assert torch.equal(found, X.norm(1))
     assert [call.name for call in program.calls] == ["norm"]
+
+
+def test_of_what_stays_whole_no_operation_is_kept_that_was_tried_before() -> None:
+    program = Program()
+    with program:
+        found = F.kl_div(X, torch.eye(*X.shape), reduction="sum")
+    assert torch.equal(found, F.kl_div(X, torch.eye(*X.shape), reduction="sum"))
+    assert [call.name for call in program.calls][-1] == "kl_div"
+    assert not {call.name for call in program.calls} & {"le", "any", "log"}
