@@ -114,6 +114,8 @@ OF_CHECKER: dict[str, str] = {
     "vars(other).update(…": TIME,
     "steps/second_look.py SecondLook._right_beside: 1 -> 2": ANOTHER_DRAW,
     "steps/finest.py Narrowest._should_skip_dynamo: False -> True": TIME,
+    "steps/taken_apart.py _group_norm: x.reshape(x.shape[0], groups, -1) -> "
+    "x.reshape(groups, x.shape[0], -1)": "the numbers are cut into as many pieces of the same length either way",
     "verdict/judge.py quantity: 0 -> 1": "layers count from 1, and outside a network no text has an index",
     "verdict/judge.py _ignoring: [] -> None": "both are false, and nobody looks further",
     "verdict/judge.py _ignoring: same(a, b) -> same(b, a)": "two tensors are the same both ways",

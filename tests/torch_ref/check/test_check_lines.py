@@ -347,6 +347,30 @@ def test_what_autograd_cannot_follow_is_compared_with_differences(factor: int) -
     assert "Autograd cannot follow forward: " in report.verdict
 
 
+def test_a_line_inside_is_named_of_what_autograd_cannot_follow_outside() -> None:
+    def linear(a, w):
+        return a @ w
+
+    def linear_backward(d, a, w):
+        dw = 2 * (a.T @ d)
+        return d @ w.T, dw
+
+    def forward(x, w):
+        h = linear(x, w)
+        out = np.zeros(3)
+        out[:] = (h**2).sum(1)
+        return out.sum()
+
+    def backward(x, w):
+        h = linear(x, w)
+        dx, dw = linear_backward(2 * h, x, w)
+        return dx, dw
+
+    report = check_lines(forward, backward, [np.linspace(-1, 1, 6).reshape(3, 2), np.array([[1.0, 2.0], [0.5, -1.0]])])
+    assert [row.of.text for row in report.guilty] == ["dw = 2 * (a.T @ d)"]
+    assert "Autograd cannot follow forward: " in report.verdict
+
+
 def test_nothing_that_is_given_is_changed() -> None:
     parameters = {"W": np.ones((3, 2))}
     kept: list[Any] = []

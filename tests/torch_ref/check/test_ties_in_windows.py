@@ -96,3 +96,11 @@ def test_a_window_that_gets_what_belongs_to_others_is_found_far_from_the_first()
         d_a[..., where[0], where[1]] = 0.0
     report = check_chain(y.sum(), {"a": (a, d_a)})
     assert [row.quantity for row in report.guilty] == ["gradient of a"]
+
+
+def test_numbers_that_are_a_ten_millionth_apart_are_no_tie() -> None:
+    for apart, is_right in ((0.0, True), (1e-7, False)):
+        a = torch.tensor([[[[1.0, 1.0 - apart], [0.0, 0.5]]]], dtype=torch.float64).requires_grad_() * 1.0
+        d_a = torch.zeros_like(a)
+        d_a[0, 0, 0, 1] = 1.0
+        assert check_chain(functional.max_pool2d(a, 2).sum(), {"a": (a, d_a)}).ok is is_right

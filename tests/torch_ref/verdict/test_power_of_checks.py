@@ -153,6 +153,14 @@ def test_in_float64_more_is_seen_than_in_float32() -> None:
     assert in_float64 < 1e-10 < 1e-8 < in_float32 < 1e-6 < with_algorithms < 1e-5
 
 
+def test_what_cannot_use_float64_is_asked_for_smaller_and_smaller_mistakes() -> None:
+    global SUM
+    SUM = torch.empty(0)
+    found = power(SETTINGS["bfloat16 inside"].report(lambda d, g: g, power=True))
+    assert found.factor is not None
+    assert 1e-3 < found.factor < 0.1
+
+
 def test_nothing_is_summed_over_the_samples_where_each_has_a_gradient_of_its_own() -> None:
     found = power(check_function(lambda x: x * x, lambda d, x: 2 * d * x, [X]))
     assert (found.sample, found.dropped_sample) == (None, None)
