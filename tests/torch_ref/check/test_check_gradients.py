@@ -6,6 +6,9 @@ import torch
 from numpy_programs import Convolution, PerSample, Recurrent, TwoLayers
 
 from torch_ref import assert_gradients_match, check_gradients
+from torch_ref.check.gradients import Asked
+from torch_ref.check.loss import ReadLoss, requiring
+from torch_ref.check.parameters import matched
 
 
 def guilty(report):
@@ -376,3 +379,14 @@ def test_differences_of_all_entries_tell_the_cause():
     assert check_gradients(loss, {"w": w}, {"w": d}).ok
     assert check_gradients(loss, {"w": w}, {"w": -d}).guilty[0].cause == "the sign is wrong"
     assert check_gradients(loss, {"w": w}, {"w": d * np.array([[1], [0]])}).guilty[0].code == "dead-unit"
+
+
+def test_beside_a_kink_each_parameter_is_moved_up_alone_and_then_down():
+    parameters = {"a": np.ones(5), "b": np.ones(5)}
+    given = matched("check_gradients", parameters, {"a": np.ones(5), "b": np.ones(5)})
+    read = ReadLoss(lambda: (parameters["a"] * parameters["b"]).sum(), parameters, given.parameters)
+    with requiring(given.parameters.values()):
+        chain = Asked(read, given, read.checked()).followed(None, strict=False)
+        found = [[claim.places[0].value - 1 for claim in chain.nearby(draw).claims] for draw in range(2, 6)]
+    signs = [[{int(sign) for sign in step.sign()} for step in steps] for steps in found]
+    assert signs == [[{1}, {0}], [{-1}, {0}], [{0}, {1}], [{0}, {-1}]]

@@ -4,10 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from tests.torch_ref.lines.programs import arrays, broken, made, pair_of
 from tests.torch_ref.lines.programs_inside import CELLS, DROPPED, LAYERED, OBJECTS, PROPAGATE, SLOPES
 from torch_ref import Report, check_lines
+from torch_ref.check.lines_inside import Outside
+from torch_ref.lines.calls import key_of
+from torch_ref.lines.pairing import Pair
+from torch_ref.steps.graph import place_of
 
 
 def check_layered(text: str) -> Report:
@@ -144,3 +149,12 @@ def test_json_says_where_it_was_called() -> None:
     (called,) = row.to_dict()["called"]
     assert called == row.called[0].replace("\\", "/")
     assert called != row.source
+
+
+def test_where_no_factor_is_known_outside_gradients_inside_stay_as_they_are() -> None:
+    w = torch.ones(3, requires_grad=True)
+    pair = Pair("w", (place_of(w),), ((),), is_outcome=True)
+    for is_wrong in (True, False):
+        outside = Outside({key_of(w): is_wrong})
+        assert outside.scaled(pair) is pair
+        assert outside.agrees(pair) is is_wrong

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from torch_ref import check_function
 from torch_ref.numbers.agreement import Comparison
+from torch_ref.steps.arguments import Arguments
+from torch_ref.steps.finest import EPS, around
+from torch_ref.steps.function import by_formula, function_step
 
 Backward = Callable[[Tensor, Tensor], Any]
 
@@ -225,3 +228,17 @@ def test_several_gradients_each_have_a_look_of_their_own() -> None:
     w = torch.linspace(-1, 1, 15, dtype=torch.float64).view(5, 3)
     report = check_function(lambda x, w: x @ w, backward, [X, w], differences=False, power=False)
     assert [row.isolated.reason for row in report.rows][1:] in (["", "algorithm"], ["rounding", "algorithm"])
+
+
+def test_roundings_around_a_formula_count_as_those_of_the_arithmetic_that_is_asked_for() -> None:
+    arguments = Arguments.of(torch.square, [X.float()])
+    step = function_step(torch.square, torch.square, arguments, by_formula(torch.square, off_by(0.0), arguments))
+    (made,) = step.gradients.values()
+    by_hand = step.compute(step.in_float64, True)[made.name].tensor
+    unit = torch.finfo(torch.float32).eps
+    assert by_hand is not None
+    for of in (unit, EPS):
+        witness = around(step, made, by_hand, unit, of)
+        assert witness is not None
+        assert witness.eps == of
+        assert of < witness.bound < 100 * of
