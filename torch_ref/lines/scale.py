@@ -171,6 +171,8 @@ def remark_of(chained: Chained) -> str | None:
         return None
     inside = [pair.gradients[-1][-1].place for pair in chained.pairs if not pair.is_outcome]
     last = [pair.name for pair in chained.pairs if pair.is_outcome]
+    if not inside or not last:
+        return None
     versions = chained.backward.run.versions
     named = next((f"{v.place} = " for v in versions if v.place.isidentifier() and _is(v.value, factor)), "")
     return REMARK.format(
