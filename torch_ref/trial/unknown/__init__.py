@@ -87,7 +87,7 @@ NEWEST_FILES = (
     physics,
     numerics,
 )
-"""Written later still, in the same way, by others."""
+"""Written later still, in the same way."""
 
 NEW: tuple[Program, ...] = tuple(one for file in NEW_FILES for one in file.PROGRAMS)
 NEWEST: tuple[Program, ...] = tuple(one for file in NEWEST_FILES for one in file.PROGRAMS)
