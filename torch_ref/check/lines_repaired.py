@@ -25,6 +25,9 @@ from torch_ref.numbers.given import as_gradient
 from torch_ref.steps.graph import Place
 from torch_ref.verdict.measured import Measured
 
+MOST_REFUSED = 2
+"""Changes of one check that are right here and wrong at other numbers: each takes as long as a check of all lines."""
+
 MORE_LINES, LINES_BESIDES = 10, 10_000
 """Times as many lines as backward itself may run in a changed one, and so many more for what it calls."""
 
@@ -53,14 +56,19 @@ def mended(
         for version in several
     ]
     repairs = _repairs(subject, seen.by_hand, seen.by_hand_of, right)
-    found = []
+    found: list[Accused] = []
+    refused: list[Accused] = []
     for one in accused:
         wanted = _wanted(one, chained, seen)
         fewer = repairs.instead_of(one, wanted)
         has_entries = sum(math.prod(np.shape(version.value)) for version, _ in wanted) >= LEAST_ENTRIES
 
         def is_confirmed(changed: Callable[..., Any], one: Accused = fewer, has_entries: bool = has_entries) -> bool:
-            return has_entries if is_right is None else is_right(_changed(subject, changed), one)
+            if is_right is None or len(refused) >= MOST_REFUSED:
+                return has_entries and is_right is None
+            is_it = is_right(_changed(subject, changed), one)
+            refused.extend([] if is_it else [one])
+            return is_it
 
         found.append(with_mend(fewer, repairs, wanted, is_confirmed))
     return found
