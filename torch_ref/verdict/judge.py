@@ -16,7 +16,7 @@ from torch_ref.steps.drawn import drawn_alike
 from torch_ref.steps.evidence import Evidence
 from torch_ref.steps.guarded import generators_kept
 from torch_ref.steps.meant import meant_otherwise
-from torch_ref.steps.second_look import LOOSE, SecondLook
+from torch_ref.steps.second_look import SecondLook
 from torch_ref.steps.step import Made, Step, lesser, same
 from torch_ref.verdict.blame import case_of
 from torch_ref.verdict.explain import cause_of
@@ -163,9 +163,10 @@ def tried_again(
     """
     points = []
     for seen in others:
-        wrong = {name: row for name, row in rows_of(seen).items() if row.status == "wrong"}
+        judged = rows_of(seen)
+        wrong = {name: row for name, row in judged.items() if row.status == "wrong"}
         ignoring = _ignoring(first, seen, wrong)
-        beside = _following(first, seen) if ignoring and of_one_formula else []
+        beside = _following(first, seen, judged) if ignoring and of_one_formula else []
         if ignoring and not strict and not beside:
             remarks = [*remarks, IGNORES.format(", ".join(ignoring))]
             wrong = {name: row for name, row in wrong.items() if name not in ignoring}
@@ -202,11 +203,11 @@ def _elsewhere(rows: list[Row], step: Step, strict: bool) -> list[Row]:
 def _is_ill_conditioned(row: Row) -> bool:
     """Tell whether a gradient is off by little more than arithmetic, which is off by much there."""
     bound = row.isolated.bound
-    return bound > LOOSE and row.isolated.relative < ILL * bound
+    return bound > ILL and row.isolated.relative < LITTLE * bound
 
 
-ILL = 10.0
-"""How many times what arithmetic is off: nobody chose the other inputs, so less than that is held against no one."""
+ILL, LITTLE = 0.01, 10.0
+"""Of the norm, what arithmetic is off, and how many times that: nobody chose the other inputs, so none is convicted."""
 
 
 def _is_by_rows(step: Step, other: Step) -> bool:
@@ -270,19 +271,15 @@ def _ignoring(first: Evidence, seen: Evidence, wrong: Mapping[str, Row]) -> list
     return [name for name, (a, b) in pairs.items() if a is not None and b is not None and same(a, b)]
 
 
-def _following(first: Evidence, seen: Evidence) -> list[str]:
+def _following(first: Evidence, seen: Evidence, rows: Mapping[str, Row]) -> list[str]:
     """Return the gradients that are right at both upstream gradients of a loss, and another one at each."""
-    rows = rows_of(seen)
-    pairs = {name: (first.values[name].tensor, seen.values[name].tensor) for name in _gradients_of(first)}
+    names = [made.name for made in first.step.gradients.values()]
+    pairs = {name: (first.values[name].tensor, seen.values[name].tensor) for name in names}
     return [
         name
         for name, (a, b) in pairs.items()
         if a is not None and b is not None and rows[name].status != "wrong" and not same(a, b)
     ]
-
-
-def _gradients_of(seen: Evidence) -> list[str]:
-    return [made.name for made in seen.step.gradients.values()]
 
 
 def ignored_beside(others: Sequence[str]) -> Cause:
